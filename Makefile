@@ -1,0 +1,52 @@
+# Everything a newcomer needs: `make up` runs Trimtab, `make test` proves it works.
+# Needs only python3.11 with venv, and make; the rest is installed into .venv.
+PYTHON ?= python3.11
+BIN := .venv/bin
+UP ?=
+
+.PHONY: up test check fmt bench lock clean
+
+up: .venv/core
+	$(BIN)/trimtab up $(UP)
+
+test: check
+	$(BIN)/pytest -n auto $(TESTS)
+
+check: .venv/dev
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/lint-imports
+	$(BIN)/basedpyright
+	$(BIN)/deptry src
+	$(BIN)/vulture
+
+fmt: .venv/dev
+	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests
+
+bench: .venv/dev
+	$(BIN)/pytest -m bench -p no:randomly -s tests/bench
+
+# The lock names hashes and no index, so it installs from whichever index the machine uses.
+lock: .venv/uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --upgrade pyproject.toml --all-extras --group dev --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header pyproject.toml --constraint requirements.lock --output-file requirements-core.lock
+
+clean:
+	rm -rf .venv .trimtab
+
+.venv/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@touch $@
+
+.venv/core: .venv/uv requirements-core.lock pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements-core.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+.venv/dev: .venv/core requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.lock
+	@touch $@

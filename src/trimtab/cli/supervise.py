@@ -1,0 +1,102 @@
+"""Running the roles of `trimtab up` as child processes, and keeping them running."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+RESTART_AFTER_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+HEALTHY_AFTER_S = 30.0
+STOP_S = 40.0
+POLL_S = 0.1
+
+
+@dataclass(slots=True)
+class Role:
+    """One child process: the arguments of `trimtab` it runs with, and how often it failed."""
+
+    name: str
+    arguments: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    failures: int = 0
+    restart_at_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Starts roles, restarts those that die, and stops them in reverse order.
+
+    State: the children, and whether it was asked to stop.
+    """
+
+    say: Callable[[str], None]
+    clock: Callable[[], float]
+    roles: list[Role] = field(default_factory=list[Role])
+    stopping: bool = False
+
+    def start(self, name: str, arguments: Sequence[str]) -> None:
+        """Start a role."""
+        role = Role(name, arguments)
+        self.roles.append(role)
+        self._launch(role)
+
+    def run(self) -> None:
+        """Watch the roles until SIGTERM or SIGINT, then stop them."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        while not self.stopping:
+            for role in self.roles:
+                self._look_after(role)
+            time.sleep(POLL_S)
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop every role, the last started first, each with time to finish."""
+        for role in reversed(self.roles):
+            process = role.process
+            if process is None or process.poll() is not None:
+                continue
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_S)
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def alive(self, name: str) -> bool:
+        """Whether a role runs."""
+        return any(
+            role.name == name and role.process is not None and role.process.poll() is None
+            for role in self.roles
+        )
+
+    def _look_after(self, role: Role) -> None:
+        now_s = self.clock()
+        if role.process is None:
+            if now_s >= role.restart_at_s:
+                self._launch(role)
+        elif role.process.poll() is not None:
+            if now_s - role.started_s > HEALTHY_AFTER_S:
+                role.failures = 0
+            wait_s = RESTART_AFTER_S[min(role.failures, len(RESTART_AFTER_S) - 1)]
+            role.failures += 1
+            self.say(f"{role.name} ended with code {role.process.returncode}; restarting it")
+            role.process = None
+            role.restart_at_s = now_s + wait_s
+
+    def _launch(self, role: Role) -> None:
+        # The children get a group of their own: an interrupt from the terminal reaches us alone,
+        # and we stop them in order.
+        role.process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "trimtab", *role.arguments],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        role.started_s = self.clock()
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self.stopping = True

@@ -1,0 +1,291 @@
+"""Every error Trimtab raises on purpose.
+
+    TrimtabError
+    ├── Refused                  understood and denied; unchanged, it will be denied again
+    │   ├── InvalidRequest       the request is malformed; fix it
+    │   ├── Unsupported          Trimtab does not serve this
+    │   ├── UnsupportedByTarget  the target cannot do what is asked
+    │   ├── BodyTooLarge
+    │   ├── RequestTimedOut      the body did not arrive in time
+    │   ├── Unauthenticated      the key is missing, malformed or unknown
+    │   ├── KeyRevoked
+    │   ├── KeyExpired
+    │   ├── TenantSuspended
+    │   ├── FieldNotAllowed
+    │   ├── ModelNotAllowed
+    │   ├── ModelNotFound
+    │   ├── PriceUnknown
+    │   ├── ContentBlocked
+    │   └── NotFound
+    ├── TryLater                 the same request may pass after a while
+    │   ├── RateLimited
+    │   ├── ParallelLimited
+    │   ├── RecorderUnavailable
+    │   └── Draining
+    ├── UpstreamFailed           the provider did not give an answer
+    │   ├── ProviderError
+    │   ├── ProviderBadOutput
+    │   ├── ProviderAuth
+    │   ├── ProviderRateLimited
+    │   ├── ProviderOverloaded
+    │   ├── ProviderTimeout
+    │   ├── ProviderRefused      a 4xx of the provider, relayed as it is
+    │   ├── StreamTruncated      cut after the first token
+    │   └── StreamStalled        silent after the first token
+    └── SettingsInvalid          a file or command cannot be carried out as written
+        └── ChangeConflict       somebody else moved the pointer first
+
+Classes are split by what the caller can do. `code` is stable: it is the code on the wire, the
+span's `error.type` and the word an operator greps for.
+"""
+
+from typing import ClassVar
+
+
+class TrimtabError(Exception):
+    """Base of all errors; caught at the edges only. A bug when it reaches a caller bare."""
+
+    code: ClassVar[str] = "internal"
+
+
+class Refused(TrimtabError):
+    """The request was understood and denied."""
+
+    code: ClassVar[str] = "refused"
+
+
+class InvalidRequest(Refused):
+    """The request is malformed; `param` names the member at fault.
+
+    Attributes:
+        param: Name of the body member or header, for people.
+    """
+
+    code: ClassVar[str] = "invalid_request"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class Unsupported(Refused):
+    """Trimtab does not serve this route or feature."""
+
+    code: ClassVar[str] = "unsupported"
+
+
+class UnsupportedByTarget(Refused):
+    """No target of the model can do what the request asks."""
+
+    code: ClassVar[str] = "unsupported_by_target"
+
+
+class BodyTooLarge(Refused):
+    """The request body is larger than the gateway takes."""
+
+    code: ClassVar[str] = "body_too_large"
+
+
+class RequestTimedOut(Refused):
+    """The request body did not arrive in time."""
+
+    code: ClassVar[str] = "request_timeout"
+
+
+class Unauthenticated(Refused):
+    """The key is missing, malformed or unknown; which of them is not told."""
+
+    code: ClassVar[str] = "unauthenticated"
+
+
+class KeyRevoked(Refused):
+    """The key was revoked."""
+
+    code: ClassVar[str] = "key_revoked"
+
+
+class KeyExpired(Refused):
+    """The key is past its expiry."""
+
+    code: ClassVar[str] = "key_expired"
+
+
+class TenantSuspended(Refused):
+    """The kill switch of the tenant is on."""
+
+    code: ClassVar[str] = "tenant_suspended"
+
+
+class FieldNotAllowed(Refused):
+    """The key or tenant may not use a header or field of the request."""
+
+    code: ClassVar[str] = "field_not_allowed"
+
+
+class ModelNotAllowed(Refused):
+    """The model exists, but not for this key or tenant."""
+
+    code: ClassVar[str] = "model_not_allowed"
+
+
+class ModelNotFound(Refused):
+    """No model of this name is configured."""
+
+    code: ClassVar[str] = "model_not_found"
+
+
+class PriceUnknown(Refused):
+    """Nobody can say what the target costs."""
+
+    code: ClassVar[str] = "price_unknown"
+
+
+class ContentBlocked(Refused):
+    """A guard policy blocked the request."""
+
+    code: ClassVar[str] = "content_blocked"
+
+
+class NotFound(Refused):
+    """The route or object does not exist."""
+
+    code: ClassVar[str] = "not_found"
+
+
+class TryLater(TrimtabError):
+    """The same request may pass after a while.
+
+    Attributes:
+        wait_s: Seconds after which a retry can pass; `None` if nobody knows.
+    """
+
+    code: ClassVar[str] = "try_later"
+
+    def __init__(self, message: str, *, wait_s: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class RateLimited(TryLater):
+    """A rate of the key or tenant is used up."""
+
+    code: ClassVar[str] = "rate_limited"
+
+
+class ParallelLimited(TryLater):
+    """As many requests run already as the tenant may have at once."""
+
+    code: ClassVar[str] = "parallel_limited"
+
+
+class RecorderUnavailable(TryLater):
+    """The spool cannot be written, so an answer could not be remembered."""
+
+    code: ClassVar[str] = "recorder_unavailable"
+
+
+class Draining(TryLater):
+    """The worker is shutting down."""
+
+    code: ClassVar[str] = "draining"
+
+
+class UpstreamFailed(TrimtabError):
+    """The provider did not give an answer.
+
+    Attributes:
+        status: HTTP status the provider sent; `None` if it sent none.
+        raw_reason: The provider's own error type or our transport's, for the record.
+        usage_possible: Whether the provider may have worked, and so may bill.
+    """
+
+    code: ClassVar[str] = "upstream_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        raw_reason: str | None = None,
+        usage_possible: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.raw_reason = raw_reason
+        self.usage_possible = usage_possible
+
+
+class ProviderError(UpstreamFailed):
+    """The provider failed, or could not be reached."""
+
+    code: ClassVar[str] = "provider_error"
+
+
+class ProviderBadOutput(UpstreamFailed):
+    """The provider's answer cannot be read."""
+
+    code: ClassVar[str] = "provider_bad_output"
+
+
+class ProviderAuth(UpstreamFailed):
+    """The provider refuses our credential."""
+
+    code: ClassVar[str] = "provider_auth"
+
+
+class ProviderRateLimited(UpstreamFailed):
+    """The provider says we send too much."""
+
+    code: ClassVar[str] = "provider_rate_limited"
+
+
+class ProviderOverloaded(UpstreamFailed):
+    """The provider has no capacity."""
+
+    code: ClassVar[str] = "provider_overloaded"
+
+
+class ProviderTimeout(UpstreamFailed):
+    """The provider was silent for longer than the model's timeouts allow."""
+
+    code: ClassVar[str] = "provider_timeout"
+
+
+class ProviderRefused(UpstreamFailed):
+    """The provider answered 4xx; the caller gets that answer as it is.
+
+    Attributes:
+        body: The provider's answer, relayed on the same wire.
+    """
+
+    code: ClassVar[str] = "provider_refused"
+
+    def __init__(
+        self, message: str, *, status: int, raw_reason: str | None = None, body: bytes = b""
+    ) -> None:
+        super().__init__(message, status=status, raw_reason=raw_reason)
+        self.body = body
+
+
+class StreamTruncated(UpstreamFailed):
+    """The provider's stream ended before its terminal event."""
+
+    code: ClassVar[str] = "stream_truncated"
+
+
+class StreamStalled(UpstreamFailed):
+    """The provider's stream fell silent after its first content."""
+
+    code: ClassVar[str] = "stream_stalled"
+
+
+class SettingsInvalid(TrimtabError):
+    """A file or command cannot be carried out as written."""
+
+    code: ClassVar[str] = "settings_invalid"
+
+
+class ChangeConflict(SettingsInvalid):
+    """The pointer is no longer at the sequence number the caller saw."""
+
+    code: ClassVar[str] = "change_conflict"

@@ -1,0 +1,251 @@
+"""The one door: an ASGI application with a route table and no framework on the hot path."""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+
+from trimtab.domain.errors import (
+    BodyTooLarge,
+    Draining,
+    NotFound,
+    RequestTimedOut,
+    TrimtabError,
+)
+from trimtab.domain.ids import Entropy, request_id, trace_id
+from trimtab.domain.model import Wire
+from trimtab.gateway import body, headers, models
+from trimtab.gateway.forward import Forward
+from trimtab.gateway.reply import AsgiReply, Message, Receive, Send
+from trimtab.pipeline.handoff import Request
+from trimtab.pipeline.reply import Facts
+from trimtab.pipeline.run import Pipeline
+
+UPLOAD_S = 30.0
+
+Scope = Mapping[str, Any]
+Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CHAT_ROUTES: Mapping[str, Wire] = {
+    "/v1/chat/completions": Wire.OPENAI_CHAT,
+    "/v1/messages": Wire.ANTHROPIC_MESSAGES,
+}
+"""Routes that reach a provider; all of them through the pipeline."""
+
+
+class Gateway:
+    """The ASGI application.
+
+    State: the requests that run, so that shutting down can wait for them.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        entropy: Entropy,
+        forward: Forward | None,
+        lifespan: Callable[[], AbstractAsyncContextManager[None]],
+        *,
+        max_body: int,
+    ) -> None:
+        self._pipeline = pipeline
+        self._snapshot = pipeline.identify.snapshot
+        self._clock = pipeline.clock
+        self._entropy = entropy
+        self._forward = forward
+        self._lifespan_of = lifespan
+        self._max_body = max_body
+        self._running: set[asyncio.Task[Any]] = set()
+        self._draining = False
+        self._routes: dict[tuple[str, str], Handle] = {
+            **{("POST", path): self._chat for path in CHAT_ROUTES},
+            ("GET", "/v1/models"): self._models,
+            ("GET", "/healthz"): self._health,
+            ("GET", "/readyz"): self._ready,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event, as ASGI says."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        handle = self._routes.get((scope["method"], path))
+        if handle is not None:
+            await handle(scope, receive, send)
+        elif path.startswith("/v1/models/") and scope["method"] == "GET":
+            await self._models(scope, receive, send)
+        elif self._forward is not None and self._forward.takes(path):
+            await self._forward(scope, receive, send)
+        else:
+            await self._missing(scope, receive, send)
+
+    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wire = CHAT_ROUTES[scope["path"]]
+        reply = AsgiReply(wire, receive, send)
+        request = self._arrived(wire, "chat")
+        try:
+            request = await self._read(request, scope, receive)
+        except TrimtabError as error:
+            await reply.refuse(error, _facts(request))
+            return
+        # The server runs this in a task that a hang-up does not cancel; only a shutdown that
+        # has waited long enough does, and then the pipeline still settles.
+        task = running_task()
+        self._running.add(task)
+        try:
+            await self._pipeline(request, reply)
+        finally:
+            self._running.discard(task)
+
+    def _arrived(self, wire: Wire, operation: str) -> Request:
+        now_us = self._clock.now_us()
+        return Request(
+            request_id=request_id(now_us, self._entropy),
+            trace_id=trace_id(now_us, self._entropy),
+            parent_span_id=None,
+            tracestate=None,
+            ts_us=now_us,
+            started_s=self._clock.monotonic_s(),
+            key="",
+            wire=wire,
+            operation=operation,
+            model="",
+            members={},
+            size=0,
+        )
+
+    async def _read(self, request: Request, scope: Scope, receive: Receive) -> Request:
+        """Read headers, then see whose key it is, and only then read the body."""
+        if self._draining:
+            raise Draining("the worker is shutting down; try again", wait_s=1.0)
+        said = headers.read(scope["headers"])
+        grant = self._pipeline.identify.grant(said.key)
+        headers.check_tenant(said, grant.tenant.id)
+        data = await self._body(receive)
+        routing, members = body.read(request.wire, data)
+        ours = routing.trimtab or body.TrimtabMember()
+        return Request(
+            request_id=request.request_id,
+            trace_id=said.trace_id or request.trace_id,
+            parent_span_id=said.parent_span_id,
+            tracestate=said.tracestate,
+            ts_us=request.ts_us,
+            started_s=request.started_s,
+            key=said.key,
+            wire=request.wire,
+            operation=request.operation,
+            model=routing.model,
+            members=members,
+            size=len(data),
+            stream=routing.stream is True,
+            usage_asked=routing.usage_asked,
+            feature=ours.feature or said.feature or "default",
+            end_user=ours.user or said.user or routing.end_user,
+            conversation=ours.conversation or said.conversation,
+            tags=msgspec.json.encode(ours.tags).decode() if ours.tags else None,
+            client_retry=said.client_retry,
+            wire_headers=said.forwarded,
+        )
+
+    async def _body(self, receive: Receive) -> bytes:
+        message = await receive()
+        data: bytes = message.get("body", b"")
+        if not message.get("more_body") and len(data) <= self._max_body:
+            return data
+        blocks, size = [data], len(data)
+        try:
+            async with asyncio.timeout(UPLOAD_S):
+                while size <= self._max_body and message.get("more_body"):
+                    message = await receive()
+                    blocks.append(message.get("body", b""))
+                    size += len(blocks[-1])
+        except TimeoutError as exc:
+            raise RequestTimedOut(
+                f"the body did not arrive within {UPLOAD_S:g} s; send it faster"
+            ) from exc
+        if size > self._max_body:
+            raise BodyTooLarge(
+                f"the body is larger than {self._max_body} bytes; send less, or raise"
+                " `gateway.max_body`"
+            )
+        return b"".join(blocks)
+
+    async def _models(self, scope: Scope, receive: Receive, send: Send) -> None:
+        said = None
+        request = self._arrived(Wire.OPENAI_CHAT, "models")
+        reply = AsgiReply(request.wire, receive, send)
+        try:
+            said = headers.read(scope["headers"])
+            if said.anthropic:
+                request = dataclasses.replace(request, wire=Wire.ANTHROPIC_MESSAGES)
+                reply = AsgiReply(request.wire, receive, send)
+            request = dataclasses.replace(request, key=said.key)
+            identified = await self._pipeline.look(request)
+            listing = models.listing(identified, scope["path"], request.wire)
+        except TrimtabError as error:
+            await reply.refuse(error, _facts(request))
+            return
+        await reply.whole(listing, _facts(request, identified.snapshot.config_seq))
+
+    async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await _plain(send, 200, {"status": "ok"})
+
+    async def _ready(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        snapshot = self._snapshot()
+        if self._draining or not snapshot.config_seq:
+            why = "draining" if self._draining else "no configuration yet"
+            await _plain(send, 503, {"status": why})
+        else:
+            await _plain(send, 200, {"status": "ready", "config_seq": snapshot.config_seq})
+
+    async def _missing(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = sorted({path for _, path in self._routes})
+        anthropic = any(name == b"anthropic-version" for name, _ in scope["headers"])
+        wire = Wire.ANTHROPIC_MESSAGES if anthropic else Wire.OPENAI_CHAT
+        error = NotFound(
+            f"{scope['method']} on this path is not served; there is {', '.join(known)}"
+        )
+        request = self._arrived(wire, "none")
+        await AsgiReply(wire, receive, send).refuse(error, _facts(request))
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with self._lifespan_of():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            if self._running:
+                await asyncio.wait(self._running)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def drain(self) -> None:
+        """Take no more requests; those that run go on."""
+        self._draining = True
+
+
+def running_task() -> asyncio.Task[Any]:
+    """Give the task this runs in."""
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("not in a task")
+    return task
+
+
+def _facts(request: Request, config_seq: int = 0) -> Facts:
+    return Facts(request_id=request.request_id, trace_id=request.trace_id, config_seq=config_seq)
+
+
+async def _plain(send: Send, status: int, value: Mapping[str, str | int]) -> None:
+    data = msgspec.json.encode(value)
+    head: Message = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data))],
+    }
+    await send(head)
+    await send({"type": "http.response.body", "body": data})

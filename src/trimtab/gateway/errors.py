@@ -1,0 +1,123 @@
+"""One table from error codes to what each wire says.
+
+Codes are Trimtab's, stable and greppable; where OpenAI has a code that apps already test, OpenAI's
+wire sends that one.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from trimtab.domain.errors import InvalidRequest, ProviderRefused, TrimtabError, TryLater
+from trimtab.domain.model import Wire
+
+LONGEST_TOLD_WAIT_S = 120.0
+OVERLOADED_ON_ANTHROPIC = 529
+
+
+class Shape(NamedTuple):
+    """How an error looks.
+
+    Attributes:
+        openai_code: OpenAI's own code, where it has one; else ours is sent.
+        retry: Whether the SDKs may try again on their own.
+    """
+
+    status: int
+    openai_type: str
+    anthropic_type: str
+    openai_code: str | None = None
+    retry: bool = False
+
+
+_INVALID = Shape(400, "invalid_request_error", "invalid_request_error")
+_KEY = Shape(401, "invalid_request_error", "authentication_error", "invalid_api_key")
+_DENIED = Shape(403, "permission_error", "permission_error")
+_LIMITED = Shape(429, "rate_limit_error", "rate_limit_error", "rate_limit_exceeded", retry=True)
+_PROVIDER = Shape(502, "server_error", "api_error")
+_LATER = Shape(503, "server_error", "api_error", retry=True)
+
+SHAPES: Mapping[str, Shape] = {
+    "internal": Shape(500, "server_error", "api_error"),
+    "invalid_request": _INVALID,
+    "field_not_allowed": _INVALID,
+    "unsupported": _INVALID,
+    "unsupported_by_target": _INVALID,
+    "content_blocked": _INVALID._replace(openai_code="content_filter"),
+    "unauthenticated": _KEY,
+    "key_expired": _KEY,
+    "key_revoked": _KEY,
+    "model_not_allowed": _DENIED,
+    "tenant_suspended": _DENIED,
+    "price_unknown": _DENIED,
+    "model_not_found": Shape(404, "invalid_request_error", "not_found_error"),
+    "not_found": Shape(404, "invalid_request_error", "not_found_error"),
+    "request_timeout": Shape(408, "invalid_request_error", "invalid_request_error"),
+    "body_too_large": Shape(413, "invalid_request_error", "request_too_large"),
+    "rate_limited": _LIMITED,
+    "parallel_limited": _LIMITED,
+    "provider_rate_limited": Shape(429, "rate_limit_error", "rate_limit_error"),
+    "provider_refused": _INVALID,
+    "provider_error": _PROVIDER,
+    "provider_bad_output": _PROVIDER,
+    "provider_auth": _PROVIDER,
+    "provider_overloaded": Shape(503, "server_error", "overloaded_error"),
+    "provider_timeout": Shape(504, "server_error", "timeout_error"),
+    "stream_truncated": _PROVIDER,
+    "stream_stalled": Shape(504, "server_error", "timeout_error"),
+    "recorder_unavailable": _LATER,
+    "draining": _LATER,
+}
+"""Every code a caller can meet."""
+
+
+def http_status(error: TrimtabError, wire: Wire) -> int:
+    """Tell the HTTP status of an error on a wire."""
+    if isinstance(error, ProviderRefused) and error.status is not None:
+        return error.status
+    if error.code == "provider_overloaded" and wire is Wire.ANTHROPIC_MESSAGES:
+        return OVERLOADED_ON_ANTHROPIC
+    return SHAPES[error.code].status
+
+
+def body(error: TrimtabError, wire: Wire, request_id: str) -> bytes:
+    """Write an error in the shape of a wire."""
+    shape = SHAPES[error.code]
+    message = str(error)
+    if wire is Wire.ANTHROPIC_MESSAGES:
+        detail = {
+            "type": shape.anthropic_type,
+            "message": message,
+            "details": {"error_code": error.code},
+        }
+        return msgspec.json.encode({"type": "error", "error": detail, "request_id": request_id})
+    param = error.param if isinstance(error, InvalidRequest) else None
+    code = shape.openai_code or error.code
+    detail = {"message": message, "type": shape.openai_type, "param": param, "code": code}
+    return msgspec.json.encode({"error": detail})
+
+
+def event(error: TrimtabError, wire: Wire, request_id: str) -> bytes:
+    """Write an error as the last event of a stream."""
+    data = body(error, wire, request_id)
+    name = b"event: error\n" if wire is Wire.ANTHROPIC_MESSAGES else b""
+    return name + b"data: " + data + b"\n\n"
+
+
+def retry_headers(error: TrimtabError) -> list[tuple[bytes, bytes]]:
+    """Say whether and when a retry makes sense.
+
+    A wait above two minutes is not told: one SDK would obey it without a cap, and sleep.
+    """
+    headers = [(b"x-trimtab-error", error.code.encode())]
+    wait_s = error.wait_s if isinstance(error, TryLater) else None
+    if not SHAPES[error.code].retry or (wait_s is not None and wait_s > LONGEST_TOLD_WAIT_S):
+        return [*headers, (b"x-should-retry", b"false")]
+    wait_ms = max(1, round((1.0 if wait_s is None else wait_s) * 1000))
+    return [
+        *headers,
+        (b"x-should-retry", b"true"),
+        (b"retry-after", b"%d" % -(-wait_ms // 1000)),
+        (b"retry-after-ms", b"%d" % wait_ms),
+    ]

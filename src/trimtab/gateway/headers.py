@@ -1,0 +1,141 @@
+"""Reading request headers: the few that mean something to Trimtab; every other one stops here."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import NoReturn
+
+from msgspec import Struct
+
+from trimtab.domain.errors import FieldNotAllowed, InvalidRequest, Unauthenticated
+from trimtab.domain.ids import SpanId, TraceId
+
+MAX_HEADER_BYTES = 32 * 1024
+MAX_VALUE_CHARS = 256
+
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_VALUE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
+
+
+class Headers(Struct, kw_only=True):
+    """What the headers of a request say.
+
+    Attributes:
+        forwarded: Headers of the wire itself that go along to the provider.
+    """
+
+    key: str = ""
+    trace_id: TraceId | None = None
+    parent_span_id: SpanId | None = None
+    tracestate: str | None = None
+    feature: str | None = None
+    user: str | None = None
+    conversation: str | None = None
+    tenant: str | None = None
+    client_retry: int | None = None
+    anthropic: bool = False
+    trace_seen: bool = False
+    forwarded: tuple[tuple[str, str], ...] = ()
+
+
+def read(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Read the headers of a request.
+
+    Raises:
+        Unauthenticated: two different keys were presented.
+        InvalidRequest: an unknown `x-trimtab-` header, or a value that cannot be one.
+    """
+    out = Headers()
+    for name, value in raw:
+        reader = _READERS.get(name)
+        if reader is not None:
+            reader(out, name, value)
+        elif name.startswith(b"x-trimtab-"):
+            _read_unknown(name)
+    return out
+
+
+def check_tenant(headers: Headers, tenant_id: str) -> None:
+    """Check that the tenant a request names is the one its key belongs to.
+
+    Raises:
+        FieldNotAllowed: it is another.
+    """
+    if headers.tenant is not None and headers.tenant != tenant_id:
+        raise FieldNotAllowed(
+            "the key belongs to another tenant than x-trimtab-tenant names; drop the header"
+        )
+
+
+def _read_bearer(out: Headers, name: bytes, value: bytes) -> None:
+    if value[:7].lower() == b"bearer ":
+        _read_key(out, name, value[7:])
+
+
+def _read_key(out: Headers, _name: bytes, value: bytes) -> None:
+    key = value.strip().decode("latin-1")
+    if out.key and out.key != key:
+        raise Unauthenticated("two different API keys were sent; send one")
+    out.key = key
+
+
+def _read_forwarded(out: Headers, name: bytes, value: bytes) -> None:
+    out.forwarded = (*out.forwarded, (name.decode(), _text(name, value)))
+    out.anthropic = out.anthropic or name == b"anthropic-version"
+
+
+def _read_ours(out: Headers, name: bytes, value: bytes) -> None:
+    setattr(out, name.removeprefix(b"x-trimtab-").decode(), _text(name, value))
+
+
+def _read_unknown(name: bytes) -> NoReturn:
+    shown = name.decode("latin-1")[:64]
+    raise InvalidRequest(
+        f"header {shown!r} is not known; remove it or check its spelling", param=shown
+    )
+
+
+def _read_trace(out: Headers, _name: bytes, value: bytes) -> None:
+    """W3C Trace Context level 2: an invalid header is as good as none, and so are two."""
+    match = _TRACEPARENT.fullmatch(value.decode("latin-1").strip())
+    again = out.trace_seen
+    out.trace_seen = True
+    if again or match is None or set(match[1]) == {"0"} or set(match[2]) == {"0"}:
+        out.trace_id = out.parent_span_id = None
+    else:
+        out.trace_id, out.parent_span_id = TraceId(match[1]), SpanId(match[2])
+
+
+def _read_tracestate(out: Headers, _name: bytes, value: bytes) -> None:
+    out.tracestate = value.decode("latin-1")[:512]
+
+
+def _read_retry(out: Headers, _name: bytes, value: bytes) -> None:
+    if value.isdigit():
+        out.client_retry = min(int(value[:3]), 99)
+
+
+def _text(name: bytes, value: bytes) -> str:
+    text = value.decode("latin-1").strip()
+    if len(text) > MAX_VALUE_CHARS or not _VALUE.fullmatch(text):
+        raise InvalidRequest(
+            f"header {name.decode()!r} must be 1 to {MAX_VALUE_CHARS} visible ASCII characters",
+            param=name.decode(),
+        )
+    return text
+
+
+_READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
+    b"authorization": _read_bearer,
+    b"x-api-key": _read_key,
+    b"anthropic-version": _read_forwarded,
+    b"anthropic-beta": _read_forwarded,
+    b"openai-beta": _read_forwarded,
+    b"traceparent": _read_trace,
+    b"tracestate": _read_tracestate,
+    b"x-stainless-retry-count": _read_retry,
+    b"x-trimtab-feature": _read_ours,
+    b"x-trimtab-user": _read_ours,
+    b"x-trimtab-conversation": _read_ours,
+    b"x-trimtab-tenant": _read_ours,
+}
+"""Every header that is read; the rest stops here."""

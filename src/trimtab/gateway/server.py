@@ -1,0 +1,110 @@
+"""The HTTP server under the gateway: uvicorn, with bounds on what a slow or wordy client may do."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from trimtab.gateway.app import Gateway
+from trimtab.gateway.headers import MAX_HEADER_BYTES
+
+HEADERS_S = 15.0
+BACKLOG = 4096
+KEEP_ALIVE_S = 75
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes a connection whose request head is too long or takes too long (slow loris).
+
+    State: bytes of head seen, and the timer that runs until the head is complete.
+    """
+
+    _head_bytes = 0
+    _in_head = False
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client connected: the clock for its first head runs."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._head_done()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """A request line begins."""
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """The head is complete."""
+        self._head_done()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes came; those of an unfinished head are counted."""
+        if self._patience is None and self._idle():
+            self._wait_for_head()
+        super().data_received(data)
+        if self._in_head and self.parser is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEADER_BYTES:
+                self._refuse(b"431 Request Header Fields Too Large")
+
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _wait_for_head(self) -> None:
+        self._patience = self.loop.call_later(HEADERS_S, self._refuse, b"408 Request Timeout")
+
+    def _head_done(self) -> None:
+        self._in_head = False
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _refuse(self, status: bytes) -> None:
+        self._head_done()
+        if not self.transport.is_closing():
+            self.transport.write(
+                b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.close()
+
+
+class DrainingServer(uvicorn.Server):
+    """Tells the gateway when it is asked to stop, before connections are closed."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop taking requests, let running ones end."""
+        self._on_stop()
+        await super().shutdown(sockets)
+
+
+def serve(gateway: Gateway, listener: socket.socket, *, drain_s: float) -> None:
+    """Serve on a bound socket until SIGTERM or SIGINT; running requests get `drain_s` seconds."""
+    config = uvicorn.Config(
+        gateway,
+        http=BoundedProtocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(drain_s)),
+    )
+    DrainingServer(config, gateway.drain).run([listener])

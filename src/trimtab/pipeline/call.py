@@ -1,0 +1,253 @@
+"""Stage 5: ask the provider, and wait until it says something.
+
+The commit point is the first content event: until then a failure is an HTTP status, after it an
+error event in the stream. Role chunks, `message_start` and pings are kept back; a preamble is no
+success.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import NoReturn
+
+from trimtab.domain.chat import is_content
+from trimtab.domain.clock import Clock
+from trimtab.domain.errors import (
+    ProviderAuth,
+    ProviderBadOutput,
+    ProviderError,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderRefused,
+    ProviderTimeout,
+    UpstreamFailed,
+)
+from trimtab.domain.model import Wire
+from trimtab.domain.transport import ConnectFailed, Response, Transport, TransportError
+from trimtab.pipeline.handoff import Funded, Request, Route
+from trimtab.pipeline.journal import Journal
+from trimtab.pipeline.journey import Journey, Try
+from trimtab.pipeline.upstream import Upstream
+from trimtab.providers.base import Adapter, BadBody, BadStream, Chunk, StreamReader
+
+MAX_ERROR_BODY = 1 << 20
+OVERLOADED = 529
+
+
+@dataclass(slots=True)
+class Answered:
+    """An answer that has begun: a whole body, or a stream up to its first content.
+
+    Attributes:
+        body: The whole answer; empty for a stream.
+        chunks: What was read of a stream so far, not yet sent.
+    """
+
+    attempt: Try
+    response: Response
+    body: bytes = b""
+    chunks: tuple[Chunk, ...] = ()
+    reader: StreamReader | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Try the routes of a funded request."""
+
+    transport: Transport
+    adapters: Mapping[Wire, Adapter]
+    upstream: Callable[[Route, Request], Upstream]
+    journal: Journal
+    clock: Clock
+
+    async def __call__(self, funded: Funded, journey: Journey) -> Answered:
+        """Give the first answer.
+
+        Raises:
+            UpstreamFailed: no route answered.
+            RecorderUnavailable: the request could not be written down, so it was not sent.
+        """
+        planned = funded.screened.planned
+        request = planned.admitted.request
+        route = planned.routes[0]
+        adapter = self.adapters[request.wire]
+        body = adapter.body(request.members, route.target.model, stream=request.stream)
+        attempt = Try(
+            n=1,
+            route=route,
+            started_s=self.clock.monotonic_s(),
+            sent_hash="",
+            input_floor=funded.input_floor,
+        )
+        self.journal.begin(journey, funded, attempt, body)
+        journey.tries.append(attempt)
+        try:
+            return await self._ask(funded, attempt, adapter, body)
+        except TransportError as exc:
+            attempt.error = _lost(exc, route)
+            raise attempt.error from exc
+        except UpstreamFailed as error:
+            attempt.error = error
+            raise
+        finally:
+            attempt.ended_s = self.clock.monotonic_s()
+
+    async def _ask(self, funded: Funded, attempt: Try, adapter: Adapter, body: bytes) -> Answered:
+        planned = funded.screened.planned
+        request, timeouts = planned.admitted.request, planned.model.timeouts
+        upstream = self.upstream(attempt.route, request)
+        patience_s = timeouts.first_token if request.stream else timeouts.total
+        response: Response | None = None
+        try:
+            async with asyncio.timeout(patience_s):
+                attempt.dispatched = True
+                response = await self.transport.send(
+                    upstream.origin, upstream.head, body, connect_timeout_s=timeouts.connect
+                )
+                attempt.http_status = response.status
+                attempt.provider_request_id = _provider_request_id(response)
+                if response.status != HTTPStatus.OK:
+                    await _refused(response, adapter, attempt)
+                if request.stream and _is_event_stream(response):
+                    return await self._first_content(request, attempt, adapter, response)
+                return await self._whole(attempt, adapter, response)
+        except TimeoutError as exc:
+            _give_up(response)
+            raise ProviderTimeout(
+                f"target '{attempt.route.target}' was silent for {patience_s:g} s; try again",
+                raw_reason="timeout",
+                usage_possible=True,
+            ) from exc
+        except BaseException:
+            _give_up(response)
+            raise
+
+    async def _whole(self, attempt: Try, adapter: Adapter, response: Response) -> Answered:
+        body = await response.body()
+        attempt.first_token_s = self.clock.monotonic_s()
+        try:
+            for event in adapter.read_body(body):
+                attempt.transcript.absorb(event)
+        except BadBody as exc:
+            raise ProviderBadOutput(
+                f"target '{attempt.route.target}' sent an answer that cannot be read; try again",
+                status=response.status,
+                raw_reason="bad_body",
+                usage_possible=True,
+            ) from exc
+        return Answered(attempt, response, body=body)
+
+    async def _first_content(
+        self, request: Request, attempt: Try, adapter: Adapter, response: Response
+    ) -> Answered:
+        reader = adapter.reader(hide_usage=not request.usage_asked)
+        transcript = attempt.transcript
+        chunks: list[Chunk] = []
+        while block := await response.read():
+            content = False
+            try:
+                fresh = reader.feed(block)
+            except BadStream as exc:
+                raise _unreadable(attempt) from exc
+            for chunk in fresh:
+                for event in chunk.events:
+                    transcript.absorb(event)
+                    content = content or is_content(event)
+            chunks.extend(fresh)
+            if transcript.failed is not None and not content:
+                _in_stream(attempt)
+            if content or transcript.ended:
+                attempt.first_token_s = self.clock.monotonic_s()
+                return Answered(attempt, response, chunks=tuple(chunks), reader=reader)
+        raise ProviderError(
+            f"target '{attempt.route.target}' ended its stream before any content; try again",
+            status=response.status,
+            raw_reason="eof",
+            usage_possible=True,
+        )
+
+
+async def _refused(response: Response, adapter: Adapter, attempt: Try) -> NoReturn:
+    """Turn an error status into what the caller can do about it."""
+    body = await response.body()
+    fault = adapter.fault(body[:MAX_ERROR_BODY])
+    target, status = attempt.route.target, response.status
+    kind = _kind(status)
+    if kind is ProviderRefused:
+        raise ProviderRefused(
+            f"target '{target}' refused the request ({fault.type}); change the request",
+            status=status,
+            raw_reason=fault.type,
+            body=body,
+        )
+    raise kind(
+        f"target '{target}' answered {status} ({fault.type}); try again later",
+        status=status,
+        raw_reason=fault.type,
+    )
+
+
+def _kind(status: int) -> type[UpstreamFailed]:
+    match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return ProviderAuth
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return ProviderRateLimited
+        case HTTPStatus.SERVICE_UNAVAILABLE | 529:
+            return ProviderOverloaded
+        case HTTPStatus.REQUEST_TIMEOUT | HTTPStatus.GATEWAY_TIMEOUT:
+            return ProviderTimeout
+        case status if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return ProviderRefused
+        case _:
+            return ProviderError
+
+
+def _lost(exc: TransportError, route: Route) -> ProviderError:
+    reached = not isinstance(exc, ConnectFailed)
+    what = "broke off" if reached else "cannot be reached"
+    return ProviderError(
+        f"target '{route.target}' {what} ({type(exc).__name__}); try again later",
+        raw_reason=type(exc).__name__,
+        usage_possible=reached,
+    )
+
+
+def _unreadable(attempt: Try) -> ProviderBadOutput:
+    return ProviderBadOutput(
+        f"target '{attempt.route.target}' sent a stream that cannot be read; try again",
+        raw_reason="bad_stream",
+        usage_possible=True,
+    )
+
+
+def _in_stream(attempt: Try) -> NoReturn:
+    failed = attempt.transcript.failed
+    reason = failed.provider_type if failed else "unknown"
+    overloaded = "overloaded" in reason
+    kind = ProviderOverloaded if overloaded else ProviderError
+    raise kind(
+        f"target '{attempt.route.target}' failed before its first word ({reason}); try again",
+        raw_reason=reason,
+        usage_possible=True,
+    )
+
+
+def _give_up(response: Response | None) -> None:
+    if response is not None:
+        response.close()
+
+
+def _is_event_stream(response: Response) -> bool:
+    return any(
+        name == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in response.headers
+    )
+
+
+def _provider_request_id(response: Response) -> str | None:
+    for name, value in response.headers:
+        if name in (b"x-request-id", b"request-id"):
+            return value.decode("latin-1")
+    return None

@@ -1,0 +1,143 @@
+"""What the worker writes down, and when: before the first attempt, now and then, at the end."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from trimtab.domain.clock import Clock
+from trimtab.domain.record import Begin, Checkpoint, ContentState, Finish
+from trimtab.domain.tenant import ContentPolicy
+from trimtab.pipeline.content import Captured, ContentCapture
+from trimtab.pipeline.handoff import Funded
+from trimtab.pipeline.journey import Journey, Try
+from trimtab.telemetry.frames import Kind
+
+CHECKPOINT_S = 2.0
+CHARS_PER_TOKEN = 4
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Spool(Protocol):
+    """Where frames go; see `telemetry.spool.Spool`."""
+
+    def append(self, kind: Kind, payload: bytes) -> int:
+        """Write a frame and give the offset behind it. Raises `RecorderUnavailable`."""
+        ...
+
+    async def synced(self, offset: int) -> None:
+        """Wait until everything before an offset is on the disk."""
+        ...
+
+    def note(self, reason: str) -> None:
+        """Count something that gets no record of its own."""
+        ...
+
+
+class Journal:
+    """Writes the frames of requests. State: when each running stream was last written down."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        content: ContentCapture,
+        clock: Clock,
+        local_day: Callable[[str, int], str],
+    ) -> None:
+        self._spool = spool
+        self._content = content
+        self._clock = clock
+        self._local_day = local_day
+        self._checkpoint_s: dict[str, float] = {}
+
+    def begin(self, journey: Journey, funded: Funded, attempt: Try, body: bytes) -> None:
+        """Write down that an attempt is about to be made.
+
+        Raises:
+            RecorderUnavailable: it cannot be written, so it must not be made.
+        """
+        planned = funded.screened.planned
+        request, grant = planned.admitted.request, planned.admitted.grant
+        captured = self._capture(funded, body)
+        journey.input_ref = captured.ref if grant.content is ContentPolicy.FULL else None
+        attempt.sent_hash = captured.ref.hex()
+        begin = Begin(
+            request_id=request.request_id,
+            ts_us=request.ts_us,
+            trace_id=request.trace_id,
+            config_seq=planned.admitted.snapshot.config_seq,
+            tenant_id=grant.tenant.id,
+            tier=grant.tier.name,
+            key_id=grant.key.id,
+            feature=request.feature,
+            operation=request.operation,
+            wire=request.wire.value,
+            stream=request.stream,
+            model_requested=request.model,
+            model_kind=planned.model.kind.value,
+            target=str(attempt.route.target),
+            provider=attempt.route.provider.name,
+            model_sent=attempt.route.target.model,
+            input_floor=funded.input_floor,
+            day_local=self._local_day(grant.tenant.timezone, request.ts_us),
+            input_ref=journey.input_ref,
+            sent_hash=attempt.sent_hash,
+            content=captured.blobs,
+        )
+        self._spool.append(Kind.BEGIN, _encoder.encode(begin))
+        journey.begun = True
+
+    def checkpoint(self, journey: Journey) -> None:
+        """Write down how far a stream is, at most every two seconds."""
+        now_s = self._clock.monotonic_s()
+        request_id = journey.request.request_id
+        last_s = self._checkpoint_s.setdefault(request_id, journey.request.started_s)
+        if now_s - last_s >= CHECKPOINT_S:
+            self._checkpoint_s[request_id] = now_s
+            tokens = journey.tries[-1].transcript.output_chars // CHARS_PER_TOKEN
+            frame = Checkpoint(request_id=request_id, output_tokens=tokens)
+            self._spool.append(Kind.CHECKPOINT, _encoder.encode(frame))
+
+    def finish(self, finish: Finish) -> int:
+        """Write down how a request ended; the offset tells when that is on the disk.
+
+        Raises:
+            RecorderUnavailable: it cannot be written.
+        """
+        self._checkpoint_s.pop(finish.record.request_id, None)
+        return self._spool.append(Kind.FINISH, _encoder.encode(finish))
+
+    async def synced(self, offset: int) -> None:
+        """Wait until everything before an offset is on the disk."""
+        await self._spool.synced(offset)
+
+    def count(self, reason: str) -> None:
+        """Count a request that gets no record, such as one without a known key."""
+        self._spool.note(reason)
+
+    def answer(self, funded: Funded, message: bytes | None) -> tuple[Captured | None, ContentState]:
+        """Cut an answer into blobs, if the tenant's content is kept."""
+        grant = funded.screened.planned.admitted.grant
+        if grant.content is not ContentPolicy.FULL:
+            return None, ContentState.ABSENT
+        if message is None:
+            return None, ContentState.FULL
+        return self._content.capture(grant.tenant.id, message), ContentState.FULL
+
+    def user_hash(self, tenant_id: str, end_user: str | None) -> str | None:
+        """Hash an end user's id under the tenant's key."""
+        if end_user is None:
+            return None
+        return self._content.hash(tenant_id, end_user.encode()).hex()[:32]
+
+    def local_day(self, timezone: str, ts_us: int) -> str:
+        """Tell the calendar day of an instant where the tenant lives."""
+        return self._local_day(timezone, ts_us)
+
+    def _capture(self, funded: Funded, body: bytes) -> Captured:
+        admitted = funded.screened.planned.admitted
+        tenant_id = admitted.grant.tenant.id
+        if admitted.grant.content is not ContentPolicy.FULL:
+            return Captured(self._content.hash(tenant_id, body), ())
+        return self._content.capture(tenant_id, body, admitted.request.members.get("messages"))

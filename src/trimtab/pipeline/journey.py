@@ -1,0 +1,83 @@
+"""What has happened to one request so far. The only mutable thing a request carries."""
+
+from dataclasses import dataclass, field
+
+from trimtab.domain.clock import Clock
+from trimtab.domain.errors import TrimtabError
+from trimtab.domain.record import StageTime
+from trimtab.pipeline.handoff import Funded, Identified, Planned, Request, Route, Screened
+from trimtab.pipeline.transcript import Transcript
+
+
+@dataclass(slots=True)
+class Try:
+    """One attempt: where it went, when, and what came of it.
+
+    Attributes:
+        sent_hash: Keyed hash of the upstream body, hex.
+        dispatched: Whether the provider may have seen the request, and so may bill it.
+        cancelled: Whether we closed it because the caller was gone.
+    """
+
+    n: int
+    route: Route
+    started_s: float
+    sent_hash: str
+    input_floor: int
+    ended_s: float = 0.0
+    first_token_s: float | None = None
+    http_status: int | None = None
+    error: TrimtabError | None = None
+    provider_request_id: str | None = None
+    dispatched: bool = False
+    cancelled: bool = False
+    transcript: Transcript = field(default_factory=Transcript)
+
+
+class Journey:
+    """The way of one request through the stages.
+
+    Attributes:
+        tries: Attempts made, oldest first.
+        committed: Whether the caller has seen the head of an answer.
+        gone: Whether the caller hung up before the end.
+        input_ref: Ref of the upstream body in the content store.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_stage_s",
+        "begun",
+        "committed",
+        "funded",
+        "gone",
+        "identified",
+        "input_ref",
+        "planned",
+        "request",
+        "screened",
+        "stages",
+        "tries",
+    )
+
+    def __init__(self, request: Request, clock: Clock) -> None:
+        self.request = request
+        self.identified: Identified | None = None
+        self.planned: Planned | None = None
+        self.screened: Screened | None = None
+        self.funded: Funded | None = None
+        self.tries: list[Try] = []
+        self.stages: list[StageTime] = []
+        self.begun = False
+        self.committed = False
+        self.gone = False
+        self.input_ref: bytes | None = None
+        self._clock = clock
+        self._stage_s = request.started_s
+
+    def passed(self, stage: str) -> None:
+        """Say that a stage ended now; the next one begins at the same instant."""
+        now_s = self._clock.monotonic_s()
+        began_us = round((self._stage_s - self.request.started_s) * 1e6)
+        self.stages.append(StageTime(stage, began_us, round((now_s - self._stage_s) * 1e6)))
+        self._stage_s = now_s

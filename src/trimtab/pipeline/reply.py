@@ -1,0 +1,73 @@
+"""How the pipeline speaks to the caller. The gateway implements it once per wire."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from trimtab.domain.errors import TrimtabError
+from trimtab.domain.record import RequestRecord
+from trimtab.pipeline.journey import Journey
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What every answer tells about itself, in headers or in a comment of the stream."""
+
+    request_id: str
+    trace_id: str
+    config_seq: int = 0
+    target: str = ""
+    attempts: int = 0
+    cost_nano: int | None = None
+    usage_source: str = "none"
+
+
+def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
+    """Gather the facts of a request; cost and usage are known once it is settled."""
+    request, identified = journey.request, journey.identified
+    return Facts(
+        request_id=request.request_id,
+        trace_id=request.trace_id,
+        config_seq=identified.snapshot.config_seq if identified else 0,
+        target=str(journey.tries[-1].route.target) if journey.tries else "",
+        attempts=len(journey.tries),
+        cost_nano=record.cost_nano if record else None,
+        usage_source=record.usage_source if record else "none",
+    )
+
+
+class Reply(Protocol):
+    """One answer on its way to the caller. Writes to a caller who is gone do nothing."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether the caller hung up, or has not read for too long."""
+        ...
+
+    def when_gone(self, act: Callable[[], None]) -> None:
+        """Call `act` when the caller hangs up, at once if it already did."""
+        ...
+
+    async def whole(self, body: bytes, facts: Facts) -> None:
+        """Send a whole answer."""
+        ...
+
+    async def begin_stream(self, facts: Facts) -> None:
+        """Send the head of a stream: the commit point."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of a stream."""
+        ...
+
+    async def end_stream(self, terminal: bytes, facts: Facts) -> None:
+        """Send the last piece of a stream."""
+        ...
+
+    async def refuse(self, error: TrimtabError, facts: Facts) -> None:
+        """Send an error instead of an answer, in the caller's wire."""
+        ...
+
+    async def cut(self, error: TrimtabError, *, told: bool, facts: Facts) -> None:
+        """End a stream that failed with an error event, unless the provider's own was relayed."""
+        ...

@@ -1,0 +1,118 @@
+"""Always, at the end: exactly one charge and one record, also after a failure or a hang-up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from trimtab.cost.charge import Charge
+from trimtab.domain.chat import UsageReport
+from trimtab.domain.clock import Clock
+from trimtab.domain.errors import TrimtabError
+from trimtab.domain.model import Provider, Target, Wire
+from trimtab.domain.record import ContentState, Detail, Finish, RequestRecord
+from trimtab.domain.tenant import Durability
+from trimtab.domain.usage import Usage, UsageSource
+from trimtab.pipeline.fund import Fund
+from trimtab.pipeline.handoff import Identified
+from trimtab.pipeline.journal import Journal
+from trimtab.pipeline.journey import Journey, Try
+from trimtab.pipeline.outcome import Bill, Ending, attempt_of, line_of, record_of, usage_of
+
+
+class Meter(Protocol):
+    """Reads usage and prices it; see `cost`."""
+
+    def usage(self, wire: Wire, reports: Sequence[UsageReport]) -> Usage | None:
+        """Normalise a provider's reports, oldest first; `None` if there are none."""
+        ...
+
+    def charge(self, provider: Provider, target: Target, usage: Usage, at_us: int) -> Charge:
+        """Price a usage; what has no price is unknown, never zero."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Write the one record of a request and free what it held."""
+
+    worker_id: str
+    environment: str
+    meter: Meter
+    fund: Fund
+    journal: Journal
+    clock: Clock
+
+    async def __call__(
+        self, journey: Journey, failure: TrimtabError | None, http_status: int
+    ) -> RequestRecord | None:
+        """Settle a request; `None` if nobody known asked, for then there is no record.
+
+        Raises:
+            RecorderUnavailable: the outcome could not be written down.
+        """
+        identified = journey.identified
+        if identified is None:
+            self.journal.count(failure.code if failure else "internal")
+            return None
+        bills = [self._bill(journey, attempt) for attempt in journey.tries]
+        if journey.funded is not None:
+            await self.fund.settle(journey.funded, tokens=_total_tokens(bills))
+        finish = self._finish(journey, identified, bills, failure, http_status)
+        offset = self.journal.finish(finish)
+        if identified.grant.durability is Durability.STRICT:
+            await self.journal.synced(offset)
+        return finish.record
+
+    def _bill(self, journey: Journey, attempt: Try) -> Bill:
+        reported = self.meter.usage(journey.request.wire, attempt.transcript.usage_reports)
+        usage = usage_of(attempt, reported)
+        route = attempt.route
+        charge = self.meter.charge(route.provider, route.target, usage, journey.request.ts_us)
+        return Bill(attempt, usage, charge)
+
+    def _finish(
+        self,
+        journey: Journey,
+        identified: Identified,
+        bills: Sequence[Bill],
+        failure: TrimtabError | None,
+        http_status: int,
+    ) -> Finish:
+        captured, state = None, ContentState.ABSENT
+        if journey.funded is not None and bills:
+            message = bills[-1].attempt.transcript.message()
+            captured, state = self.journal.answer(journey.funded, message)
+        tenant, request = identified.grant.tenant, journey.request
+        journey.passed("settle")
+        ending = Ending(
+            failure=failure,
+            http_status=http_status,
+            end_us=self.clock.now_us(),
+            end_s=self.clock.monotonic_s(),
+            worker_id=self.worker_id,
+            environment=self.environment,
+            day_local=self.journal.local_day(tenant.timezone, request.ts_us),
+            user_hash=self.journal.user_hash(tenant.id, request.end_user),
+            output_ref=captured.ref if captured else None,
+            content_state=state,
+        )
+        return Finish(
+            record=record_of(journey, identified, bills, ending),
+            detail=Detail(stages=tuple(journey.stages)),
+            attempts=tuple(attempt_of(journey, bill) for bill in bills),
+            lines=tuple(
+                line_of(journey, identified, bill, ending)
+                for bill in bills
+                if bill.attempt.dispatched
+            ),
+            content=captured.blobs if captured else (),
+        )
+
+
+def _total_tokens(bills: Sequence[Bill]) -> int | None:
+    counts = [
+        (bill.usage.input_tokens or 0) + (bill.usage.output_tokens or 0)
+        for bill in bills
+        if bill.usage.source is not UsageSource.NONE
+    ]
+    return sum(counts) if counts else None

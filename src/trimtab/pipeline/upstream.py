@@ -1,0 +1,64 @@
+"""Where an attempt goes: the origin and the request head, rendered once per account."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from trimtab.domain.model import Provider, Wire
+from trimtab.domain.transport import Origin
+from trimtab.pipeline.handoff import Request, Route
+from trimtab.providers.base import Adapter
+
+MAX_HEADS = 1024
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Upstream:
+    """An origin and a rendered head; `provider` is the account they were made for."""
+
+    __slots__ = ("head", "origin", "provider")
+
+    def __init__(self, provider: Provider, origin: Origin, head: bytes) -> None:
+        self.provider = provider
+        self.origin = origin
+        self.head = head
+
+
+class Upstreams:
+    """Renders heads. State: those rendered, until their account changes.
+
+    Credentials are resolved here and nowhere else, when an account is first used or was changed.
+    """
+
+    def __init__(
+        self, adapters: dict[Wire, Adapter], secret: Callable[[str], str], proxy: str | None
+    ) -> None:
+        self._adapters = adapters
+        self._secret = secret
+        self._proxy = proxy
+        self._rendered: dict[tuple[str, Wire, Headers], Upstream] = {}
+
+    def __call__(self, route: Route, request: Request) -> Upstream:
+        """Give where a request goes on a route."""
+        provider = route.provider
+        key = (provider.name, request.wire, request.wire_headers)
+        upstream = self._rendered.get(key)
+        if upstream is None or upstream.provider is not provider:
+            if len(self._rendered) >= MAX_HEADS:
+                self._rendered.clear()
+            upstream = self._rendered[key] = self._render(provider, request)
+        return upstream
+
+    def _render(self, provider: Provider, request: Request) -> Upstream:
+        url = urlsplit(provider.url)
+        origin = Origin(
+            scheme=url.scheme,
+            host=url.hostname or "",
+            port=url.port or (443 if url.scheme == "https" else 80),
+            allow_private=provider.allow_private_network,
+            ca_file=provider.ca_file,
+            proxy=self._proxy,
+        )
+        secret = "" if provider.key == "none" else self._secret(provider.key)
+        adapter = self._adapters[request.wire]
+        return Upstream(provider, origin, adapter.head(provider, secret, request.wire_headers))

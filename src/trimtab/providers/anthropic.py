@@ -1,0 +1,241 @@
+"""The Anthropic wire: messages.
+
+Wire facts: https://docs.anthropic.com/en/api/messages-streaming. Usage of `message_start` is only
+partial: its input is exact, its output a placeholder; `message_delta` repeats it cumulatively.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Raw, Struct
+
+from trimtab.domain.chat import (
+    End,
+    Event,
+    Failed,
+    Reasoning,
+    Start,
+    Stop,
+    StopReason,
+    Text,
+    ToolArgs,
+    ToolStart,
+    UsageReport,
+)
+from trimtab.domain.model import Provider, Wire
+from trimtab.domain.transport import render_head
+from trimtab.providers.base import BadBody, BadStream, Chunk, ProviderFault
+from trimtab.providers.sse import EventTooLong, SseEvent, SseSplitter
+
+DEFAULT_VERSION = "2023-06-01"
+MALFORMED_IN_A_ROW = 3
+
+_STOPS = {
+    "end_turn": StopReason.STOP,
+    "stop_sequence": StopReason.STOP,
+    "pause_turn": StopReason.STOP,
+    "max_tokens": StopReason.LENGTH,
+    "model_context_window_exceeded": StopReason.LENGTH,
+    "tool_use": StopReason.TOOL_CALLS,
+    "refusal": StopReason.CONTENT_FILTER,
+}
+
+
+class _Block(Struct):
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: Raw = Raw(b"{}")
+    stop_reason: str | None = None
+
+
+class _Message(Struct):
+    type: str = ""
+    id: str | None = None
+    model: str | None = None
+    content: list[_Block] | None = None
+    stop_reason: str | None = None
+    usage: Raw = Raw(b"null")
+
+
+class _Error(Struct):
+    type: str | None = None
+    message: str | None = None
+
+
+class _StreamEvent(Struct):
+    type: str = ""
+    index: int = 0
+    message: _Message | None = None
+    content_block: _Block | None = None
+    delta: _Block | None = None
+    usage: Raw = Raw(b"null")
+    error: _Error | None = None
+
+
+class _ErrorBody(Struct):
+    error: _Error | None = None
+
+
+_message = msgspec.json.Decoder(_Message)
+_event = msgspec.json.Decoder(_StreamEvent)
+_error_body = msgspec.json.Decoder(_ErrorBody)
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class AnthropicMessages:
+    """`providers.base.Adapter` of `POST /v1/messages`."""
+
+    wire: Wire = Wire.ANTHROPIC_MESSAGES
+
+    def head(self, provider: Provider, secret: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+        """See `Adapter.head`."""
+        url = urlsplit(provider.url)
+        sent = [("host", url.netloc), ("content-type", "application/json"), *headers]
+        if not any(name == "anthropic-version" for name, _ in headers):
+            sent.append(("anthropic-version", DEFAULT_VERSION))
+        if secret:
+            sent.append(("x-api-key", secret))
+        base = url.path.rstrip("/").removesuffix("/v1")
+        return render_head("POST", base + "/v1/messages", sent)
+
+    def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:  # noqa: ARG002
+        """See `Adapter.body`. This wire tells usage unasked."""
+        edited: dict[str, object] = {**members, "model": model}
+        edited.pop("trimtab", None)
+        return _encoder.encode(edited)
+
+    def reader(self, *, hide_usage: bool) -> "AnthropicStream":  # noqa: ARG002
+        """See `Adapter.reader`. Nothing is hidden: every stream of this wire has usage."""
+        return AnthropicStream()
+
+    def read_body(self, body: bytes) -> tuple[Event, ...]:
+        """See `Adapter.read_body`."""
+        try:
+            message = _message.decode(body)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise BadBody(str(exc)) from exc
+        if message.content is None:
+            raise BadBody("no content")
+        events: list[Event] = [Start(message.id, message.model)]
+        for index, block in enumerate(message.content):
+            events.extend(_read_block(index, block))
+            if block.type == "tool_use" and bytes(block.input) != b"{}":
+                events.append(ToolArgs((0, index), bytes(block.input).decode()))
+        if message.stop_reason is not None:
+            events.append(_stop(message.stop_reason))
+        if bytes(message.usage) != b"null":
+            events.append(UsageReport(bytes(message.usage), final=True))
+        events.append(End())
+        return tuple(events)
+
+    def fault(self, body: bytes) -> ProviderFault:
+        """See `Adapter.fault`."""
+        try:
+            error = _error_body.decode(body).error or _Error()
+        except (msgspec.DecodeError, RecursionError):
+            return ProviderFault("unknown", "")
+        return ProviderFault(error.type or "unknown", error.message or "")
+
+
+class AnthropicStream:
+    """Reads a messages stream. State: an unfinished event, malformed events in a row."""
+
+    __slots__ = ("_malformed", "_splitter")
+
+    def __init__(self) -> None:
+        self._splitter = SseSplitter()
+        self._malformed = 0
+
+    def feed(self, block: bytes) -> list[Chunk]:
+        """See `StreamReader.feed`."""
+        try:
+            return [self._read(event) for event in self._splitter.feed(block)]
+        except EventTooLong as exc:
+            raise BadStream("an event without end") from exc
+
+    def _read(self, event: SseEvent) -> Chunk:
+        if event.data is None:
+            return Chunk(event.raw, ())
+        try:
+            said = _event.decode(event.data)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            self._malformed += 1
+            if self._malformed >= MALFORMED_IN_A_ROW:
+                raise BadStream("malformed events in a row") from exc
+            return Chunk(event.raw, ())
+        self._malformed = 0
+        return Chunk(event.raw, tuple(_read_event(said)))
+
+
+def _read_event(said: _StreamEvent) -> list[Event]:
+    read = _READERS.get(said.type)
+    return [] if read is None else read(said)
+
+
+def _read_start(said: _StreamEvent) -> list[Event]:
+    message = said.message or _Message()
+    events: list[Event] = [Start(message.id, message.model)]
+    if bytes(message.usage) != b"null":
+        events.append(UsageReport(bytes(message.usage), final=False))
+    return events
+
+
+def _read_block_start(said: _StreamEvent) -> list[Event]:
+    return _read_block(said.index, said.content_block or _Block())
+
+
+def _read_block_delta(said: _StreamEvent) -> list[Event]:
+    return _read_block(said.index, said.delta or _Block())
+
+
+def _read_end(said: _StreamEvent) -> list[Event]:
+    events: list[Event] = []
+    if said.delta is not None and said.delta.stop_reason is not None:
+        events.append(_stop(said.delta.stop_reason))
+    if bytes(said.usage) != b"null":
+        events.append(UsageReport(bytes(said.usage), final=True))
+    return events
+
+
+def _read_stop(_said: _StreamEvent) -> list[Event]:
+    return [End()]
+
+
+def _read_error(said: _StreamEvent) -> list[Event]:
+    error = said.error or _Error()
+    return [Failed(error.message or "", error.type or "unknown")]
+
+
+def _read_block(index: int, block: _Block) -> list[Event]:
+    channel = (0, index)
+    if block.type == "tool_use":
+        return [ToolStart(channel, block.id or "", block.name or "")]
+    if block.text:
+        return [Text(channel, block.text)]
+    if block.partial_json:
+        return [ToolArgs(channel, block.partial_json)]
+    if block.thinking:
+        return [Reasoning(channel, block.thinking)]
+    return []
+
+
+def _stop(reason: str) -> Stop:
+    return Stop(_STOPS.get(reason, StopReason.OTHER), reason)
+
+
+_READERS: Mapping[str, Callable[[_StreamEvent], list[Event]]] = {
+    "message_start": _read_start,
+    "content_block_start": _read_block_start,
+    "content_block_delta": _read_block_delta,
+    "message_delta": _read_end,
+    "message_stop": _read_stop,
+    "error": _read_error,
+}
+"""Events that say something; `ping` and unknown ones are only relayed."""

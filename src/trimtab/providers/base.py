@@ -1,0 +1,76 @@
+"""What an adapter of a provider's wire does: pure functions from bytes to events and back."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from msgspec import Raw
+
+from trimtab.domain.chat import Event
+from trimtab.domain.model import Provider, Wire
+
+
+class Chunk(NamedTuple):
+    """A piece of a stream: bytes for the caller on the same wire, and what they say."""
+
+    raw: bytes
+    events: tuple[Event, ...]
+
+
+class ProviderFault(NamedTuple):
+    """What an error answer of a provider says."""
+
+    type: str
+    message: str
+
+
+class StreamReader(Protocol):
+    """Reads one stream. State: the bytes of an event that has not ended."""
+
+    def feed(self, block: bytes) -> list[Chunk]:
+        """Take a block of bytes and give the chunks that ended in it.
+
+        Raises:
+            BadStream: three malformed events in a row, or one without end.
+        """
+        ...
+
+
+class BadStream(Exception):
+    """The stream cannot be read any further."""
+
+
+class BadBody(Exception):
+    """The body is not what this wire sends."""
+
+
+class Adapter(Protocol):
+    """One wire as spoken to providers."""
+
+    @property
+    def wire(self) -> Wire:
+        """The wire whose bytes it reads."""
+        ...
+
+    def head(self, provider: Provider, secret: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+        """Render request line and headers, all but content-length and the empty line."""
+        ...
+
+    def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:
+        """Build the upstream body: the caller's members, with the target's model name."""
+        ...
+
+    def reader(self, *, hide_usage: bool) -> StreamReader:
+        """Start reading a stream; `hide_usage` takes out usage the caller did not ask for."""
+        ...
+
+    def read_body(self, body: bytes) -> tuple[Event, ...]:
+        """Read a whole answer into events.
+
+        Raises:
+            BadBody: it is not an answer of this wire.
+        """
+        ...
+
+    def fault(self, body: bytes) -> ProviderFault:
+        """Read an error answer; never fails."""
+        ...

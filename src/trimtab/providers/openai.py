@@ -1,0 +1,235 @@
+"""The OpenAI wire: chat completions.
+
+Wire facts: https://platform.openai.com/docs/api-reference/chat and its streaming page. Usage comes
+last, in a chunk without choices, after `finish_reason`; the stream ends with `[DONE]`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Raw, Struct
+
+from trimtab.domain.chat import (
+    End,
+    Event,
+    Failed,
+    Reasoning,
+    Start,
+    Stop,
+    StopReason,
+    Text,
+    ToolArgs,
+    ToolStart,
+    UsageReport,
+)
+from trimtab.domain.model import Provider, Wire
+from trimtab.domain.transport import render_head
+from trimtab.providers.base import BadBody, BadStream, Chunk, ProviderFault
+from trimtab.providers.sse import EventTooLong, SseEvent, SseSplitter
+
+MALFORMED_IN_A_ROW = 3
+
+_STOPS = {
+    "stop": StopReason.STOP,
+    "length": StopReason.LENGTH,
+    "tool_calls": StopReason.TOOL_CALLS,
+    "function_call": StopReason.TOOL_CALLS,
+    "content_filter": StopReason.CONTENT_FILTER,
+}
+
+
+class _Function(Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(Struct):
+    index: int = 0
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Message(Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(Struct):
+    index: int = 0
+    delta: _Message | None = None
+    message: _Message | None = None
+    finish_reason: str | None = None
+
+
+class _Answer(Struct):
+    id: str | None = None
+    model: str | None = None
+    choices: list[_Choice] | None = None
+    usage: Raw = Raw(b"null")
+    error: Raw = Raw(b"null")
+
+
+class _Error(Struct):
+    message: str | None = None
+    type: str | None = None
+    code: str | int | None = None
+
+
+class _ErrorBody(Struct):
+    error: _Error | str | None = None
+
+
+_answer = msgspec.json.Decoder(_Answer)
+_error = msgspec.json.Decoder(_Error)
+_error_body = msgspec.json.Decoder(_ErrorBody)
+_options = msgspec.json.Decoder(dict[str, Raw])
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIChat:
+    """`providers.base.Adapter` of `POST /chat/completions`."""
+
+    wire: Wire = Wire.OPENAI_CHAT
+
+    def head(self, provider: Provider, secret: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+        """See `Adapter.head`."""
+        url = urlsplit(provider.url)
+        sent = [("host", url.netloc), ("content-type", "application/json"), *headers]
+        if secret:
+            sent.append(("authorization", f"Bearer {secret}"))
+        return render_head("POST", url.path.rstrip("/") + "/chat/completions", sent)
+
+    def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:
+        """See `Adapter.body`. A stream always asks for usage, for the charge must be exact."""
+        edited: dict[str, object] = {**members, "model": model}
+        edited.pop("trimtab", None)
+        if stream:
+            options = members.get("stream_options")
+            asked: dict[str, object] = {}
+            if options is not None and bytes(options) != b"null":
+                asked.update(_options.decode(options))
+            edited["stream_options"] = {**asked, "include_usage": True}
+        return _encoder.encode(edited)
+
+    def reader(self, *, hide_usage: bool) -> "OpenAIStream":
+        """See `Adapter.reader`."""
+        return OpenAIStream(hide_usage=hide_usage)
+
+    def read_body(self, body: bytes) -> tuple[Event, ...]:
+        """See `Adapter.read_body`."""
+        try:
+            answer = _answer.decode(body)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise BadBody(str(exc)) from exc
+        if answer.choices is None:
+            raise BadBody("no choices")
+        events: list[Event] = [Start(answer.id, answer.model)]
+        for choice in answer.choices:
+            if choice.message is not None:
+                _read_message(events, choice.index, choice.message)
+            if choice.finish_reason is not None:
+                events.append(_stop(choice.finish_reason))
+        if bytes(answer.usage) != b"null":
+            events.append(UsageReport(bytes(answer.usage), final=True))
+        events.append(End())
+        return tuple(events)
+
+    def fault(self, body: bytes) -> ProviderFault:
+        """See `Adapter.fault`."""
+        try:
+            error = _error_body.decode(body).error
+        except (msgspec.DecodeError, RecursionError):
+            return ProviderFault("unknown", "")
+        if isinstance(error, _Error):
+            return ProviderFault(error.type or str(error.code or "unknown"), error.message or "")
+        return ProviderFault("unknown", error or "")
+
+
+class OpenAIStream:
+    """Reads a chat completion stream. State: an unfinished event, malformed events in a row."""
+
+    __slots__ = ("_hide_usage", "_malformed", "_splitter", "_started")
+
+    def __init__(self, *, hide_usage: bool) -> None:
+        self._splitter = SseSplitter()
+        self._hide_usage = hide_usage
+        self._malformed = 0
+        self._started = False
+
+    def feed(self, block: bytes) -> list[Chunk]:
+        """See `StreamReader.feed`."""
+        try:
+            return [self._read(event) for event in self._splitter.feed(block)]
+        except EventTooLong as exc:
+            raise BadStream("an event without end") from exc
+
+    def _read(self, event: SseEvent) -> Chunk:
+        data = event.data
+        if data is None:
+            return Chunk(event.raw, ())
+        if data == b"[DONE]":
+            return Chunk(event.raw, (End(),))
+        try:
+            answer = _answer.decode(data)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            self._malformed += 1
+            if self._malformed >= MALFORMED_IN_A_ROW:
+                raise BadStream("malformed events in a row") from exc
+            return Chunk(event.raw, ())
+        self._malformed = 0
+        return self._chunk(event.raw, answer)
+
+    def _chunk(self, raw: bytes, answer: _Answer) -> Chunk:
+        events: list[Event] = []
+        if not self._started:
+            self._started = True
+            events.append(Start(answer.id, answer.model))
+        for choice in answer.choices or ():
+            if choice.delta is not None:
+                _read_message(events, choice.index, choice.delta)
+            if choice.finish_reason is not None:
+                events.append(_stop(choice.finish_reason))
+        if bytes(answer.usage) != b"null":
+            events.append(UsageReport(bytes(answer.usage), final=True))
+        if bytes(answer.error) != b"null":
+            events.append(_failed(bytes(answer.error)))
+        return Chunk(self._without_usage(raw, answer) if self._hide_usage else raw, tuple(events))
+
+    def _without_usage(self, raw: bytes, answer: _Answer) -> bytes:
+        """Take out what is there only because we asked for it."""
+        if bytes(answer.usage) == b"null":
+            return raw.replace(b',"usage":null', b"").replace(b'"usage":null,', b"")
+        return raw if answer.choices else b""
+
+
+def _read_message(events: list[Event], choice: int, message: _Message) -> None:
+    if message.reasoning_content:
+        events.append(Reasoning((choice, 0), message.reasoning_content))
+    if message.content:
+        events.append(Text((choice, 0), message.content))
+    if message.refusal:
+        events.append(Text((choice, 0), message.refusal))
+    for position, call in enumerate(message.tool_calls or ()):
+        channel = (choice, 1 + max(call.index, position))
+        function = call.function or _Function()
+        if call.id or function.name:
+            events.append(ToolStart(channel, call.id or "", function.name or ""))
+        if function.arguments:
+            events.append(ToolArgs(channel, function.arguments))
+
+
+def _stop(reason: str) -> Stop:
+    return Stop(_STOPS.get(reason, StopReason.OTHER), reason)
+
+
+def _failed(raw: bytes) -> Failed:
+    try:
+        error = _error.decode(raw)
+    except msgspec.DecodeError:
+        return Failed("", "unknown")
+    return Failed(error.message or "", error.type or str(error.code or "unknown"))

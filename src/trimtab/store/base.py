@@ -1,0 +1,262 @@
+"""Store protocols, one per noun. `store.memory` is the reference for all of them.
+
+A method is one atomic step, safe to repeat, and returns what it did. Ids, times and amounts are
+made by the caller.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from trimtab.domain.change import Change, Draft
+from trimtab.domain.record import Attempt, Detail, Finish, LedgerLine, RequestRecord
+
+
+class Acknowledgement(Struct, frozen=True, kw_only=True):
+    """Which `config_seq` a worker runs, since when."""
+
+    worker_id: str
+    config_seq: int
+    ts_us: int
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """Somebody who may log in to the console. `password` is a salted hash."""
+
+    name: str
+    role: str
+    password: str
+
+
+class ChangeLog(Protocol):
+    """The append-only, hash-chained change log."""
+
+    async def append(
+        self, drafts: Sequence[Draft], *, ts_us: int, change_ids: Sequence[str]
+    ) -> tuple[Change, ...]:
+        """Append all drafts or none. A draft that would change nothing is left out.
+
+        Raises:
+            ChangeConflict: a pointer is not at its draft's `expected_seq` any more.
+        """
+        ...
+
+    async def changes(self, *, after: int, limit: int = 10_000) -> tuple[Change, ...]:
+        """Read the entries above a sequence number, oldest first."""
+        ...
+
+    async def head(self) -> int:
+        """Tell the newest sequence number, 0 when empty. Cheap enough to ask ten times a second."""
+        ...
+
+
+class Acknowledgements(Protocol):
+    """Who runs which configuration."""
+
+    async def acknowledge(self, ack: Acknowledgement) -> None:
+        """Say what a worker runs now."""
+        ...
+
+    async def acknowledgements(self) -> tuple[Acknowledgement, ...]:
+        """List what every worker said last, by worker id."""
+        ...
+
+
+class Accounts(Protocol):
+    """People who may log in."""
+
+    async def put_account(self, account: Account) -> None:
+        """Add or replace an account."""
+        ...
+
+    async def account(self, name: str) -> Account | None:
+        """Find an account by name."""
+        ...
+
+
+class Need(Struct, frozen=True, kw_only=True):
+    """What a request asks of one limit.
+
+    Attributes:
+        name: Names the limit in a refusal, for example `tenant acme requests per minute`.
+        scope: Identity of its counter; a change of size keeps the counter.
+        kind: `slots` or `bucket`.
+        size: Slots there are, or units a full bucket holds.
+        per_s: Seconds in which an empty bucket refills; slots ignore it.
+        amount: Units asked for.
+    """
+
+    name: str
+    scope: str
+    kind: str
+    size: int
+    per_s: float = 60.0
+    amount: int = 1
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """The answer to a hold.
+
+    Attributes:
+        denied: Index of the first need that was refused; `None` if all were granted.
+        wait_s: Seconds until that need could pass; `None` if it depends on other requests.
+        left: What remains of each need, in the order asked; empty when refused.
+    """
+
+    denied: int | None = None
+    wait_s: float | None = None
+    left: tuple[int, ...] = ()
+
+
+class LimitStore(Protocol):
+    """Rates and slots. One call decides all needs of a request, all or nothing."""
+
+    async def hold(self, request_id: str, needs: Sequence[Need], *, lease_s: float) -> Held:
+        """Take what every need asks, or nothing. Asking twice for a request answers the same."""
+        ...
+
+    async def settle(self, request_id: str, actual: Sequence[int]) -> None:
+        """Free the slots and correct each bucket to what was really used, once."""
+        ...
+
+
+class StoredRecord(Struct, frozen=True, kw_only=True):
+    """A record with its parts, as read back."""
+
+    record: RequestRecord
+    detail: Detail
+    attempts: tuple[Attempt, ...]
+    lines: tuple[LedgerLine, ...]
+
+
+class SpoolPosition(Struct, frozen=True, kw_only=True):
+    """How far a worker's spool has been read: the next frame starts at `offset` of `segment`."""
+
+    worker_id: str
+    segment: int
+    offset: int
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """What the recorder commits at once: outcomes, and how far each spool is then read.
+
+    Attributes:
+        log_file: The log file these outcomes were written to, and its length before them.
+    """
+
+    finishes: tuple[Finish, ...]
+    blobs: tuple[tuple[str, int, bytes, str, bytes], ...] = ()
+    """(tenant_id, ts_us, ref, codec, data): content of `begin` and `finish` frames."""
+    positions: tuple[tuple[SpoolPosition, SpoolPosition | None], ...] = ()
+    """(new position, position it must still have; `None`: none yet)."""
+
+
+class PositionMoved(Exception):
+    """Another keeper moved a spool position; nothing of the batch was stored."""
+
+
+class RecordWriter(Protocol):
+    """Where the recorder commits. Content first, then everything that adds up in one step."""
+
+    async def commit(self, batch: Batch) -> tuple[Finish, ...]:
+        """Store a batch exactly once and return the outcomes that were new.
+
+        Raises:
+            PositionMoved: another keeper is active; nothing was stored.
+        """
+        ...
+
+    async def positions(self) -> tuple[SpoolPosition, ...]:
+        """Tell how far every spool has been committed."""
+        ...
+
+
+class RecordFilter(Struct, frozen=True, kw_only=True):
+    """Which records a list shows. `None` does not filter; times are [since, until)."""
+
+    tenant_id: str | None = None
+    feature: str | None = None
+    model_requested: str | None = None
+    provider: str | None = None
+    key_id: str | None = None
+    status: str | None = None
+    error_code: str | None = None
+    origin: str | None = None
+    trace_id: str | None = None
+    min_latency_us: int | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+
+
+class Cursor(Struct, frozen=True):
+    """Position in a list ordered by (ts_us, request_id), newest first."""
+
+    ts_us: int
+    request_id: str
+
+
+class RecordReader(Protocol):
+    """Reading records back. Lists never touch content."""
+
+    async def find(self, request_id: str) -> StoredRecord | None:
+        """Find one record by its id or a unique prefix of at least 6 characters."""
+        ...
+
+    async def page(
+        self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
+    ) -> tuple[RequestRecord, ...]:
+        """List records, newest first, continuing behind a cursor."""
+        ...
+
+    async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        """Rebuild a content by the ref of its manifest; `None` if any piece is gone."""
+        ...
+
+
+class CostRow(Struct, frozen=True, kw_only=True):
+    """Sums over one group. `cost_nano` leaves out `n_unpriced` requests."""
+
+    group: tuple[str, ...]
+    n: int
+    n_estimated: int
+    n_unpriced: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost_nano: int
+
+
+class SeriesPoint(Struct, frozen=True, kw_only=True):
+    """One bucket of time over all origins `live`."""
+
+    bucket_us: int
+    n: int
+    n_error: int
+    cost_nano: int
+    p50_us: int | None
+    p95_us: int | None
+
+
+class RollupReader(Protocol):
+    """Sums by hour and day. Equal to the sum of ledger lines, exactly."""
+
+    async def costs(
+        self,
+        *,
+        since_us: int,
+        until_us: int,
+        group_by: Sequence[str],
+        tenant_id: str | None = None,
+    ) -> tuple[CostRow, ...]:
+        """Sum live cost from daily rollups, dearest group first.
+
+        `group_by` names columns of: `tenant_id`, `feature`, `model`, `provider`, `key_id`, `day`.
+        """
+        ...
+
+    async def series(
+        self, *, since_us: int, until_us: int, tenant_id: str | None = None
+    ) -> tuple[SeriesPoint, ...]:
+        """Give the live traffic by minute, oldest first, buckets without traffic left out."""
+        ...

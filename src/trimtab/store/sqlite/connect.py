@@ -1,0 +1,99 @@
+"""Opening SQLite files, and bringing their schema up to date.
+
+Migrations are numbered `.sql` files in `store/migrations/<database>/`, forward only; each runs in
+a transaction of its own under SQLite's write lock, so two processes that start at once agree.
+"""
+
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+
+PAGE_SIZE = 8192
+BUSY_TIMEOUT_MS = 5000
+
+
+class SchemaTooNew(Exception):
+    """The file was written by a newer Trimtab."""
+
+
+def open_writer(path: Path, database: str) -> sqlite3.Connection:
+    """Open a file for its one writer, durable on every commit, its schema migrated.
+
+    The connection is in autocommit mode: transactions are explicit `BEGIN IMMEDIATE`.
+
+    Raises:
+        SchemaTooNew: the file's schema is newer than this program.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.executescript(
+        f"PRAGMA page_size={PAGE_SIZE}; PRAGMA busy_timeout={BUSY_TIMEOUT_MS};"
+        "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        "PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=OFF;"
+    )
+    migrate(connection, database)
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a file that another connection writes; refuses to write.
+
+    Raises:
+        FileNotFoundError: nobody has made the file yet.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.executescript(
+        f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}; PRAGMA query_only=ON;"
+        "PRAGMA mmap_size=268435456;"
+    )
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, database: str) -> None:
+    """Run the migrations that the file has not seen.
+
+    Raises:
+        SchemaTooNew: the file has seen migrations that this program does not have.
+    """
+    folder = files("trimtab.store") / "migrations" / database
+    scripts = sorted(
+        (int(script.name.split("_")[0]), script)
+        for script in folder.iterdir()
+        if script.name.endswith(".sql")
+    )
+    (seen,) = connection.execute("PRAGMA user_version").fetchone()
+    if scripts and seen > scripts[-1][0]:
+        raise SchemaTooNew(
+            f"{database!r} has schema {seen}, this program knows {scripts[-1][0]}; upgrade trimtab"
+        )
+    for number, script in scripts:
+        if number > seen:
+            _run(connection, number, script.read_text())
+
+
+def _run(connection: sqlite3.Connection, number: int, script: str) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (seen,) = connection.execute("PRAGMA user_version").fetchone()
+        if seen < number:
+            for statement in _statements(script):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={number}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script where SQLite itself says that a statement is complete."""
+    out: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            out.append(pending)
+            pending = ""
+    return out

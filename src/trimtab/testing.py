@@ -1,0 +1,136 @@
+"""Fakes for tests, ours and our users': small real classes, judged by the contract suites."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Iterable
+
+from trimtab.domain.errors import RecorderUnavailable
+from trimtab.domain.ids import Entropy
+from trimtab.domain.transport import ConnectionLost, Origin, Response
+from trimtab.telemetry.frames import Kind
+
+__all__ = [
+    "FrozenClock",
+    "MemorySpool",
+    "ScriptedAnswer",
+    "ScriptedProvider",
+    "seeded_entropy",
+]
+
+
+class FrozenClock:
+    """A clock that moves only when told."""
+
+    def __init__(self, now_us: int = 1_767_225_600_000_000) -> None:
+        self._now_us = now_us
+        self._monotonic_s = 0.0
+
+    def now_us(self) -> int:
+        """See `Clock.now_us`."""
+        return self._now_us
+
+    def monotonic_s(self) -> float:
+        """See `Clock.monotonic_s`."""
+        return self._monotonic_s
+
+    def advance(self, seconds: float) -> None:
+        """Move both times on."""
+        self._now_us += round(seconds * 1e6)
+        self._monotonic_s += seconds
+
+
+def seeded_entropy(seed: int = 7) -> Entropy:
+    """Give random bytes that are the same in every run."""
+    # Repeatable on purpose: nothing made of it is a secret.
+    return random.Random(seed).randbytes  # noqa: S311
+
+
+class MemorySpool:
+    """A spool in a list. `full` makes every write fail, as a full disk would."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[Kind, bytes]] = []
+        self.notes: dict[str, int] = {}
+        self.full = False
+
+    def append(self, kind: Kind, payload: bytes) -> int:
+        """Keep a frame."""
+        if self.full:
+            raise RecorderUnavailable("the spool is full; free some space")
+        self.frames.append((kind, payload))
+        return len(self.frames)
+
+    async def synced(self, offset: int) -> None:
+        """Nothing to wait for."""
+
+    def note(self, reason: str) -> None:
+        """Count."""
+        self.notes[reason] = self.notes.get(reason, 0) + 1
+
+
+class ScriptedAnswer:
+    """An answer in blocks. An exception among the blocks is raised in its place.
+
+    A `None` among the blocks is silence until the answer is closed.
+    """
+
+    def __init__(
+        self,
+        blocks: Iterable[bytes | Exception | None],
+        *,
+        status: int = 200,
+        content_type: bytes = b"text/event-stream",
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        self.status = status
+        self.headers = ((b"content-type", content_type), *headers)
+        self.closed = False
+        self._blocks = deque(blocks)
+        self._silence = asyncio.Event()
+
+    async def read(self) -> bytes:
+        """See `Response.read`."""
+        await asyncio.sleep(0)
+        if self.closed:
+            raise ConnectionLost("closed", before_headers=False)
+        if not self._blocks:
+            return b""
+        block = self._blocks.popleft()
+        if block is None:
+            await self._silence.wait()
+            raise ConnectionLost("closed", before_headers=False)
+        if isinstance(block, Exception):
+            raise block
+        return block
+
+    async def body(self) -> bytes:
+        """See `Response.body`."""
+        data = b""
+        while block := await self.read():
+            data += block
+        return data
+
+    def close(self) -> None:
+        """See `Response.close`."""
+        self.closed = True
+        self._silence.set()
+
+
+class ScriptedProvider:
+    """A transport that answers from a script and remembers what it was sent."""
+
+    def __init__(self, *answers: ScriptedAnswer | Exception) -> None:
+        self.sent: list[tuple[Origin, bytes, bytes]] = []
+        self._answers = deque(answers)
+
+    async def send(
+        self, origin: Origin, head: bytes, body: bytes, *, connect_timeout_s: float
+    ) -> Response:
+        """See `Transport.send`."""
+        _ = connect_timeout_s
+        self.sent.append((origin, head, body))
+        answer = self._answers.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

@@ -1,0 +1,78 @@
+import pytest
+
+from trimtab.domain.errors import FieldNotAllowed, InvalidRequest, Unauthenticated
+from trimtab.gateway.headers import Headers, check_tenant, read
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SPAN = "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param([(b"authorization", b"Bearer k")], id="OpenAI's header"),
+        pytest.param([(b"x-api-key", b"k")], id="Anthropic's header"),
+        pytest.param([(b"x-api-key", b"k"), (b"authorization", b"bearer k")], id="both, equal"),
+    ],
+)
+def test_finds_the_key(raw: list[tuple[bytes, bytes]]) -> None:
+    assert read(raw).key == "k"
+
+
+def test_refuses_two_different_keys() -> None:
+    with pytest.raises(Unauthenticated):
+        read([(b"x-api-key", b"a"), (b"authorization", b"Bearer b")])
+
+
+def test_continues_a_trace() -> None:
+    headers = read([(b"traceparent", f"00-{TRACE}-{SPAN}-01".encode())])
+
+    assert (headers.trace_id, headers.parent_span_id) == (TRACE, SPAN)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param([b"junk"], id="not one"),
+        pytest.param([f"00-{'0' * 32}-{SPAN}-01".encode()], id="zero trace"),
+        pytest.param([f"00-{TRACE}-{SPAN}-01".encode()] * 2, id="twice"),
+        pytest.param([f"00-{TRACE}-{SPAN}-01".encode()] * 3, id="three times"),
+    ],
+)
+def test_an_invalid_trace_is_as_good_as_none(values: list[bytes]) -> None:
+    headers = read([(b"traceparent", value) for value in values])
+
+    assert (headers.trace_id, headers.parent_span_id) == (None, None)
+
+
+def test_forwards_the_wires_own_headers_and_no_other() -> None:
+    headers = read(
+        [
+            (b"anthropic-version", b"2023-06-01"),
+            (b"openai-beta", b"x=1"),
+            (b"cookie", b"a=b"),
+            (b"x-forwarded-for", b"1.2.3.4"),
+        ]
+    )
+
+    assert headers.forwarded == (("anthropic-version", "2023-06-01"), ("openai-beta", "x=1"))
+    assert headers.anthropic
+
+
+def test_refuses_a_header_of_ours_that_is_misspelt() -> None:
+    with pytest.raises(InvalidRequest, match="x-trimtab-featur"):
+        read([(b"x-trimtab-featur", b"search")])
+
+
+@pytest.mark.parametrize("value", [b"", b"a\rb", b"a\nx: y", b"\xff", b"x" * 257])
+def test_refuses_a_value_that_could_be_more_than_a_value(value: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        read([(b"x-trimtab-feature", value)])
+
+
+def test_the_tenant_named_must_be_the_keys_own() -> None:
+    check_tenant(Headers(tenant="acme"), "acme")
+    check_tenant(Headers(), "acme")
+
+    with pytest.raises(FieldNotAllowed):
+        check_tenant(Headers(tenant="globex"), "acme")
