@@ -1,0 +1,28 @@
+"""Typed settings: `trimtab.yaml` and `TRIMTAB_*` variables."""
+
+from trimtab.settings.load import load, locate
+from trimtab.settings.model import (
+    ExporterSettings,
+    GatewaySettings,
+    Level,
+    Note,
+    PriceSettings,
+    Settings,
+    UnknownModel,
+)
+from trimtab.settings.secrets import NO_SECRET, Secret, resolve
+
+__all__ = [
+    "NO_SECRET",
+    "ExporterSettings",
+    "GatewaySettings",
+    "Level",
+    "Note",
+    "PriceSettings",
+    "Secret",
+    "Settings",
+    "UnknownModel",
+    "load",
+    "locate",
+    "resolve",
+]

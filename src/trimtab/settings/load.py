@@ -1,0 +1,118 @@
+"""Reading the file: everything wrong with it is told at once, each with its line and a remedy."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+from trimtab.domain.errors import SettingsInvalid
+from trimtab.settings.fields import members, read_listen
+from trimtab.settings.model import GatewaySettings, PriceSettings, Settings
+from trimtab.settings.references import check_references
+from trimtab.settings.secrets import NO_SECRET, looks_secret, resolve
+from trimtab.settings.sections import sections
+from trimtab.settings.tree import Faults, Members, Wrong, read_tree, scalars
+
+FILE = "trimtab.yaml"
+CONFIG_VARIABLE = "TRIMTAB_CONFIG"
+LISTEN_VARIABLE = "TRIMTAB_LISTEN"
+MAX_BYTES = 4 * 2**20
+
+
+def locate(option: Path | None, environ: Mapping[str, str]) -> Path:
+    """Find the file: as asked, `TRIMTAB_CONFIG`, `trimtab.yaml` here, else the demo."""
+    if option is not None:
+        return option
+    if environ.get(CONFIG_VARIABLE):
+        return Path(environ[CONFIG_VARIABLE])
+    here = Path(FILE)
+    return here if here.exists() else Path(str(files("trimtab") / "demo" / FILE))
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Read and check a file. `TRIMTAB_LISTEN` wins over `gateway.listen`.
+
+    Raises:
+        SettingsInvalid: something is wrong; one line `file:line: path: what; remedy` for each.
+    """
+    faults = Faults(str(path))
+    top = read_tree(_text(path), faults)
+    settings = None if top is None else _settings(path, top, faults, environ)
+    if faults.found or settings is None:
+        raise SettingsInvalid(faults.text())
+    return settings
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as exc:
+        raise SettingsInvalid(
+            f"'{path}' cannot be read ({exc.strerror}); write one with `trimtab init`"
+        ) from exc
+    if len(raw) > MAX_BYTES:
+        raise SettingsInvalid(f"'{path}' has more than {MAX_BYTES} bytes; make it smaller")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as exc:
+        line = raw.count(b"\n", 0, exc.start) + 1
+        raise SettingsInvalid(f"{path}:{line}: this is not UTF-8; save it as UTF-8") from exc
+
+
+def _settings(
+    path: Path, top: Members, faults: Faults, environ: Mapping[str, str]
+) -> Settings | None:
+    for single in scalars(top):
+        if looks_secret(single.text):
+            faults.add(
+                single.path,
+                "looks like a secret; write env:NAME or file:PATH, and make a new secret",
+                single.line,
+            )
+    given = members(top, faults, sections(environ), frozenset({"version"}))
+    check_references(top, faults)
+    listen = environ.get(LISTEN_VARIABLE)
+    if given is None or faults.found:
+        return None
+    gateway = given.get("gateway", GatewaySettings())
+    settings = Settings(
+        file=path,
+        gateway=_listening(gateway, listen, faults) if listen else gateway,
+        providers=given.get("providers", {}),
+        models=given.get("models", {}),
+        tiers=given.get("tiers", {}),
+        tenants=given.get("tenants", {}),
+        keys=given.get("keys", {}),
+        prices=given.get("prices", PriceSettings()),
+        exporters=given.get("telemetry", ()),
+        log_to_stdout=given.get("log_line", False),
+        lines=faults.lines,
+    )
+    return replace(settings, unset=tuple(_unset(settings, environ)))
+
+
+def _listening(gateway: GatewaySettings, listen: str, faults: Faults) -> GatewaySettings:
+    try:
+        host, port = read_listen(listen)
+    except Wrong as exc:
+        faults.add("", f"{LISTEN_VARIABLE}: {exc}")
+        return gateway
+    return replace(gateway, host=host, port=port)
+
+
+def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    references = [
+        (f"providers.{provider.name}.key", provider.key) for provider in settings.providers.values()
+    ]
+    references.append(("gateway.admin_key", settings.gateway.admin_key or NO_SECRET))
+    for index, exporter in enumerate(settings.exporters):
+        references += [
+            (f"telemetry.exporters[{index}].headers.{name}", value)
+            for name, value in exporter.headers.items()
+        ]
+    for path, reference in references:
+        if reference != NO_SECRET:
+            try:
+                resolve(reference, environ)
+            except SettingsInvalid as exc:
+                yield path, str(exc)

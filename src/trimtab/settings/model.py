@@ -1,0 +1,170 @@
+"""The settings, typed: desired state, and how this process runs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace as with_members
+
+from trimtab.control.desired import Desired
+from trimtab.domain.change import Pointer, PointerKind
+from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.ids import KeyId, TenantId
+from trimtab.domain.model import Model, Provider
+from trimtab.domain.tenant import Key, Tenant, Tier
+
+REVIEW_NOTICE = timedelta(days=30)
+
+
+class UnknownModel(StrEnum):
+    """What happens to a request whose target has no price."""
+
+    REJECT = "reject"
+    METER_UNKNOWN = "meter_unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """How a gateway worker serves.
+
+    Attributes:
+        max_body: Bytes a request body may have.
+        drain_s: Seconds that SIGTERM waits for running streams.
+        admin_key: Reference to the token that opens the admin API; `None` closes that way.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_body: int = 32 * 2**20
+    drain_s: float = 30.0
+    admin_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceSettings:
+    """What targets cost where the price list is silent or wrong.
+
+    Attributes:
+        overrides: By pattern of `provider/model`, in USD per million tokens.
+    """
+
+    unknown_model: UnknownModel = UnknownModel.REJECT
+    overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterSettings:
+    """Where traces are sent.
+
+    Attributes:
+        name: Names its place in the spool; a new name begins anew.
+        headers: References to secrets by header name.
+        ca_file: PEM file of one more trusted root.
+    """
+
+    name: str
+    endpoint: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    ca_file: str | None = None
+
+
+class Level(StrEnum):
+    """How bad a note is: a warning is worth a look, an error fails `trimtab check`."""
+
+    WARN = "warn"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something about settings that are valid."""
+
+    level: Level
+    path: str
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything one file says.
+
+    Attributes:
+        unset: Path and message of every reference to a secret that is not there.
+        lines: Line of every path of the file, for notes.
+    """
+
+    file: Path
+    gateway: GatewaySettings = GatewaySettings()
+    providers: Mapping[str, Provider] = field(default_factory=dict[str, Provider])
+    models: Mapping[str, Model] = field(default_factory=dict[str, Model])
+    tiers: Mapping[str, Tier] = field(default_factory=dict[str, Tier])
+    tenants: Mapping[TenantId, Tenant] = field(default_factory=dict[TenantId, Tenant])
+    keys: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
+    prices: PriceSettings = PriceSettings()
+    exporters: tuple[ExporterSettings, ...] = ()
+    log_to_stdout: bool = False
+    unset: tuple[tuple[str, str], ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict[str, int], repr=False)
+
+    def desired(self) -> Desired:
+        """Give what the file wants every pointer to be."""
+        wanted: dict[Pointer, Any] = {}
+        kinds: tuple[tuple[PointerKind, Mapping[Any, Any]], ...] = (
+            (PointerKind.PROVIDER, self.providers),
+            (PointerKind.MODEL, self.models),
+            (PointerKind.TIER, self.tiers),
+            (PointerKind.TENANT, self.tenants),
+            (PointerKind.KEY, self.keys),
+        )
+        for kind, values in kinds:
+            wanted.update((Pointer(kind, str(name)), value) for name, value in values.items())
+        if self.prices.overrides:
+            wanted[Pointer(PointerKind.PRICES, "overrides")] = self.prices.overrides
+        return wanted
+
+    def with_provider_url(self, name: str, url: str) -> "Settings":
+        """Send a provider elsewhere, for example to a simulator on a port just chosen.
+
+        Raises:
+            SettingsInvalid: there is no such provider.
+        """
+        provider = self.providers.get(name)
+        if provider is None:
+            raise SettingsInvalid(f"provider {name!r} is not in '{self.file}'; add it there")
+        return replace(self, providers={**self.providers, name: with_members(provider, url=url)})
+
+    def notes(self, today: date) -> tuple[Note, ...]:
+        """Tell what is worth a look although it is valid, in the order of the file."""
+        unset = [self._note(path, message) for path, message in self.unset]
+        found = [*self._reviews(today), *unset, *self._idle()]
+        return tuple(sorted(found, key=lambda note: note.line))
+
+    def _reviews(self, today: date) -> Iterator[Note]:
+        for model in self.models.values():
+            if model.review_by is None:
+                continue
+            left = (date.fromisoformat(model.review_by) - today).days
+            path = f"models.{model.name}.review_by"
+            if left < 0:
+                yield self._note(
+                    path,
+                    f"{model.review_by} is {-left} days ago; review the model and move the date",
+                    Level.ERROR,
+                )
+            elif timedelta(days=left) <= REVIEW_NOTICE:
+                yield self._note(path, f"{model.review_by} is {left} days away")
+
+    def _idle(self) -> Iterator[Note]:
+        used = {model.to.provider for model in self.models.values()}
+        for owner in (*self.tiers.values(), *self.tenants.values(), *self.keys.values()):
+            used |= {model.partition("/")[0] for model in owner.models or ()}
+        for name in self.providers:
+            if name not in used:
+                yield self._note(f"providers.{name}", "no model and no tier uses it")
+
+    def _note(self, path: str, message: str, level: Level = Level.WARN) -> Note:
+        return Note(level, path, self.lines.get(path, 1), message)

@@ -1,0 +1,66 @@
+"""Names in one section that another section must declare."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from trimtab.settings.fields import plain_value
+from trimtab.settings.secrets import looks_secret
+from trimtab.settings.tree import Faults, Items, Members, Node, Scalar, nearest
+
+
+def check_references(top: Members, faults: Faults) -> None:
+    """Note every name that nothing declares. What is declared wrongly counts as declared."""
+    providers, models, tiers, tenants = (
+        _members(top.members.get(section))
+        for section in ("providers", "models", "tiers", "tenants")
+    )
+    keys = tuple(_items(top.members.get("keys")))
+    for target in _texts(models.values(), "to"):
+        _expect(target, "provider", target.text.partition("/")[0], providers, faults)
+    for owner in (*tiers.values(), *tenants.values(), *keys):
+        for model in _items(_member(owner, "models")):
+            _expect_model(model, providers, models, faults)
+    for tier in _texts(tenants.values(), "tier"):
+        _expect(tier, "tier", tier.text, tiers, faults)
+    for tenant in _texts(keys, "tenant"):
+        _expect(tenant, "tenant", tenant.text, tenants, faults)
+
+
+def _expect_model(
+    name: Node, providers: Mapping[str, Node], models: Mapping[str, Node], faults: Faults
+) -> None:
+    """A model is one of the file, or `provider/model`, or `provider/*` for all of a provider."""
+    if not isinstance(name, Scalar):
+        return
+    provider, slash, _ = name.text.partition("/")
+    if slash:
+        _expect(name, "provider", provider, providers, faults)
+    else:
+        _expect(name, "model", name.text, models, faults)
+
+
+def _expect(at: Scalar, noun: str, name: str, declared: Mapping[str, Node], faults: Faults) -> None:
+    is_text = not at.plain or isinstance(plain_value(at.text), str)
+    if name and is_text and name not in declared and not looks_secret(at.text):
+        faults.add(
+            at.path, f"{noun} {name!r} is not in the file; {nearest(name, declared)}", at.line
+        )
+
+
+def _members(node: Node | None) -> Mapping[str, Node]:
+    return node.members if isinstance(node, Members) else {}
+
+
+def _member(node: Node, name: str) -> Node | None:
+    return _members(node).get(name)
+
+
+def _texts(nodes: Iterable[Node], name: str) -> Iterator[Scalar]:
+    """Find a member in each of many maps, where it is a single value."""
+    for node in nodes:
+        found = _member(node, name)
+        if isinstance(found, Scalar):
+            yield found
+
+
+def _items(node: Node | None) -> Iterator[Node]:
+    yield from node.items if isinstance(node, Items) else ()

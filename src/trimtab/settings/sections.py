@@ -1,0 +1,316 @@
+"""The sections of the file: which members each has, and what they become."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from functools import partial
+
+from trimtab.cost.overrides import parse_overrides
+from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.ids import KeyId, TenantId
+from trimtab.domain.model import (
+    Model,
+    ModelKind,
+    OnClientGone,
+    Provider,
+    ProviderWire,
+    Target,
+    Timeouts,
+)
+from trimtab.domain.tenant import (
+    NAME,
+    RESERVED_PREFIX,
+    ContentPolicy,
+    Durability,
+    Key,
+    Limits,
+    Tenant,
+    Tier,
+)
+from trimtab.settings.fields import (
+    MODEL_NAME,
+    Read,
+    anything,
+    count,
+    day,
+    duration,
+    end_of_day_us,
+    entries,
+    flag,
+    is_private,
+    listen,
+    members,
+    name,
+    one_of,
+    reference,
+    reference_or_none,
+    scalar,
+    size,
+    text,
+    texts,
+    timezone,
+    url,
+)
+from trimtab.settings.model import (
+    ExporterSettings,
+    GatewaySettings,
+    PriceSettings,
+    UnknownModel,
+)
+from trimtab.settings.secrets import resolve
+from trimtab.settings.tree import Faults, Items, Members, Node, Wrong
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_KEY_ID = re.compile(r"[a-z0-9]{12}")
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
+_DATED = re.compile(r"(?<!\d)20\d\d(-?)(0[1-9]|1[0-2])\1(0[1-9]|[12]\d|3[01])(?!\d)")
+
+
+class _ContentPolicy(StrEnum):
+    """How much of what people wrote an exporter sends."""
+
+    NONE = "none"
+
+
+def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
+    """Name the sections of the file and who reads each."""
+    return {
+        "version": _version,
+        "gateway": _gateway,
+        "providers": lambda node, faults: entries(node, faults, NAME, _provider),
+        "models": lambda node, faults: entries(node, faults, MODEL_NAME, _model),
+        "tiers": lambda node, faults: entries(node, faults, NAME, _tier),
+        "tenants": lambda node, faults: entries(node, faults, NAME, _tenant),
+        "keys": partial(_keys, environ),
+        "prices": _prices,
+        "telemetry": _telemetry,
+        "log_line": _log_to_stdout,
+    }
+
+
+def _version(node: Node, _faults: Faults) -> int:
+    if scalar(node).text != "1":
+        raise Wrong("only version 1 is known; write `version: 1`")
+    return 1
+
+
+_GATEWAY: Mapping[str, Read] = {
+    "listen": listen,
+    "max_body": size,
+    "drain": duration,
+    "admin_key": reference,
+}
+
+
+def _gateway(node: Node, faults: Faults) -> GatewaySettings:
+    given = members(node, faults, _GATEWAY) or {}
+    if "listen" in given:
+        given["host"], given["port"] = given.pop("listen")
+    if "drain" in given:
+        given["drain_s"] = given.pop("drain")
+    return GatewaySettings(**given)
+
+
+_PROVIDER: Mapping[str, Read] = {
+    "wire": one_of(ProviderWire),
+    "url": url,
+    "key": reference_or_none,
+    "on_client_gone": one_of(OnClientGone),
+    "prices_as": name,
+    "allow_private_network": flag,
+    "ca_file": text,
+}
+
+
+def _provider(called: str, node: Node, faults: Faults) -> Provider | None:
+    given = members(node, faults, _PROVIDER, frozenset({"wire", "url"}))
+    if given is None:
+        return None
+    if is_private(given["url"]) and not given.get("allow_private_network"):
+        faults.add(
+            f"{node.path}.url",
+            "is on this machine or a private network; add `allow_private_network: true`",
+        )
+    return Provider(name=called, **given)
+
+
+def _target(node: Node, faults: Faults) -> Target:
+    written = text(node, faults)
+    provider, slash, model = written.partition("/")
+    if not provider or not slash or not model:
+        raise Wrong(f"{written!r} is no target; write provider/model")
+    return Target(provider, model)
+
+
+_TIMEOUTS: Mapping[str, Read] = dict.fromkeys(Timeouts.__struct_fields__, duration)
+_MODEL: Mapping[str, Read] = {
+    "kind": one_of((ModelKind.ALIAS, ModelKind.FREEZER)),
+    "to": _target,
+    "timeouts": lambda node, faults: Timeouts(**members(node, faults, _TIMEOUTS) or {}),
+    "review_by": day,
+    "undated_ok": text,
+}
+
+
+def _model(called: str, node: Node, faults: Faults) -> Model | None:
+    given = members(node, faults, _MODEL, frozenset({"kind", "to"}))
+    if given is None:
+        return None
+    if given["kind"] is ModelKind.FREEZER:
+        if "undated_ok" not in given and _DATED.search(given["to"].model) is None:
+            faults.add(
+                f"{node.path}.to",
+                f"a freezer is pinned to a dated model, and {given['to'].model!r} has no date; name"
+                " a dated one, or say why not in `undated_ok`",
+            )
+    else:
+        for member in ("review_by", "undated_ok"):
+            if member in given:
+                faults.add(f"{node.path}.{member}", "is for freezers; remove it from this alias")
+    if "review_by" in given:
+        given["review_by"] = given["review_by"].isoformat()
+    return Model(name=called, **given)
+
+
+_LIMITS: Mapping[str, Read] = dict.fromkeys(Limits.__struct_fields__, count)
+_TIER: Mapping[str, Read] = {
+    "models": texts,
+    "limits": lambda node, faults: Limits(**members(node, faults, _LIMITS) or {}),
+    "content": one_of(ContentPolicy),
+    "durability": one_of(Durability),
+}
+_TENANT: Mapping[str, Read] = {**_TIER, "tier": name, "timezone": timezone}
+
+
+def _tier(called: str, node: Node, faults: Faults) -> Tier | None:
+    given = members(node, faults, _TIER)
+    return None if given is None else Tier(name=called, **given)
+
+
+def _tenant(called: str, node: Node, faults: Faults) -> Tenant | None:
+    if called.startswith(RESERVED_PREFIX):
+        raise Wrong(f"tenants of {RESERVED_PREFIX!r} are the system's own; choose another name")
+    given = members(node, faults, _TENANT, frozenset({"tier"}))
+    return None if given is None else Tenant(id=TenantId(called), **given)
+
+
+def _keys(environ: Mapping[str, str], node: Node, faults: Faults) -> dict[KeyId, Key]:
+    if not isinstance(node, Items):
+        raise Wrong("is not a list; write `- {name: ..., tenant: ..., id: ..., sha256: ...}`")
+    keys: dict[KeyId, Key] = {}
+    for item in node.items:
+        key = _key(environ, item, faults)
+        if key is None:
+            continue
+        if key.id in keys:
+            faults.add(f"{item.path}.id", f"{key.id!r} is given twice; every key has its own id")
+        keys[key.id] = key
+    return keys
+
+
+def _key(environ: Mapping[str, str], node: Node, faults: Faults) -> Key | None:
+    table: Mapping[str, Read] = {
+        "name": name,
+        "tenant": name,
+        "id": _key_id,
+        "sha256": partial(_sha256, environ),
+        "models": texts,
+        "expires": day,
+    }
+    given = members(node, faults, table, frozenset({"name", "tenant", "id", "sha256"}))
+    if given is None:
+        return None
+    expires: date | None = given.pop("expires", None)
+    expires_us = None if expires is None else end_of_day_us(expires)
+    return Key(expires_us=expires_us, **given)
+
+
+def _key_id(node: Node, _faults: Faults) -> str:
+    written = scalar(node).text
+    if _KEY_ID.fullmatch(written) is None:
+        raise Wrong("is no key id; write the 12 characters between tt_..._ and the secret")
+    return written
+
+
+def _sha256(environ: Mapping[str, str], node: Node, faults: Faults) -> str:
+    written = scalar(node).text
+    if _SHA256.fullmatch(written):
+        return written
+    try:
+        found = resolve(reference(node, faults), environ).reveal().lower()
+    except SettingsInvalid as exc:
+        raise Wrong(str(exc)) from exc
+    if _SHA256.fullmatch(found) is None:
+        raise Wrong(f"what {written!r} leads to is no SHA-256; it has 64 hex digits")
+    return found
+
+
+def _prices(node: Node, faults: Faults) -> PriceSettings:
+    table: Mapping[str, Read] = {
+        "unknown_model": one_of(UnknownModel),
+        "overrides": _overrides,
+    }
+    return PriceSettings(**members(node, faults, table) or {})
+
+
+def _overrides(node: Node, faults: Faults) -> dict[str, object]:
+    if not isinstance(node, Members):
+        raise Wrong("is not a map; write `provider/model: {input: 3, output: 15}`")
+    overrides: dict[str, object] = {}
+    for pattern, member in node.members.items():
+        overrides[pattern] = anything(member, faults)
+        try:
+            parse_overrides({pattern: overrides[pattern]})
+        except SettingsInvalid as exc:
+            faults.add(member.path, str(exc))
+    return overrides
+
+
+def _telemetry(node: Node, faults: Faults) -> tuple[ExporterSettings, ...]:
+    given = members(node, faults, {"exporters": _exporters}) or {}
+    return given.get("exporters", ())
+
+
+def _exporters(node: Node, faults: Faults) -> tuple[ExporterSettings, ...]:
+    if not isinstance(node, Items):
+        raise Wrong("is not a list; write `- {endpoint: https://...}`")
+    exporters: dict[str, ExporterSettings] = {}
+    for item in node.items:
+        exporter = _exporter(item, faults)
+        if exporter is None:
+            continue
+        if exporter.name in exporters:
+            faults.add(item.path, f"two exporters are called {exporter.name!r}; name them")
+        exporters[exporter.name] = exporter
+    return tuple(exporters.values())
+
+
+_EXPORTER: Mapping[str, Read] = {
+    "name": name,
+    "endpoint": url,
+    "headers": lambda node, faults: entries(node, faults, _HEADER, _header),
+    "content": one_of(_ContentPolicy),
+    "ca_file": text,
+}
+
+
+def _exporter(node: Node, faults: Faults) -> ExporterSettings | None:
+    given = members(node, faults, _EXPORTER, frozenset({"endpoint"}))
+    if given is None:
+        return None
+    return ExporterSettings(
+        name=given.get("name", "otlp"),
+        endpoint=given["endpoint"],
+        headers=given.get("headers", {}),
+        ca_file=given.get("ca_file"),
+    )
+
+
+def _header(_name: str, node: Node, faults: Faults) -> str:
+    return reference(node, faults)
+
+
+def _log_to_stdout(node: Node, faults: Faults) -> bool:
+    given = members(node, faults, {"stdout": flag}) or {}
+    return given.get("stdout", False)
