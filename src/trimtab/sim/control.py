@@ -1,0 +1,68 @@
+"""`/_sim`: what the simulator saw and billed, and what it shall do wrong."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from trimtab.sim.bill import Bill
+from trimtab.sim.cache import PrefixCache
+from trimtab.sim.calls import Calls
+from trimtab.sim.exchange import Exchange
+from trimtab.sim.faults import NAMES, BadFault, FaultBoard
+from trimtab.sim.models import MODELS
+from trimtab.sim.reply import to_json
+from trimtab.sim.request import Refused
+
+
+class _Rules(Struct, forbid_unknown_fields=True):
+    faults: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The routes under `/_sim`."""
+
+    bill: Bill
+    calls: Calls
+    cache: PrefixCache
+    board: FaultBoard
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer one call in plain JSON."""
+        status = 200
+        try:
+            told = self._told(exchange.method, exchange.path, await exchange.body())
+        except (Refused, BadFault, msgspec.DecodeError) as exc:
+            status = exc.status if isinstance(exc, Refused) else 400
+            told = {"error": str(exc)}
+        await exchange.answer(status, [(b"content-type", b"application/json")], to_json(told))
+
+    def _told(self, method: str, path: str, body: bytes) -> dict[str, Any]:
+        match method, path:
+            case "GET", "/_sim/bill":
+                return self.bill.told()
+            case "GET", "/_sim/calls":
+                return self.calls.told()
+            case "GET", "/_sim/prices":
+                return {name: model.prices.table() for name, model in MODELS.items()}
+            case "GET", "/_sim/faults":
+                return self._faults()
+            case "PUT", "/_sim/faults":
+                self.board.set(msgspec.json.decode(body, type=_Rules).faults)
+                return self._faults()
+            case "POST", "/_sim/reset":
+                return self._reset()
+            case _:
+                raise Refused(404, f"there is no {method} {path}")
+
+    def _faults(self) -> dict[str, Any]:
+        return {"faults": self.board.rules(), "known": list(NAMES)}
+
+    def _reset(self) -> dict[str, Any]:
+        self.bill.clear()
+        self.calls.clear()
+        self.cache.clear()
+        self.board.set(())
+        return {}
