@@ -1,0 +1,36 @@
+"""From what a provider reported to what the attempt cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trimtab.cost.charge import Charge, charge
+from trimtab.cost.prices import PriceList, context_of
+from trimtab.cost.usage import read_reports
+from trimtab.domain.chat import UsageReport
+from trimtab.domain.model import Provider, Target, Wire
+from trimtab.domain.usage import Usage, UsageSource
+
+
+@dataclass(slots=True)
+class Meter:
+    """Reads usage and prices it.
+
+    Attributes:
+        prices: The price list in force; replaced whole when prices change.
+    """
+
+    prices: PriceList
+
+    def usage(self, wire: Wire, reports: Sequence[UsageReport]) -> Usage | None:
+        """Normalise a provider's reports, oldest first; `None` if they tell nothing."""
+        return read_reports(wire, reports)
+
+    def charge(self, provider: Provider, target: Target, usage: Usage, at_us: int) -> Charge:
+        """Price a usage; what has no price is unknown, never zero. What was not sent is free."""
+        version = self.prices.version
+        if usage.source is UsageSource.NONE:
+            return Charge(0, 0, 0, 0, 0, 0, price_version=version)
+        # From `!` on a name asks a simulator for a fault and does not change what it costs.
+        model = target.model.partition("!")[0]
+        row = self.prices.find(provider.priced_as, model, at_us=at_us, context=context_of(usage))
+        return Charge(price_version=version) if row is None else charge(usage, row)
