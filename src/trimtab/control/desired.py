@@ -1,0 +1,141 @@
+"""From desired state to changes: only what differs moves, and nothing in use disappears."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from trimtab.control.snapshot import State, fold
+from trimtab.domain.change import (
+    GENESIS_HASH,
+    Change,
+    Draft,
+    Pointer,
+    PointerKind,
+    Source,
+    canonical,
+)
+from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.model import Model
+from trimtab.domain.tenant import Key, Tenant, Tier
+
+Desired = Mapping[Pointer, object]
+"""What a file wants pointers to be; a pointer it does not name is none of its business."""
+
+Filed = Mapping[Pointer, bytes | None]
+"""What a file last made of each pointer, as canonical JSON; `None` is that it removed it."""
+
+
+def plan(
+    state: State, desired: Desired, *, filed: Filed, author: str, reason: str
+) -> tuple[Draft, ...]:
+    """Work out the changes that a file asks for. Asked again after them, it gives none.
+
+    A pointer moved or removed by hand stays so until the file says something new about it. A
+    pointer the file no longer names is removed if a file moved it last. A revoked key stays so.
+    """
+    moves: dict[Pointer, bytes | None] = {}
+    for pointer, value in desired.items():
+        after = canonical(_keep_revoked(state, pointer, value))
+        entry = state.get(pointer)
+        filed_last = entry is not None and entry.change.source is Source.FILE
+        if filed_last or filed.get(pointer) != after:
+            moves[pointer] = after
+    for pointer, entry in state.items():
+        if pointer not in desired and entry.change.source is Source.FILE:
+            moves[pointer] = None
+    return tuple(
+        Draft(
+            pointer=pointer,
+            after=after,
+            author=author,
+            source=Source.FILE,
+            reason=reason,
+            expected_seq=state[pointer].change.seq if pointer in state else 0,
+        )
+        for pointer, after in sorted(moves.items())
+        if after != (state[pointer].change.after if pointer in state else None)
+    )
+
+
+def as_drafts(desired: Desired) -> tuple[Draft, ...]:
+    """Write desired state as drafts over nothing, for a preview."""
+    return plan({}, desired, filed={}, author="preview", reason="preview")
+
+
+def preview(state: State, drafts: Iterable[Draft]) -> State:
+    """Fold drafts into a state as if they were changes. Raises as decoding does."""
+    return fold(
+        state,
+        (
+            Change(
+                seq=0,
+                change_id="",
+                ts_us=0,
+                pointer=draft.pointer,
+                before=None,
+                after=draft.after,
+                author=draft.author,
+                source=draft.source,
+                reason=draft.reason,
+                prev_hash=GENESIS_HASH,
+                hash="",
+            )
+            for draft in drafts
+        ),
+    )
+
+
+def refuse_dangling(state: State, drafts: Iterable[Draft]) -> None:
+    """Refuse drafts after which something names what is not there. What dangles already may.
+
+    Raises:
+        SettingsInvalid: one line for each, naming who needs what.
+    """
+    known = set(_dangling(state))
+    new = [pair for pair in _dangling(preview(state, drafts)) if pair not in known]
+    if new:
+        raise SettingsInvalid(
+            "\n".join(
+                f"{user.kind} {user.name!r} needs {needed.kind} {needed.name!r}, which would not be"
+                f" there; keep that {needed.kind}, or change or remove the {user.kind} first"
+                for user, needed in sorted(new)
+            )
+        )
+
+
+def _dangling(state: State) -> Iterator[tuple[Pointer, Pointer]]:
+    for pointer, entry in state.items():
+        for needed in _needs(entry.value, state):
+            if needed not in state:
+                yield pointer, needed
+
+
+def _needs(value: object, state: State) -> Iterator[Pointer]:
+    """Name the pointers that a value names. A revoked key needs nothing any more."""
+    match value:
+        case Model():
+            yield Pointer(PointerKind.PROVIDER, value.to.provider)
+        case Tier():
+            yield from _models(value.models, state)
+        case Tenant():
+            yield Pointer(PointerKind.TIER, value.tier)
+            yield from _models(value.models, state)
+        case Key() if not value.revoked:
+            yield Pointer(PointerKind.TENANT, value.tenant)
+            yield from _models(value.models, state)
+        case _:
+            return
+
+
+def _models(names: Iterable[str] | None, state: State) -> Iterator[Pointer]:
+    for name in names or ():
+        model = Pointer(PointerKind.MODEL, name)
+        provider, slash, _ = name.partition("/")
+        yield model if model in state or not slash else Pointer(PointerKind.PROVIDER, provider)
+
+
+def _keep_revoked(state: State, pointer: Pointer, value: object) -> object:
+    entry = state.get(pointer)
+    if isinstance(value, Key) and entry is not None and entry.value.revoked:
+        return msgspec.structs.replace(value, revoked=True)
+    return value

@@ -1,0 +1,75 @@
+"""The reference implementation of the control stores, in lists and dicts."""
+
+from collections.abc import Sequence
+
+from trimtab.domain.change import Change, Draft, Pointer
+from trimtab.store.base import Account, Acknowledgement
+from trimtab.store.chain import link
+
+
+class MemoryChangeLog:
+    """`store.base.ChangeLog` in a list. Atomic because no method awaits anything."""
+
+    def __init__(self) -> None:
+        self._changes: list[Change] = []
+
+    async def append(
+        self, drafts: Sequence[Draft], *, ts_us: int, change_ids: Sequence[str]
+    ) -> tuple[Change, ...]:
+        """See `ChangeLog.append`."""
+        made: list[Change] = []
+        for draft, change_id in zip(drafts, change_ids, strict=True):
+            log = [*self._changes, *made]
+            change = link(
+                draft,
+                last=_last(log, draft.pointer),
+                head=log[-1] if log else None,
+                ts_us=ts_us,
+                change_id=change_id,
+            )
+            if change is not None:
+                made.append(change)
+        self._changes += made
+        return tuple(made)
+
+    async def changes(self, *, after: int, limit: int = 10_000) -> tuple[Change, ...]:
+        """See `ChangeLog.changes`."""
+        return tuple(self._changes[after : after + limit])
+
+    async def head(self) -> int:
+        """See `ChangeLog.head`."""
+        return len(self._changes)
+
+
+class MemoryAcknowledgements:
+    """`store.base.Acknowledgements` in a dict."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Acknowledgement] = {}
+
+    async def acknowledge(self, ack: Acknowledgement) -> None:
+        """See `Acknowledgements.acknowledge`."""
+        self._last[ack.worker_id] = ack
+
+    async def acknowledgements(self) -> tuple[Acknowledgement, ...]:
+        """See `Acknowledgements.acknowledgements`."""
+        return tuple(ack for _, ack in sorted(self._last.items()))
+
+
+class MemoryAccounts:
+    """`store.base.Accounts` in a dict."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Account] = {}
+
+    async def put_account(self, account: Account) -> None:
+        """See `Accounts.put_account`."""
+        self._accounts[account.name] = account
+
+    async def account(self, name: str) -> Account | None:
+        """See `Accounts.account`."""
+        return self._accounts.get(name)
+
+
+def _last(log: Sequence[Change], pointer: Pointer) -> Change | None:
+    return next((change for change in reversed(log) if change.pointer == pointer), None)

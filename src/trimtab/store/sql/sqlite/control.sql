@@ -1,0 +1,42 @@
+-- name: head
+-- The newest entry of the change log.
+SELECT seq, change_id, ts_us, kind, name, before, after, author, source, reason, prev_hash, hash
+FROM change ORDER BY seq DESC LIMIT 1;
+
+-- name: last
+-- The newest entry about one pointer.
+SELECT seq, change_id, ts_us, kind, name, before, after, author, source, reason, prev_hash, hash
+FROM change WHERE kind = ? AND name = ? ORDER BY seq DESC LIMIT 1;
+
+-- name: changes
+-- The entries above a sequence number, oldest first.
+SELECT seq, change_id, ts_us, kind, name, before, after, author, source, reason, prev_hash, hash
+FROM change WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: append
+-- One more entry.
+INSERT INTO change
+  (seq, change_id, ts_us, kind, name, before, after, author, source, reason, prev_hash, hash)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: newest_seq
+-- How far the log goes; 0 when it is empty.
+SELECT coalesce(max(seq), 0) FROM change;
+
+-- name: acknowledge
+-- What a worker runs now.
+INSERT INTO acknowledgement (worker_id, config_seq, ts_us) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET config_seq = excluded.config_seq, ts_us = excluded.ts_us;
+
+-- name: acknowledgements
+-- What every worker said last.
+SELECT worker_id, config_seq, ts_us FROM acknowledgement ORDER BY worker_id;
+
+-- name: put_account
+-- Add or replace somebody who may log in.
+INSERT INTO account (name, role, password) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET role = excluded.role, password = excluded.password;
+
+-- name: account
+-- Find somebody by name.
+SELECT name, role, password FROM account WHERE name = ?;

@@ -1,0 +1,174 @@
+"""The change log, acknowledgements and accounts in one SQLite file, `control.db`.
+
+Many processes write it: the CLI, the keeper, gateway workers. Each write is one `BEGIN IMMEDIATE`
+of microseconds, so it runs on the loop. The file is opened when it is first needed, and again
+after a failure, so that a process can start while it is away.
+"""
+
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source
+from trimtab.domain.errors import SettingsInvalid, TryLater
+from trimtab.store.base import Account, Acknowledgement
+from trimtab.store.chain import link
+from trimtab.store.sqlite.connect import SchemaTooNew, open_writer
+from trimtab.store.sqlite.statements import statements
+
+_SQL = statements("sqlite/control")
+
+
+class SqliteControl:
+    """`store.base.ChangeLog`, `Acknowledgements` and `Accounts` over one file.
+
+    State: the connection, and the newest sequence number with the `data_version` it was read at.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._seen: tuple[int, int] | None = None
+
+    def close(self) -> None:
+        """Close the file; the next call opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._seen = None
+
+    async def append(
+        self, drafts: Sequence[Draft], *, ts_us: int, change_ids: Sequence[str]
+    ) -> tuple[Change, ...]:
+        """See `ChangeLog.append`."""
+        made: list[Change] = []
+        with self._opened() as connection, _transaction(connection):
+            head = _one(connection.execute(_SQL["head"]))
+            for draft, change_id in zip(drafts, change_ids, strict=True):
+                where = (draft.pointer.kind, draft.pointer.name)
+                change = link(
+                    draft,
+                    last=_one(connection.execute(_SQL["last"], where)),
+                    head=head,
+                    ts_us=ts_us,
+                    change_id=change_id,
+                )
+                if change is not None:
+                    connection.execute(_SQL["append"], _row(change))
+                    made.append(change)
+                    head = change
+        self._seen = None
+        return tuple(made)
+
+    async def changes(self, *, after: int, limit: int = 10_000) -> tuple[Change, ...]:
+        """See `ChangeLog.changes`."""
+        with self._opened() as connection:
+            rows = connection.execute(_SQL["changes"], (after, limit)).fetchall()
+        return tuple(_change(row) for row in rows)
+
+    async def head(self) -> int:
+        """See `ChangeLog.head`. `PRAGMA data_version` moves when another connection commits."""
+        with self._opened() as connection:
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+            if self._seen is None or self._seen[0] != version:
+                (seq,) = connection.execute(_SQL["newest_seq"]).fetchone()
+                self._seen = (version, seq)
+            return self._seen[1]
+
+    async def acknowledge(self, ack: Acknowledgement) -> None:
+        """See `Acknowledgements.acknowledge`."""
+        with self._opened() as connection:
+            connection.execute(
+                _SQL["acknowledge"],
+                (ack.worker_id, ack.config_seq, ack.ts_us),
+            )
+
+    async def acknowledgements(self) -> tuple[Acknowledgement, ...]:
+        """See `Acknowledgements.acknowledgements`."""
+        with self._opened() as connection:
+            rows = connection.execute(_SQL["acknowledgements"]).fetchall()
+        return tuple(
+            Acknowledgement(worker_id=worker_id, config_seq=config_seq, ts_us=ts_us)
+            for worker_id, config_seq, ts_us in rows
+        )
+
+    async def put_account(self, account: Account) -> None:
+        """See `Accounts.put_account`."""
+        with self._opened() as connection:
+            connection.execute(
+                _SQL["put_account"],
+                (account.name, account.role, account.password),
+            )
+
+    async def account(self, name: str) -> Account | None:
+        """See `Accounts.account`."""
+        with self._opened() as connection:
+            row = connection.execute(_SQL["account"], (name,)).fetchone()
+        return None if row is None else Account(name=row[0], role=row[1], password=row[2])
+
+    @contextmanager
+    def _opened(self) -> Generator[sqlite3.Connection]:
+        """Give the connection, and say in our words what SQLite says."""
+        try:
+            if self._connection is None:
+                self._connection = open_writer(self._path, "control")
+            yield self._connection
+        except SchemaTooNew as exc:
+            raise SettingsInvalid(str(exc)) from exc
+        except (sqlite3.Error, OSError) as exc:
+            self.close()
+            raise TryLater(
+                f"the control store '{self._path}' cannot be used ({exc}); see that the disk is"
+                " there, has room and may be written"
+            ) from exc
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Generator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _one(cursor: sqlite3.Cursor) -> Change | None:
+    row = cursor.fetchone()
+    return None if row is None else _change(row)
+
+
+def _row(change: Change) -> tuple[Any, ...]:
+    pointer = change.pointer
+    return (
+        *(change.seq, change.change_id, change.ts_us, pointer.kind.value, pointer.name),
+        *(change.before, change.after, change.author, change.source.value, change.reason),
+        *(change.prev_hash, change.hash),
+    )
+
+
+def _change(row: tuple[Any, ...]) -> Change:
+    seq, change_id, ts_us, kind, name, before, after, author, source, reason, prev, own = row
+    try:
+        pointer, source = Pointer(PointerKind(kind), name), Source(source)
+    except ValueError as exc:
+        raise SettingsInvalid(
+            f"change {seq} is of a kind this program does not know; upgrade it, or restore"
+            " control.db from a backup"
+        ) from exc
+    return Change(
+        seq=seq,
+        change_id=change_id,
+        ts_us=ts_us,
+        pointer=pointer,
+        before=before,
+        after=after,
+        author=author,
+        source=source,
+        reason=reason,
+        prev_hash=prev,
+        hash=own,
+    )
