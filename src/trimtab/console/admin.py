@@ -1,0 +1,297 @@
+"""The admin API: what the console and the command line do, for programs, in one table."""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import asdict
+
+from trimtab.console.auth import Right
+from trimtab.console.base import Visit
+from trimtab.console.changes import read_seq, wanted_seq
+from trimtab.console.openapi import Call
+from trimtab.console.request import is_too_new, read_content
+from trimtab.console.requests import read_cursor, read_page, write_cursor
+from trimtab.console.wire import change_members, record_members, stored_members
+from trimtab.domain.change import Source
+from trimtab.domain.errors import InvalidRequest, NotFound
+from trimtab.domain.ids import KeyId, TenantId
+from trimtab.domain.record import ContentState
+from trimtab.store.base import StoredRecord
+
+Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+_Body = TypeVar("_Body", bound=Struct)
+_DAY_US = 86_400_000_000
+_GROUPS = ("tenant_id", "feature", "model", "provider", "key_id", "day")
+
+
+class RecordNotFound(NotFound):
+    """No record has that id, or not yet."""
+
+    code: ClassVar[str] = "record_not_found"
+
+
+class RecordErased(NotFound):
+    """The content was erased on request."""
+
+    code: ClassVar[str] = "record_erased"
+
+
+class Because(Struct, forbid_unknown_fields=True):
+    """Body of a call that changes something."""
+
+    reason: Reason
+
+
+class SuspendTenant(Struct, forbid_unknown_fields=True):
+    """Body of a suspension; `until_us` ends it by itself."""
+
+    reason: Reason
+    until_us: int | None = None
+
+
+class CreateKey(Struct, forbid_unknown_fields=True):
+    """Body of a call that makes a key. `models` narrows what the tenant may call."""
+
+    tenant: str
+    name: Annotated[str, Meta(min_length=1, max_length=63)]
+    reason: Reason
+    models: tuple[str, ...] | None = None
+    expires_us: int | None = None
+
+
+async def list_records(visit: Visit) -> object:
+    """See `CALLS`."""
+    where = visit.console.parse_filter(visit.query("q"))
+    records, following = await read_page(visit, where, read_cursor(visit.query("cursor")))
+    rows = [record_members(record) for record in records]
+    return {"records": rows, "next": write_cursor(following) if following else None}
+
+
+async def read_record(visit: Visit) -> object:
+    """See `CALLS`."""
+    return stored_members(await _found(visit))
+
+
+async def read_record_content(visit: Visit) -> object:
+    """See `CALLS`."""
+    record = (await _found(visit)).record
+    if record.content_state == ContentState.ERASED:
+        raise RecordErased(
+            f"the content of '{record.request_id}' was erased; only its figures are kept"
+        )
+    asked, answered = await read_content(visit, record)
+    return {
+        "request_id": record.request_id,
+        "content_state": record.content_state,
+        "input": _text(asked),
+        "output": _text(answered),
+    }
+
+
+async def read_costs(visit: Visit) -> object:
+    """See `CALLS`."""
+    where = visit.console.parse_filter(visit.query("q"))
+    group_by = [name for name in (visit.query("by") or "tenant_id").split(",") if name]
+    for name in group_by:
+        if name not in _GROUPS:
+            known = ", ".join(_GROUPS)
+            raise InvalidRequest(f"costs are not kept by '{name}'; use some of {known}", param="by")
+    now_us = visit.console.clock.now_us()
+    until_us = where.until_us or now_us
+    since_us = where.since_us if where.since_us is not None else until_us - 30 * _DAY_US
+    rows = await visit.console.rollups.costs(
+        since_us=since_us, until_us=until_us, group_by=group_by, tenant_id=where.tenant_id
+    )
+    return {"since_us": since_us, "until_us": until_us, "group_by": group_by, "rows": rows}
+
+
+async def list_tenants(visit: Visit) -> object:
+    """See `CALLS`."""
+    snapshot = await visit.console.control.snapshot()
+    return {
+        "tenants": [
+            {"tenant": tenant, "suspension": snapshot.suspensions.get(tenant.id)}
+            for tenant in snapshot.tenants.values()
+        ]
+    }
+
+
+async def suspend_tenant(visit: Visit) -> object:
+    """See `CALLS`."""
+    body = _read(visit, SuspendTenant)
+    change = await visit.console.control.suspend_tenant(
+        TenantId(visit.param("id")),
+        reason=body.reason,
+        author=visit.author,
+        source=Source.CONSOLE,
+        until_us=body.until_us,
+    )
+    return {"change": change_members(change)}
+
+
+async def resume_tenant(visit: Visit) -> object:
+    """See `CALLS`."""
+    body = _read(visit, Because)
+    change = await visit.console.control.resume_tenant(
+        TenantId(visit.param("id")),
+        reason=body.reason,
+        author=visit.author,
+        source=Source.CONSOLE,
+    )
+    return {"change": change_members(change)}
+
+
+async def list_keys(visit: Visit) -> object:
+    """See `CALLS`."""
+    snapshot = await visit.console.control.snapshot()
+    return {
+        "keys": [
+            {name: value for name, value in asdict(grant.key).items() if name != "sha256"}
+            for grant in snapshot.grants.values()
+        ]
+    }
+
+
+async def create_key(visit: Visit) -> object:
+    """See `CALLS`."""
+    body = _read(visit, CreateKey)
+    key = await visit.console.control.create_key(
+        TenantId(body.tenant),
+        name=body.name,
+        models=body.models,
+        expires_us=body.expires_us,
+        reason=body.reason,
+        author=visit.author,
+        source=Source.CONSOLE,
+    )
+    return {"id": key.id, "key": key.text}
+
+
+async def revoke_key(visit: Visit) -> object:
+    """See `CALLS`."""
+    body = _read(visit, Because)
+    change = await visit.console.control.revoke_key(
+        KeyId(visit.param("id")), reason=body.reason, author=visit.author, source=Source.CONSOLE
+    )
+    return {"change": change_members(change)}
+
+
+async def list_changes(visit: Visit) -> object:
+    """See `CALLS`."""
+    before = read_seq(visit.query("before"))
+    changes = await visit.console.control.history(before=before, limit=100)
+    return {"changes": [change_members(change) for change in changes]}
+
+
+async def undo_change(visit: Visit) -> object:
+    """See `CALLS`."""
+    body = _read(visit, Because)
+    change = await visit.console.control.undo(
+        wanted_seq(visit), reason=body.reason, author=visit.author, source=Source.CONSOLE
+    )
+    return {"change": change_members(change)}
+
+
+async def read_snapshot(visit: Visit) -> object:
+    """See `CALLS`."""
+    snapshot = await visit.console.control.snapshot()
+    return {
+        "config_seq": snapshot.config_seq,
+        "providers": {name: provider.url for name, provider in snapshot.providers.items()},
+        "models": snapshot.models,
+        "tiers": snapshot.tiers,
+        "tenants": snapshot.tenants,
+        "suspensions": snapshot.suspensions,
+        "workers": await visit.console.acknowledgements.acknowledgements(),
+    }
+
+
+_V1 = "/admin/v1"
+CALLS: Sequence[Call] = (
+    Call("GET", f"{_V1}/records", Right.READ, list_records, "List records", ("q", "cursor")),
+    Call(
+        "GET", f"{_V1}/records/{{id}}", Right.READ, read_record, "Read a record", reply=StoredRecord
+    ),
+    Call(
+        "GET",
+        f"{_V1}/records/{{id}}/content",
+        Right.CONTENT,
+        read_record_content,
+        "Read what was asked and answered",
+    ),
+    Call("GET", f"{_V1}/costs", Right.READ, read_costs, "Sum costs", ("q", "by")),
+    Call("GET", f"{_V1}/tenants", Right.READ, list_tenants, "List tenants"),
+    Call(
+        "POST",
+        f"{_V1}/tenants/{{id}}/suspend",
+        Right.OPERATE,
+        suspend_tenant,
+        "Throw a tenant's kill switch",
+        body=SuspendTenant,
+    ),
+    Call(
+        "POST",
+        f"{_V1}/tenants/{{id}}/resume",
+        Right.OPERATE,
+        resume_tenant,
+        "Take a suspension back",
+        body=Because,
+    ),
+    Call("GET", f"{_V1}/keys", Right.ADMINISTER, list_keys, "List keys"),
+    Call(
+        "POST",
+        f"{_V1}/keys",
+        Right.ADMINISTER,
+        create_key,
+        "Make a key; its text is shown this once",
+        body=CreateKey,
+        status=201,
+    ),
+    Call(
+        "POST",
+        f"{_V1}/keys/{{id}}/revoke",
+        Right.ADMINISTER,
+        revoke_key,
+        "Revoke a key",
+        body=Because,
+    ),
+    Call("GET", f"{_V1}/changes", Right.READ, list_changes, "List changes", ("before",)),
+    Call(
+        "POST",
+        f"{_V1}/changes/{{seq}}/undo",
+        Right.OPERATE,
+        undo_change,
+        "Append the inverse of a change",
+        body=Because,
+    ),
+    Call("GET", f"{_V1}/snapshot", Right.READ, read_snapshot, "Read the configuration in force"),
+)
+"""Every call of the admin API, with the right it takes."""
+
+
+def encode(value: object) -> bytes:
+    """Write an answer as JSON."""
+    return msgspec.json.encode(value)
+
+
+def _read(visit: Visit, kind: type[_Body]) -> _Body:
+    try:
+        return msgspec.json.decode(visit.body, type=kind)
+    except msgspec.DecodeError as exc:
+        raise InvalidRequest(f"the body cannot be read: {exc}; see openapi.json") from None
+
+
+async def _found(visit: Visit) -> StoredRecord:
+    request_id = visit.param("id")
+    stored = await visit.console.records.find(request_id)
+    if stored is not None:
+        return stored
+    if is_too_new(request_id, visit.console.clock.now_us()):
+        raise RecordNotFound(f"'{request_id}' is not stored yet; ask again in a second")
+    raise RecordNotFound(f"no record is called '{request_id}'; its retention may have ended")
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="replace")

@@ -1,0 +1,114 @@
+"""The console and the admin API as one ASGI application: its pages, in one table."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from trimtab.console import admin, changes, login, overview, request, requests, tenants
+from trimtab.console.auth import Right, Sessions, Throttle
+from trimtab.console.base import Console, Visit
+from trimtab.console.failure import Failure
+from trimtab.console.gate import Gate
+from trimtab.console.headers import SecurityHeaders
+from trimtab.console.openapi import Call, document
+from trimtab.console.view import Asset, Views, load_assets
+from trimtab.domain.errors import TrimtabError
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page or form: where it is, what right it takes, what answers.
+
+    Attributes:
+        right: `None` opens it to everybody.
+    """
+
+    method: str
+    path: str
+    right: Right | None
+    answer: Callable[[Visit], Awaitable[Response]]
+
+
+PAGES = (
+    Page("GET", "/console/login", None, login.show),
+    Page("POST", "/console/login", None, login.enter),
+    Page("POST", "/console/logout", Right.READ, login.leave),
+    Page("GET", "/console", Right.READ, overview.show),
+    Page("GET", "/console/live", Right.READ, overview.live),
+    Page("GET", "/console/requests", Right.READ, requests.show),
+    Page("GET", "/console/requests/{id}", Right.READ, request.show),
+    Page("GET", "/console/tenants", Right.READ, tenants.show),
+    Page("GET", "/console/tenants/{id}/suspend", Right.OPERATE, tenants.ask_suspend),
+    Page("POST", "/console/tenants/{id}/suspend", Right.OPERATE, tenants.suspend),
+    Page("GET", "/console/tenants/{id}/resume", Right.OPERATE, tenants.ask_resume),
+    Page("POST", "/console/tenants/{id}/resume", Right.OPERATE, tenants.resume),
+    Page("GET", "/console/changes", Right.READ, changes.show),
+    Page("GET", "/console/changes/{seq}", Right.READ, changes.show_one),
+    Page("POST", "/console/changes/{seq}/undo", Right.OPERATE, changes.undo),
+)
+"""Every page and form of the console, with the right it takes."""
+
+
+def create_app(console: Console) -> Starlette:
+    """Build the application that serves `/console` and `/admin/v1`."""
+    assets = load_assets()
+    views = Views(assets)
+    sessions = Sessions(console.session_key, console.accounts, console.clock)
+    gate = Gate(console, sessions, Throttle(console.clock), views)
+    failure = Failure(views)
+    return Starlette(
+        routes=[
+            Route("/", RedirectResponse("/console")),
+            *(_page(gate, page) for page in PAGES),
+            *(_call(gate, call) for call in admin.CALLS),
+            Route("/admin/v1/openapi.json", _fixed(document(admin.CALLS))),
+            Route("/console/static/{name:path}", _static(assets)),
+        ],
+        middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1024)],
+        exception_handlers={TrimtabError: failure, HTTPException: failure, Exception: failure},
+    )
+
+
+_JSON = "application/json"
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def _page(gate: Gate, page: Page) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return await page.answer(await gate.page(request, page.right))
+
+    return Route(page.path, endpoint, methods=[page.method])
+
+
+def _call(gate: Gate, call: Call) -> Route:
+    async def endpoint(request: Request) -> Response:
+        visit = await gate.call(request, call.right)
+        return Response(admin.encode(await call.answer(visit)), call.status, media_type=_JSON)
+
+    return Route(call.path, endpoint, methods=[call.method])
+
+
+def _fixed(content: bytes) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(_: Request) -> Response:
+        return Response(content, media_type=_JSON)
+
+    return endpoint
+
+
+def _static(assets: Mapping[str, Asset]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        asset = assets.get(request.path_params["name"])
+        if asset is None:
+            raise HTTPException(404)
+        lasting = request.query_params.get("v") == asset.version
+        headers = {"cache-control": _FOR_EVER if lasting else "no-cache"}
+        return Response(asset.content, 200, headers, asset.media_type)
+
+    return endpoint

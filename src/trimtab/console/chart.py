@@ -1,0 +1,93 @@
+"""Small charts as SVG shapes: what people see without scripts, and the numbers for those with."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+WIDTH, HEIGHT = 600.0, 140.0
+_GAP = 0.25
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+class Line(NamedTuple):
+    """One series: its name, the tone that colours it, and a value per moment."""
+
+    name: str
+    tone: str
+    values: tuple[float | None, ...]
+
+
+class Bar(NamedTuple):
+    """One rectangle of a drawing, in its units."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Values over time on one axis that begins at zero.
+
+    Attributes:
+        kind: `bars` (each drawn over the one before it) or `lines`.
+        unit: Unit of the values, for the axis.
+        times_s: Unix seconds at which each bucket begins, evenly spaced.
+        label: The figure in one sentence, for those who cannot see it.
+    """
+
+    kind: str
+    unit: str
+    label: str
+    times_s: tuple[int, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def top(self) -> float:
+        """Upper end of the axis: a round number no value exceeds."""
+        return round_up(max((v for line in self.lines for v in line.values if v), default=1.0))
+
+    @property
+    def series(self) -> str:
+        """Encode times and values as the JSON that the script reads."""
+        return msgspec.json.encode([self.times_s, *(line.values for line in self.lines)]).decode()
+
+    def bars(self, line: Line) -> tuple[Bar, ...]:
+        """Draw a series as bars; nothing is drawn for zero."""
+        step = WIDTH / max(1, len(self.times_s))
+        return tuple(
+            Bar(
+                round(index * step + step * _GAP / 2, 1),
+                round(HEIGHT - HEIGHT * value / self.top, 1),
+                round(step * (1 - _GAP), 1),
+                round(HEIGHT * value / self.top, 1),
+            )
+            for index, value in enumerate(line.values)
+            if value
+        )
+
+    def path(self, line: Line) -> str:
+        """Draw a series as an SVG path, with a gap where a value is missing."""
+        step = WIDTH / max(1, len(self.times_s))
+        commands: list[str] = []
+        pen_up = True
+        for index, value in enumerate(line.values):
+            if value is not None:
+                x, y = (index + 0.5) * step, HEIGHT - HEIGHT * value / self.top
+                commands.append(f"{'M' if pen_up else 'L'}{x:.1f} {y:.1f}")
+                if pen_up:
+                    commands.append("h0.1")
+            pen_up = value is None
+        return "".join(commands)
+
+
+def round_up(value: float) -> float:
+    """Find the next number of the form 1, 2, 2.5 or 5 times a power of ten."""
+    power = 1.0
+    while power * 10 <= value:
+        power *= 10
+    while power > value:
+        power /= 10
+    return next(step * power for step in _STEPS if step * power >= value)

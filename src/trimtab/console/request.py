@@ -1,0 +1,126 @@
+"""One request: what happened, how long it took, what was said, what it cost."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from trimtab.console import text
+from trimtab.console.auth import Right
+from trimtab.console.base import Visit
+from trimtab.console.messages import Conversation, Message, read_answer, read_input
+from trimtab.console.waterfall import draw
+from trimtab.console.wire import pretty, stored_members
+from trimtab.domain.ids import ulid_ms
+from trimtab.domain.record import RequestRecord
+from trimtab.store.base import StoredRecord
+
+NOT_YET_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class CostPart:
+    """One addend of the cost. `rate` is dollars per million tokens, worked out backwards."""
+
+    name: str
+    tokens: int | None
+    cost_nano: int | None
+
+    @property
+    def rate(self) -> str:
+        """Dollars per million tokens; a dash if there is nothing to divide."""
+        if not self.tokens or not self.cost_nano:
+            return text.DASH
+        return f"${self.cost_nano / self.tokens / 1000:,.2f}"
+
+
+async def show(visit: Visit) -> Response:
+    """Show a record found by its id or a unique prefix of it."""
+    request_id = visit.param("id")
+    stored = await visit.console.records.find(request_id)
+    if stored is None:
+        too_new = is_too_new(request_id, visit.console.clock.now_us())
+        context = {"request_id": request_id, "too_new": too_new}
+        return visit.page("request_missing.html", context, status=404)
+    asked, answered = await _content(visit, stored.record)
+    return visit.page("request.html", _context(stored, asked, answered))
+
+
+def is_too_new(request_id: str, now_us: int) -> bool:
+    """Whether an id is so young that its record may still be on its way."""
+    made_ms = ulid_ms(request_id)
+    return made_ms is not None and 0 <= now_us // 1000 - made_ms < NOT_YET_MS
+
+
+async def read_content(visit: Visit, record: RequestRecord) -> tuple[bytes | None, bytes | None]:
+    """Read input and answer of a record, as bytes; `None` where there is none any more."""
+    records = visit.console.records
+    found: list[bytes | None] = []
+    for ref in (record.input_ref, record.output_ref):
+        if ref is None:
+            found.append(None)
+        else:
+            found.append(await records.content(record.tenant_id, record.ts_us, ref))
+    return found[0], found[1]
+
+
+def verdict(record: RequestRecord) -> Sequence[str]:
+    """Say in a few words how a request went, without its status."""
+    where = (
+        f"{record.model_requested} → {record.target}" if record.target else record.model_requested
+    )
+    estimated = record.usage_source in ("estimated", "partial")
+    words = [text.duration(record.latency_us)]
+    if record.attempt_count:
+        words.append(text.usd(record.cost_nano, estimated=estimated))
+    return (*words, f"{record.tenant_id}/{record.feature}", where)
+
+
+def cost_parts(record: RequestRecord) -> tuple[CostPart, ...]:
+    """Split the cost of a record into parts that sum to it. Parts nobody used are left out."""
+    cached, written = record.cached_tokens or 0, record.cache_write_tokens or 0
+    plain = None if record.input_tokens is None else record.input_tokens - cached - written
+    parts = (
+        CostPart("input", plain, record.cost_input_nano),
+        CostPart("input from cache", record.cached_tokens, record.cost_cached_nano),
+        CostPart("input written to cache", record.cache_write_tokens, record.cost_cache_write_nano),
+        CostPart("output", record.output_tokens, record.cost_output_nano),
+        CostPart("other", None, record.cost_other_nano),
+    )
+    return tuple(p for p in parts if p.tokens or p.cost_nano or p.name in ("input", "output"))
+
+
+async def _content(
+    visit: Visit, record: RequestRecord
+) -> tuple[Conversation | None, Message | None]:
+    if not visit.may(Right.CONTENT):
+        return None, None
+    asked, answered = await read_content(visit, record)
+    return await asyncio.to_thread(_read, asked, answered)
+
+
+def _read(
+    asked: bytes | None, answered: bytes | None
+) -> tuple[Conversation | None, Message | None]:
+    return (
+        None if asked is None else read_input(asked),
+        None if answered is None else read_answer(answered),
+    )
+
+
+def _context(
+    stored: StoredRecord, asked: Conversation | None, answered: Message | None
+) -> Mapping[str, object]:
+    record = stored.record
+    return {
+        "record": record,
+        "stored": stored,
+        "verdict": verdict(record),
+        "estimated": record.usage_source in ("estimated", "partial"),
+        "waterfall": draw(stored),
+        "asked": asked,
+        "answered": answered,
+        "cost_parts": cost_parts(record),
+        "raw": pretty(stored_members(stored)),
+    }

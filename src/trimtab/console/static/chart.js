@@ -1,0 +1,92 @@
+// <tt-chart>: the server's drawing, made readable by pointing at it. Colours come from the legend.
+"use strict";
+
+const HEIGHT = 160;
+const TIME = { hour: "2-digit", minute: "2-digit", timeZone: "UTC", hourCycle: "h23" };
+const clock = new Intl.DateTimeFormat("en-GB", TIME);
+
+// a line has no width where its neighbours are missing, so such a value gets a point
+function alone(plot, index) {
+  const values = plot.data[index];
+  return values.flatMap((value, i) => (value != null && values[i - 1] == null && values[i + 1] == null ? [i] : []));
+}
+
+class Chart extends HTMLElement {
+  static observedAttributes = ["data-series"];
+  #plot = null;
+  #scheme = matchMedia("(prefers-color-scheme: dark)");
+  #redraw = () => this.#draw();
+  #resize = new ResizeObserver(() => this.#plot?.setSize(this.#size()));
+
+  connectedCallback() {
+    this.#draw();
+    this.#scheme.addEventListener("change", this.#redraw);
+    this.#resize.observe(this);
+  }
+
+  disconnectedCallback() {
+    this.#scheme.removeEventListener("change", this.#redraw);
+    this.#resize.disconnect();
+    this.#plot?.destroy();
+    this.#plot = null;
+  }
+
+  attributeChangedCallback() {
+    this.#plot?.setData(this.#series());
+  }
+
+  #series() {
+    return JSON.parse(this.dataset.series);
+  }
+
+  #size() {
+    return { width: this.clientWidth, height: HEIGHT };
+  }
+
+  #draw() {
+    this.#plot?.destroy();
+    this.replaceChildren();
+    const keys = [...this.closest("section").querySelectorAll(".key")];
+    const bars = this.dataset.kind === "bars";
+    const styles = getComputedStyle(this);
+    const axis = { stroke: styles.color, font: `12px ${styles.fontFamily}`, ticks: { show: false } };
+    const line = getComputedStyle(this.closest(".panel")).borderTopColor;
+    const unit = this.dataset.unit;
+    const series = keys.map((key, index) => {
+      const color = getComputedStyle(key).color;
+      const soft = bars && index === 0 ? `color-mix(in oklab, ${color} 55%, transparent)` : color;
+      return bars
+        ? { fill: soft, width: 0, paths: uPlot.paths.bars({ size: [0.75, 24] }), points: { show: false } }
+        : { stroke: color, width: 1.5, points: { size: 4, fill: color, filter: alone } };
+    });
+    this.#plot = new uPlot(
+      {
+        ...this.#size(),
+        tzDate: (second) => uPlot.tzDate(new Date(second * 1000), "Etc/UTC"),
+        legend: { show: false },
+        cursor: { y: false, drag: { setScale: false, x: false }, points: { show: !bars, size: 6 } },
+        scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+        axes: [
+          { ...axis, grid: { show: false }, size: 24, values: (_, times) => times.map((t) => clock.format(t * 1000)) },
+          { ...axis, grid: { stroke: line, width: 1 }, size: 44, values: (_, ticks) => ticks.map((t) => (unit ? `${t} ${unit}` : t)) },
+        ],
+        series: [{}, ...series],
+        hooks: { setCursor: [(plot) => this.#say(keys, plot)] },
+      },
+      this.#series(),
+      this,
+    );
+  }
+
+  #say(keys, plot) {
+    const at = plot.cursor.idx;
+    keys.forEach((key, index) => {
+      const value = at == null ? null : plot.data[index + 1][at];
+      const unit = this.dataset.unit;
+      const shown = value == null ? "" : unit ? `${value.toFixed(2)} ${unit}` : value;
+      key.querySelector("output").textContent = at == null ? "" : `${shown} ${index ? "" : `at ${clock.format(plot.data[0][at] * 1000)}`}`;
+    });
+  }
+}
+
+customElements.define("tt-chart", Chart);

@@ -1,0 +1,125 @@
+"""How figures are written for people: every unit once, and never more digits than are known."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+NANO = 1_000_000_000
+DASH = "–"  # noqa: RUF001
+
+
+class Mark(NamedTuple):
+    """How a status looks: a shape, and a tone that the stylesheet colours."""
+
+    icon: str
+    tone: str
+
+
+_MARKS = {
+    "ok": Mark("circle-check", "good"),
+    "error": Mark("triangle-alert", "bad"),
+    "truncated": Mark("scissors", "bad"),
+    "lost": Mark("circle-help", "bad"),
+    "blocked": Mark("shield-x", "warn"),
+    "rejected": Mark("ban", "warn"),
+    "suspended": Mark("power-off", "warn"),
+    "cancelled": Mark("circle-slash", "quiet"),
+    "active": Mark("circle-check", "good"),
+}
+
+
+def mark(status: str) -> Mark:
+    """Give a status its shape and tone."""
+    return _MARKS.get(status, Mark("circle-help", "quiet"))
+
+
+def count(value: int | None) -> str:
+    """Write a count with thousands separators."""
+    return DASH if value is None else f"{value:,}"
+
+
+def share(part: int, whole: int) -> str:
+    """Write a part as a percentage of a whole; a dash if there is no whole."""
+    if whole == 0:
+        return DASH
+    percent = 100 * part / whole
+    if 0 < percent < 0.1:  # noqa: PLR2004
+        return "< 0.1 %"
+    digits = 0 if percent in (0, 100) else 1
+    return f"{percent:.{digits}f} %"
+
+
+def usd(nano: int | None, *, estimated: bool = False) -> str:
+    """Write nano-USD in dollars: cents from a dollar up, four significant digits below.
+
+    An estimate gets two significant digits and a mark.
+    """
+    if nano is None:
+        return "unknown"
+    if nano == 0:
+        return "$0"
+    sign = "-" if nano < 0 else ""
+    mark = "≈ " if estimated else ""
+    return f"{mark}{sign}${_dollars(abs(nano), 2 if estimated else 4)}"
+
+
+def usd_exact(nano: int | None) -> str:
+    """Write nano-USD with all nine decimals."""
+    if nano is None:
+        return "price unknown"
+    sign, nano = ("-", -nano) if nano < 0 else ("", nano)
+    return f"{sign}${nano // NANO:,}.{nano % NANO:09d}"
+
+
+def duration(us: int | None) -> str:
+    """Write microseconds in the unit that reads best, with three digits at most."""
+    if us is None:
+        return DASH
+    ms = us / 1000
+    if ms < 1:
+        return f"{ms:.2f} ms"
+    if ms < 10:  # noqa: PLR2004
+        return f"{ms:.1f} ms"
+    if ms < 999.5:  # noqa: PLR2004
+        return f"{ms:.0f} ms"
+    seconds = ms / 1000
+    if seconds < 59.95:  # noqa: PLR2004
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"  # noqa: PLR2004
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes:,} min {rest} s"
+
+
+def byte_size(size: int) -> str:
+    """Write a number of bytes in binary units."""
+    amount = float(size)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:  # noqa: PLR2004
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
+
+
+def instant(us: int) -> str:
+    """Write an instant to the second, with its zone."""
+    return f"{_utc(us):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def instant_exact(us: int) -> str:
+    """Write an instant to the microsecond, as ISO 8601."""
+    return _utc(us).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def clock_time(us: int, now_us: int) -> str:
+    """Write an instant for a column headed UTC; the day only if it is not today."""
+    at, now = _utc(us), _utc(now_us)
+    return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at.day} {at:%b %H:%M:%S}"
+
+
+def _dollars(nano: int, significant: int) -> str:
+    if nano >= NANO:
+        return f"{(nano + NANO // 200) // (NANO // 100) / 100:,.2f}"
+    places = min(9, 9 - len(str(nano)) + significant)
+    return f"{nano / NANO:.{max(2, places)}f}"
+
+
+def _utc(us: int) -> datetime:
+    return datetime.fromtimestamp(us / 1_000_000, UTC)

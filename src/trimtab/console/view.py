@@ -1,0 +1,84 @@
+"""Templates and the files that belong to them, read once at start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import cast
+
+import jinja2
+
+from trimtab.console import text
+
+_HERE = Path(__file__).parent
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+STATIC_PATH = "/console/static/"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file for browsers.
+
+    Attributes:
+        version: Start of the SHA-256 of its bytes; part of its URL, so it may be cached for ever.
+    """
+
+    media_type: str
+    version: str
+    content: bytes
+
+
+def load_assets() -> Mapping[str, Asset]:
+    """Read every stylesheet, script and drawing under `static/`, by relative path."""
+    root = _HERE / "static"
+    return {
+        path.relative_to(root).as_posix(): _asset(path)
+        for path in sorted(root.rglob("*"))
+        if path.suffix in _TYPES
+    }
+
+
+def _asset(path: Path) -> Asset:
+    content = path.read_bytes()
+    version = sha256(content).hexdigest()[:12]
+    return Asset(_TYPES[path.suffix], version, content)
+
+
+class Views:
+    """Renders templates. Everything that is not markup of ours is escaped."""
+
+    def __init__(self, assets: Mapping[str, Asset]) -> None:
+        self._assets = assets
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        # Jinja declares both as mappings of its own functions only
+        cast("dict[str, object]", self._templates.globals)["asset"] = self._url
+        filters = {function.__name__: function for function in _FILTERS}
+        cast("dict[str, object]", self._templates.filters).update(filters)
+
+    def render(self, template: str, context: Mapping[str, object]) -> str:
+        """Fill a template; a name it does not get is an error."""
+        return self._templates.get_template(template).render(context)
+
+    def _url(self, name: str) -> str:
+        return f"{STATIC_PATH}{name}?v={self._assets[name].version}"
+
+
+_FILTERS = (
+    text.byte_size,
+    text.clock_time,
+    text.count,
+    text.duration,
+    text.instant,
+    text.instant_exact,
+    text.mark,
+    text.share,
+    text.usd,
+    text.usd_exact,
+)

@@ -1,0 +1,578 @@
+"""A console over small fake stores that count how often they are asked."""
+
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import httpx2
+import msgspec
+import pytest
+from starlette.applications import Starlette
+
+from trimtab.console.app import create_app
+from trimtab.console.auth import hash_password
+from trimtab.console.base import Console, Lag
+from trimtab.control.snapshot import Snapshot, State, build, fold
+from trimtab.domain.change import (
+    GENESIS_HASH,
+    Change,
+    Pointer,
+    PointerKind,
+    Source,
+    canonical,
+    chain_hash,
+)
+from trimtab.domain.errors import InvalidRequest, NotFound
+from trimtab.domain.ids import KeyId, TenantId
+from trimtab.domain.keys import NewKey, new_key
+from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
+from trimtab.domain.record import Attempt, Detail, LedgerLine, RequestRecord, StageTime
+from trimtab.domain.tenant import Key, Limits, Suspension, Tenant, Tier
+from trimtab.store.base import (
+    Account,
+    Acknowledgement,
+    CostRow,
+    Cursor,
+    RecordFilter,
+    SeriesPoint,
+    StoredRecord,
+)
+from trimtab.testing import FrozenClock, seeded_entropy
+
+START_US = 1_777_142_531_482_000  # 2026-04-25 18:42:11.482 UTC
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+BEARER = "tt-admin-0123456789"
+PHRASE = "correct horse battery staple"
+ROLES = ("viewer", "editor", "operator", "admin")
+ORIGIN = "http://console.test"
+
+
+@dataclass
+class Stores:
+    """Records, rollups, accounts and acknowledgements in lists; `asked` counts calls by name."""
+
+    clock: FrozenClock
+    records: list[StoredRecord] = field(default_factory=list[StoredRecord])
+    contents: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    people: dict[str, Account] = field(default_factory=dict[str, Account])
+    asked: Counter[str] = field(default_factory=Counter[str])
+
+    async def find(self, request_id: str) -> StoredRecord | None:
+        self.asked["find"] += 1
+        found = [s for s in self.records if s.record.request_id.startswith(request_id)]
+        return found[0] if len(found) == 1 else None
+
+    async def page(
+        self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
+    ) -> tuple[RequestRecord, ...]:
+        self.asked["page"] += 1
+        rows = sorted(
+            (s.record for s in self.records if _fits(s.record, where)),
+            key=lambda r: (r.ts_us, r.request_id),
+            reverse=True,
+        )
+        if after is not None:
+            rows = [r for r in rows if (r.ts_us, r.request_id) < (after.ts_us, after.request_id)]
+        return tuple(rows[:limit])
+
+    async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        self.asked["content"] += 1
+        known = any(
+            (s.record.tenant_id, s.record.ts_us) == (tenant_id, ts_us) for s in self.records
+        )
+        return self.contents.get(ref) if known else None
+
+    async def costs(
+        self,
+        *,
+        since_us: int,
+        until_us: int,
+        group_by: Sequence[str],
+        tenant_id: str | None = None,
+    ) -> tuple[CostRow, ...]:
+        self.asked["costs"] += 1
+        groups: dict[tuple[str, ...], list[RequestRecord]] = defaultdict(list)
+        for stored in self.records:
+            r = stored.record
+            day = f"{datetime.fromtimestamp(r.ts_us / 1e6, UTC):%Y-%m-%d}"
+            known = {"tenant_id": r.tenant_id, "day": day, "feature": r.feature}
+            if since_us <= r.ts_us < until_us and tenant_id in (None, r.tenant_id):
+                groups[tuple(known[name] for name in group_by)].append(r)
+        return tuple(_cost_row(group, rows) for group, rows in groups.items())
+
+    async def series(
+        self, *, since_us: int, until_us: int, tenant_id: str | None = None
+    ) -> tuple[SeriesPoint, ...]:
+        self.asked["series"] += 1
+        minutes: dict[int, list[RequestRecord]] = defaultdict(list)
+        for stored in self.records:
+            r = stored.record
+            if since_us <= r.ts_us < until_us and tenant_id in (None, r.tenant_id):
+                minutes[r.ts_us - r.ts_us % MINUTE_US].append(r)
+        return tuple(_point(bucket_us, rows) for bucket_us, rows in sorted(minutes.items()))
+
+    async def put_account(self, account: Account) -> None:
+        self.people[account.name] = account
+
+    async def account(self, name: str) -> Account | None:
+        return self.people.get(name)
+
+    async def acknowledge(self, ack: Acknowledgement) -> None:
+        raise NotImplementedError
+
+    async def acknowledgements(self) -> tuple[Acknowledgement, ...]:
+        self.asked["acknowledgements"] += 1
+        return tuple(
+            Acknowledgement(worker_id=name, config_seq=seq, ts_us=self.clock.now_us() - 4_000_000)
+            for name, seq in (("w1", 9), ("w2", 8))
+        )
+
+
+class ChangeBook:
+    """The change log and its actions, in a list."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self._clock = clock
+        self._entropy = seeded_entropy()
+        self.changes: list[Change] = []
+        self.asked: Counter[str] = Counter()
+
+    def put(
+        self,
+        kind: PointerKind,
+        name: str,
+        value: object,
+        *,
+        reason: str,
+        by: tuple[str, Source] = ("ana", Source.FILE),
+    ) -> Change:
+        state = fold({}, self.changes)
+        pointer = Pointer(kind, name)
+        before = state[pointer].change.after if pointer in state else None
+        change = Change(
+            seq=len(self.changes) + 1,
+            change_id=f"c_{len(self.changes) + 1:026d}",
+            ts_us=self._clock.now_us(),
+            pointer=pointer,
+            before=before,
+            after=None if value is None else canonical(value),
+            author=by[0],
+            source=by[1],
+            reason=reason,
+            prev_hash=self.changes[-1].hash if self.changes else GENESIS_HASH,
+            hash="",
+        )
+        change = msgspec.structs.replace(change, hash=chain_hash(change))
+        self.changes.append(change)
+        return change
+
+    async def state(self) -> State:
+        return fold({}, self.changes)
+
+    async def snapshot(self) -> Snapshot:
+        self.asked["snapshot"] += 1
+        return build(len(self.changes), fold({}, self.changes))
+
+    async def history(self, *, before: int | None = None, limit: int = 50) -> tuple[Change, ...]:
+        self.asked["history"] += 1
+        return tuple(
+            [c for c in reversed(self.changes) if before is None or c.seq < before][:limit]
+        )
+
+    async def suspend_tenant(
+        self,
+        tenant: TenantId,
+        *,
+        reason: str,
+        author: str,
+        source: Source,
+        until_us: int | None = None,
+    ) -> Change:
+        if tenant not in (await self.snapshot()).tenants:
+            raise NotFound(f"no tenant is called '{tenant}'; list the tenants")
+        value = Suspension(reason=reason, until_us=until_us)
+        return self.put(PointerKind.SUSPENSION, tenant, value, reason=reason, by=(author, source))
+
+    async def resume_tenant(
+        self, tenant: TenantId, *, reason: str, author: str, source: Source
+    ) -> Change:
+        return self.put(PointerKind.SUSPENSION, tenant, None, reason=reason, by=(author, source))
+
+    # as in the protocol
+    async def create_key(  # noqa: PLR0913
+        self,
+        tenant: TenantId,
+        *,
+        name: str,
+        models: tuple[str, ...] | None,
+        expires_us: int | None,
+        reason: str,
+        author: str,
+        source: Source,
+    ) -> NewKey:
+        made = new_key("dev", self._entropy)
+        key = Key(
+            id=made.id,
+            name=name,
+            tenant=tenant,
+            sha256=made.sha256,
+            models=models,
+            expires_us=expires_us,
+        )
+        self.put(PointerKind.KEY, made.id, key, reason=reason, by=(author, source))
+        return made
+
+    async def revoke_key(self, key: KeyId, *, reason: str, author: str, source: Source) -> Change:
+        held = (await self.snapshot()).grants[key].key
+        value = msgspec.structs.replace(held, revoked=True)
+        return self.put(PointerKind.KEY, key, value, reason=reason, by=(author, source))
+
+    async def undo(self, seq: int, *, reason: str, author: str, source: Source) -> Change:
+        if not 0 < seq <= len(self.changes):
+            raise NotFound(f"there is no change {seq}; list the changes")
+        done = self.changes[seq - 1]
+        before = None if done.before is None else msgspec.json.decode(done.before)
+        return self.put(
+            done.pointer.kind, done.pointer.name, before, reason=reason, by=(author, source)
+        )
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running console and what lies behind it."""
+
+    app: Starlette
+    stores: Stores
+    control: ChangeBook
+    clock: FrozenClock
+    client: httpx2.AsyncClient
+
+    async def log_in(self, name: str) -> httpx2.Response:
+        form = {"name": name, "password": PHRASE}
+        return await self.client.post("/console/login", data=form)
+
+    async def csrf(self) -> str:
+        """Read the token from a page, as a browser would."""
+        page = (await self.client.get("/console/changes")).text
+        return page.partition('name="csrf" value="')[2].partition('"')[0]
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock(START_US)
+
+
+@pytest.fixture
+async def site(clock: FrozenClock) -> AsyncIterator[Site]:
+    """A console with a small company behind it, nobody logged in."""
+    stores, control = Stores(clock), ChangeBook(clock)
+    fill_changes(control, clock)
+    fill_records(stores, clock)
+    chance = seeded_entropy()
+    stored = hash_password(PHRASE, chance)
+    for role in ROLES:
+        await stores.put_account(Account(name=role, role=role, password=stored))
+    app = create_app(console_of(stores, control, clock))
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+        yield Site(app, stores, control, clock, client)
+
+
+def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Console:
+    return Console(
+        records=stores,
+        rollups=stores,
+        control=control,
+        accounts=stores,
+        acknowledgements=stores,
+        clock=clock,
+        entropy=seeded_entropy(),
+        session_key=b"k" * 32,
+        parse_filter=lambda text: parse(text, clock.now_us()),
+        health=lambda: (Lag("w1", 0), Lag("w2", 18_432)),
+        admin_token_sha256=sha256(BEARER.encode()).hexdigest(),
+    )
+
+
+def parse(text: str, now_us: int) -> RecordFilter:
+    """Read the few filters that these tests use."""
+    units = {"h": HOUR_US, "m": MINUTE_US}
+    where = RecordFilter()
+    for word in text.split():
+        name, _, value = word.partition(":")
+        match name:
+            case "tenant":
+                where = msgspec.structs.replace(where, tenant_id=value)
+            case "status":
+                where = msgspec.structs.replace(where, status=value)
+            case "latency_ms":
+                where = msgspec.structs.replace(where, min_latency_us=int(value[1:]) * 1000)
+            case "since":
+                since_us = now_us - int(value[:-1]) * units[value[-1]]
+                where = msgspec.structs.replace(where, since_us=since_us)
+            case _:
+                raise InvalidRequest(f"'{name}' is not a filter; did you mean 'tenant'?")
+    return where
+
+
+def fill_changes(control: ChangeBook, clock: FrozenClock) -> None:
+    clock.advance(-30 * 3600)
+    provider = Provider(name="sim", wire=ProviderWire.CALLER, url="http://127.0.0.1:9")
+    control.put(PointerKind.PROVIDER, "sim", provider, reason="first apply")
+    for name, model in (("chat", "large"), ("chat-small", "small")):
+        to = Target("sim", model)
+        alias = Model(name=name, kind=ModelKind.ALIAS, to=to)
+        control.put(PointerKind.MODEL, name, alias, reason="first apply")
+    limits = Limits(requests_per_minute=300, tokens_per_minute=600_000, parallel=40)
+    tier = Tier(name="smb", models=("chat", "chat-small"), limits=limits)
+    control.put(PointerKind.TIER, "smb", tier, reason="first apply")
+    for name in ("acme", "globex", "initech"):
+        tenant = Tenant(id=TenantId(name), tier="smb")
+        control.put(PointerKind.TENANT, name, tenant, reason="first apply")
+    key = Key(id=KeyId("7hq2m9xkd4wp"), name="acme-prod", tenant=TenantId("acme"), sha256="0" * 64)
+    control.put(PointerKind.KEY, key.id, key, reason="first apply")
+    clock.advance(28 * 3600)
+    moved = Model(name="chat", kind=ModelKind.ALIAS, to=Target("sim", "large-2026"))
+    control.put(PointerKind.MODEL, "chat", moved, reason="Q2 model, passed its gate")
+    clock.advance(2 * 3600)
+
+
+ASKED = msgspec.json.encode(
+    {
+        "model": "large",
+        "messages": [
+            {"role": "system", "content": "You answer from the handbook, briefly and politely."},
+            {"role": "user", "content": "<script>alert(1)</script> May I still return my kettle?"},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {
+                        "id": "call_1",
+                        "type": "function",
+                        "function": {"name": "find_order", "arguments": '{"customer": 4711}'},
+                    }
+                ],
+            },
+            {"role": "tool", "tool_call_id": "call_1", "content": '{"bought": "2026-04-02"}'},
+        ],
+        "tools": [{"type": "function", "function": {"name": "find_order"}}],
+    }
+)
+ANSWER = msgspec.json.encode(
+    {
+        "role": "assistant",
+        "parts": [
+            {"type": "reasoning", "content": "Bought on 2 April; the window is 30 days."},
+            {
+                "type": "text",
+                "content": "Yes. You bought the kettle on 2 April, and our return window is 30 "
+                "days, so you have until 2 May.\n\nPack it with all its parts and print the "
+                "label from your order page.",
+            },
+        ],
+    }
+)
+EXAMPLE = "r_01KQ2Z61CTQ3M0N5Z7V2K9B1DF"
+
+
+def fill_records(stores: Stores, clock: FrozenClock) -> None:
+    stores.contents[b"asked"] = ASKED
+    stores.contents[b"answer"] = ANSWER
+    stores.records.append(example(clock.now_us() - 12_000_000))
+    for index in range(170):
+        stores.records.append(
+            _ordinary(index, clock.now_us() - 20_000_000 - index * index * 120_000)
+        )
+
+
+def example(ts_us: int) -> StoredRecord:
+    """A request whose first attempt failed and whose second answered."""
+    attempts = (
+        Attempt(
+            n=1,
+            target="sim-us/large",
+            provider="sim-us",
+            model_sent="large",
+            started_us=ts_us + 4_000,
+            dur_us=201_000,
+            http_status=529,
+            error_code="provider_overloaded",
+            raw_reason="overloaded_error",
+            input_tokens=0,
+            output_tokens=0,
+            cost_nano=0,
+        ),
+        Attempt(
+            n=2,
+            target="sim/large",
+            provider="sim",
+            model_sent="large",
+            model_response="large-2026-04-01",
+            started_us=ts_us + 206_000,
+            dur_us=2_127_000,
+            ttft_us=412_000,
+            http_status=200,
+            provider_request_id="req_011CQ2Z61C",
+            input_tokens=4_123,
+            cached_tokens=3_800,
+            output_tokens=487,
+            usage_source="provider",
+            cost_nano=9_414_000,
+        ),
+    )
+    line = LedgerLine(
+        line_id=f"{EXAMPLE}/2/charge/0",
+        ts_us=ts_us,
+        day_local="2026-04-25",
+        config_seq=9,
+        tenant_id="acme",
+        key_id="7hq2m9xkd4wp",
+        feature="search",
+        model_requested="chat",
+        provider="sim",
+        model_sent="large",
+        cost_nano=9_414_000,
+    )
+    stages = (
+        StageTime("admit", 0, 100),
+        StageTime("plan", 100, 200),
+        StageTime("screen_input", 300, 3_100),
+        StageTime("fund", 3_400, 400),
+        StageTime("call", 3_900, 2_329_100),
+        StageTime("settle", 2_333_000, 600),
+    )
+    record = RequestRecord(
+        request_id=EXAMPLE,
+        ts_us=ts_us,
+        end_us=ts_us + 2_334_000,
+        trace_id="019dc5f3059a4f3a9c0b7de2a1f05566",
+        span_id="9c0b7de2a1f05566",
+        worker_id="w1",
+        config_seq=9,
+        tenant_id="acme",
+        tier="smb",
+        key_id="7hq2m9xkd4wp",
+        feature="search",
+        operation="chat",
+        wire="openai.chat",
+        stream=True,
+        model_requested="chat",
+        model_kind="alias",
+        target="sim/large",
+        provider="sim",
+        model_response="large-2026-04-01",
+        finish_reasons="stop",
+        params='{"temperature":0.2,"max_tokens":800}',
+        input_tokens=4_123,
+        cached_tokens=3_800,
+        cache_write_tokens=0,
+        output_tokens=487,
+        usage_source="provider",
+        cost_nano=9_414_000,
+        cost_input_nano=969_000,
+        cost_cached_nano=1_140_000,
+        cost_cache_write_nano=0,
+        cost_output_nano=7_305_000,
+        cost_other_nano=0,
+        price_version="ps_9c41e07ab2d3",
+        hold_nano=21_900_000,
+        latency_us=2_334_000,
+        ttft_us=618_000,
+        provider_us=2_328_000,
+        overhead_us=6_000,
+        status="ok",
+        http_status=200,
+        attempt_count=2,
+        fallback_used=True,
+        input_ref=b"asked",
+        output_ref=b"answer",
+        content_state="full",
+        content_bytes=612,
+        replay="full",
+    )
+    return StoredRecord(
+        record=record, detail=Detail(stages=stages), attempts=attempts, lines=(line,)
+    )
+
+
+_ENDINGS = {
+    7: ("error", "provider_timeout", 504),
+    19: ("rejected", "rate_limited", 429),
+    31: ("truncated", "stream_stalled", 200),
+    43: ("cancelled", None, 200),
+    59: ("blocked", "content_blocked", 400),
+}
+
+
+def _ordinary(index: int, ts_us: int) -> StoredRecord:
+    status, error_code, http_status = next(
+        (end for step, end in _ENDINGS.items() if index % step == step - 1), ("ok", None, 200)
+    )
+    cost_nano = 0 if status == "rejected" else 310_000 + index * 7_919 % 9_000_000
+    latency_us = 420_000 + index * 7_907_001 % 2_900_000
+    record = RequestRecord(
+        request_id=f"r_01KQ2Z5{index:04d}{'0ABCDEFGHJKMNPQ':>15}",
+        ts_us=ts_us,
+        end_us=ts_us + latency_us,
+        trace_id=f"{index:032x}",
+        span_id=f"{index:016x}",
+        worker_id="w1",
+        config_seq=9,
+        tenant_id=("acme", "globex", "initech")[index * 5 % 7 % 3],
+        tier="smb",
+        key_id="7hq2m9xkd4wp",
+        feature=("search", "support-bot", "default")[index % 3],
+        operation="chat",
+        wire="openai.chat",
+        model_requested="chat",
+        target="" if status == "rejected" else "sim/large-2026",
+        input_tokens=800 + index * 37 % 4_000,
+        output_tokens=90 + index * 13 % 700,
+        usage_source="estimated" if status == "cancelled" else "provider",
+        cost_nano=cost_nano,
+        latency_us=latency_us,
+        ttft_us=latency_us // 4,
+        status=status,
+        error_code=error_code,
+        http_status=http_status,
+        attempt_count=0 if status == "rejected" else 1,
+    )
+    return StoredRecord(record=record, detail=Detail(), attempts=(), lines=())
+
+
+def _fits(record: RequestRecord, where: RecordFilter) -> bool:
+    return (
+        where.tenant_id in (None, record.tenant_id)
+        and where.status in (None, record.status)
+        and record.latency_us >= (where.min_latency_us or 0)
+        and record.ts_us >= (where.since_us or 0)
+    )
+
+
+def _cost_row(group: tuple[str, ...], rows: Sequence[RequestRecord]) -> CostRow:
+    return CostRow(
+        group=group,
+        n=len(rows),
+        n_estimated=0,
+        n_unpriced=0,
+        input_tokens=sum(r.input_tokens or 0 for r in rows),
+        cached_tokens=0,
+        output_tokens=sum(r.output_tokens or 0 for r in rows),
+        cost_nano=sum(r.cost_nano or 0 for r in rows),
+    )
+
+
+def _point(bucket_us: int, rows: Sequence[RequestRecord]) -> SeriesPoint:
+    latencies = sorted(r.latency_us for r in rows)
+    return SeriesPoint(
+        bucket_us=bucket_us,
+        n=len(rows),
+        n_error=sum(r.status in ("error", "truncated") for r in rows),
+        cost_nano=sum(r.cost_nano or 0 for r in rows),
+        p50_us=latencies[len(latencies) // 2],
+        p95_us=latencies[min(len(latencies) - 1, len(latencies) * 95 // 100)],
+    )

@@ -1,0 +1,197 @@
+"""The admin API."""
+
+from hashlib import sha256
+
+import httpx2
+import msgspec
+import pytest
+from msgspec.structs import replace
+from tests.console.conftest import BEARER, EXAMPLE, Site
+
+from trimtab.console.admin import CALLS
+from trimtab.domain.ids import KeyId, request_id
+from trimtab.testing import seeded_entropy
+
+V1 = "/admin/v1"
+
+
+@pytest.fixture
+def api(site: Site) -> httpx2.AsyncClient:
+    """The console's client with the admin token."""
+    site.client.headers["authorization"] = f"Bearer {BEARER}"
+    return site.client
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {BEARER}", f"Bearer {BEARER}x"],
+)
+async def test_a_wrong_token_opens_nothing_even_beside_a_session(
+    site: Site, authorization: str
+) -> None:
+    await site.log_in("admin")
+
+    answer = await site.client.get(f"{V1}/keys", headers={"authorization": authorization})
+
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "unauthenticated"
+    assert BEARER not in answer.text
+
+
+async def test_a_token_needs_no_csrf_token(api: httpx2.AsyncClient) -> None:
+    answer = await api.post(f"{V1}/tenants/acme/suspend", json={"reason": "loop"})
+
+    assert answer.status_code == 200
+    assert answer.json()["change"]["pointer"] == "suspension/acme"
+    assert answer.json()["change"]["author"] == "admin-token"
+
+
+async def test_a_token_does_not_open_pages(api: httpx2.AsyncClient) -> None:
+    assert (await api.get("/console")).status_code == 303
+
+
+async def test_records_are_paged_by_cursor(api: httpx2.AsyncClient) -> None:
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = (await api.get(f"{V1}/records", params={"cursor": cursor})).json()
+        seen += [record["request_id"] for record in page["records"]]
+        cursor = page["next"]
+
+    assert len(seen) == len(set(seen)) == 171
+
+
+async def test_records_are_filtered_as_in_the_console(api: httpx2.AsyncClient) -> None:
+    page = (await api.get(f"{V1}/records?q=status%3Arejected")).json()
+
+    assert {record["status"] for record in page["records"]} == {"rejected"}
+
+
+async def test_a_record_comes_with_its_parts(api: httpx2.AsyncClient) -> None:
+    stored = (await api.get(f"{V1}/records/{EXAMPLE}")).json()
+
+    assert stored["record"]["cost_nano"] == 9_414_000
+    assert [attempt["n"] for attempt in stored["attempts"]] == [1, 2]
+    assert stored["lines"][0]["line_id"] == f"{EXAMPLE}/2/charge/0"
+
+
+async def test_content_comes_as_it_was_sent(site: Site, api: httpx2.AsyncClient) -> None:
+    content = (await api.get(f"{V1}/records/{EXAMPLE}/content")).json()
+
+    assert content["input"].encode() == site.stores.contents[b"asked"]
+    assert content["output"].encode() == site.stores.contents[b"answer"]
+
+
+async def test_erased_content_is_gone(site: Site, api: httpx2.AsyncClient) -> None:
+    stored = site.stores.records[0]
+    erased = replace(stored.record, content_state="erased")
+    site.stores.records[0] = replace(stored, record=erased)
+
+    answer = await api.get(f"{V1}/records/{EXAMPLE}/content")
+
+    assert answer.status_code == 410
+    assert answer.json()["error"]["code"] == "record_erased"
+
+
+async def test_a_record_just_made_is_not_stored_yet(site: Site, api: httpx2.AsyncClient) -> None:
+    young = request_id(site.clock.now_us(), seeded_entropy())
+
+    answer = await api.get(f"{V1}/records/{young}")
+
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "record_not_found"
+    assert "not stored yet" in answer.json()["error"]["message"]
+
+
+async def test_costs_are_summed_by_what_is_asked(api: httpx2.AsyncClient) -> None:
+    sums = (await api.get(f"{V1}/costs?by=tenant_id,feature&q=since%3A24h")).json()
+
+    assert sums["group_by"] == ["tenant_id", "feature"]
+    assert all(len(row["group"]) == 2 for row in sums["rows"])
+    assert sum(row["n"] for row in sums["rows"]) == 171
+
+
+@pytest.mark.parametrize("path", ["costs?by=mood", "costs?q=mood%3Agood", "records?cursor=x"])
+async def test_what_cannot_be_read_is_refused_with_a_reason(
+    api: httpx2.AsyncClient, path: str
+) -> None:
+    answer = await api.get(f"{V1}/{path}")
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "invalid_request"
+
+
+async def test_a_key_is_shown_once_and_kept_as_a_hash(site: Site, api: httpx2.AsyncClient) -> None:
+    body = {"tenant": "acme", "name": "ci", "reason": "new pipeline"}
+
+    made = await api.post(f"{V1}/keys", json=body)
+
+    assert made.status_code == 201
+    text, key_id = made.json()["key"], made.json()["id"]
+    grant = (await site.control.snapshot()).grants[KeyId(key_id)]
+    assert grant.key.sha256 == sha256(text.encode()).hexdigest()
+    listed = await api.get(f"{V1}/keys")
+    assert key_id in listed.text
+    assert text not in listed.text
+    assert grant.key.sha256 not in listed.text
+
+
+async def test_a_key_is_revoked(site: Site, api: httpx2.AsyncClient) -> None:
+    await api.post(f"{V1}/keys/7hq2m9xkd4wp/revoke", json={"reason": "leaked"})
+
+    assert (await site.control.snapshot()).grants[KeyId("7hq2m9xkd4wp")].key.revoked
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", "{}", '{"reason": ""}', '{"reason": 7}', '{"reason": "x", "by": "y"}', "é"]
+)
+async def test_a_body_that_is_not_described_changes_nothing(
+    site: Site, api: httpx2.AsyncClient, body: str
+) -> None:
+    answer = await api.post(f"{V1}/changes/9/undo", content=body.encode("latin-1"))
+
+    assert answer.status_code == 400
+    assert len(site.control.changes) == 9
+
+
+async def test_a_change_is_undone(site: Site, api: httpx2.AsyncClient) -> None:
+    answer = await api.post(f"{V1}/changes/9/undo", json={"reason": "worse answers"})
+
+    assert answer.json()["change"]["after"]["to"]["model"] == "large"
+    assert (await site.control.snapshot()).models["chat"].to.model == "large"
+
+
+async def test_changes_come_newest_first(api: httpx2.AsyncClient) -> None:
+    changes = (await api.get(f"{V1}/changes?before=5")).json()["changes"]
+
+    assert [change["seq"] for change in changes] == [4, 3, 2, 1]
+    assert changes[0]["after"]["name"] == "smb"
+
+
+async def test_the_snapshot_holds_no_secret(api: httpx2.AsyncClient) -> None:
+    text = (await api.get(f"{V1}/snapshot")).text
+
+    snapshot = msgspec.json.decode(text)
+    assert snapshot["config_seq"] == 9
+    assert snapshot["models"]["chat"]["to"] == {"provider": "sim", "model": "large-2026"}
+    assert "sha256" not in text
+
+
+async def test_tenants_come_with_their_suspension(api: httpx2.AsyncClient) -> None:
+    await api.post(f"{V1}/tenants/acme/suspend", json={"reason": "loop", "until_us": 7})
+
+    tenants = (await api.get(f"{V1}/tenants")).json()["tenants"]
+
+    suspended = {t["tenant"]["id"]: t["suspension"] for t in tenants if t["suspension"]}
+    assert suspended == {"acme": {"reason": "loop", "until_us": 7}}
+
+
+async def test_the_document_describes_every_call(site: Site) -> None:
+    document = (await site.client.get(f"{V1}/openapi.json")).json()
+
+    described = {
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    }
+    assert document["openapi"] == "3.1.0"
+    assert described == {(call.method, call.path) for call in CALLS}
+    assert set(document["components"]["schemas"]) > {"StoredRecord", "CreateKey", "Because"}
