@@ -1,0 +1,197 @@
+"""What waits in the spool for an exporter: frames behind its places, rendered, up to one batch."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from gzip import compress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from trimtab.domain.record import SCHEMA_VERSION, Finish
+from trimtab.telemetry import frames
+from trimtab.telemetry.facts import Attributes
+from trimtab.telemetry.frames import HEADER_BYTES, Damage, Frame, Kind
+from trimtab.telemetry.semconv.base import Version
+from trimtab.telemetry.spans import Source, render, resource_spans
+
+MAX_SPANS = 512
+MAX_BYTES = 1 << 20
+
+_CHUNK = 1 << 20
+_GZIP_LEVEL = 1
+
+_finish = msgspec.msgpack.Decoder(Finish)
+
+
+class Place(NamedTuple):
+    """A place in a worker's spool: everything before it is done with."""
+
+    segment: int
+    offset: int
+
+
+_START = Place(0, HEADER_BYTES)
+
+
+class Entry(NamedTuple):
+    """A span on its way out.
+
+    Attributes:
+        passed: Place to be at once this span has its answer; `None` if more of its request follow.
+    """
+
+    source: Source
+    worker: str
+    span: Span
+    passed: Place | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Spans in the order of their spools.
+
+    Attributes:
+        places: Where each worker's spool is passed once every entry has its answer.
+        full: Whether more may wait.
+        unreadable: Frames that hold no record this version can render.
+    """
+
+    entries: list[Entry] = field(default_factory=list[Entry])
+    places: dict[str, Place] = field(default_factory=dict[str, Place])
+    full: bool = False
+    unreadable: int = 0
+
+
+def gather(spool: Path, places: Mapping[str, Place], version: Version) -> Batch:
+    """Read and render what waits, one frame of each worker in turn, up to 512 spans or 1 MiB.
+
+    Blocks on the disk and on the processor: run it in a thread.
+    """
+    batch = Batch()
+    size = 0
+    turns = deque(
+        (path.name, follow(path, places.get(path.name, _START)))
+        for path in sorted(spool.glob("*"))
+        if path.is_dir()
+    )
+    while turns:
+        worker, stream = turns.popleft()
+        step = next(stream, None)
+        if step is None:
+            continue
+        entries = _entries(worker, step, version, batch)
+        size += sum(entry.span.ByteSize() for entry in entries)
+        if batch.entries and (len(batch.entries) + len(entries) > MAX_SPANS or size > MAX_BYTES):
+            batch.full = True
+            break
+        batch.entries += entries
+        batch.places[worker] = step[0]
+        turns.append((worker, stream))
+    return batch
+
+
+def encode(entries: Iterable[Entry], resource: Attributes, version: Version) -> bytes:
+    """Write spans as a gzipped OTLP request."""
+    sources: dict[Source, list[Span]] = {}
+    for entry in entries:
+        sources.setdefault(entry.source, []).append(entry.span)
+    request = ExportTraceServiceRequest(
+        resource_spans=[
+            resource_spans(source, spans, resource, version) for source, spans in sources.items()
+        ]
+    )
+    return compress(request.SerializeToString(), _GZIP_LEVEL, mtime=0)
+
+
+def give_up(
+    spool: Path, places: Mapping[str, Place], before_s: float
+) -> dict[str, tuple[Place, int]]:
+    """Pass segments last written before an instant (Unix seconds); count the requests in them.
+
+    Gives, for each worker that has such segments, its new place and the count. Blocks, too.
+    """
+    found = {
+        path.name: _give_up(path, places.get(path.name, _START), before_s)
+        for path in spool.glob("*")
+        if path.is_dir()
+    }
+    return {worker: left for worker, left in found.items() if left[0] != places.get(worker, _START)}
+
+
+def follow(directory: Path, place: Place) -> Iterator[tuple[Place, Frame | None]]:
+    """Read a worker's spool from a place on: places behind frames, and the frames.
+
+    A frame is `None` where there was damage, or where a segment ended and the next begins. Stops
+    at the end of what is written, and at a frame of a newer version.
+    """
+    segments = [it for it in frames.segments(directory) if it >= place.segment]
+    for number, segment in enumerate(segments):
+        begin = place.offset if segment == place.segment else HEADER_BYTES
+        for frame, end in _read(frames.segment_path(directory, segment), begin):
+            if frame is not None and frame.schema > SCHEMA_VERSION:
+                return
+            yield Place(segment, end), frame
+        if number + 1 < len(segments):
+            yield Place(segments[number + 1], HEADER_BYTES), None
+
+
+def _read(path: Path, start: int) -> Iterator[tuple[Frame | None, int]]:
+    """Read a segment in chunks, each grown until it holds a whole frame."""
+    size = _CHUNK
+    # What was never synced may be gone after a power cut: then the file is shorter than the place.
+    offset = min(start, path.stat().st_size)
+    with path.open("rb") as file:
+        while True:
+            file.seek(offset)
+            data = file.read(size)
+            passed = offset
+            for found in frames.read(data, 0):
+                if isinstance(found, Damage) and found.at_end:
+                    break
+                passed = offset + found.end
+                yield None if isinstance(found, Damage) else found, passed
+            if len(data) < size:
+                return
+            size = _CHUNK if passed > offset else size * 2
+            offset = passed
+
+
+def _entries(
+    worker: str, step: tuple[Place, Frame | None], version: Version, batch: Batch
+) -> list[Entry]:
+    place, frame = step
+    if frame is None or frame.kind != Kind.FINISH:
+        return []
+    try:
+        finish = _finish.decode(frame.payload)
+        spans = render(finish, version)
+    except (msgspec.DecodeError, ValueError):
+        batch.unreadable += 1
+        return []
+    source = Source(finish.record.worker_id, finish.record.env)
+    last = len(spans) - 1
+    return [
+        Entry(source, worker, span, place if number == last else None)
+        for number, span in enumerate(spans)
+    ]
+
+
+def _give_up(directory: Path, place: Place, before_s: float) -> tuple[Place, int]:
+    kept = [
+        segment
+        for segment in frames.segments(directory)
+        if segment >= place.segment
+        and frames.segment_path(directory, segment).stat().st_mtime >= before_s
+    ]
+    limit = Place(kept[0], HEADER_BYTES) if kept else None
+    requests = 0
+    for after, frame in follow(directory, place):
+        if limit is not None and after > limit:
+            break
+        place = after
+        requests += frame is not None and frame.kind == Kind.FINISH
+    return place, requests
