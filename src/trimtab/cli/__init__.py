@@ -1,0 +1,101 @@
+"""The command line. A command's module is imported when the command is used, not before.
+
+Exit codes: 0 done, 1 the answer is no, 2 usage, 3 inconclusive, 4 could not (a service is away).
+"""
+
+from collections.abc import Mapping
+from pkgutil import resolve_name
+from typing import IO, Any, NamedTuple, NoReturn
+
+import click
+
+from trimtab.domain.errors import TrimtabError, TryLater, UpstreamFailed
+
+
+class Command(NamedTuple):
+    """Where a command is, and its line in the help."""
+
+    target: str
+    summary: str
+
+
+COMMANDS: Mapping[str, Command] = {
+    "up": Command("trimtab.cli.run:up", "Run everything on this machine."),
+    "check": Command("trimtab.cli.check:command", "Validate trimtab.yaml."),
+    "init": Command("trimtab.cli.init:command", "Write a commented starter file."),
+    "keys": Command("trimtab.cli.keys:command", "Make, list and revoke keys."),
+    "tenants": Command("trimtab.cli.tenants:command", "List, suspend and resume tenants."),
+    "changes": Command("trimtab.cli.changes:command", "Show and undo what was changed."),
+    "trace": Command("trimtab.cli.trace:trace", "Show what happened in one request."),
+    "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),
+    "costs": Command("trimtab.cli.costs:command", "Show what a tenant cost."),
+    "gateway": Command("trimtab.cli.run:gateway", "Run a gateway worker."),
+    "keeper": Command("trimtab.cli.run:keeper", "Run the keeper with its console."),
+    "sim": Command("trimtab.cli.sim:command", "Simulate a provider, faults included."),
+    "local-models": Command("trimtab.cli.local_models:command", "Serve a real model here."),
+}
+
+
+class Failure(click.ClickException):
+    """A command that was asked for what cannot be: one line on standard error, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message, and no traceback."""
+        click.echo(f"trimtab: {self.message}", file=file, err=file is None)
+
+
+class CouldNot(Failure):
+    """Something a command needs is away: exit code 4."""
+
+    exit_code = 4
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports them one by one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order of the table."""
+        _ = ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        _ = ctx
+        known = COMMANDS.get(cmd_name)
+        if known is None:
+            return None
+        found: click.Command = resolve_name(known.target)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table; nothing is imported for it."""
+        _ = ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; what Trimtab raises on purpose becomes one line and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except TrimtabError as exc:
+            away = isinstance(exc, TryLater | UpstreamFailed)
+            raise (CouldNot if away else Failure)(str(exc)) from exc
+        except OSError as exc:
+            raise CouldNot(str(exc)) from exc
+
+
+@click.group("trimtab", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="trimtab", message="trimtab %(version)s")
+def program() -> None:
+    """Run LLM-backed products like production software.
+
+    Begin with `trimtab init` (a commented file) and `trimtab up` (everything on this machine).
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    program(prog_name="trimtab")
+    raise SystemExit

@@ -1,0 +1,201 @@
+"""`trimtab check`: is the file right, and what may a key do under it?"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from trimtab import wiring
+from trimtab.cli.output import print_json
+from trimtab.control.desired import as_drafts, preview
+from trimtab.control.snapshot import Grant, Snapshot, build
+from trimtab.domain.errors import NotFound, SettingsInvalid
+from trimtab.domain.model import Model
+from trimtab.domain.tenant import Limits
+
+WRONG = 1
+
+_LIMITS = (
+    ("requests_per_minute", "/min"),
+    ("tokens_per_minute", " tok/min"),
+    ("parallel", " at once"),
+)
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Configuration file; trimtab.yaml if it is there, else the demo.",
+)
+@click.option("--key", "key_name", help="Show what this key may do, by its id or name.")
+@click.option("--model", help="With --key: may it call this model, and where does it lead?")
+@click.option("--strict", is_flag=True, help="Fail on warnings, too.")
+@click.option("--home", type=click.Path(path_type=Path), help="State directory.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+# one parameter an option
+def command(  # noqa: PLR0913
+    ctx: click.Context,
+    config: Path | None,
+    key_name: str | None,
+    model: str | None,
+    home: Path | None,
+    *,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Validate the file; all that is wrong is told at once. Exits 1 if anything is.
+
+    Example: trimtab check --key my-app --model chat
+    """
+    if model is not None and key_name is None:
+        raise click.UsageError("--model needs --key: who would call it?")
+    try:
+        settings = wiring.load_settings(config)
+    except SettingsInvalid as exc:
+        _print_wrong(str(exc).splitlines(), as_json=as_json)
+        ctx.exit(WRONG)
+    snapshot = build(0, preview({}, as_drafts(settings.desired())))
+    if key_name is not None:
+        grant = _grant(key_name, snapshot, home)
+        ctx.exit(_answer(grant, snapshot, model, as_json=as_json))
+    notes = settings.notes(wiring.now().date())
+    errors = [note for note in notes if note.level == "error"]
+    failed = bool(errors) or (strict and bool(notes))
+    if as_json:
+        members = [
+            {"level": n.level, "path": n.path, "line": n.line, "message": n.message} for n in notes
+        ]
+        print_json({"ok": not failed, "file": str(settings.file), "errors": [], "notes": members})
+    else:
+        counts = _counts(snapshot, len(settings.keys))
+        click.echo(f"{settings.file}  {'FAILED' if failed else 'ok'}   {counts}")
+        for note in notes:
+            click.echo(f"  {note.level:<5}  {note.path}: {note.message}")
+    ctx.exit(WRONG if failed else 0)
+
+
+def _print_wrong(faults: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"ok": False, "errors": faults, "notes": []})
+        return
+    for fault in faults:
+        click.echo(fault, err=True)
+    click.echo(
+        f"{len(faults)} error{'s' if len(faults) > 1 else ''}; nothing was changed", err=True
+    )
+
+
+def _counts(snapshot: Snapshot, keys: int) -> str:
+    numbers = (
+        (len(snapshot.providers), "provider"),
+        (len(snapshot.models), "model"),
+        (len(snapshot.tiers), "tier"),
+        (len(snapshot.tenants), "tenant"),
+        (keys, "key"),
+    )
+    return ", ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in numbers)
+
+
+def _grant(wanted: str, snapshot: Snapshot, home: Path | None) -> Grant:
+    """Find a key in the file, else among the live ones."""
+    found = _keys(wanted, snapshot)
+    state = wiring.home(home)
+    if not found and (state / "control.db").exists():
+        live = asyncio.run(wiring.control(state).snapshot())
+        found = _keys(wanted, live)
+    if not found:
+        raise NotFound(f"there is no key {wanted!r}; look at `trimtab keys list`")
+    if len(found) > 1:
+        ids = ", ".join(sorted(grant.key.id for grant in found))
+        raise NotFound(f"{wanted!r} names more than one key; name one of {ids}")
+    return found[0]
+
+
+def _keys(wanted: str, snapshot: Snapshot) -> list[Grant]:
+    return [
+        grant
+        for grant in snapshot.grants.values()
+        if wanted in (grant.key.id, grant.key.name) and not grant.key.revoked
+    ]
+
+
+def _answer(grant: Grant, snapshot: Snapshot, name: str | None, *, as_json: bool) -> int:
+    """Print what a key may do; the exit code says whether it may call the model."""
+    found = None if name is None else snapshot.model(name)
+    allowed = found is not None and grant.allows(found.name)
+    limits = _limits(grant)
+    models, origin = _models(grant)
+    if as_json:
+        print_json(
+            {
+                "key": grant.key.id,
+                "tenant": grant.tenant.id,
+                "tier": grant.tier.name,
+                "limits": {member: {"value": v, "from": path} for member, _, v, path in limits},
+                "models": {"value": sorted(models), "from": origin},
+                "content": grant.content,
+                "durability": grant.durability,
+                "model": name,
+                "allowed": allowed if name is not None else None,
+                "target": str(found.to) if found is not None else None,
+            }
+        )
+    else:
+        _print(grant, limits, (models, origin))
+        if name is not None:
+            _print_target(name, found, allowed=allowed)
+    return WRONG if name is not None and not allowed else 0
+
+
+def _print(
+    grant: Grant,
+    limits: Sequence[tuple[str, str, int | None, str]],
+    models: tuple[Sequence[str], str],
+) -> None:
+    click.echo(f"tenant {grant.tenant.id} ({grant.tier.name})   key {grant.key.id}")
+    for _, unit, value, origin in limits:
+        text = "unlimited" if value is None else f"{value:,}"
+        click.echo(f"  limit    {text + unit:<24}{origin}")
+    click.echo(f"  models   {', '.join(models[0]) or 'none':<24}{models[1]}")
+    click.echo(f"  content  {grant.content:<24}durability {grant.durability}")
+
+
+def _print_target(name: str, model: Model | None, *, allowed: bool) -> None:
+    if model is None:
+        click.echo(f"  NO       model {name!r} is not in the file")
+    elif not allowed:
+        click.echo(f"  NO       model {name!r} is not among its models")
+    else:
+        click.echo(f"  target   1 {model.to}   ({model.kind})")
+
+
+def _limits(grant: Grant) -> list[tuple[str, str, int | None, str]]:
+    """Give every limit with its unit, its value and where that is written."""
+    found: list[tuple[str, str, int | None, str]] = []
+    for member, unit in _LIMITS:
+        origin = "default"
+        for path, limits in (
+            (f"tenants.{grant.tenant.id}.limits", grant.tenant.limits),
+            (f"tiers.{grant.tier.name}.limits", grant.tier.limits),
+        ):
+            if origin == "default" and _member(limits, member) is not None:
+                origin = f"{path}.{member}"
+        found.append((member, unit, _member(grant.limits, member), origin))
+    return found
+
+
+def _member(limits: Limits, name: str) -> int | None:
+    value: int | None = getattr(limits, name)
+    return value
+
+
+def _models(grant: Grant) -> tuple[Sequence[str], str]:
+    models = sorted(grant.models)
+    if grant.key.models is not None:
+        return models, f"key {grant.key.id}"
+    if grant.tenant.models is not None:
+        return models, f"tenants.{grant.tenant.id}.models"
+    return models, f"tiers.{grant.tier.name}.models"
