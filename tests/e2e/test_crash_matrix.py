@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.e2e.conftest import Stack, eventually, stack_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]

@@ -5,7 +5,6 @@ import json
 import random
 
 import pytest
-
 from tests.e2e.conftest import Stack
 
 pytestmark = pytest.mark.e2e

@@ -4,7 +4,6 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
-
 from tests.e2e.conftest import Stack
 
 pytestmark = pytest.mark.e2e

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def test_reads_names_and_data_whatever_the_line_ends() -> None:
 @given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=12))
 def test_gives_the_same_events_wherever_the_blocks_are_cut(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(STREAM)]
-    blocks = [STREAM[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    blocks = [STREAM[start:end] for start, end in pairwise(edges)]
 
     assert _read(blocks) == _read([STREAM])
 

@@ -7,7 +7,8 @@ from tests.telemetry.shapes import answered, record
 from tests.telemetry.spooled import Spooled
 
 from trimtab.domain.record import Blob, Finish
-from trimtab.telemetry.batch import MAX_SPANS, Batch, Place, follow, gather, give_up
+from trimtab.telemetry.batch import MAX_SPANS, Batch, gather, give_up
+from trimtab.telemetry.follow import Place, follow
 from trimtab.telemetry.frames import HEADER_BYTES, Kind
 from trimtab.telemetry.semconv.versions import DEFAULT
 

@@ -3,6 +3,9 @@
 Exit codes: 0 done, 1 the answer is no, 2 usage, 3 inconclusive, 4 could not (a service is away).
 """
 
+import os
+import signal
+import threading
 from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import IO, Any, NamedTuple, NoReturn
@@ -20,7 +23,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: Mapping[str, Command] = {
-    "up": Command("trimtab.cli.run:up", "Run everything on this machine."),
+    "up": Command("trimtab.cli.up:command", "Run everything on this machine."),
     "check": Command("trimtab.cli.check:command", "Validate trimtab.yaml."),
     "init": Command("trimtab.cli.init:command", "Write a commented starter file."),
     "keys": Command("trimtab.cli.keys:command", "Make, list and revoke keys."),
@@ -29,8 +32,8 @@ COMMANDS: Mapping[str, Command] = {
     "trace": Command("trimtab.cli.trace:trace", "Show what happened in one request."),
     "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),
     "costs": Command("trimtab.cli.costs:command", "Show what a tenant cost."),
-    "gateway": Command("trimtab.cli.run:gateway", "Run a gateway worker."),
-    "keeper": Command("trimtab.cli.run:keeper", "Run the keeper with its console."),
+    "gateway": Command("trimtab.cli.gateway:command", "Run a gateway worker."),
+    "keeper": Command("trimtab.cli.keeper:command", "Run the keeper with its console."),
     "sim": Command("trimtab.cli.sim:command", "Simulate a provider, faults included."),
     "local-models": Command("trimtab.cli.local_models:command", "Serve a real model here."),
 }
@@ -88,11 +91,20 @@ class LazyGroup(click.Group):
 
 @click.group("trimtab", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="trimtab", message="trimtab %(version)s")
-def program() -> None:
+@click.option("--supervised", is_flag=True, hidden=True, help="Stop when standard input closes.")
+def program(*, supervised: bool) -> None:
     """Run LLM-backed products like production software.
 
     Begin with `trimtab init` (a commented file) and `trimtab up` (everything on this machine).
     """
+    if supervised:
+        threading.Thread(target=_stop_with_parent, daemon=True).start()
+
+
+def _stop_with_parent() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main() -> NoReturn:

@@ -34,9 +34,9 @@ def command(
     if unknown:
         raise SettingsInvalid(f"cannot group by {unknown[0]!r}; choose of {', '.join(GROUPS)}")
     since_us, until_us = _month(month)
-    rollups = wiring.rollups(wiring.home(home))
+    records = wiring.records(wiring.home(home))
     rows = asyncio.run(
-        rollups.costs(since_us=since_us, until_us=until_us, group_by=groups, tenant_id=tenant)
+        records.costs(since_us=since_us, until_us=until_us, group_by=groups, tenant_id=tenant)
     )
     if as_json:
         print_json(_document(groups, rows, since_us, until_us, tenant))
@@ -54,9 +54,7 @@ def _month(text: str | None) -> tuple[int, int]:
         )
     except ValueError as exc:
         raise SettingsInvalid(f"month {text!r} cannot be read; write it as 2026-10") from exc
-    following = first.replace(
-        year=first.year + first.month // 12, month=first.month % 12 + 1
-    )
+    following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
     return round(first.timestamp()) * 1_000_000, round(following.timestamp()) * 1_000_000
 
 

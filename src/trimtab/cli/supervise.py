@@ -16,10 +16,15 @@ POLL_S = 0.1
 
 @dataclass(slots=True)
 class Role:
-    """One child process: the arguments of `trimtab` it runs with, and how often it failed."""
+    """One child process: the arguments of `trimtab` it runs with, and how often it failed.
+
+    Attributes:
+        files: Open files that it inherits, under the same numbers.
+    """
 
     name: str
     arguments: Sequence[str]
+    files: Sequence[int] = ()
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     failures: int = 0
@@ -38,9 +43,9 @@ class Supervisor:
     roles: list[Role] = field(default_factory=list[Role])
     stopping: bool = False
 
-    def start(self, name: str, arguments: Sequence[str]) -> None:
+    def start(self, name: str, arguments: Sequence[str], files: Sequence[int] = ()) -> None:
         """Start a role."""
-        role = Role(name, arguments)
+        role = Role(name, arguments, files)
         self.roles.append(role)
         self._launch(role)
 
@@ -67,13 +72,6 @@ class Supervisor:
                 process.kill()
                 process.wait()
 
-    def alive(self, name: str) -> bool:
-        """Whether a role runs."""
-        return any(
-            role.name == name and role.process is not None and role.process.poll() is None
-            for role in self.roles
-        )
-
     def _look_after(self, role: Role) -> None:
         now_s = self.clock()
         if role.process is None:
@@ -92,9 +90,11 @@ class Supervisor:
         # The children get a group of their own: an interrupt from the terminal reaches us alone,
         # and we stop them in order.
         role.process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "trimtab", *role.arguments],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "trimtab", "--supervised", *role.arguments],
+            # Never written to: it closes when we are gone, and then they stop, too.
+            stdin=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=tuple(role.files),
         )
         role.started_s = self.clock()
 

@@ -71,8 +71,7 @@ async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -
 
 def _hex(document: dict[str, object]) -> dict[str, object]:
     return {
-        name: value.hex() if isinstance(value, bytes) else value
-        for name, value in document.items()
+        name: value.hex() if isinstance(value, bytes) else value for name, value in document.items()
     }
 
 
@@ -91,12 +90,13 @@ def _story(stored: StoredRecord) -> list[str]:
     record = stored.record
     when = datetime.fromtimestamp(record.ts_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     cost = "cost unknown" if record.cost_nano is None else f"${usd_text(record.cost_nano)}"
+    who = f"{record.tenant_id}/{record.feature}"
+    where = f"{record.model_requested} -> {record.model_response or record.target or '-'}"
+    error = f"  error: {record.error_code}" if record.error_code else ""
+    took = f"{record.latency_us / 1000:.1f} ms"
     lines = [
-        f"{record.request_id}  {record.status}  {record.tenant_id}/{record.feature}  {when}"
-        f"  config {record.config_seq}",
-        f"{record.model_requested} -> {record.model_response or record.target or '-'}"
-        f"  {cost}  {record.latency_us / 1000:.1f} ms  replay: {record.replay}"
-        + (f"  error: {record.error_code}" if record.error_code else ""),
+        f"{record.request_id}  {record.status}  {who}  {when}  config {record.config_seq}",
+        f"{where}  {cost}  {took}  replay: {record.replay}{error}",
     ]
     lines += [
         f"{stage.start_us / 1000:9.1f} ms  {stage.stage:<14} {stage.dur_us / 1000:.1f}"
@@ -140,9 +140,11 @@ async def _tail(where: RecordFilter, home: Path, *, as_json: bool) -> None:
         if fresh:
             # Requests end in another order than they began: look a little further back.
             since_us = max(since_us, fresh[0].ts_us - 60_000_000)
-            seen = {record.request_id for record in fresh} | seen if len(seen) < PAGE * 50 else {
-                record.request_id for record in fresh
-            }
+            seen = (
+                {record.request_id for record in fresh} | seen
+                if len(seen) < PAGE * 50
+                else {record.request_id for record in fresh}
+            )
         await asyncio.sleep(POLL_S)
 
 

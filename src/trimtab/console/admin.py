@@ -1,7 +1,7 @@
 """The admin API: what the console and the command line do, for programs, in one table."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,7 +15,7 @@ from trimtab.console.request import is_too_new, read_content
 from trimtab.console.requests import read_cursor, read_page, write_cursor
 from trimtab.console.wire import change_members, record_members, stored_members
 from trimtab.domain.change import Source
-from trimtab.domain.errors import InvalidRequest, NotFound
+from trimtab.domain.errors import InvalidRequest, RecordErased, RecordNotFound
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.record import ContentState
 from trimtab.store.base import StoredRecord
@@ -24,18 +24,6 @@ Reason = Annotated[str, Meta(min_length=1, max_length=500)]
 _Body = TypeVar("_Body", bound=Struct)
 _DAY_US = 86_400_000_000
 _GROUPS = ("tenant_id", "feature", "model", "provider", "key_id", "day")
-
-
-class RecordNotFound(NotFound):
-    """No record has that id, or not yet."""
-
-    code: ClassVar[str] = "record_not_found"
-
-
-class RecordErased(NotFound):
-    """The content was erased on request."""
-
-    code: ClassVar[str] = "record_erased"
 
 
 class Because(Struct, forbid_unknown_fields=True):

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import scrypt
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import Refused
 from trimtab.domain.ids import Entropy
 from trimtab.store.base import Account, Accounts
 
@@ -187,9 +186,3 @@ class Throttle:
     def forgive(self, name: str) -> None:
         """Forget the failures of an account that has logged in."""
         self._failures = deque(entry for entry in self._failures if entry[1] != name)
-
-
-class Forbidden(Refused):
-    """The actor is known and may not do this, or the browser was sent by another site."""
-
-    code: ClassVar[str] = "forbidden"

@@ -7,15 +7,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from trimtab.console.admin import RecordErased
-from trimtab.console.auth import Forbidden
 from trimtab.console.login import login_path
 from trimtab.console.view import Views
 from trimtab.domain.errors import (
     BodyTooLarge,
     ChangeConflict,
+    Forbidden,
     InvalidRequest,
     NotFound,
+    RecordErased,
     Refused,
     SettingsInvalid,
     TrimtabError,

@@ -7,11 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 
-from trimtab.console.auth import ADMIN, Actor, Forbidden, Right, Sessions, Throttle
+from trimtab.console.auth import ADMIN, Actor, Right, Sessions, Throttle
 from trimtab.console.base import Console, Visit
 from trimtab.console.login import COOKIE
 from trimtab.console.view import Views
-from trimtab.domain.errors import BodyTooLarge, Unauthenticated
+from trimtab.domain.errors import BodyTooLarge, Forbidden, Unauthenticated
 
 MAX_BODY_BYTES = 64 << 10
 _SAFE = ("GET", "HEAD")

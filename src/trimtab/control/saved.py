@@ -4,7 +4,6 @@ One file: the SHA-256 of what follows, a line feed, then the newest change of ev
 JSON. It is replaced whole, and trusted only if the hash is right.
 """
 
-import os
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from trimtab.control.snapshot import State, fold
 from trimtab.domain.change import Change
+from trimtab.store.files import replace_file
 
 _HASH_LENGTH = 64
 
@@ -43,15 +43,7 @@ def saved(head: Change | None, state: State) -> Saved:
 def write(path: Path, what: Saved) -> None:
     """Replace the file, readable by its owner only. Raises `OSError`."""
     payload = msgspec.json.encode(what)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    with new.open("wb") as file:
-        file.write(sha256(payload).hexdigest().encode() + b"\n" + payload)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    replace_file(path, sha256(payload).hexdigest().encode() + b"\n" + payload)
 
 
 def read(path: Path) -> Saved | None:

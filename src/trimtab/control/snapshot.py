@@ -115,7 +115,7 @@ class Snapshot:
 
 def build(config_seq: int, state: State) -> Snapshot:
     """Build the snapshot of a state; keys whose tenant or tier is missing open nothing."""
-    by_kind: dict[PointerKind, dict[str, Any]] = {kind: {} for kind in PointerKind}
+    by_kind: dict[PointerKind, dict[Any, Any]] = {kind: {} for kind in PointerKind}
     for pointer, entry in state.items():
         by_kind[pointer.kind][pointer.name] = entry.value
     tiers: dict[str, Tier] = by_kind[PointerKind.TIER]

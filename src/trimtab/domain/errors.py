@@ -16,7 +16,10 @@
     │   ├── ModelNotFound
     │   ├── PriceUnknown
     │   ├── ContentBlocked
+    │   ├── Forbidden            the actor is known and may not do this
     │   └── NotFound
+    │       ├── RecordNotFound
+    │       └── RecordErased
     ├── TryLater                 the same request may pass after a while
     │   ├── RateLimited
     │   ├── ParallelLimited
@@ -146,10 +149,28 @@ class ContentBlocked(Refused):
     code: ClassVar[str] = "content_blocked"
 
 
+class Forbidden(Refused):
+    """The actor is known and may not do this, or another site sent the form."""
+
+    code: ClassVar[str] = "forbidden"
+
+
 class NotFound(Refused):
     """The route or object does not exist."""
 
     code: ClassVar[str] = "not_found"
+
+
+class RecordNotFound(NotFound):
+    """No record has that id, or not yet."""
+
+    code: ClassVar[str] = "record_not_found"
+
+
+class RecordErased(NotFound):
+    """The content was erased on request."""
+
+    code: ClassVar[str] = "record_erased"
 
 
 class TryLater(TrimtabError):

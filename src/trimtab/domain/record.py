@@ -297,9 +297,14 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 
 
 class Finish(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Written before the last byte of the answer: the whole outcome."""
+    """Written before the last byte of the answer: the whole outcome.
+
+    Attributes:
+        day_local: ISO date of admission where the tenant lives; empty is that of UTC.
+    """
 
     record: RequestRecord
+    day_local: str = ""
     detail: Detail = Detail()
     attempts: tuple[Attempt, ...] = ()
     lines: tuple[LedgerLine, ...] = ()

@@ -51,8 +51,11 @@ SHAPES: Mapping[str, Shape] = {
     "model_not_allowed": _DENIED,
     "tenant_suspended": _DENIED,
     "price_unknown": _DENIED,
+    "forbidden": _DENIED,
     "model_not_found": Shape(404, "invalid_request_error", "not_found_error"),
     "not_found": Shape(404, "invalid_request_error", "not_found_error"),
+    "record_not_found": Shape(404, "invalid_request_error", "not_found_error"),
+    "record_erased": Shape(410, "invalid_request_error", "not_found_error"),
     "request_timeout": Shape(408, "invalid_request_error", "invalid_request_error"),
     "body_too_large": Shape(413, "invalid_request_error", "request_too_large"),
     "rate_limited": _LIMITED,
@@ -78,12 +81,17 @@ def http_status(error: TrimtabError, wire: Wire) -> int:
         return error.status
     if error.code == "provider_overloaded" and wire is Wire.ANTHROPIC_MESSAGES:
         return OVERLOADED_ON_ANTHROPIC
-    return SHAPES[error.code].status
+    return _shape(error).status
+
+
+def _shape(error: TrimtabError) -> Shape:
+    """Find an error's shape; one that is no caller's business looks like a bug."""
+    return SHAPES.get(error.code, SHAPES["internal"])
 
 
 def body(error: TrimtabError, wire: Wire, request_id: str) -> bytes:
     """Write an error in the shape of a wire."""
-    shape = SHAPES[error.code]
+    shape = _shape(error)
     message = str(error)
     if wire is Wire.ANTHROPIC_MESSAGES:
         detail = {
@@ -112,7 +120,7 @@ def retry_headers(error: TrimtabError) -> list[tuple[bytes, bytes]]:
     """
     headers = [(b"x-trimtab-error", error.code.encode())]
     wait_s = error.wait_s if isinstance(error, TryLater) else None
-    if not SHAPES[error.code].retry or (wait_s is not None and wait_s > LONGEST_TOLD_WAIT_S):
+    if not _shape(error).retry or (wait_s is not None and wait_s > LONGEST_TOLD_WAIT_S):
         return [*headers, (b"x-should-retry", b"false")]
     wait_ms = max(1, round((1.0 if wait_s is None else wait_s) * 1000))
     return [

@@ -20,30 +20,30 @@ MIN_COMPRESSED_BYTES = 200
 MAX_CONTENT_BYTES = 32 << 20
 MAX_REMEMBERED_REFS = 50_000
 LEVEL = 3
+DAY_US = 86_400_000_000
 
 _elements = msgspec.json.Decoder(list[Raw])
 _encoder = msgspec.msgpack.Encoder()
 
 
 class Captured(NamedTuple):
-    """A content's ref, and the blobs that the spool's segment does not hold yet."""
+    """A content's ref, and the blobs that the spool does not hold yet for its day."""
 
     ref: bytes
     blobs: tuple[Blob, ...]
 
 
 class ContentCapture:
-    """Makes blobs. State: the refs already written to the present segment of the spool.
+    """Makes blobs. State: the refs written to the spool already, for one UTC day."""
 
-    Attributes:
-        tenant_key: Gives the 32-byte key of a tenant.
-        segment: Identity of the present segment; when it changes, everything is written anew.
-    """
+    def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
+        """Begin with nothing written.
 
-    def __init__(self, tenant_key: Callable[[str], bytes], segment: Callable[[], object]) -> None:
+        Args:
+            tenant_key: Gives the 32-byte key of a tenant.
+        """
         self._tenant_key = tenant_key
-        self._segment = segment
-        self._present: object = None
+        self._day = 0
         self._written: set[bytes] = set()
         self._compress = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress
 
@@ -51,11 +51,16 @@ class ContentCapture:
         """Hash bytes under the tenant's key (HMAC-SHA-256)."""
         return hmac.digest(self._tenant_key(tenant_id), data, "sha256")
 
-    def capture(self, tenant_id: str, data: bytes, messages: Raw | None = None) -> Captured:
-        """Cut a content that holds the JSON list `messages` verbatim, or is one piece."""
+    def capture(
+        self, tenant_id: str, ts_us: int, data: bytes, messages: Raw | None = None
+    ) -> Captured:
+        """Cut a content that holds the JSON list `messages` verbatim, or is one piece.
+
+        Content is kept by the day of its request, so `ts_us` is the instant of admission.
+        """
         key = self._tenant_key(tenant_id)
         ref = hmac.digest(key, data, "sha256")
-        self._turn_page()
+        self._turn_page(ts_us // DAY_US)
         if ref in self._written:
             return Captured(ref, ())
         blobs: list[Blob] = []
@@ -71,16 +76,19 @@ class ContentCapture:
         blobs.append(self._blob(ref, _encoder.encode(pieces)))
         return Captured(ref, tuple(blobs))
 
+    def forget(self) -> None:
+        """Write everything anew: what was captured last did not reach the spool."""
+        self._written.clear()
+
     def _blob(self, ref: bytes, data: bytes) -> Blob:
         self._written.add(ref)
         if len(data) < MIN_COMPRESSED_BYTES:
             return Blob(ref, "raw", data)
         return Blob(ref, "zstd", self._compress(data))
 
-    def _turn_page(self) -> None:
-        segment = self._segment()
-        if segment != self._present or len(self._written) > MAX_REMEMBERED_REFS:
-            self._present = segment
+    def _turn_page(self, day: int) -> None:
+        if day != self._day or len(self._written) > MAX_REMEMBERED_REFS:
+            self._day = day
             self._written.clear()
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from trimtab.domain.clock import Clock
+from trimtab.domain.errors import RecorderUnavailable
 from trimtab.domain.record import Begin, Checkpoint, ContentState, Finish
 from trimtab.domain.tenant import ContentPolicy
 from trimtab.pipeline.content import Captured, ContentCapture
@@ -85,7 +86,7 @@ class Journal:
             sent_hash=attempt.sent_hash,
             content=captured.blobs,
         )
-        self._spool.append(Kind.BEGIN, _encoder.encode(begin))
+        self._write(Kind.BEGIN, begin)
         journey.begun = True
 
     def checkpoint(self, journey: Journey) -> None:
@@ -106,7 +107,7 @@ class Journal:
             RecorderUnavailable: it cannot be written.
         """
         self._checkpoint_s.pop(finish.record.request_id, None)
-        return self._spool.append(Kind.FINISH, _encoder.encode(finish))
+        return self._write(Kind.FINISH, finish)
 
     async def synced(self, offset: int) -> None:
         """Wait until everything before an offset is on the disk."""
@@ -118,12 +119,13 @@ class Journal:
 
     def answer(self, funded: Funded, message: bytes | None) -> tuple[Captured | None, ContentState]:
         """Cut an answer into blobs, if the tenant's content is kept."""
-        grant = funded.screened.planned.admitted.grant
-        if grant.content is not ContentPolicy.FULL:
+        admitted = funded.screened.planned.admitted
+        if admitted.grant.content is not ContentPolicy.FULL:
             return None, ContentState.ABSENT
         if message is None:
             return None, ContentState.FULL
-        return self._content.capture(grant.tenant.id, message), ContentState.FULL
+        tenant_id, ts_us = admitted.grant.tenant.id, admitted.request.ts_us
+        return self._content.capture(tenant_id, ts_us, message), ContentState.FULL
 
     def user_hash(self, tenant_id: str, end_user: str | None) -> str | None:
         """Hash an end user's id under the tenant's key."""
@@ -137,7 +139,15 @@ class Journal:
 
     def _capture(self, funded: Funded, body: bytes) -> Captured:
         admitted = funded.screened.planned.admitted
-        tenant_id = admitted.grant.tenant.id
+        tenant_id, request = admitted.grant.tenant.id, admitted.request
         if admitted.grant.content is not ContentPolicy.FULL:
             return Captured(self._content.hash(tenant_id, body), ())
-        return self._content.capture(tenant_id, body, admitted.request.members.get("messages"))
+        messages = request.members.get("messages")
+        return self._content.capture(tenant_id, request.ts_us, body, messages)
+
+    def _write(self, kind: Kind, frame: Begin | Finish) -> int:
+        try:
+            return self._spool.append(kind, _encoder.encode(frame))
+        except RecorderUnavailable:
+            self._content.forget()
+            raise

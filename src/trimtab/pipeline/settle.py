@@ -98,6 +98,7 @@ class Settle:
         )
         return Finish(
             record=record_of(journey, identified, bills, ending),
+            day_local=ending.day_local,
             detail=Detail(stages=tuple(journey.stages)),
             attempts=tuple(attempt_of(journey, bill) for bill in bills),
             lines=tuple(

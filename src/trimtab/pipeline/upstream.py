@@ -1,6 +1,6 @@
 """Where an attempt goes: the origin and the request head, rendered once per account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from trimtab.domain.model import Provider, Wire
@@ -31,8 +31,18 @@ class Upstreams:
     """
 
     def __init__(
-        self, adapters: dict[Wire, Adapter], secret: Callable[[str], str], proxy: str | None
+        self,
+        adapters: Mapping[Wire, Adapter],
+        secret: Callable[[str], str],
+        proxy: Callable[[str], str | None],
     ) -> None:
+        """Begin with nothing rendered.
+
+        Args:
+            adapters: Who renders, by wire.
+            secret: Reads a credential by its reference; raises `ProviderAuth`.
+            proxy: Gives the proxy for a host that is reached by HTTPS.
+        """
         self._adapters = adapters
         self._secret = secret
         self._proxy = proxy
@@ -57,7 +67,7 @@ class Upstreams:
             port=url.port or (443 if url.scheme == "https" else 80),
             allow_private=provider.allow_private_network,
             ca_file=provider.ca_file,
-            proxy=self._proxy,
+            proxy=self._proxy(url.hostname or "") if url.scheme == "https" else None,
         )
         secret = "" if provider.key == "none" else self._secret(provider.key)
         adapter = self._adapters[request.wire]

@@ -24,7 +24,7 @@ from trimtab.domain.chat import (
     ToolStart,
     UsageReport,
 )
-from trimtab.domain.model import Provider, Wire
+from trimtab.domain.model import Provider, ProviderWire, Wire
 from trimtab.domain.transport import render_head
 from trimtab.providers.base import BadBody, BadStream, Chunk, ProviderFault
 from trimtab.providers.sse import EventTooLong, SseEvent, SseSplitter
@@ -102,7 +102,10 @@ class OpenAIChat:
         sent = [("host", url.netloc), ("content-type", "application/json"), *headers]
         if secret:
             sent.append(("authorization", f"Bearer {secret}"))
-        return render_head("POST", url.path.rstrip("/") + "/chat/completions", sent)
+        base = url.path.rstrip("/")
+        if provider.wire is ProviderWire.CALLER:
+            base = base.removesuffix("/v1") + "/v1"
+        return render_head("POST", base + "/chat/completions", sent)
 
     def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:
         """See `Adapter.body`. A stream always asks for usage, for the charge must be exact."""

@@ -1,6 +1,6 @@
 """Typed settings: `trimtab.yaml` and `TRIMTAB_*` variables."""
 
-from trimtab.settings.load import load, locate
+from trimtab.settings.load import DEMO, load, locate
 from trimtab.settings.model import (
     ExporterSettings,
     GatewaySettings,
@@ -13,6 +13,7 @@ from trimtab.settings.model import (
 from trimtab.settings.secrets import NO_SECRET, Secret, resolve
 
 __all__ = [
+    "DEMO",
     "NO_SECRET",
     "ExporterSettings",
     "GatewaySettings",

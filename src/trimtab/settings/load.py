@@ -14,6 +14,9 @@ from trimtab.settings.sections import sections
 from trimtab.settings.tree import Faults, Members, Wrong, read_tree, scalars
 
 FILE = "trimtab.yaml"
+DEMO = Path(str(files("trimtab") / "demo" / FILE))
+"""What is run when there is no file."""
+
 CONFIG_VARIABLE = "TRIMTAB_CONFIG"
 LISTEN_VARIABLE = "TRIMTAB_LISTEN"
 MAX_BYTES = 4 * 2**20
@@ -26,7 +29,7 @@ def locate(option: Path | None, environ: Mapping[str, str]) -> Path:
     if environ.get(CONFIG_VARIABLE):
         return Path(environ[CONFIG_VARIABLE])
     here = Path(FILE)
-    return here if here.exists() else Path(str(files("trimtab") / "demo" / FILE))
+    return here if here.exists() else DEMO
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:

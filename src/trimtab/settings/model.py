@@ -13,7 +13,14 @@ from trimtab.control.desired import Desired
 from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
-from trimtab.domain.model import Model, Provider
+from trimtab.domain.model import (
+    Model,
+    ModelKind,
+    OnClientGone,
+    Provider,
+    ProviderWire,
+    Target,
+)
 from trimtab.domain.tenant import Key, Tenant, Tier
 
 REVIEW_NOTICE = timedelta(days=30)
@@ -136,6 +143,29 @@ class Settings:
         if provider is None:
             raise SettingsInvalid(f"provider {name!r} is not in '{self.file}'; add it there")
         return replace(self, providers={**self.providers, name: with_members(provider, url=url)})
+
+    def with_local_model(self, model: str, url: str) -> "Settings":
+        """Add a model that is served on this machine, free and for everybody."""
+        provider = Provider(
+            name="local",
+            wire=ProviderWire.CALLER,
+            url=url,
+            on_client_gone=OnClientGone.CANCEL_FREE,
+            allow_private_network=True,
+        )
+        alias = Model(name=model, kind=ModelKind.ALIAS, to=Target("local", model))
+        tiers = {
+            name: with_members(tier, models=(*tier.models, model))
+            for name, tier in self.tiers.items()
+        }
+        free = {"local/*": {"input": 0, "output": 0}}
+        return replace(
+            self,
+            providers={**self.providers, "local": provider},
+            models={**self.models, model: alias},
+            tiers=tiers,
+            prices=replace(self.prices, overrides={**self.prices.overrides, **free}),
+        )
 
     def notes(self, today: date) -> tuple[Note, ...]:
         """Tell what is worth a look although it is valid, in the order of the file."""

@@ -1,7 +1,7 @@
 """What waits in the spool for an exporter: frames behind its places, rendered, up to one batch."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from gzip import compress
 from pathlib import Path
@@ -11,30 +11,20 @@ import msgspec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from trimtab.domain.record import SCHEMA_VERSION, Finish
+from trimtab.domain.record import Finish
 from trimtab.telemetry import frames
 from trimtab.telemetry.facts import Attributes
-from trimtab.telemetry.frames import HEADER_BYTES, Damage, Frame, Kind
+from trimtab.telemetry.follow import START, Place, Step, follow, workers
+from trimtab.telemetry.frames import HEADER_BYTES, Frame, Kind
 from trimtab.telemetry.semconv.base import Version
 from trimtab.telemetry.spans import Source, render, resource_spans
 
 MAX_SPANS = 512
 MAX_BYTES = 1 << 20
 
-_CHUNK = 1 << 20
 _GZIP_LEVEL = 1
 
 _finish = msgspec.msgpack.Decoder(Finish)
-
-
-class Place(NamedTuple):
-    """A place in a worker's spool: everything before it is done with."""
-
-    segment: int
-    offset: int
-
-
-_START = Place(0, HEADER_BYTES)
 
 
 class Entry(NamedTuple):
@@ -74,9 +64,7 @@ def gather(spool: Path, places: Mapping[str, Place], version: Version) -> Batch:
     batch = Batch()
     size = 0
     turns = deque(
-        (path.name, follow(path, places.get(path.name, _START)))
-        for path in sorted(spool.glob("*"))
-        if path.is_dir()
+        (path.name, follow(path, places.get(path.name, START))) for path in workers(spool)
     )
     while turns:
         worker, stream = turns.popleft()
@@ -89,7 +77,7 @@ def gather(spool: Path, places: Mapping[str, Place], version: Version) -> Batch:
             batch.full = True
             break
         batch.entries += entries
-        batch.places[worker] = step[0]
+        batch.places[worker] = step.place
         turns.append((worker, stream))
     return batch
 
@@ -115,56 +103,14 @@ def give_up(
     Gives, for each worker that has such segments, its new place and the count. Blocks, too.
     """
     found = {
-        path.name: _give_up(path, places.get(path.name, _START), before_s)
-        for path in spool.glob("*")
-        if path.is_dir()
+        path.name: _give_up(path, places.get(path.name, START), before_s) for path in workers(spool)
     }
-    return {worker: left for worker, left in found.items() if left[0] != places.get(worker, _START)}
+    return {worker: left for worker, left in found.items() if left[0] != places.get(worker, START)}
 
 
-def follow(directory: Path, place: Place) -> Iterator[tuple[Place, Frame | None]]:
-    """Read a worker's spool from a place on: places behind frames, and the frames.
-
-    A frame is `None` where there was damage, or where a segment ended and the next begins. Stops
-    at the end of what is written, and at a frame of a newer version.
-    """
-    segments = [it for it in frames.segments(directory) if it >= place.segment]
-    for number, segment in enumerate(segments):
-        begin = place.offset if segment == place.segment else HEADER_BYTES
-        for frame, end in _read(frames.segment_path(directory, segment), begin):
-            if frame is not None and frame.schema > SCHEMA_VERSION:
-                return
-            yield Place(segment, end), frame
-        if number + 1 < len(segments):
-            yield Place(segments[number + 1], HEADER_BYTES), None
-
-
-def _read(path: Path, start: int) -> Iterator[tuple[Frame | None, int]]:
-    """Read a segment in chunks, each grown until it holds a whole frame."""
-    size = _CHUNK
-    # What was never synced may be gone after a power cut: then the file is shorter than the place.
-    offset = min(start, path.stat().st_size)
-    with path.open("rb") as file:
-        while True:
-            file.seek(offset)
-            data = file.read(size)
-            passed = offset
-            for found in frames.read(data, 0):
-                if isinstance(found, Damage) and found.at_end:
-                    break
-                passed = offset + found.end
-                yield None if isinstance(found, Damage) else found, passed
-            if len(data) < size:
-                return
-            size = _CHUNK if passed > offset else size * 2
-            offset = passed
-
-
-def _entries(
-    worker: str, step: tuple[Place, Frame | None], version: Version, batch: Batch
-) -> list[Entry]:
+def _entries(worker: str, step: Step, version: Version, batch: Batch) -> list[Entry]:
     place, frame = step
-    if frame is None or frame.kind != Kind.FINISH:
+    if not isinstance(frame, Frame) or frame.kind != Kind.FINISH:
         return []
     try:
         finish = _finish.decode(frame.payload)
@@ -193,5 +139,5 @@ def _give_up(directory: Path, place: Place, before_s: float) -> tuple[Place, int
         if limit is not None and after > limit:
             break
         place = after
-        requests += frame is not None and frame.kind == Kind.FINISH
+        requests += isinstance(frame, Frame) and frame.kind == Kind.FINISH
     return place, requests

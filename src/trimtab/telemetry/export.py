@@ -13,7 +13,6 @@ nor another exporter, and a crash costs at most that some spans are sent again, 
 
 import asyncio
 import logging
-import os
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -24,8 +23,10 @@ import msgspec
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.transport import Transport
-from trimtab.telemetry.batch import Batch, Entry, Place, encode, gather, give_up
+from trimtab.store.files import replace_file
+from trimtab.telemetry.batch import Batch, Entry, encode, gather, give_up
 from trimtab.telemetry.facts import Attributes
+from trimtab.telemetry.follow import Place
 from trimtab.telemetry.receiver import NO_ANSWER, Answer, Post, Receiver, Verdict
 
 LINGER_S = 1.0
@@ -199,7 +200,7 @@ class Exporter:
         now_us = self._clock.now_us()
         name = f"{now_us}-{status}-{part[0].span.span_id.hex()}.otlp.gz"
         await asyncio.to_thread(_prune, self._dead, now_us - round(KEEP_DEAD_S * 1e6))
-        await asyncio.to_thread(_write, self._dead / name, body)
+        await asyncio.to_thread(replace_file, self._dead / name, body)
         self.counts.put_aside += len(part)
         log.error(
             "exporter '%s': %d spans, refused with %d, are put aside in '%s'; ask the receiver why",
@@ -212,7 +213,7 @@ class Exporter:
     async def _move(self, places: Mapping[str, Place]) -> None:
         moved = {**self._places, **places}
         if moved != self._places:
-            await asyncio.to_thread(_write, self._file, msgspec.json.encode(moved))
+            await asyncio.to_thread(replace_file, self._file, msgspec.json.encode(moved))
             self._places = moved
 
 
@@ -224,22 +225,6 @@ def _load(file: Path) -> dict[str, Place]:
     except msgspec.DecodeError:
         log.warning("'%s' is damaged; all that is in the spool is sent again", file.name)
         return {}
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file so that a crash leaves the old one or the new one, whole."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _prune(directory: Path, before_us: int) -> None:

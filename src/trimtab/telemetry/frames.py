@@ -36,6 +36,8 @@ class Kind(IntEnum):
     CHECKPOINT = 2
     FINISH = 3
     NOTE = 7
+    START = 8
+    """A process takes the spool over: what the one before it began will not finish."""
 
 
 class Frame(NamedTuple):

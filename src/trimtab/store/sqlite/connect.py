@@ -5,6 +5,8 @@ a transaction of its own under SQLite's write lock, so two processes that start 
 """
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -45,10 +47,22 @@ def open_reader(path: Path) -> sqlite3.Connection:
         raise FileNotFoundError(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.executescript(
-        f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}; PRAGMA query_only=ON;"
-        "PRAGMA mmap_size=268435456;"
+        f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}; PRAGMA query_only=ON;PRAGMA mmap_size=268435456;"
     )
     return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Generator[sqlite3.Connection]:
+    """Run a block in one transaction that has the write lock from the start."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def migrate(connection: sqlite3.Connection, database: str) -> None:
@@ -74,17 +88,12 @@ def migrate(connection: sqlite3.Connection, database: str) -> None:
 
 
 def _run(connection: sqlite3.Connection, number: int, script: str) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         (seen,) = connection.execute("PRAGMA user_version").fetchone()
         if seen < number:
             for statement in _statements(script):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={number}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def _statements(script: str) -> list[str]:

@@ -15,7 +15,7 @@ from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.store.base import Account, Acknowledgement
 from trimtab.store.chain import link
-from trimtab.store.sqlite.connect import SchemaTooNew, open_writer
+from trimtab.store.sqlite.connect import SchemaTooNew, open_writer, transaction
 from trimtab.store.sqlite.statements import statements
 
 _SQL = statements("sqlite/control")
@@ -43,7 +43,7 @@ class SqliteControl:
     ) -> tuple[Change, ...]:
         """See `ChangeLog.append`."""
         made: list[Change] = []
-        with self._opened() as connection, _transaction(connection):
+        with self._opened() as connection, transaction(connection):
             head = _one(connection.execute(_SQL["head"]))
             for draft, change_id in zip(drafts, change_ids, strict=True):
                 where = (draft.pointer.kind, draft.pointer.name)
@@ -122,18 +122,6 @@ class SqliteControl:
                 f"the control store '{self._path}' cannot be used ({exc}); see that the disk is"
                 " there, has room and may be written"
             ) from exc
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Generator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _one(cursor: sqlite3.Cursor) -> Change | None:

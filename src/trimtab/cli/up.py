@@ -1,0 +1,91 @@
+"""`trimtab up`: everything on this machine."""
+
+import json
+from pathlib import Path
+
+import click
+
+from trimtab import wiring
+from trimtab.cli import role
+from trimtab.cli.output import author
+from trimtab.cli.supervise import Supervisor
+from trimtab.local import lock, serve
+from trimtab.local.pull import Shelf
+from trimtab.wiring.start import SMOLLM2, Start, prepare
+
+
+@click.command()
+@role.config
+@role.home
+@role.host
+@role.port
+@role.workers
+@click.option("--sim", is_flag=True, help="Run the simulator, and send provider `sim` to it.")
+@click.option("--sim-port", default=0, help="Port of the simulator; chosen by the system if 0.")
+@click.option("--local-model", is_flag=True, help="Serve SmolLM2 as model `smollm2`.")
+# one parameter an option
+def command(  # noqa: PLR0913
+    config: Path | None,
+    home: Path | None,
+    host: str | None,
+    port: int | None,
+    workers: int,
+    sim_port: int,
+    *,
+    sim: bool,
+    local_model: bool,
+) -> None:
+    """Run everything on this machine: gateway, keeper with console, and the simulator if needed.
+
+    Example: trimtab up --port 8080
+    """
+    role.one_worker(workers)
+    if local_model:
+        serve.check(lock.find(SMOLLM2, lock.shipped()), Shelf.of(wiring.home(home)))
+    state = wiring.home(home)
+    settings = wiring.load_settings(config)
+    wanted = settings.gateway.port if port is None else port
+    listener = role.listen(host or settings.gateway.host, wanted)
+    start = prepare(state, config, author(), sim=sim, sim_port=sim_port, local_model=local_model)
+    common = ["--home", str(state.absolute()), *start.config]
+    supervisor = Supervisor(click.echo, wiring.SystemClock().monotonic_s)
+    for name, arguments in start.providers:
+        supervisor.start(name, arguments)
+    supervisor.start("keeper", ["keeper", *common])
+    # The socket is ours: callers wait in it while a worker is started anew.
+    file = listener.fileno()
+    supervisor.start("gateway", ["gateway", *common, "--fd", str(file)], [file])
+    click.echo(_welcome("http://{}:{}".format(*listener.getsockname()[:2]), start))
+    supervisor.run()
+
+
+def _welcome(url: str, start: Start) -> str:
+    lines = ["", f"Trimtab is running.   apps  {url}/v1   people  {url}/console", ""]
+    if start.admin_password:
+        lines += [
+            f"  console login  admin / {start.admin_password}   (shown this once; kept hashed)",
+            "",
+        ]
+    keys = dict(start.demo_keys)
+    lines += [f"  key of {tenant:<8} {key}" for tenant, key in keys.items()]
+    if not keys:
+        lines.append("  make a key     trimtab keys create --tenant TENANT --name my-app")
+    lines += ["", *_snippets(url, next(iter(keys.values()), "$TRIMTAB_KEY"))]
+    return "\n".join(lines)
+
+
+def _snippets(url: str, key: str) -> list[str]:
+    body = json.dumps(
+        {"model": "chat", "messages": [{"role": "user", "content": "What is a trim tab?"}]}
+    )
+    return [
+        f'curl {url}/v1/chat/completions -H "authorization: Bearer {key}" \\',
+        f"  -H 'content-type: application/json' -d '{body}'",
+        "",
+        "from openai import OpenAI",
+        f'client = OpenAI(base_url="{url}/v1", api_key="{key}")',
+        'answer = client.chat.completions.create(model="chat",',
+        '    messages=[{"role": "user", "content": "What is a trim tab?"}])',
+        "print(answer.choices[0].message.content)",
+        "",
+    ]

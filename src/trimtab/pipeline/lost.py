@@ -1,0 +1,156 @@
+"""The outcome of a request whose worker died: charged for what is known of it, no more."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trimtab.cost.charge import Charge
+from trimtab.domain.clock import Clock
+from trimtab.domain.ids import span_id
+from trimtab.domain.model import Provider, Target
+from trimtab.domain.record import (
+    Attempt,
+    ContentState,
+    Finish,
+    LedgerLine,
+    Replay,
+    RequestRecord,
+    Status,
+)
+from trimtab.domain.usage import Usage, UsageSource
+from trimtab.pipeline.settle import Meter
+from trimtab.store.base import OpenRequest
+
+CODE = "worker_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """A lost request, what it used and what that costs, and when it was found lost."""
+
+    open: OpenRequest
+    usage: Usage
+    charge: Charge
+    end_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """Makes the outcome of a lost request.
+
+    Attributes:
+        provider: Finds the account by name; `None` if it is configured no more.
+    """
+
+    meter: Meter
+    provider: Callable[[str], Provider | None]
+    environment: str
+    clock: Clock
+
+    def __call__(self, lost: OpenRequest) -> Finish:
+        """End a request with what its checkpoints prove, else with its input alone."""
+        begin = lost.begin
+        usage = Usage(
+            source=UsageSource.ESTIMATED,
+            input_tokens=begin.input_floor,
+            output_tokens=lost.output_tokens,
+        )
+        provider = self.provider(begin.provider)
+        target = Target(begin.provider, begin.model_sent)
+        charge = (
+            Charge()
+            if provider is None
+            else self.meter.charge(provider, target, usage, begin.ts_us)
+        )
+        loss = _Loss(lost, usage, charge, max(begin.ts_us, self.clock.now_us()))
+        return Finish(
+            record=_record(loss, self.environment),
+            day_local=begin.day_local,
+            attempts=(_attempt(loss),),
+            lines=(_line(loss),),
+        )
+
+
+def _record(loss: _Loss, environment: str) -> RequestRecord:
+    begin, charge = loss.open.begin, loss.charge
+    kept = begin.input_ref is not None
+    return RequestRecord(
+        request_id=begin.request_id,
+        ts_us=begin.ts_us,
+        end_us=loss.end_us,
+        trace_id=begin.trace_id,
+        span_id=span_id(begin.request_id, "request"),
+        env=environment,
+        worker_id=loss.open.worker_id,
+        config_seq=begin.config_seq,
+        tenant_id=begin.tenant_id,
+        tier=begin.tier,
+        key_id=begin.key_id,
+        feature=begin.feature,
+        operation=begin.operation,
+        wire=begin.wire,
+        stream=begin.stream,
+        model_requested=begin.model_requested,
+        model_kind=begin.model_kind,
+        target=begin.target,
+        provider=begin.provider,
+        input_tokens=loss.usage.input_tokens,
+        output_tokens=loss.usage.output_tokens,
+        usage_source=loss.usage.source.value,
+        cost_nano=charge.cost_nano,
+        cost_input_nano=charge.input_nano,
+        cost_cached_nano=charge.cached_nano,
+        cost_cache_write_nano=charge.cache_write_nano,
+        cost_output_nano=charge.output_nano,
+        cost_other_nano=charge.other_nano,
+        price_version=charge.price_version,
+        latency_us=loss.end_us - begin.ts_us,
+        status=Status.LOST.value,
+        error_code=CODE,
+        http_status=0,
+        attempt_count=1,
+        input_ref=begin.input_ref,
+        content_state=(ContentState.FULL if kept else ContentState.ABSENT).value,
+        replay=(Replay.FULL if kept else Replay.NONE).value,
+        replay_gaps="" if kept else "content_absent",
+    )
+
+
+def _attempt(loss: _Loss) -> Attempt:
+    begin = loss.open.begin
+    return Attempt(
+        n=1,
+        target=begin.target,
+        provider=begin.provider,
+        model_sent=begin.model_sent,
+        started_us=begin.ts_us,
+        dur_us=loss.end_us - begin.ts_us,
+        error_code=CODE,
+        sent_hash=begin.sent_hash,
+        input_tokens=loss.usage.input_tokens,
+        output_tokens=loss.usage.output_tokens,
+        usage_source=loss.usage.source.value,
+        cost_nano=loss.charge.cost_nano,
+    )
+
+
+def _line(loss: _Loss) -> LedgerLine:
+    begin, charge = loss.open.begin, loss.charge
+    return LedgerLine(
+        line_id=f"{begin.request_id}/1/orphan/0",
+        kind="orphan",
+        ts_us=begin.ts_us,
+        day_local=begin.day_local,
+        config_seq=begin.config_seq,
+        tenant_id=begin.tenant_id,
+        key_id=begin.key_id,
+        feature=begin.feature,
+        model_requested=begin.model_requested,
+        provider=begin.provider,
+        model_sent=begin.model_sent,
+        input_tokens=loss.usage.input_tokens,
+        output_tokens=loss.usage.output_tokens,
+        usage_source=loss.usage.source.value,
+        cost_nano=charge.cost_nano,
+        price_version=charge.price_version,
+        price_row=charge.row_id,
+    )

@@ -1,0 +1,111 @@
+-- name: put_request
+-- A record; the caller has made sure that it is new.
+INSERT INTO request (/*request*/) VALUES (/*request?*/);
+
+-- name: put_detail
+-- Its nested parts.
+INSERT INTO request_detail (request_id, detail) VALUES (?, ?);
+
+-- name: put_attempt
+-- One of its attempts.
+INSERT INTO attempt (request_id, /*attempt*/) VALUES (?, /*attempt?*/);
+
+-- name: put_line
+-- One of its ledger lines.
+INSERT INTO ledger (/*line*/) VALUES (/*line?*/);
+
+-- name: known
+-- Which of the ids in a JSON list are stored.
+SELECT request_id FROM request WHERE request_id IN (SELECT value FROM json_each(?));
+
+-- name: add_hour
+-- More of an hour.
+INSERT INTO rollup_hour (bucket_us, /*key*/, /*sums*/) VALUES (?, /*key?*/, /*sums?*/)
+ON CONFLICT DO UPDATE SET /*add*/;
+
+-- name: add_day
+-- More of a UTC day.
+INSERT INTO rollup_day (bucket_us, /*key*/, /*sums*/) VALUES (?, /*key?*/, /*sums?*/)
+ON CONFLICT DO UPDATE SET /*add*/;
+
+-- name: add_local_day
+-- More of a tenant's own day.
+INSERT INTO rollup_day_local (bucket_us, /*key*/, /*sums*/) VALUES (?, /*key?*/, /*sums?*/)
+ON CONFLICT DO UPDATE SET /*add*/;
+
+-- name: add_minute
+-- More of a minute.
+INSERT INTO rollup_minute (bucket_us, tenant_id, idx, n, n_error, cost_nano)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+  n = n + excluded.n, n_error = n_error + excluded.n_error, cost_nano = cost_nano + excluded.cost_nano;
+
+-- name: features
+-- The features of a tenant that sums are kept by.
+SELECT DISTINCT feature FROM rollup_day WHERE tenant_id = ?;
+
+-- name: first_position
+-- A spool is read for the first time.
+INSERT INTO spool_position (worker_id, segment, offset) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
+
+-- name: move_position
+-- A spool was read further, if nobody else moved on meanwhile.
+UPDATE spool_position SET segment = ?, offset = ? WHERE worker_id = ? AND segment = ? AND offset = ?;
+
+-- name: positions
+-- How far every spool is committed.
+SELECT worker_id, segment, offset FROM spool_position ORDER BY worker_id;
+
+-- name: open_request
+-- A request runs, or did more.
+INSERT INTO open_request (request_id, worker_id, "begin", output_tokens, lost)
+VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET output_tokens = excluded.output_tokens, lost = excluded.lost;
+
+-- name: end_request
+-- A request runs no more.
+DELETE FROM open_request WHERE request_id = ?;
+
+-- name: opened
+-- The requests that run.
+SELECT worker_id, "begin", output_tokens, lost FROM open_request ORDER BY request_id;
+
+-- name: find
+-- Records whose ids lie in a range; two are enough to see that a prefix is not unique.
+SELECT /*request*/ FROM request WHERE request_id >= ? AND request_id < ? ORDER BY request_id LIMIT 2;
+
+-- name: detail
+SELECT detail FROM request_detail WHERE request_id = ?;
+
+-- name: attempts
+SELECT /*attempt*/ FROM attempt WHERE request_id = ? ORDER BY n;
+
+-- name: lines
+-- Lines begin with the id of their request and a slash; `0` is what follows the slash.
+SELECT /*line*/ FROM ledger WHERE line_id >= ? || '/' AND line_id < ? || '0' ORDER BY line_id;
+
+-- name: page
+-- Records newest first; the conditions are those of `store.sqlite.reading`.
+SELECT /*request*/ FROM request WHERE /*where*/ ORDER BY ts_us DESC, request_id DESC LIMIT ?;
+
+-- name: costs
+-- Live cost by UTC day, dearest group first.
+SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
+  sum(output_tokens), sum(cost_nano)
+FROM rollup_day
+WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live'
+GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
+
+-- name: costs_of_tenant
+-- The same of one tenant, by its own days.
+SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
+  sum(output_tokens), sum(cost_nano)
+FROM rollup_day_local
+WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND tenant_id = ?
+GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
+
+-- name: series
+-- Live traffic by minute and latency.
+SELECT bucket_us, idx, sum(n), sum(n_error), sum(cost_nano) FROM rollup_minute
+WHERE bucket_us >= ? AND bucket_us < ? AND (? IS NULL OR tenant_id = ?)
+GROUP BY bucket_us, idx ORDER BY bucket_us, idx;

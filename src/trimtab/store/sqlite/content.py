@@ -1,0 +1,88 @@
+"""Content in one SQLite file for each UTC day, so that a day can be dropped whole."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from trimtab.domain.record import Blob
+from trimtab.store.base import StoredBlob
+from trimtab.store.content import assemble
+from trimtab.store.sqlite.connect import open_reader, open_writer, transaction
+from trimtab.store.sqlite.statements import statements
+
+MAX_OPEN_DAYS = 4
+
+_SQL = statements("sqlite/content")
+
+
+def day_file(directory: Path, ts_us: int) -> Path:
+    """Name the file of an instant's day."""
+    return directory / f"{datetime.fromtimestamp(ts_us // 1_000_000, UTC):%Y%m%d}.db"
+
+
+class ContentWriter:
+    """Stores content. State: the files of the days written to last."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._open: dict[Path, sqlite3.Connection] = {}
+
+    def put(self, blobs: Iterable[StoredBlob]) -> None:
+        """Store pieces; those that are there stay. Raises `sqlite3.Error`."""
+        days: defaultdict[Path, list[tuple[str, bytes, str, bytes]]] = defaultdict(list)
+        for tenant_id, ts_us, blob in blobs:
+            row = (tenant_id, blob.ref, blob.codec, blob.data)
+            days[day_file(self._directory, ts_us)].append(row)
+        for path, rows in days.items():
+            with transaction(self._connection(path)) as connection:
+                connection.executemany(_SQL["put"], rows)
+
+    def close(self) -> None:
+        """Close the files."""
+        for connection in self._open.values():
+            connection.close()
+        self._open.clear()
+
+    def _connection(self, path: Path) -> sqlite3.Connection:
+        connection = self._open.get(path)
+        if connection is None:
+            if len(self._open) >= MAX_OPEN_DAYS:
+                self.close()
+            connection = self._open[path] = open_writer(path, "content")
+        return connection
+
+
+class ContentReader:
+    """Reads content. State: the file of the day read last."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path: Path | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    def get(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        """Rebuild a content; `None` if a piece, or the whole day, is gone.
+
+        Raises:
+            ValueError: a piece cannot be read.
+        """
+        connection = self._day(day_file(self._directory, ts_us))
+        if connection is None:
+            return None
+
+        def blob(ref: bytes) -> Blob | None:
+            row = connection.execute(_SQL["get"], (tenant_id, ref)).fetchone()
+            return None if row is None else Blob(ref, *row)
+
+        return assemble(blob, ref)
+
+    def _day(self, path: Path) -> sqlite3.Connection | None:
+        if path != self._path or not path.exists():
+            if self._connection is not None:
+                self._connection.close()
+            self._path, self._connection = None, None
+            if path.exists():
+                self._path, self._connection = path, open_reader(path)
+        return self._connection

@@ -1,0 +1,217 @@
+"""Reading records, content and sums back while the keeper writes them."""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from trimtab.domain.clock import Clock
+from trimtab.domain.errors import TryLater
+from trimtab.domain.record import RequestRecord
+from trimtab.store.base import CostRow, Cursor, RecordFilter, SeriesPoint, StoredRecord
+from trimtab.store.content import is_whole
+from trimtab.store.rollup import quantile_us
+from trimtab.store.sqlite.connect import open_reader
+from trimtab.store.sqlite.content import ContentReader
+from trimtab.store.sqlite.recording import ATTEMPT, LINE, REQUEST, SQL, unpacked
+
+LONGEST_QUERY_S = 5.0
+MIN_PREFIX_CHARS = 6
+
+_CHECK_EVERY = 10_000
+_AFTER_ANY = "\x7f"
+_CONDITIONS: Mapping[str, str] = {
+    "tenant_id": "tenant_id = ?",
+    "feature": "feature = ?",
+    "model_requested": "model_requested = ?",
+    "provider": "provider = ?",
+    "key_id": "key_id = ?",
+    "status": "status = ?",
+    "error_code": "error_code = ?",
+    "origin": "origin = ?",
+    "trace_id": "trace_id = ?",
+    "min_latency_us": "latency_us >= ?",
+    "since_us": "ts_us >= ?",
+    "until_us": "ts_us < ?",
+}
+_GROUPS: Mapping[str, str] = {
+    "tenant_id": "tenant_id",
+    "feature": "feature",
+    "model": "model",
+    "provider": "provider",
+    "key_id": "key_id",
+    "day": "strftime('%Y-%m-%d', bucket_us / 1000000, 'unixepoch')",
+}
+
+_T = TypeVar("_T")
+log = logging.getLogger("trimtab")
+
+
+class SqliteReading:
+    """`store.base.RecordReader` and `RollupReader` over a directory.
+
+    State: the open files; opened when first asked, for the keeper may not have made them yet. A
+    query that takes more than 5 s is given up: a long reader would keep the log from being cut.
+    """
+
+    def __init__(self, home: Path, tenant_key: Callable[[str], bytes], clock: Clock) -> None:
+        self._path = home / "records.db"
+        self._tenant_key = tenant_key
+        self._clock = clock
+        self._content = ContentReader(home / "content")
+        self._connection: sqlite3.Connection | None = None
+        self._guard = threading.Lock()
+
+    async def find(self, request_id: str) -> StoredRecord | None:
+        """See `RecordReader.find`."""
+        if len(request_id) < MIN_PREFIX_CHARS:
+            return None
+        return await self._do(lambda connection: _find(connection, request_id))
+
+    async def page(
+        self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
+    ) -> tuple[RequestRecord, ...]:
+        """See `RecordReader.page`."""
+        conditions, values = _conditions(where, after)
+        sql = SQL["page"].replace("/*where*/", conditions)
+        rows = await self._do(lambda it: it.execute(sql, (*values, limit)).fetchall())
+        return tuple(REQUEST.struct(row) for row in rows)
+
+    async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        """See `RecordReader.content`."""
+        try:
+            found = await self._do(lambda _: self._content.get(tenant_id, ts_us, ref))
+        except ValueError as exc:
+            log.error("content '%s' cannot be read: %s", ref.hex(), exc)  # noqa: TRY400 -- no bug
+            return None
+        if found is not None and not is_whole(found, ref, self._tenant_key(tenant_id)):
+            log.error("content '%s' is not what was stored", ref.hex())
+            return None
+        return found
+
+    async def costs(
+        self,
+        *,
+        since_us: int,
+        until_us: int,
+        group_by: Sequence[str],
+        tenant_id: str | None = None,
+    ) -> tuple[CostRow, ...]:
+        """See `RollupReader.costs`."""
+        name = "costs" if tenant_id is None else "costs_of_tenant"
+        sql = SQL[name].replace("/*group*/", ", ".join(_GROUPS[group] for group in group_by))
+        values = (since_us, until_us) if tenant_id is None else (since_us, until_us, tenant_id)
+        rows = await self._do(lambda it: it.execute(sql, values).fetchall())
+        return tuple(_cost_row(row, len(group_by)) for row in rows)
+
+    async def series(
+        self, *, since_us: int, until_us: int, tenant_id: str | None = None
+    ) -> tuple[SeriesPoint, ...]:
+        """See `RollupReader.series`."""
+        values = (since_us, until_us, tenant_id, tenant_id)
+        rows = await self._do(lambda it: it.execute(SQL["series"], values).fetchall())
+        minutes: defaultdict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+        for bucket_us, *sums in rows:
+            minutes[bucket_us].append((sums[0], sums[1], sums[2], sums[3]))
+        return tuple(_point(bucket_us, found) for bucket_us, found in minutes.items())
+
+    def close(self) -> None:
+        """Close the file; the next call opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    async def _do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        return await asyncio.to_thread(self._in_thread, work)
+
+    def _in_thread(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        with self._guard, self._opened() as connection:
+            now_s = self._clock.monotonic_s
+            end_s = now_s() + LONGEST_QUERY_S
+            connection.set_progress_handler(lambda: now_s() > end_s, _CHECK_EVERY)
+            return work(connection)
+
+    @contextmanager
+    def _opened(self) -> Generator[sqlite3.Connection]:
+        try:
+            if self._connection is None:
+                self._connection = open_reader(self._path)
+            yield self._connection
+        except FileNotFoundError as exc:
+            raise TryLater(
+                f"nothing is recorded in '{self._path.parent}' yet; run `trimtab up`, or name"
+                " another state directory with --home"
+            ) from exc
+        except sqlite3.OperationalError as exc:
+            self.close()
+            raise TryLater(
+                f"'{self._path}' cannot be read ({exc}); narrow the question, or see that the disk"
+                " is well"
+            ) from exc
+
+
+def _find(connection: sqlite3.Connection, request_id: str) -> StoredRecord | None:
+    found = connection.execute(SQL["find"], (request_id, request_id + _AFTER_ANY)).fetchall()
+    records = [REQUEST.struct(row) for row in found]
+    exact = [record for record in records if record.request_id == request_id]
+    if len(records) != 1 and not exact:
+        return None
+    record = (exact or records)[0]
+    key = (record.request_id,)
+    (detail,) = connection.execute(SQL["detail"], key).fetchone()
+    attempts = connection.execute(SQL["attempts"], key).fetchall()
+    lines = connection.execute(SQL["lines"], key * 2).fetchall()
+    return StoredRecord(
+        record=record,
+        detail=unpacked(detail),
+        attempts=tuple(ATTEMPT.struct(row) for row in attempts),
+        lines=tuple(LINE.struct(row) for row in lines),
+    )
+
+
+def _conditions(where: RecordFilter, after: Cursor | None) -> tuple[str, list[Any]]:
+    terms: list[str] = []
+    values: list[Any] = []
+    for member, term in _CONDITIONS.items():
+        value = getattr(where, member)
+        if value is not None:
+            terms.append(term)
+            values.append(value)
+    if where.status not in (None, "ok"):
+        # The planner uses the index of what is not ok only if the query says so.
+        terms.append("status <> 'ok'")
+    if after is not None:
+        terms.append("(ts_us, request_id) < (?, ?)")
+        values += [after.ts_us, after.request_id]
+    return " AND ".join(terms) or "TRUE", values
+
+
+def _cost_row(row: Sequence[Any], groups: int) -> CostRow:
+    n, n_estimated, n_unpriced, input_tokens, cached_tokens, output_tokens, cost = row[groups:]
+    return CostRow(
+        group=tuple(row[:groups]),
+        n=n,
+        n_estimated=n_estimated,
+        n_unpriced=n_unpriced,
+        input_tokens=input_tokens,
+        cached_tokens=cached_tokens,
+        output_tokens=output_tokens,
+        cost_nano=cost,
+    )
+
+
+def _point(bucket_us: int, found: Sequence[tuple[int, int, int, int]]) -> SeriesPoint:
+    counts = {index: n for index, n, _, _ in found}
+    return SeriesPoint(
+        bucket_us=bucket_us,
+        n=sum(n for _, n, _, _ in found),
+        n_error=sum(n_error for _, _, n_error, _ in found),
+        cost_nano=sum(cost_nano for _, _, _, cost_nano in found),
+        p50_us=quantile_us(counts, 0.5),
+        p95_us=quantile_us(counts, 0.95),
+    )

@@ -1,0 +1,134 @@
+"""The one JSON line of a request: for `grep`, when nothing else is there.
+
+The first thirteen keys are those that people know from elsewhere; none is renamed or removed
+within a major version. Money is exact text, never a float.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+from msgspec import Struct
+
+from trimtab.domain.money import usd_decimal
+from trimtab.domain.record import Finish
+
+VERSION = 1
+_HASH_DIGITS = 12
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class LogLine(Struct, kw_only=True):
+    """A request's line; members are written in this order. Durations end in their unit."""
+
+    ts: str
+    request_id: str
+    tenant_id: str
+    model: str
+    prompt_name: str | None
+    prompt_version: str | None
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    cost_usd: Decimal | None
+    latency_ms_total: float
+    guardrail_decision: str
+    judge_score: float | None
+    event: str
+    v: int
+    status: str
+    http_status: int
+    error_code: str | None
+    trace_id: str
+    tier: str
+    feature: str
+    key_id: str
+    origin: str
+    wire: str
+    stream: bool
+    model_response: str | None
+    provider: str
+    target: str
+    attempts: int
+    prompt_hash: str | None
+    experiment: str | None
+    arm: str | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    usage_source: str
+    cost_nano: int | None
+    price_version: str | None
+    ttft_ms: float | None
+    stages_ms: dict[str, float]
+    retrieved: tuple[str, ...]
+    tool_calls: int
+    fallback: bool
+    config_seq: int
+    sampling_rule: str
+    replay: str
+
+
+def log_line(finish: Finish) -> bytes:
+    """Write the line of a request, its line feed included."""
+    record = finish.record
+    line = LogLine(
+        ts=timestamp(record.ts_us),
+        request_id=record.request_id,
+        tenant_id=record.tenant_id,
+        model=record.model_requested,
+        prompt_name=record.prompt_name,
+        prompt_version=record.prompt_version,
+        input_tokens=record.input_tokens,
+        cached_tokens=record.cached_tokens,
+        output_tokens=record.output_tokens,
+        cost_usd=None if record.cost_nano is None else usd_decimal(record.cost_nano),
+        latency_ms_total=record.latency_us / 1000,
+        guardrail_decision=record.guardrail_decision,
+        judge_score=record.judge_score,
+        event="request",
+        v=VERSION,
+        status=record.status,
+        http_status=record.http_status,
+        error_code=record.error_code,
+        trace_id=record.trace_id,
+        tier=record.tier,
+        feature=record.feature,
+        key_id=record.key_id,
+        origin=record.origin,
+        wire=record.wire,
+        stream=record.stream,
+        model_response=record.model_response,
+        provider=record.provider,
+        target=record.target,
+        attempts=record.attempt_count,
+        prompt_hash=record.prompt_hash and record.prompt_hash[:_HASH_DIGITS],
+        experiment=record.experiment,
+        arm=record.arm,
+        cache_write_tokens=record.cache_write_tokens,
+        reasoning_tokens=record.reasoning_tokens,
+        usage_source=record.usage_source,
+        cost_nano=record.cost_nano,
+        price_version=record.price_version,
+        ttft_ms=None if record.ttft_us is None else record.ttft_us / 1000,
+        stages_ms={stage.stage: stage.dur_us / 1000 for stage in finish.detail.stages},
+        retrieved=tuple(f"{it['doc_id']}:{it['score']}" for it in finish.detail.retrieved),
+        tool_calls=record.tool_call_count,
+        fallback=record.fallback_used,
+        config_seq=record.config_seq,
+        sampling_rule=record.sampling_rule,
+        replay=record.replay,
+    )
+    return _encoder.encode(line) + b"\n"
+
+
+def day_of(ts_us: int) -> str:
+    """Name the UTC day of an instant, as `20260425`."""
+    return f"{datetime.fromtimestamp(ts_us // 1_000_000, UTC):%Y%m%d}"
+
+
+def timestamp(ts_us: int) -> str:
+    """Write an instant to the millisecond, UTC: `2026-04-25T18:42:11.482Z`."""
+    seconds, rest_us = divmod(ts_us, 1_000_000)
+    day = datetime.fromtimestamp(seconds, UTC)
+    return f"{day:%Y-%m-%dT%H:%M:%S}.{rest_us // 1000:03d}Z"

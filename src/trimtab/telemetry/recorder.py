@@ -1,0 +1,275 @@
+"""Turns frames into stored records, each exactly once.
+
+Frames of one worker are taken in order. What a batch read, stored and left open is committed in
+one step with the position behind it, so a crash at any point repeats the batch or does not.
+"""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from trimtab.domain.errors import RecorderUnavailable, TryLater
+from trimtab.domain.record import Begin, Checkpoint, Finish
+from trimtab.store.base import (
+    Batch,
+    Move,
+    OpenRequest,
+    RecordWriter,
+    SpoolPosition,
+    StoredBlob,
+    Unstorable,
+)
+from trimtab.telemetry.follow import START, Place, follow, waiting_bytes, workers
+from trimtab.telemetry.frames import Damage, Frame, Kind, segment_path
+from trimtab.telemetry.spool import Spool, is_free
+
+MAX_FRAMES = 1000
+POLL_S = 0.05
+AWAY_S = 1.0
+
+_begin = msgspec.msgpack.Decoder(Begin)
+_checkpoint = msgspec.msgpack.Decoder(Checkpoint)
+_finish = msgspec.msgpack.Decoder(Finish)
+_encoder = msgspec.msgpack.Encoder()
+
+log = logging.getLogger("trimtab")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What one look at the spools found; nothing of it counts before it is committed.
+
+    Attributes:
+        still: Requests that run on, new or changed, by id.
+        ended: Ids of requests that ended.
+        silent: Workers whose process was gone before we looked, and that left nothing unread.
+    """
+
+    finishes: list[Finish] = field(default_factory=list[Finish])
+    blobs: list[StoredBlob] = field(default_factory=list[StoredBlob])
+    still: dict[str, OpenRequest] = field(default_factory=dict[str, OpenRequest])
+    ended: set[str] = field(default_factory=set[str])
+    places: dict[str, Place] = field(default_factory=dict[str, Place])
+    silent: set[str] = field(default_factory=set[str])
+    frames: list[Frame] = field(default_factory=list[Frame])
+
+
+class Recorder:
+    """Commits what workers wrote, and ends what dead workers began.
+
+    State: how far each spool is committed, which requests are open, which of those were declared
+    lost in the keeper's own spool, and how many frames are still to be taken one by one.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        store: RecordWriter,
+        own: Spool,
+        lose: Callable[[OpenRequest], Finish],
+    ) -> None:
+        """Begin with nothing read.
+
+        Args:
+            home: State directory; reads `spool/`, writes `dead/recorder/` and `quarantine/`.
+            store: Where records go.
+            own: The keeper's own spool, for outcomes that dead workers did not write.
+            lose: Makes the outcome of a request whose worker died.
+        """
+        self._home = home
+        self._spool = home / "spool"
+        self._store = store
+        self._own = own
+        self._lose = lose
+        self._places: dict[str, Place] = {}
+        self._open: dict[str, OpenRequest] = {}
+        self._told: set[str] = set()
+        self._one_by_one = 0
+
+    async def start(self) -> None:
+        """Take up where the last run stopped. Raises `TryLater` if the store is away."""
+        positions = await self._store.positions()
+        self._places = {it.worker_id: Place(it.segment, it.offset) for it in positions}
+        self._open = {it.begin.request_id: it for it in await self._store.opened()}
+        own = self._own.worker_id
+        for _, found in follow(self._spool / own, self._places.get(own, START)):
+            if isinstance(found, Frame) and found.kind == Kind.FINISH:
+                self._told.add(_finish.decode(found.payload).record.request_id)
+
+    async def run(self) -> None:
+        """Record for ever."""
+        while True:
+            try:
+                busy = await self.step()
+            except TryLater as exc:
+                log.warning("records wait in the spool: %s", exc)
+                await asyncio.sleep(AWAY_S)
+            else:
+                if not busy:
+                    await asyncio.sleep(POLL_S)
+
+    async def step(self) -> int:
+        """Commit what waits, at most 1,000 frames; gives their number.
+
+        Raises:
+            TryLater: the store is away; what waits goes on waiting.
+            PositionMoved: another keeper is active.
+        """
+        reading = await asyncio.to_thread(self._read)
+        if reading.places:
+            try:
+                await self._store.commit(self._batch(reading))
+            except Unstorable as exc:
+                await self._after_poison(reading, exc)
+                return len(reading.frames)
+            self._passed(reading)
+        self._end_lost(reading.silent)
+        return len(reading.frames)
+
+    def needed(self, worker_id: str) -> int:
+        """Give the oldest segment of a worker that is still to be read; older ones may go."""
+        return self._places.get(worker_id, START).segment
+
+    def waiting(self) -> Mapping[str, int]:
+        """Count the bytes of each worker's spool that are not stored yet."""
+        return {
+            path.name: waiting_bytes(path, self._places.get(path.name, START))
+            for path in workers(self._spool)
+        }
+
+    def _read(self) -> _Reading:
+        reading = _Reading()
+        directories = workers(self._spool)
+        gone = {path.name for path in directories if is_free(path)}
+        share = 1 if self._one_by_one else max(1, MAX_FRAMES // max(1, len(directories)))
+        for directory in directories:
+            worker, taken = directory.name, 0
+            for place, found in follow(directory, self._places.get(worker, START)):
+                reading.places[worker] = place
+                if isinstance(found, Frame):
+                    taken += 1
+                    self._take(reading, worker, found)
+                elif found is not None:
+                    self._quarantine(directory, place, found)
+                if taken >= share:
+                    break
+            if not taken and worker in gone:
+                reading.silent.add(worker)
+            if taken and self._one_by_one:
+                break
+        return reading
+
+    def _take(self, reading: _Reading, worker: str, frame: Frame) -> None:
+        reading.frames.append(frame)
+        try:
+            match frame.kind:
+                case Kind.BEGIN:
+                    _take_begin(reading, worker, _begin.decode(frame.payload))
+                case Kind.CHECKPOINT:
+                    self._take_checkpoint(reading, _checkpoint.decode(frame.payload))
+                case Kind.FINISH:
+                    _take_finish(reading, _finish.decode(frame.payload))
+                case Kind.START:
+                    self._take_start(reading, worker)
+                case _:
+                    pass
+        except msgspec.DecodeError as exc:
+            self._put_aside(frame, str(exc))
+
+    def _take_checkpoint(self, reading: _Reading, said: Checkpoint) -> None:
+        known = reading.still.get(said.request_id) or self._open.get(said.request_id)
+        if known is not None and said.request_id not in reading.ended:
+            reading.still[said.request_id] = replace(known, output_tokens=said.output_tokens)
+
+    def _take_start(self, reading: _Reading, worker: str) -> None:
+        for request_id, known in {**self._open, **reading.still}.items():
+            if known.worker_id == worker and request_id not in reading.ended:
+                reading.still[request_id] = replace(known, lost=True)
+
+    def _batch(self, reading: _Reading) -> Batch:
+        return Batch(
+            finishes=tuple(reading.finishes),
+            blobs=tuple(reading.blobs),
+            opened=tuple(reading.still.values()),
+            moves=tuple(
+                Move(_position(worker, place), _since(worker, self._places.get(worker)))
+                for worker, place in reading.places.items()
+                if place != self._places.get(worker)
+            ),
+        )
+
+    def _passed(self, reading: _Reading) -> None:
+        self._places.update(reading.places)
+        self._open.update(reading.still)
+        for request_id in reading.ended:
+            self._open.pop(request_id, None)
+            self._told.discard(request_id)
+        self._one_by_one = max(0, self._one_by_one - len(reading.frames))
+
+    async def _after_poison(self, reading: _Reading, exc: Unstorable) -> None:
+        """Take the frames of a batch one by one; the one that fails alone is put aside."""
+        if len(reading.frames) > 1:
+            self._one_by_one = len(reading.frames)
+            return
+        self._put_aside(reading.frames[0], str(exc))
+        reading.finishes, reading.blobs, reading.still = [], [], {}
+        await self._store.commit(self._batch(reading))
+        self._passed(reading)
+
+    def _end_lost(self, silent: set[str]) -> None:
+        for request_id, known in self._open.items():
+            if request_id in self._told or not (known.lost or known.worker_id in silent):
+                continue
+            try:
+                self._own.append(Kind.FINISH, _encoder.encode(self._lose(known)))
+            except RecorderUnavailable as exc:
+                log.warning("a lost request cannot be ended: %s", exc)
+                return
+            self._told.add(request_id)
+
+    def _put_aside(self, frame: Frame, why: str) -> None:
+        directory = self._home / "dead" / "recorder"
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = directory / f"{frame.seq}-{frame.kind}.msgpack"
+        path.write_bytes(frame.payload)
+        log.error("a frame cannot be stored (%s); it is in '%s', report it", why, path)
+
+    def _quarantine(self, directory: Path, place: Place, damage: Damage) -> None:
+        source = segment_path(directory, place.segment)
+        target = self._home / "quarantine" / directory.name / source.name
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.copyfile(source, target)
+        log.error(
+            "spool '%s' is damaged over %d bytes; a copy is in '%s', what is whole goes on",
+            source,
+            damage.end - damage.start,
+            target,
+        )
+
+
+def _take_begin(reading: _Reading, worker: str, begin: Begin) -> None:
+    bare = replace(begin, content=())
+    reading.still[begin.request_id] = OpenRequest(worker_id=worker, begin=bare)
+    reading.blobs += [StoredBlob(begin.tenant_id, begin.ts_us, blob) for blob in begin.content]
+
+
+def _take_finish(reading: _Reading, finish: Finish) -> None:
+    record = finish.record
+    reading.finishes.append(finish)
+    reading.ended.add(record.request_id)
+    reading.still.pop(record.request_id, None)
+    reading.blobs += [StoredBlob(record.tenant_id, record.ts_us, blob) for blob in finish.content]
+
+
+def _position(worker: str, place: Place) -> SpoolPosition:
+    return SpoolPosition(worker_id=worker, segment=place.segment, offset=place.offset)
+
+
+def _since(worker: str, place: Place | None) -> SpoolPosition | None:
+    return None if place is None else _position(worker, place)

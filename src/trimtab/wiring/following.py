@@ -1,0 +1,56 @@
+"""What every role does with the configuration: follow it, and price by it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
+
+from trimtab.control.propagate import Follower
+from trimtab.control.snapshot import Snapshot
+from trimtab.cost.lock import shipped_lock
+from trimtab.cost.meter import Meter
+from trimtab.cost.prices import PriceList
+from trimtab.domain.clock import Clock
+from trimtab.domain.errors import ProviderAuth, SettingsInvalid
+from trimtab.settings import resolve
+from trimtab.store.sqlite.control import SqliteControl
+
+
+def follower(home: Path, clock: Clock, worker_id: str) -> Follower:
+    """Follow the change log of a state directory, in the name of a worker."""
+    store = SqliteControl(home / "control.db")
+    kept = home / "last-good" / f"{worker_id}.json"
+    return Follower(store, store, clock, worker_id=worker_id, file=kept)
+
+
+def meter(following: Follower) -> Meter:
+    """Price by the shipped list, and the overrides of the configuration in force."""
+    lock = shipped_lock()
+    made = Meter(PriceList(lock))
+
+    def reprice(snapshot: Snapshot) -> None:
+        made.prices = PriceList(lock, snapshot.price_overrides)
+
+    following.on_change(reprice)
+    return made
+
+
+def secret(reference: str) -> str:
+    """Read a provider's credential.
+
+    Raises:
+        ProviderAuth: it is not there.
+    """
+    try:
+        return resolve(reference, os.environ).reveal()
+    except SettingsInvalid as exc:
+        raise ProviderAuth(
+            "the provider's credential is not set on this worker; an operator must set it",
+            raw_reason="no_credential",
+        ) from exc
+
+
+def https_proxy() -> Callable[[str], str | None]:
+    """Give the proxy for a host, as `HTTPS_PROXY` and `NO_PROXY` say."""
+    url = getproxies().get("https")
+    return lambda host: None if url is None or proxy_bypass(host) else url

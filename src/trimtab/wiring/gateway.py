@@ -1,0 +1,145 @@
+"""Builds and runs a gateway worker."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from trimtab import wiring
+from trimtab.control.propagate import Follower
+from trimtab.cost.meter import Meter
+from trimtab.domain.clock import Clock
+from trimtab.domain.model import Provider, Target, Wire
+from trimtab.domain.transport import Origin, Transport
+from trimtab.gateway.app import Gateway
+from trimtab.gateway.errors import http_status
+from trimtab.gateway.forward import Forward
+from trimtab.gateway.server import serve
+from trimtab.pipeline.admit import Admit, Identify
+from trimtab.pipeline.call import Call
+from trimtab.pipeline.content import ContentCapture
+from trimtab.pipeline.fund import Fund
+from trimtab.pipeline.journal import Journal
+from trimtab.pipeline.plan import Plan
+from trimtab.pipeline.relay import Relay
+from trimtab.pipeline.run import Pipeline
+from trimtab.pipeline.screen import Screen
+from trimtab.pipeline.settle import Settle
+from trimtab.pipeline.upstream import Upstreams
+from trimtab.providers.anthropic import AnthropicMessages
+from trimtab.providers.base import Adapter
+from trimtab.providers.http1 import Http1Transport
+from trimtab.providers.openai import OpenAIChat
+from trimtab.settings import Settings, UnknownModel
+from trimtab.store.memory_limits import MemoryLimits
+from trimtab.telemetry.spool import Spool, claim
+from trimtab.wiring.following import follower, https_proxy, meter, secret
+
+ADAPTERS: dict[Wire, Adapter] = {
+    Wire.OPENAI_CHAT: OpenAIChat(),
+    Wire.ANTHROPIC_MESSAGES: AnthropicMessages(),
+}
+"""One line a wire."""
+
+
+def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None:
+    """Serve on a bound socket until SIGTERM or SIGINT.
+
+    Raises:
+        TrimtabError: it cannot start; why.
+    """
+    clock = wiring.SystemClock()
+    spool = Spool(claim(home / "spool", "gateway"), clock)
+    following = follower(home, clock, spool.worker_id)
+    transport = Http1Transport()
+    gateway = Gateway(
+        _pipeline(home, settings, spool, following, transport),
+        os.urandom,
+        Forward(transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
+        lambda: _running(following, spool, transport),
+        max_body=settings.gateway.max_body,
+    )
+    serve(gateway, listener, drain_s=settings.gateway.drain_s)
+
+
+def _pipeline(
+    home: Path, settings: Settings, spool: Spool, following: Follower, transport: Transport
+) -> Pipeline:
+    clock = wiring.SystemClock()
+    metering = meter(following)
+    journal = Journal(spool, ContentCapture(wiring.tenant_keys(home)), clock, local_day)
+    fund = Fund(MemoryLimits(clock))
+    return Pipeline(
+        identify=Identify(lambda: following.current, clock),
+        admit=Admit(clock),
+        plan=Plan(
+            _priced(metering),
+            reject_unpriced=settings.prices.unknown_model is UnknownModel.REJECT,
+        ),
+        screen=Screen(),
+        fund=fund,
+        call=Call(
+            transport=transport,
+            adapters=ADAPTERS,
+            upstream=Upstreams(ADAPTERS, secret, https_proxy()),
+            journal=journal,
+            clock=clock,
+        ),
+        relay=Relay(clock, journal.checkpoint),
+        settle=_settle(spool, metering, fund, journal, clock),
+        http_status=http_status,
+        clock=clock,
+    )
+
+
+def _settle(spool: Spool, metering: Meter, fund: Fund, journal: Journal, clock: Clock) -> Settle:
+    return Settle(
+        worker_id=spool.worker_id,
+        environment=wiring.environment(),
+        meter=metering,
+        fund=fund,
+        journal=journal,
+        clock=clock,
+    )
+
+
+def _priced(metering: Meter) -> Callable[[Provider, Target, int], bool]:
+    def priced(provider: Provider, target: Target, at_us: int) -> bool:
+        model = target.model.partition("!")[0]
+        return metering.prices.find(provider.priced_as, model, at_us=at_us) is not None
+
+    return priced
+
+
+@asynccontextmanager
+async def _running(
+    following: Follower, spool: Spool, transport: Http1Transport
+) -> AsyncGenerator[None]:
+    await following.start()
+    tasks = [asyncio.create_task(following.run()), asyncio.create_task(spool.run())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        transport.close()
+        spool.close()
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def local_day(timezone: str, ts_us: int) -> str:
+    """Tell the calendar day of an instant in a zone, as `2026-04-25`."""
+    zone = UTC if timezone == "UTC" else _zone(timezone)
+    return datetime.fromtimestamp(ts_us // 1_000_000, zone).date().isoformat()

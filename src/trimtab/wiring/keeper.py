@@ -1,0 +1,197 @@
+"""Builds and runs the keeper: recorder, log line, exporters, console and admin API."""
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import digest
+from importlib.metadata import version
+from pathlib import Path
+from sys import stdout
+
+import uvicorn
+from starlette.applications import Starlette
+
+from trimtab import wiring
+from trimtab.console.app import create_app
+from trimtab.console.base import Console, Lag
+from trimtab.control.propagate import Follower
+from trimtab.domain.clock import Clock
+from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.model import Provider
+from trimtab.pipeline.lost import Lose
+from trimtab.providers.http1 import Http1Transport
+from trimtab.settings import ExporterSettings, Settings, resolve
+from trimtab.store.base import Acknowledgement
+from trimtab.store.sqlite.control import SqliteControl
+from trimtab.store.sqlite.recording import SqliteRecording
+from trimtab.telemetry.export import Exporter
+from trimtab.telemetry.log_file import LogFile
+from trimtab.telemetry.receiver import Receiver
+from trimtab.telemetry.recorder import Recorder
+from trimtab.telemetry.spool import Claim, Spool, claim, is_free
+from trimtab.telemetry.sweep import Needed, sweep
+from trimtab.wiring.following import follower, https_proxy, meter
+
+SWEEP_S = 10.0
+NICENESS = 5
+STOP_S = 5
+
+log = logging.getLogger("trimtab")
+
+
+def run_keeper(home: Path, settings: Settings) -> None:
+    """Keep until SIGTERM or SIGINT.
+
+    Raises:
+        TrimtabError: it cannot start; why.
+    """
+    claimed = claim(home / "spool", "keeper")
+    if claimed.worker_id != "keeper-1":
+        raise SettingsInvalid(
+            f"a keeper runs on '{home}' already; stop it, or name another state directory"
+        )
+    # What is recorded can wait a moment; who asks the gateway cannot.
+    os.nice(NICENESS)
+    asyncio.run(_run(home, settings, claimed))
+
+
+async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
+    clock = wiring.SystemClock()
+    spool = Spool(claimed, clock)
+    following = follower(home, clock, spool.worker_id)
+    metering = meter(following)
+    await following.start()
+    recorder = Recorder(
+        home,
+        SqliteRecording(home),
+        spool,
+        Lose(
+            metering,
+            _provider(following),
+            wiring.environment(),
+            clock,
+        ),
+    )
+    await recorder.start()
+    lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
+    exporters = [_exporter(home, it, clock) for it in settings.exporters]
+    server = _server(create_app(_console(home, settings, recorder, clock)))
+    jobs = [recorder.run(), lines.run(), spool.run(), following.run()]
+    jobs += [exporter.run() for exporter in exporters]
+    jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
+    tasks = [asyncio.create_task(job) for job in jobs]
+    serving = asyncio.create_task(server.serve(sockets=[_listen(wiring.keeper_socket(home))]))
+    # A job that fails ends the keeper: whoever started it starts it anew.
+    await asyncio.wait([*tasks, serving], return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+    for task in tasks:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    spool.close()
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+def _provider(following: Follower) -> Callable[[str], Provider | None]:
+    def find(name: str) -> Provider | None:
+        return following.current.providers.get(name)
+
+    return find
+
+
+def _console(home: Path, settings: Settings, recorder: Recorder, clock: Clock) -> Console:
+    store = SqliteControl(home / "control.db")
+    reading = wiring.records(home)
+    token = settings.gateway.admin_key
+    return Console(
+        records=reading,
+        rollups=reading,
+        control=wiring.control(home),
+        accounts=store,
+        acknowledgements=Living(store, home / "spool"),
+        clock=clock,
+        entropy=os.urandom,
+        session_key=digest(wiring.site_key(home), b"console sessions", "sha256"),
+        parse_filter=wiring.parse_filter,
+        health=lambda: [Lag(worker, n) for worker, n in recorder.waiting().items() if n],
+        admin_token_sha256=_hashed(token) if token else None,
+    )
+
+
+def _hashed(reference: str) -> str:
+    return sha256(resolve(reference, os.environ).reveal().encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """`store.base.Acknowledgements` of the workers that live: those that hold their spool."""
+
+    store: SqliteControl
+    spool: Path
+
+    async def acknowledge(self, ack: Acknowledgement) -> None:
+        """See `Acknowledgements.acknowledge`."""
+        await self.store.acknowledge(ack)
+
+    async def acknowledgements(self) -> tuple[Acknowledgement, ...]:
+        """See `Acknowledgements.acknowledgements`."""
+        acks = await self.store.acknowledgements()
+        return tuple(ack for ack in acks if not is_free(self.spool / ack.worker_id))
+
+
+def _exporter(home: Path, settings: ExporterSettings, clock: Clock) -> Exporter:
+    headers = tuple(
+        (name.lower(), resolve(reference, os.environ).reveal())
+        for name, reference in settings.headers.items()
+    )
+    receiver = Receiver(
+        name=settings.name,
+        endpoint=settings.endpoint,
+        headers=headers,
+        ca_file=settings.ca_file,
+        proxy=https_proxy()(settings.endpoint) if settings.endpoint[:5] == "https" else None,
+    )
+    resource = {"service.version": version("trimtab")}
+    return Exporter(receiver, Http1Transport(), home, resource, clock, random.Random())  # noqa: S311 -- spreads retries
+
+
+async def _sweep(home: Path, readers: Sequence[Needed]) -> None:
+    while True:
+        await asyncio.to_thread(sweep, home / "spool", readers)
+        await asyncio.sleep(SWEEP_S)
+
+
+def _listen(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Only our own user may reach it, wherever it lies: the directory is checked, not trusted.
+    if stat.S_IMODE(path.parent.stat().st_mode) & 0o077 or path.parent.stat().st_uid != os.getuid():
+        path.parent.chmod(0o700)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(128)
+    return listener
+
+
+def _server(app: Starlette) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=STOP_S,
+        )
+    )
