@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-RESTART_AFTER_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+RESTART_AFTER_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_AFTER_S = 30.0
 STOP_S = 40.0
-POLL_S = 0.1
+POLL_S = 0.05
 
 
 @dataclass(slots=True)
@@ -78,11 +78,17 @@ class Supervisor:
             if now_s >= role.restart_at_s:
                 self._launch(role)
         elif role.process.poll() is not None:
-            if now_s - role.started_s > HEALTHY_AFTER_S:
+            code = role.process.returncode
+            # Who was killed did nothing wrong; who gave up needs time for its cause to go away.
+            if code < 0 or now_s - role.started_s > HEALTHY_AFTER_S:
                 role.failures = 0
             wait_s = RESTART_AFTER_S[min(role.failures, len(RESTART_AFTER_S) - 1)]
             role.failures += 1
-            self.say(f"{role.name} ended with code {role.process.returncode}; restarting it")
+            how = (
+                f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+            )
+            self.say(f"{role.name} {how}; restarting it")
+            _close(role.process)
             role.process = None
             role.restart_at_s = now_s + wait_s
 
@@ -100,3 +106,8 @@ class Supervisor:
 
     def _stop(self, _number: int, _frame: object) -> None:
         self.stopping = True
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()

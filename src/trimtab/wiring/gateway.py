@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -39,7 +38,10 @@ from trimtab.providers.openai import OpenAIChat
 from trimtab.settings import Settings, UnknownModel
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.spool import Spool, claim
+from trimtab.wiring.entropy import Entropy
 from trimtab.wiring.following import follower, https_proxy, meter, secret
+
+QUARTER_US = 15 * 60 * 1_000_000
 
 ADAPTERS: dict[Wire, Adapter] = {
     Wire.OPENAI_CHAT: OpenAIChat(),
@@ -60,7 +62,7 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
     transport = Http1Transport()
     gateway = Gateway(
         _pipeline(home, settings, spool, following, transport),
-        os.urandom,
+        Entropy(),
         Forward(transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
         lambda: _running(following, spool, transport),
         max_body=settings.gateway.max_body,
@@ -134,12 +136,13 @@ async def _running(
         spool.close()
 
 
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
 def local_day(timezone: str, ts_us: int) -> str:
     """Tell the calendar day of an instant in a zone, as `2026-04-25`."""
-    zone = UTC if timezone == "UTC" else _zone(timezone)
-    return datetime.fromtimestamp(ts_us // 1_000_000, zone).date().isoformat()
+    return _day(timezone, ts_us // QUARTER_US)
+
+
+@lru_cache(maxsize=4096)
+def _day(timezone: str, quarter: int) -> str:
+    # Every zone's midnight falls on a quarter of an hour, UTC.
+    at_s = quarter * QUARTER_US // 1_000_000
+    return datetime.fromtimestamp(at_s, ZoneInfo(timezone)).date().isoformat()
