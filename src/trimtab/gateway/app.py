@@ -1,7 +1,6 @@
 """The one door: an ASGI application with a route table and no framework on the hot path."""
 
 import asyncio
-import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -183,9 +182,9 @@ class Gateway:
         try:
             said = headers.read(scope["headers"])
             if said.anthropic:
-                request = dataclasses.replace(request, wire=Wire.ANTHROPIC_MESSAGES)
+                request = msgspec.structs.replace(request, wire=Wire.ANTHROPIC_MESSAGES)
                 reply = AsgiReply(request.wire, receive, send)
-            request = dataclasses.replace(request, key=said.key)
+            request = msgspec.structs.replace(request, key=said.key)
             identified = await self._pipeline.look(request)
             listing = models.listing(identified, scope["path"], request.wire)
         except TrimtabError as error:

@@ -101,6 +101,7 @@ def serve(gateway: Gateway, listener: socket.socket, *, drain_s: float) -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,
         date_header=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
