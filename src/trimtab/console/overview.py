@@ -17,6 +17,7 @@ from trimtab.store.base import Acknowledgement, CostRow, RecordFilter, SeriesPoi
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 MINUTE_US = 60_000_000
+SECOND_US = 1_000_000
 WINDOWS: Mapping[str, tuple[int, int]] = {"1h": (60, 1), "6h": (360, 5), "24h": (1440, 15)}
 """Minutes looked back on, and minutes of one bar."""
 _TENANTS_SHOWN, _FAILURES_SHOWN, _CHANGES_SHOWN = 6, 6, 6
@@ -171,18 +172,22 @@ def _latency_chart(
     points: Sequence[SeriesPoint], since_us: int, minutes: int, per_bar: int
 ) -> Chart:
     times_s, bars = _bars(points, since_us, minutes, per_bar)
-    p50 = tuple(_slowest_s([point.p50_us for point in bar]) for bar in bars)
-    p95 = tuple(_slowest_s([point.p95_us for point in bar]) for bar in bars)
-    slowest = max((value for value in p95 if value is not None), default=0.0)
-    label = f"latency over time; the slowest minute's 95th percentile was {slowest:.2f} s"
+    slowest_us = max((point.p95_us or 0 for point in points), default=0)
+    unit, unit_us = ("s", 1e6) if slowest_us >= SECOND_US else ("ms", 1e3)
+    p50 = tuple(_slowest([point.p50_us for point in bar], unit_us) for bar in bars)
+    p95 = tuple(_slowest([point.p95_us for point in bar], unit_us) for bar in bars)
+    label = (
+        f"latency over time; the slowest minute's 95th percentile was"
+        f" {slowest_us / unit_us:.2f} {unit}"
+    )
     return Chart(
-        "lines", "s", label, times_s, (Line("p95", "warn", p95), Line("p50", "accent", p50))
+        "lines", unit, label, times_s, (Line("p95", "warn", p95), Line("p50", "accent", p50))
     )
 
 
-def _slowest_s(values: Sequence[int | None]) -> float | None:
+def _slowest(values: Sequence[int | None], unit_us: float) -> float | None:
     known = [value for value in values if value is not None]
-    return max(known) / 1e6 if known else None
+    return max(known) / unit_us if known else None
 
 
 def _spends(costs: Sequence[CostRow], today: str) -> tuple[Spend, ...]:

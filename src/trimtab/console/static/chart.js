@@ -68,7 +68,7 @@ class Chart extends HTMLElement {
         scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
         axes: [
           { ...axis, grid: { show: false }, size: 24, values: (_, times) => times.map((t) => clock.format(t * 1000)) },
-          { ...axis, grid: { stroke: line, width: 1 }, size: 44, values: (_, ticks) => ticks.map((t) => (unit ? `${t} ${unit}` : t)) },
+          { ...axis, grid: { stroke: line, width: 1 }, size: 44, values: (_, ticks) => ticks.map((t) => (unit ? `${+t.toPrecision(3)} ${unit}` : t)) },
         ],
         series: [{}, ...series],
         hooks: { setCursor: [(plot) => this.#say(keys, plot)] },
