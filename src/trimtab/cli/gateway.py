@@ -7,7 +7,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli import role
-from trimtab.cli.output import author
+from trimtab.cli.output import author, print_json
 from trimtab.wiring.gateway import run_gateway
 from trimtab.wiring.start import apply
 
@@ -19,6 +19,7 @@ from trimtab.wiring.start import apply
 @role.port
 @role.workers
 @click.option("--fd", type=int, hidden=True, help="A socket that listens already.")
+@role.as_json
 @role.applied
 # one parameter an option
 def command(  # noqa: PLR0913
@@ -29,6 +30,7 @@ def command(  # noqa: PLR0913
     workers: int,
     fd: int | None,
     *,
+    as_json: bool,
     applied: bool,
 ) -> None:
     """Run a gateway worker. It needs no keeper: what it serves waits in the spool.
@@ -44,4 +46,7 @@ def command(  # noqa: PLR0913
         listener = role.listen(host or settings.gateway.host, wanted)
     else:
         listener = socket.socket(fileno=fd)
+    if as_json:
+        bound, number = listener.getsockname()[:2]
+        print_json({"role": "gateway", "url": f"http://{bound}:{number}"}, indent=None)
     run_gateway(state, settings, listener)

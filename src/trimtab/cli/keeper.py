@@ -6,7 +6,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli import role
-from trimtab.cli.output import author
+from trimtab.cli.output import author, print_json
 from trimtab.wiring.keeper import run_keeper
 from trimtab.wiring.start import apply
 
@@ -14,8 +14,9 @@ from trimtab.wiring.start import apply
 @click.command()
 @role.config
 @role.home
+@role.as_json
 @role.applied
-def command(config: Path | None, home: Path | None, *, applied: bool) -> None:
+def command(config: Path | None, home: Path | None, *, as_json: bool, applied: bool) -> None:
     """Run the keeper: recorder, log line, exporters, console and admin API.
 
     Example: trimtab keeper
@@ -23,4 +24,6 @@ def command(config: Path | None, home: Path | None, *, applied: bool) -> None:
     settings, state = wiring.load_settings(config), wiring.home(home)
     if not applied:
         apply(state, settings, author())
+    if as_json:
+        print_json({"role": "keeper", "home": str(state.absolute())}, indent=None)
     run_keeper(state, settings)

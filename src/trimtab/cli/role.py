@@ -18,6 +18,9 @@ home = click.option("--home", type=click.Path(path_type=Path), help="State direc
 host = click.option("--host", help="Address to listen on; that of the file by default.")
 port = click.option("--port", type=int, help="Port to listen on; that of the file by default.")
 workers = click.option("--workers", default=1, show_default=True, help="Gateway workers.")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print what was started as one JSON line."
+)
 applied = click.option("--applied", is_flag=True, hidden=True, help="The file is applied already.")
 
 

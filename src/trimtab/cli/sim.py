@@ -2,6 +2,7 @@
 
 import click
 
+from trimtab.cli.output import print_json
 from trimtab.sim import serve
 
 
@@ -17,9 +18,19 @@ from trimtab.sim import serve
     help="How long answers take.",
 )
 @click.option("--fault", multiple=True, help="A fault, as 'cut_after:3 rate=0.02 model=sim/large'.")
-def command(host: str, port: int, seed: int, latency: str, fault: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was started as one JSON line.")
+def command(
+    host: str, port: int, seed: int, latency: str, fault: tuple[str, ...], *, as_json: bool
+) -> None:
     """Simulate an OpenAI- and Anthropic-compatible provider, with faults on demand.
 
     Example: trimtab sim --port 9000 --fault 'cut_after:3 rate=0.02' --latency chatgpt-like
     """
-    serve.run(host, port, seed=seed, latency=latency, faults=fault, announce=click.echo)
+
+    def announce(url: str) -> None:
+        if as_json:
+            print_json({"role": "sim", "url": url, "seed": seed}, indent=None)
+        else:
+            click.echo(f"sim on {url}  openai /v1  anthropic /  admin /_sim   seed {seed}")
+
+    serve.run(host, port, seed=seed, latency=latency, faults=fault, announce=announce)

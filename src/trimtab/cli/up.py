@@ -7,7 +7,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli import role
-from trimtab.cli.output import author
+from trimtab.cli.output import author, print_json
 from trimtab.cli.supervise import Supervisor
 from trimtab.local import lock, serve
 from trimtab.local.pull import Shelf
@@ -23,6 +23,7 @@ from trimtab.wiring.start import SMOLLM2, Start, prepare
 @click.option("--sim", is_flag=True, help="Run the simulator, and send provider `sim` to it.")
 @click.option("--sim-port", default=0, help="Port of the simulator; chosen by the system if 0.")
 @click.option("--local-model", is_flag=True, help="Serve SmolLM2 as model `smollm2`.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was started as one JSON line.")
 # one parameter an option
 def command(  # noqa: PLR0913
     config: Path | None,
@@ -34,6 +35,7 @@ def command(  # noqa: PLR0913
     *,
     sim: bool,
     local_model: bool,
+    as_json: bool,
 ) -> None:
     """Run everything on this machine: gateway, keeper with console, and the simulator if needed.
 
@@ -55,8 +57,22 @@ def command(  # noqa: PLR0913
     # The socket is ours: callers wait in it while a worker is started anew.
     file = listener.fileno()
     supervisor.start("gateway", ["gateway", *common, "--fd", str(file)], [file])
-    click.echo(_welcome("http://{}:{}".format(*listener.getsockname()[:2]), start))
+    url = "http://{}:{}".format(*listener.getsockname()[:2])
+    if as_json:
+        print_json(_document(url, start), indent=None)
+    else:
+        click.echo(_welcome(url, start))
     supervisor.run()
+
+
+def _document(url: str, start: Start) -> dict[str, object]:
+    return {
+        "openai_base_url": f"{url}/v1",
+        "anthropic_base_url": url,
+        "console": f"{url}/console",
+        "admin_password": start.admin_password,
+        "keys": dict(start.demo_keys),
+    }
 
 
 def _welcome(url: str, start: Start) -> str:

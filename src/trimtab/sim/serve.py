@@ -32,7 +32,7 @@ def run(
         seed: Of all answers, waits and dice.
         latency: Name of a profile of `latency.PROFILES`.
         faults: Rules; see `faults`.
-        announce: Told one line once calls are accepted.
+        announce: Told the URL once calls are accepted.
 
     Raises:
         SystemExit: a fault cannot be read, or the address cannot be listened on.
@@ -46,8 +46,7 @@ def run(
         raise SystemExit(
             f"cannot listen on '{host}:{port}' ({exc.strerror}); choose another port"
         ) from exc
-    url = f"http://{host}:{listener.getsockname()[1]}"
-    announce(f"sim on {url}  openai /v1  anthropic /  admin /_sim   seed {seed}")
+    announce(f"http://{host}:{listener.getsockname()[1]}")
     with listener:
         server(app).run(sockets=[listener])
 
