@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 UP ?=
 
-.PHONY: up test check fmt bench lock clean
+.PHONY: up test check fmt docs bench lock clean
 
 up: .venv/core $(if $(findstring --local-model,$(UP)),.venv/local)
 	$(BIN)/trimtab up $(UP)
@@ -24,8 +24,14 @@ fmt: .venv/dev
 	$(BIN)/ruff format src tests
 	$(BIN)/ruff check --fix src tests
 
+docs: .venv/dev
+	$(BIN)/python tools/reference.py
+
 bench: .venv/dev
 	$(BIN)/pytest -m bench -p no:randomly -s tests/bench
+
+prices: .venv/dev
+	$(BIN)/python tools/prices.py
 
 # The lock names hashes and no index, so it installs from whichever index the machine uses.
 lock: .venv/uv

@@ -1,5 +1,4 @@
 # A program of its own, outside any package.
-# ruff: noqa: INP001
 """Keep the browser files the console ships: `tools/vendor.py verify` or `tools/vendor.py refresh`.
 
 `refresh` takes the versions named below with `npm pack` in a temporary folder and writes the files

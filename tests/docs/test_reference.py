@@ -1,0 +1,91 @@
+"""The reference is what the code says, and says something about everything."""
+
+import importlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.docs.pages import ROOT
+
+from trimtab.settings import Settings, load
+
+sys.path.insert(0, str(ROOT / "tools"))
+reference: Any = importlib.import_module("reference")
+words: Any = importlib.import_module("reference_words")
+sys.path.remove(str(ROOT / "tools"))
+
+PAGES: dict[str, str] = reference.pages()
+SUBJECTS: dict[str, Any] = reference.subjects()
+
+NAMES = {"providers": "sim", "models": "chat", "tiers": "free", "tenants": "acme"}
+LEAST: dict[str, Any] = {
+    "version": "1",
+    "providers": {"sim": {"wire": "caller", "url": "https://sim.example"}},
+    "models": {"chat": {"kind": "freezer", "to": "sim/large-2026-01-15"}},
+    "tiers": {"free": {"models": "[]"}},
+    "tenants": {"acme": {"tier": "free"}},
+    "keys": [{"name": "k", "tenant": "acme", "id": "7hq2m9xkd4wp", "sha256": '"' + "0" * 64 + '"'}],
+    "telemetry": {"exporters": [{"endpoint": "https://otlp.example"}]},
+}
+"""A small file in which every setting has a place."""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_what_the_code_says_now(name: str) -> None:
+    file = ROOT / "docs/reference" / name
+
+    assert file.exists(), "run `make docs`"
+    assert file.read_text() == PAGES[name], "run `make docs`"
+
+
+def test_there_are_no_other_pages() -> None:
+    assert {path.name for path in (ROOT / "docs/reference").iterdir()} == set(PAGES)
+
+
+@pytest.mark.parametrize("kind", SUBJECTS)
+def test_everything_has_a_sentence(kind: str) -> None:
+    assert SUBJECTS[kind].found
+    assert reference.gaps(SUBJECTS[kind]) == []
+
+
+@pytest.mark.parametrize("path", words.SETTINGS)
+def test_the_example_of_a_setting_is_accepted(path: str, tmp_path: Path) -> None:
+    _load(tmp_path, path, words.SETTINGS[path].example)
+
+
+@pytest.mark.parametrize("path", [it for it in words.SETTINGS if words.SETTINGS[it].default])
+def test_a_default_that_is_written_out_changes_nothing(path: str, tmp_path: Path) -> None:
+    written = _load(tmp_path, path, words.SETTINGS[path].default)
+
+    assert written == _load(tmp_path, "version", "1")
+
+
+def _load(directory: Path, path: str, value: str) -> Settings:
+    """Load the small file with one setting written into it."""
+    document = json.loads(json.dumps(LEAST))
+    place: Any = document
+    *names, last = path.replace("[]", ".[]").split(".")
+    for name in names:
+        if name == "[]":
+            place = place[0]
+        else:
+            place = place.setdefault(NAMES[names[0]] if name == "NAME" else name, {})
+    place[last] = value
+    file = directory / "trimtab.yaml"
+    file.write_text(_flow(document))
+    loaded = load(file, {"OTLP_KEY": "x"})
+    return replace(loaded, lines={}, unset=())
+
+
+def _flow(value: Any) -> str:  # noqa: ANN401 -- YAML
+    """Write YAML in which every text stands as it is."""
+    match value:
+        case {**members}:
+            return "{" + ", ".join(f"{name}: {_flow(it)}" for name, it in members.items()) + "}"
+        case [*items]:
+            return "[" + ", ".join(_flow(it) for it in items) + "]"
+        case _:
+            return str(value)

@@ -1,0 +1,676 @@
+# A program of its own, outside any package.
+# ruff: noqa: E501
+"""What the reference says in words: one sentence for each thing that the code cannot explain.
+
+`tools/reference.py` finds the things in the code and looks their sentences up here. A thing
+without a sentence, and a sentence without a thing, fail `tests/docs/test_reference.py`.
+"""
+
+from typing import NamedTuple
+
+ARGUMENTS = {
+    "init DIRECTORY": "Where to write; here by default.",
+    "keys revoke KEY_ID": "Id of the key, as `trimtab keys list` shows it.",
+    "accounts create NAME": "What the person is called; lower-case letters and digits.",
+    "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
+    "tenants suspend TENANT": "Id of the tenant.",
+    "tenants resume TENANT": "Id of the tenant.",
+    "changes undo SEQ": "Number of the change, as `trimtab changes list` shows it.",
+    "trace REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
+    "tail WORDS": "Filters, joined by `and`; see [Filters](#filters).",
+    "local-models pull NAME": "Name of a model, as `trimtab local-models list` shows it.",
+    "local-models serve NAME": "Name of a pulled model.",
+}
+
+OPTION_DEFAULTS = {
+    "--home": "`TRIMTAB_HOME`, else `.trimtab`",
+    "--config": "`TRIMTAB_CONFIG`, else `trimtab.yaml` here, else the demo",
+    "--host": "of the file",
+    "--port": "of the file",
+}
+
+EXIT_CODES = {
+    0: "Done.",
+    1: "The answer is no: `check` found an error, a key may not call the model, or the change log is broken.",
+    2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
+    3: "Inconclusive; kept for verdicts, no command uses it yet.",
+    4: "Could not: something the command needs is away.",
+}
+
+FILTERS = {
+    "tenant": "Id of the tenant.",
+    "feature": "Part of the app, as the request named it.",
+    "model": "Model as the app named it.",
+    "provider": "Provider that served the last attempt.",
+    "key": "Id of the key.",
+    "status": "How the request ended.",
+    "error": "Error code; see [errors](errors.md).",
+    "origin": "Why the request ran.",
+    "trace": "Trace id, 32 hex digits.",
+    "latency_ms": "Took at least so many milliseconds.",
+    "since": "Not older than this; an age or an instant in UTC.",
+    "until": "Older than this; an age or an instant in UTC.",
+}
+
+FILTER_VALUES = {
+    "latency_ms": "`>2000`",
+    "since": "`24h`, `30m`, `2026-04-25`",
+    "until": "`24h`, `30m`, `2026-04-25`",
+}
+
+
+class Setting(NamedTuple):
+    """What a member of the file takes, and what it means.
+
+    Attributes:
+        default: As it would be written; `None` if there is none, then `unsaid` says what holds.
+        example: A value that is accepted.
+    """
+
+    takes: str
+    example: str
+    meaning: str
+    default: str | None = None
+    unsaid: str = "required"
+
+
+_NONE = "not set"
+_MODELS = "list of model names"
+_LIMIT = "whole number, at least 1"
+
+SETTINGS = {
+    "version": Setting("`1`", "1", "Version of the file's form."),
+    "gateway.listen": Setting(
+        "host:port",
+        "127.0.0.1:8080",
+        "Where apps connect; `TRIMTAB_LISTEN` and the options `--host` and `--port` win over it.",
+        "127.0.0.1:8080",
+    ),
+    "gateway.max_body": Setting(
+        "size",
+        "64MiB",
+        "Requests with a larger body are refused with 413 `body_too_large`.",
+        "32MiB",
+    ),
+    "gateway.drain": Setting(
+        "duration",
+        "10s",
+        "How long running streams may take to finish when the gateway stops.",
+        "30s",
+    ),
+    "gateway.admin_key": Setting(
+        "reference",
+        "env:TRIMTAB_ADMIN_KEY",
+        "Token that opens the admin API to programs, with every right.",
+        unsaid="programs stay out",
+    ),
+    "providers.NAME.wire": Setting(
+        "`openai`, `anthropic` or `caller`",
+        "openai",
+        "What the provider speaks; `caller` means both, so that a request keeps the wire it came in.",
+    ),
+    "providers.NAME.url": Setting(
+        "URL", "https://api.openai.com/v1", "Base URL, as the provider's own SDK would take it."
+    ),
+    "providers.NAME.key": Setting(
+        "reference or `none`",
+        "env:OPENAI_API_KEY",
+        "The account's credential, read when the account is first used.",
+        "none",
+    ),
+    "providers.NAME.on_client_gone": Setting(
+        "`drain`, `cancel` or `cancel_free`",
+        "drain",
+        "What happens upstream when the caller hangs up: read on to the end, close a call that is billed for what it produced, or close one that is then free.",
+        "cancel",
+    ),
+    "providers.NAME.prices_as": Setting(
+        "name",
+        "openai",
+        "Name under which the price list knows this provider's models.",
+        unsaid="its own name",
+    ),
+    "providers.NAME.allow_private_network": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether the provider may live on this machine or a private network; without it such addresses are refused, also when a name leads there.",
+        "false",
+    ),
+    "providers.NAME.ca_file": Setting(
+        "path", "/etc/ssl/own.pem", "PEM file of one more trusted root certificate.", unsaid=_NONE
+    ),
+    "models.NAME.kind": Setting(
+        "`alias` or `freezer`",
+        "alias",
+        "An alias may be moved to another target; a freezer is pinned to a dated model.",
+    ),
+    "models.NAME.to": Setting(
+        "provider/model",
+        "sim/large-2026-01-15",
+        "The target: a provider of this file and the model as that provider names it.",
+    ),
+    "models.NAME.timeouts.connect": Setting(
+        "duration", "2s", "How long connecting may take.", "5s"
+    ),
+    "models.NAME.timeouts.first_token": Setting(
+        "duration", "30s", "How long a stream may take to its first content.", "60s"
+    ),
+    "models.NAME.timeouts.between_tokens": Setting(
+        "duration", "30s", "How long a stream may be silent after that.", "60s"
+    ),
+    "models.NAME.timeouts.total": Setting(
+        "duration", "5m", "How long an attempt may take in all, streamed or not.", "10m"
+    ),
+    "models.NAME.review_by": Setting(
+        "date",
+        "2099-06-30",
+        "For freezers: `trimtab check` warns in the 30 days before this day and fails after it.",
+        unsaid=_NONE,
+    ),
+    "models.NAME.undated_ok": Setting(
+        "text",
+        "pinned by contract",
+        "For freezers: the reason why the target has no date in its name.",
+        unsaid=_NONE,
+    ),
+    "tiers.NAME.models": Setting(
+        _MODELS,
+        "[chat, sim/*]",
+        "What tenants of the tier may call; `provider/*` allows every model of a provider by its own name.",
+        "[]",
+    ),
+    "tiers.NAME.limits.requests_per_minute": Setting(
+        _LIMIT, "3_000", "Requests a tenant may make each minute.", unsaid="unlimited"
+    ),
+    "tiers.NAME.limits.tokens_per_minute": Setting(
+        _LIMIT, "40_000", "Tokens, in and out, a tenant may use each minute.", unsaid="unlimited"
+    ),
+    "tiers.NAME.limits.parallel": Setting(
+        _LIMIT, "4", "Requests of a tenant that may run at once.", unsaid="unlimited"
+    ),
+    "tiers.NAME.content": Setting(
+        "`full`, `redacted` or `none`",
+        "none",
+        "How much of what people wrote is kept; nothing redacts yet, so `redacted` keeps as little as `none`.",
+        "full",
+    ),
+    "tiers.NAME.durability": Setting(
+        "`group` or `strict`",
+        "strict",
+        "What the last byte of an answer waits for: the write of its record, or the disk as well.",
+        "group",
+    ),
+    "tenants.NAME.tier": Setting("name of a tier", "free", "The contract class of the tenant."),
+    "tenants.NAME.timezone": Setting(
+        "IANA time zone",
+        "Europe/Rome",
+        "Where the tenant's days begin, in the ledger and its daily sums.",
+        "UTC",
+    ),
+    "tenants.NAME.models": Setting(
+        _MODELS, "[chat]", "Replaces the tier's list.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.limits.requests_per_minute": Setting(
+        _LIMIT, "60", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.limits.tokens_per_minute": Setting(
+        _LIMIT, "40_000", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.limits.parallel": Setting(
+        _LIMIT, "4", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.content": Setting(
+        "`full`, `redacted` or `none`", "none", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.durability": Setting(
+        "`group` or `strict`", "strict", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "keys[].name": Setting("name", "my-app", "What the key is for."),
+    "keys[].tenant": Setting("name of a tenant", "acme", "Who pays for what the key calls."),
+    "keys[].id": Setting(
+        "12 of a-z and 0-9", "7hq2m9xkd4wp", "The characters between `tt_..._` and the secret."
+    ),
+    "keys[].sha256": Setting(
+        "64 hex digits, or a reference to them",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "SHA-256 of the whole key text; the text itself is never in a file.",
+    ),
+    "keys[].models": Setting(
+        _MODELS, "[chat]", "Narrows what the tenant may call.", unsaid="as the tenant"
+    ),
+    "keys[].expires": Setting("date", "2099-12-31", "Last day the key works, UTC.", unsaid="never"),
+    "prices.unknown_model": Setting(
+        "`reject` or `meter_unknown`",
+        "meter_unknown",
+        "What happens to a request whose target has no price: refuse it, or serve it at a cost that is unknown.",
+        "reject",
+    ),
+    "prices.overrides": Setting(
+        "map",
+        "{sim/*: {input: 3, output: 15}}",
+        "Prices over the built-in list, by pattern of `provider/model`; see [models and prices](models.md#prices-of-your-own).",
+        "{}",
+    ),
+    "telemetry.exporters[].name": Setting(
+        "name",
+        "collector",
+        "Names the exporter's place in the spool; under a new name it starts anew.",
+        "otlp",
+    ),
+    "telemetry.exporters[].endpoint": Setting(
+        "URL",
+        "http://127.0.0.1:4318",
+        "Base URL of an OTLP receiver (HTTP, protobuf); `/v1/traces` is added unless it ends so.",
+    ),
+    "telemetry.exporters[].headers": Setting(
+        "map of references",
+        "{x-api-key: env:OTLP_KEY}",
+        "Sent with each batch; every value is a reference.",
+        "{}",
+    ),
+    "telemetry.exporters[].content": Setting(
+        "`none`",
+        "none",
+        "How much of what people wrote is sent; nothing is the only choice.",
+        "none",
+    ),
+    "telemetry.exporters[].ca_file": Setting(
+        "path", "/etc/ssl/own.pem", "PEM file of one more trusted root certificate.", unsaid=_NONE
+    ),
+    "log_line.stdout": Setting(
+        "`true` or `false`",
+        "true",
+        "Copies the log line of each request to standard output of the keeper.",
+        "false",
+    ),
+}
+
+ENVIRONMENT = {
+    "TRIMTAB_CONFIG": (
+        "`trimtab.yaml` if it is here, else the demo",
+        "Configuration file, where no `--config` is given.",
+    ),
+    "TRIMTAB_LISTEN": (
+        "`gateway.listen`",
+        "Address to listen on, as host:port; wins over the file, and `--host` and `--port` win over it.",
+    ),
+    "TRIMTAB_HOME": (
+        "`.trimtab`",
+        "State directory, where no `--home` is given: change log, records, content, spool, log, keys.",
+    ),
+    "TRIMTAB_ENV": (
+        "`dev`",
+        "Name of the deployment, 2 to 8 lower-case letters; it is part of new keys and of every record.",
+    ),
+}
+
+FOREIGN_ENVIRONMENT = {
+    "HTTPS_PROXY": ("none", "Proxy for providers and receivers that are reached by HTTPS."),
+    "NO_PROXY": ("none", "Hosts that are reached without the proxy."),
+}
+
+
+class Remedy(NamedTuple):
+    """What to do about an error, and who."""
+
+    who: str
+    what: str
+
+
+_APP, _OPERATOR, _ANYBODY = "app", "operator", "app, later"
+
+REMEDIES = {
+    "internal": Remedy(
+        _OPERATOR, "Report it with the request id; the worker's log has the traceback."
+    ),
+    "invalid_request": Remedy(_APP, "Correct what `param` and the message name."),
+    "unsupported": Remedy(_APP, "Use a route of [routes](routes.md); nothing raises this yet."),
+    "unsupported_by_target": Remedy(_APP, "Call the model on the wire its provider speaks."),
+    "body_too_large": Remedy(_APP, "Send less, or raise `gateway.max_body`."),
+    "request_timeout": Remedy(_APP, "Send the body within 30 seconds."),
+    "unauthenticated": Remedy(
+        _APP,
+        "Send a key made with `trimtab keys create`, as `authorization: Bearer` or `x-api-key`.",
+    ),
+    "key_revoked": Remedy(_OPERATOR, "Make a new key; a revoked one stays so."),
+    "key_expired": Remedy(_OPERATOR, "Make a new key with a later `--expires`."),
+    "tenant_suspended": Remedy(
+        _OPERATOR, "Find out why in `trimtab changes list`, then `trimtab tenants resume`."
+    ),
+    "field_not_allowed": Remedy(_APP, "Drop `x-trimtab-tenant`, or send the key of that tenant."),
+    "model_not_allowed": Remedy(
+        _OPERATOR,
+        "Add the model to the tenant, its tier or the key, or call one of `GET /v1/models`.",
+    ),
+    "model_not_found": Remedy(
+        _APP, "Call a model of `GET /v1/models`, or add it to `trimtab.yaml`."
+    ),
+    "price_unknown": Remedy(
+        _OPERATOR,
+        "Add a price under `prices.overrides`, or set `prices.unknown_model: meter_unknown`.",
+    ),
+    "content_blocked": Remedy(
+        _APP, "Change the text; there are no guards yet, so nothing raises this."
+    ),
+    "forbidden": Remedy(
+        _OPERATOR,
+        "Ask an admin for the right the message names, or send the form from the console itself.",
+    ),
+    "not_found": Remedy(_APP, "Look at the path and the id."),
+    "record_not_found": Remedy(
+        _OPERATOR, "Ask again in a second if the request is new, else look at the id."
+    ),
+    "record_erased": Remedy(_OPERATOR, "Nothing: only its figures are kept. Nothing erases yet."),
+    "rate_limited": Remedy(_ANYBODY, "Wait as long as `retry-after` says, or raise the limit."),
+    "parallel_limited": Remedy(_ANYBODY, "Wait for a request to end, or raise `parallel`."),
+    "recorder_unavailable": Remedy(
+        _OPERATOR,
+        "Make room on the disk of the state directory; nothing is served that cannot be recorded.",
+    ),
+    "draining": Remedy(_ANYBODY, "Try again: the worker is stopping and another one takes over."),
+    "provider_error": Remedy(
+        _ANYBODY, "Try again later; the record has the provider's own reason."
+    ),
+    "provider_bad_output": Remedy(
+        _ANYBODY, "Try again; if it stays, look at what the provider sends."
+    ),
+    "provider_auth": Remedy(
+        _OPERATOR,
+        "Set the credential that the provider's `key` refers to, and restart the gateway.",
+    ),
+    "provider_rate_limited": Remedy(_ANYBODY, "Slow down, or ask the provider for more."),
+    "provider_overloaded": Remedy(
+        _ANYBODY, "Try again later, or move the alias to another target."
+    ),
+    "provider_timeout": Remedy(_ANYBODY, "Try again, or raise the model's `timeouts`."),
+    "provider_refused": Remedy(
+        _APP, "Read the provider's answer, which is relayed as it is, and change the request."
+    ),
+    "stream_truncated": Remedy(
+        _ANYBODY, "Try again; what was received is incomplete and was charged as used."
+    ),
+    "stream_stalled": Remedy(_ANYBODY, "Try again, or raise `timeouts.between_tokens`."),
+    "settings_invalid": Remedy(
+        _OPERATOR, "Correct what the message names, then run `trimtab check`."
+    ),
+    "change_conflict": Remedy(_OPERATOR, "Look at what changed and decide again."),
+}
+
+RECORD_CODES = {
+    "worker_lost": "The worker died before it wrote how the request ended; it is charged for what its frames prove.",
+}
+
+FIELDS = {
+    "request_id": "Names the request: `r_` and a ULID.",
+    "tenant_id": "Who pays.",
+    "tier": "Contract class of the tenant.",
+    "key_id": "Id of the key that was sent.",
+    "feature": "Part of the app, as the request named it; `default` if it did not.",
+    "origin": "Why the request ran; always `live` in this version.",
+    "origin_request_id": "Request that this one repeats; not set yet.",
+    "wire": "Dialect the caller spoke: `openai.chat` or `anthropic.messages`.",
+    "stream": "Whether a stream was asked for.",
+    "config_seq": "Number of the change the request ran under.",
+    "model_requested": "Model as the app named it.",
+    "model_response": "Model as the provider named it in its answer.",
+    "provider": "Provider of the last attempt, by its name in `trimtab.yaml`.",
+    "target": "Target of the last attempt, as provider/model.",
+    "prompt_name": "Name of the prompt; not set yet.",
+    "prompt_version": "Version of the prompt; not set yet.",
+    "prompt_hash": "Hash of the rendered prompt; not set yet.",
+    "experiment": "Experiment the request was part of; not set yet.",
+    "arm": "Arm it was given; not set yet.",
+    "input_tokens": "Tokens read, cached ones included.",
+    "cached_tokens": "Tokens read from the provider's cache.",
+    "cache_write_tokens": "Tokens written to the provider's cache.",
+    "output_tokens": "Tokens written, reasoning included.",
+    "reasoning_tokens": "Tokens of reasoning within the output.",
+    "usage_source": "Where the token counts come from: `provider`, `partial`, `estimated` or `none`.",
+    "cost_nano": "Exact cost in nano-USD; absent if a price is unknown.",
+    "price_version": "Names the whole set of prices that was in force.",
+    "ttft_us": "Microseconds from admission to the first content.",
+    "latency_us": "Microseconds from admission to the end.",
+    "guardrail_decision": "What the guards decided; always `allow` in this version.",
+    "tool_call_count": "Tool calls in the answer.",
+    "attempt_count": "Tries at a target; 0 if the request was refused before.",
+    "fallback_used": "Whether another target than the first answered; always false in this version.",
+    "status": "How it ended: `ok`, `error`, `blocked`, `rejected`, `cancelled`, `truncated` or `lost`.",
+    "error_code": "Why it failed; see [errors](errors.md).",
+    "http_status": "HTTP status: on the root and in the record the caller's (0 if nobody knows), on an attempt the provider's.",
+    "replay": "Whether the stored content is enough to ask again: `full`, `partial` or `none`.",
+    "sampling_rule": "Why the trace was kept; always `all` in this version.",
+    "adjusted_count": "How many requests the trace stands for.",
+}
+
+LOG_KEYS = {
+    "ts": "Instant of admission, UTC, to the millisecond.",
+    "model": FIELDS["model_requested"],
+    "cost_usd": "Exact cost in USD; null if a price is unknown.",
+    "latency_ms_total": "Milliseconds from admission to the end.",
+    "judge_score": "Score of a judge; not set yet.",
+    "event": "What the line is about; always `request`.",
+    "v": "Version of the line's form.",
+    "trace_id": "Trace id, 32 hex digits; the caller's if it sent `traceparent`.",
+    "attempts": FIELDS["attempt_count"],
+    "ttft_ms": "Milliseconds from admission to the first content.",
+    "stages_ms": "Milliseconds of each stage of the request path.",
+    "retrieved": "Documents that were retrieved; empty in this version.",
+    "tool_calls": FIELDS["tool_call_count"],
+    "fallback": FIELDS["fallback_used"],
+}
+
+ATTRIBUTES = {
+    "tenant.id": "The tenant again, under the name many backends group by.",
+    "trimtab.sampling.keep": "`true` or `false`, as text: whether the trace is to be kept.",
+    "trimtab.total_tokens": "Tokens in and out.",
+    "trimtab.cost.usd": "Cost in USD as a float, for charts; `trimtab.cost.nano_usd` is exact.",
+    "error.type": "The error code, on a span that failed.",
+    "http.request.method": "Method of the request.",
+    "http.route": "Route of the request.",
+    "trimtab.assign_reason": "Why that arm was given; not set yet.",
+    "trimtab.hold.nano_usd": "Money held before the call; not set yet.",
+    "trimtab.budget_left.nano_usd": "What was left of the budget; not set yet.",
+    "trimtab.funded_model": "Model the budget allowed; not set yet.",
+    "trimtab.attempt.n": "Number of the attempt, from 1.",
+    "trimtab.attempt.target": "Target of the attempt, as provider/model.",
+    "trimtab.attempt.cancelled": "Whether the attempt was closed because the caller had gone.",
+    "trimtab.attempt.usage_source": "Where the attempt's token counts come from.",
+    "trimtab.attempt.cost.nano_usd": "Exact cost of the attempt in nano-USD.",
+    "trimtab.attempt.cost.usd": "Cost of the attempt in USD as a float.",
+    "trimtab.attempt.provider_request_id": "The provider's own id of the call.",
+    "trimtab.collapsed": "How many attempts this span stands for, when a trace has more than 64 spans.",
+    "gen_ai.provider.name": "The provider, by its name in `trimtab.yaml`.",
+    "gen_ai.operation.name": "The operation, such as `chat`.",
+    "gen_ai.request.model": "Model as it was sent to the provider.",
+    "gen_ai.request.stream": "Whether a stream was asked for.",
+    "gen_ai.response.model": "Model as the provider named it.",
+    "gen_ai.response.id": "Id of the provider's answer; on the last attempt.",
+    "gen_ai.response.finish_reasons": "Why the answer ended; on the last attempt.",
+    "gen_ai.response.time_to_first_chunk": "Seconds from the start of the attempt to its first content.",
+    "gen_ai.usage.input_tokens": "Tokens read, cached ones included.",
+    "gen_ai.usage.output_tokens": "Tokens written.",
+    "gen_ai.usage.cache_read.input_tokens": "Tokens read from the provider's cache.",
+    "gen_ai.usage.cache_creation.input_tokens": "Tokens written to the provider's cache.",
+    "gen_ai.usage.reasoning.output_tokens": "Tokens of reasoning; on the last attempt.",
+    "gen_ai.prompt.name": "Name of the prompt; not set yet.",
+    "gen_ai.conversation.id": "Conversation, as the request named it.",
+}
+
+RESOURCE = {
+    "service.name": "Always `trimtab`.",
+    "service.instance.id": "The worker, as `gateway-1`.",
+    "service.version": "Version of Trimtab.",
+    "deployment.environment.name": "The deployment, as `TRIMTAB_ENV` names it.",
+}
+
+RESPONSE_HEADERS = {
+    "x-trimtab-request-id": "Names the request, for `trimtab trace`.",
+    "x-request-id": "The same; the OpenAI SDK shows it as `_request_id`.",
+    "request-id": "The same; the Anthropic SDK shows it as `_request_id`.",
+    "x-trimtab-trace-id": "Trace id of the request.",
+    "x-trimtab-config": "Number of the change the request ran under; 0 if it was refused before that was known.",
+    "x-trimtab-target": "Target of the last attempt.",
+    "x-trimtab-attempts": "Number of attempts, if there was one.",
+    "x-trimtab-usage": "Where the token counts come from; not on streams, whose last comment says it.",
+    "x-trimtab-cost-usd": "Exact cost in USD; absent if unknown, and not on streams, whose last comment says it.",
+    "x-trimtab-error": "The error code, on a refusal.",
+    "x-should-retry": "Whether the SDKs may try again by themselves.",
+    "retry-after": "Seconds to wait, where a retry makes sense.",
+    "retry-after-ms": "The same in milliseconds.",
+}
+
+REQUEST_HEADERS = {
+    "authorization": "The key, as `Bearer tt_...`.",
+    "x-api-key": "The key, as the Anthropic SDK sends it.",
+    "anthropic-version": "Goes along to the provider; on `GET /v1/models` it asks for Anthropic's form of the list.",
+    "anthropic-beta": "Goes along to the provider.",
+    "openai-beta": "Goes along to the provider.",
+    "traceparent": "W3C trace context; the request becomes part of that trace.",
+    "tracestate": "Kept and exported with the trace.",
+    "x-stainless-retry-count": "How often the SDK tried before; kept in the record.",
+    "x-trimtab-feature": "Part of the app the request is for.",
+    "x-trimtab-user": "End user of the app; only a keyed hash is kept.",
+    "x-trimtab-conversation": "Conversation the request is part of.",
+    "x-trimtab-tenant": "Tenant the app believes it is; refused if the key is another's.",
+}
+
+BODY_MEMBERS = {
+    "feature": "Part of the app the request is for: lower-case letters, digits, `.`, `_` or `-`.",
+    "user": "End user of the app; only a keyed hash is kept.",
+    "conversation": "Conversation the request is part of.",
+    "tags": "Up to 16 pairs of short texts, kept in the record and the ledger.",
+}
+
+GATEWAY_ROUTES = {
+    "POST /v1/chat/completions": "OpenAI Chat Completions, streamed or not.",
+    "POST /v1/messages": "Anthropic Messages, streamed or not.",
+    "GET /v1/models": "Models the key may call; those that only `provider/*` allows are not listed.",
+    "GET /v1/models/{id}": "One model, also one that only `provider/*` allows.",
+    "GET /healthz": "200 while the process lives.",
+    "GET /readyz": "200 once it has a configuration and takes requests, else 503.",
+    "/console": "Passed on to the keeper: the console.",
+    "/admin/v1/": "Passed on to the keeper: the admin API.",
+    "/": "Passed on to the keeper, which leads on to the console.",
+}
+
+PAGES = {
+    "GET /console": "Overview: traffic, errors, latency and cost.",
+    "GET /console/live": "The figures of the overview, for its own refresh.",
+    "GET /console/login": "Form to log in.",
+    "POST /console/login": "Logs in; five failures a minute and account are allowed.",
+    "POST /console/logout": "Logs out.",
+    "GET /console/requests": "Requests, with a filter.",
+    "GET /console/requests/{id}": "One request: verdict, waterfall, usage, cost, and what people wrote for those with the right `content`.",
+    "GET /console/tenants": "Tenants with their limits, traffic and kill switch.",
+    "GET /console/tenants/{id}/suspend": "Asks for the reason of a suspension.",
+    "POST /console/tenants/{id}/suspend": "Suspends a tenant.",
+    "GET /console/tenants/{id}/resume": "Asks for the reason of a resumption.",
+    "POST /console/tenants/{id}/resume": "Resumes a tenant.",
+    "GET /console/changes": "The change log.",
+    "GET /console/changes/{seq}": "One change, before and after.",
+    "POST /console/changes/{seq}/undo": "Appends the inverse of a change.",
+}
+
+RIGHTS = {
+    "read": "See figures, requests without their content, tenants and changes.",
+    "draft": "Prepare changes; no route asks for it yet.",
+    "operate": "Suspend, resume and undo.",
+    "administer": "Make, list and revoke keys.",
+    "content": "Read what people wrote.",
+}
+
+SIM_ROUTES = {
+    "POST /v1/chat/completions": "OpenAI Chat Completions.",
+    "POST /v1/messages": "Anthropic Messages.",
+    "POST /v1/messages/count_tokens": "Counts the input tokens of a call; free.",
+    "POST /v1/embeddings": "OpenAI Embeddings.",
+    "GET /v1/models": "The simulator's models, in either form.",
+    "GET /_sim/bill": "What the simulator billed, by account and model, and its last lines.",
+    "GET /_sim/calls": "The last calls it saw, with headers and bodies.",
+    "GET /_sim/prices": "Its prices, in the form of `prices.overrides`.",
+    "GET /_sim/faults": "The rules in force, and the names of all faults.",
+    "PUT /_sim/faults": 'Replaces all rules: `{"faults": ["cut_after:3 rate=0.02"]}`.',
+    "POST /_sim/reset": "Forgets bill, calls, cache and rules.",
+}
+
+FAULTS = {
+    "status": "Answers with that status.",
+    "401": "Answers 401, as with a wrong key.",
+    "retry_after": "Answers 429 (or the `status`) with that `retry-after` header.",
+    "429_storm": "Answers 429 to every call of the model for so many seconds.",
+    "reset": "Resets the connection without an answer.",
+    "hang": "Says nothing until the caller is gone; what was read is billed.",
+    "slow_headers": "Waits before the status line.",
+    "slow_first": "Waits before the first content.",
+    "error_after_preamble": "Starts a stream, then sends an error event before any content.",
+    "cut_after": "Closes the stream after so many content events.",
+    "stall_after": "Falls silent after so many content events.",
+    "bad_line": "Puts so many unreadable lines into the stream.",
+    "no_done": "Ends the stream without its terminal event.",
+    "no_usage": "Leaves usage out.",
+    "usage_zero": "Tells a usage of zero.",
+    "usage_repeated": "Tells usage more than once.",
+    "usage_after_finish": "Tells usage so many seconds after the answer has ended.",
+    "usage_string": "Tells usage as text instead of numbers.",
+    "args_in_first_delta": "Sends a tool's arguments in the first event of the call.",
+    "refusal": "Refuses to answer, with that finish reason.",
+    "empty": "Answers with nothing.",
+    "huge": "Answers with so many tokens.",
+    "wrong_model": "Names another model in the answer than was asked for.",
+}
+
+FAULT_OPTIONS = {
+    "rate": ("`rate=0.02`", "Share of the calls that are hit; all by default."),
+    "model": ("`model=sim/large`", "Only calls of that model."),
+    "account": ("`account=KEY`", "Only calls that showed that key."),
+    "window": ("`window=10-20`", "Only in those seconds after the rules were set."),
+}
+
+SCRIPT = {
+    "answer": (
+        "`[[sim: answer=Yes, it does]]`",
+        "The text of the answer, to the next entry or the end.",
+    ),
+    "tool": (
+        '`[[sim: tool=lookup({"q": 1})]]`',
+        "Calls a tool with those arguments; may be given more than once.",
+    ),
+    "tokens": ("`[[sim: tokens=487]]`", "Makes the text exactly that long."),
+}
+
+LATENCIES = {
+    "instant": "As fast as it can.",
+    "chatgpt-like": "First token after about 0.45 s, then one about every 18 ms.",
+    "slow": "First token after about 3 s, then one about every 90 ms.",
+    "cold": "First token after about 9 s, then one about every 30 ms.",
+}
+
+PRICE_MEMBERS = {
+    "input": "USD per million input tokens that are not cached.",
+    "cache_read": "USD per million tokens read from the cache.",
+    "cache_write_5m": "USD per million tokens written to the cache for 5 minutes.",
+    "cache_write_30m": "USD per million tokens written to the cache for 30 minutes.",
+    "cache_write_1h": "USD per million tokens written to the cache for 1 hour.",
+    "cache_write_12h": "USD per million tokens written to the cache for 12 hours.",
+    "output": "USD per million output tokens, reasoning included.",
+    "input_audio": "USD per million input tokens of audio.",
+    "cache_read_audio": "USD per million cached tokens of audio.",
+    "output_audio": "USD per million output tokens of audio.",
+    "web_search": "USD for each web search.",
+    "request": "USD for each request.",
+    "discount": "Share taken off the list price, as `12%` or `0.12`; alone, without prices.",
+    "multiplier": "What the list price is multiplied by, as `1.1`; alone, without prices.",
+    "from": "First day it holds, UTC, as `2027-01-01`.",
+    "to": "First day it no longer holds, UTC.",
+    "context": "Kind of service it prices, such as `{service_tier: priority}`; the ordinary one by default.",
+}
+
+RECORD_STATUSES = {
+    "ok": "Answered.",
+    "error": "The provider or Trimtab failed.",
+    "blocked": "A guard blocked it; not used yet.",
+    "rejected": "Refused before any provider was asked.",
+    "cancelled": "The caller hung up.",
+    "truncated": "The stream was cut after its first content.",
+    "lost": "The worker died before it wrote how the request ended.",
+}
