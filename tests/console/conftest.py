@@ -120,6 +120,9 @@ class Stores:
     async def account(self, name: str) -> Account | None:
         return self.people.get(name)
 
+    async def accounts(self) -> tuple[Account, ...]:
+        return tuple(self.people.values())
+
     async def acknowledge(self, ack: Acknowledgement) -> None:
         raise NotImplementedError
 

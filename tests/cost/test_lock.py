@@ -95,14 +95,14 @@ def test_an_edited_file_is_refused() -> None:
 def test_what_is_no_price_is_refused(old: bytes, new: bytes) -> None:
     raw = encode_lock(build_lock("x", [row("a")]))
 
-    with pytest.raises(SettingsInvalid, match=r"cannot be read: .*; restore it"):
+    with pytest.raises(SettingsInvalid, match=r"cannot be read: .*; restore the file"):
         decode_lock(raw.replace(old, new))
 
 
 def test_another_schema_is_refused() -> None:
     raw = encode_lock(build_lock("x", [row("a")])).replace(b'"schema":1', b'"schema":2')
 
-    with pytest.raises(SettingsInvalid, match="has schema 2, not 1; run"):
+    with pytest.raises(SettingsInvalid, match="has schema 2, not 1; restore"):
         decode_lock(raw)
 
 

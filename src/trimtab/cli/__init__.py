@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Command] = {
     "init": Command("trimtab.cli.init:command", "Write a commented starter file."),
     "keys": Command("trimtab.cli.keys:command", "Make, list and revoke keys."),
     "tenants": Command("trimtab.cli.tenants:command", "List, suspend and resume tenants."),
+    "accounts": Command("trimtab.cli.accounts:command", "Who may log in to the console."),
     "changes": Command("trimtab.cli.changes:command", "Show and undo what was changed."),
     "trace": Command("trimtab.cli.trace:trace", "Show what happened in one request."),
     "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),

@@ -24,7 +24,13 @@ def command() -> None:
 @command.command(name="list")
 @click.option("--pointer", help="Only what moved this, as model/chat or tenant/acme.")
 @click.option("--before", type=click.IntRange(min=1), help="Only changes below this number.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    help="Most changes to list.",
+)
 @_home
 @_json
 def list_(

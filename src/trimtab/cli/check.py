@@ -158,9 +158,9 @@ def _print(
     click.echo(f"tenant {grant.tenant.id} ({grant.tier.name})   key {grant.key.id}")
     for _, unit, value, origin in limits:
         text = "unlimited" if value is None else f"{value:,}"
-        click.echo(f"  limit    {text + unit:<24}{origin}")
-    click.echo(f"  models   {', '.join(models[0]) or 'none':<24}{models[1]}")
-    click.echo(f"  content  {grant.content:<24}durability {grant.durability}")
+        click.echo(f"  limit    {text + unit:<22}  {origin}")
+    click.echo(f"  models   {', '.join(models[0]) or 'none':<22}  {models[1]}")
+    click.echo(f"  content  {grant.content:<22}  durability {grant.durability}")
 
 
 def _print_target(name: str, model: Model | None, *, allowed: bool) -> None:

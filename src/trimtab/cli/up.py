@@ -86,21 +86,25 @@ def _welcome(url: str, start: Start) -> str:
     lines += [f"  key of {tenant:<8} {key}" for tenant, key in keys.items()]
     if not keys:
         lines.append("  make a key     trimtab keys create --tenant TENANT --name my-app")
-    lines += ["", *_snippets(url, next(iter(keys.values()), "$TRIMTAB_KEY"))]
+    model = next(iter(start.settings.models), "MODEL")
+    lines += ["", *_snippets(url, model, next(iter(keys.values()), None))]
     return "\n".join(lines)
 
 
-def _snippets(url: str, key: str) -> list[str]:
+def _snippets(url: str, model: str, key: str | None) -> list[str]:
+    """Write what can be pasted: into a shell, and into Python."""
     body = json.dumps(
-        {"model": "chat", "messages": [{"role": "user", "content": "What is a trim tab?"}]}
+        {"model": model, "messages": [{"role": "user", "content": "What is a trim tab?"}]}
     )
+    quoted = "os.environ['TRIMTAB_KEY']" if key is None else f'"{key}"'
     return [
-        f'curl {url}/v1/chat/completions -H "authorization: Bearer {key}" \\',
+        f'curl {url}/v1/chat/completions -H "authorization: Bearer {key or "$TRIMTAB_KEY"}" \\',
         f"  -H 'content-type: application/json' -d '{body}'",
         "",
+        *(["import os"] if key is None else []),
         "from openai import OpenAI",
-        f'client = OpenAI(base_url="{url}/v1", api_key="{key}")',
-        'answer = client.chat.completions.create(model="chat",',
+        f'client = OpenAI(base_url="{url}/v1", api_key={quoted})',
+        f'answer = client.chat.completions.create(model="{model}",',
         '    messages=[{"role": "user", "content": "What is a trim tab?"}])',
         "print(answer.choices[0].message.content)",
         "",

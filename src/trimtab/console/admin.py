@@ -14,7 +14,6 @@ from trimtab.console.openapi import Call
 from trimtab.console.request import is_too_new, read_content
 from trimtab.console.requests import read_cursor, read_page, write_cursor
 from trimtab.console.wire import change_members, record_members, stored_members
-from trimtab.domain.change import Source
 from trimtab.domain.errors import InvalidRequest, RecordErased, RecordNotFound
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.record import ContentState
@@ -113,7 +112,7 @@ async def suspend_tenant(visit: Visit) -> object:
         TenantId(visit.param("id")),
         reason=body.reason,
         author=visit.author,
-        source=Source.CONSOLE,
+        source=visit.source,
         until_us=body.until_us,
     )
     return {"change": change_members(change)}
@@ -126,7 +125,7 @@ async def resume_tenant(visit: Visit) -> object:
         TenantId(visit.param("id")),
         reason=body.reason,
         author=visit.author,
-        source=Source.CONSOLE,
+        source=visit.source,
     )
     return {"change": change_members(change)}
 
@@ -152,7 +151,7 @@ async def create_key(visit: Visit) -> object:
         expires_us=body.expires_us,
         reason=body.reason,
         author=visit.author,
-        source=Source.CONSOLE,
+        source=visit.source,
     )
     return {"id": key.id, "key": key.text}
 
@@ -161,7 +160,7 @@ async def revoke_key(visit: Visit) -> object:
     """See `CALLS`."""
     body = _read(visit, Because)
     change = await visit.console.control.revoke_key(
-        KeyId(visit.param("id")), reason=body.reason, author=visit.author, source=Source.CONSOLE
+        KeyId(visit.param("id")), reason=body.reason, author=visit.author, source=visit.source
     )
     return {"change": change_members(change)}
 
@@ -177,7 +176,7 @@ async def undo_change(visit: Visit) -> object:
     """See `CALLS`."""
     body = _read(visit, Because)
     change = await visit.console.control.undo(
-        wanted_seq(visit), reason=body.reason, author=visit.author, source=Source.CONSOLE
+        wanted_seq(visit), reason=body.reason, author=visit.author, source=visit.source
     )
     return {"change": change_members(change)}
 

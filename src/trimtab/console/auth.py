@@ -16,7 +16,9 @@ from typing import NamedTuple
 import msgspec
 
 from trimtab.domain.clock import Clock
+from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.ids import Entropy
+from trimtab.domain.tenant import NAME
 from trimtab.store.base import Account, Accounts
 
 SESSION_US = 12 * 3600 * 1_000_000
@@ -97,9 +99,22 @@ async def ensure_admin(accounts: Accounts, entropy: Entropy) -> str | None:
     """Make the first account and return its password, to be shown once; `None` if it exists."""
     if await accounts.account(ADMIN) is not None:
         return None
+    return await renew_password(accounts, ADMIN, ADMIN, entropy)
+
+
+async def renew_password(accounts: Accounts, name: str, role: str, entropy: Entropy) -> str:
+    """Give an account, new or old, a role and a new password; ends its sessions.
+
+    Raises:
+        InvalidRequest: the name or the role is none.
+    """
+    if NAME.fullmatch(name) is None:
+        raise InvalidRequest(f"{name!r} is no name; use a-z, 0-9, '.', '_' and '-'", param="name")
+    if not rights_of(role):
+        raise InvalidRequest(f"{role!r} is no role; choose of {', '.join(RIGHTS)}", param="role")
     password = urlsafe_b64encode(entropy(TOKEN_BYTES)).decode().rstrip("=")
     stored = hash_password(password, entropy)
-    await accounts.put_account(Account(name=ADMIN, role=ADMIN, password=stored))
+    await accounts.put_account(Account(name=name, role=role, password=stored))
     return password
 
 

@@ -157,6 +157,12 @@ class Visit:
         """Name for the change log."""
         return self.actor.name if self.actor else "unknown"
 
+    @property
+    def source(self) -> Source:
+        """Where a change comes from: a program with the admin token, or a person."""
+        is_program = self.actor is not None and self.actor.csrf is None
+        return Source.API if is_program else Source.CONSOLE
+
     def may(self, right: Right) -> bool:
         """Whether the visitor holds a right."""
         return self.actor is not None and self.actor.may(right)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from trimtab.console.base import Console, Visit, see_other
 from trimtab.console.wire import parsed, pretty
-from trimtab.domain.change import Change, PointerKind, Source
+from trimtab.domain.change import Change, PointerKind
 from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
 
 PAGE_SIZE = 50
@@ -50,7 +50,7 @@ async def undo(visit: Visit) -> Response:
     try:
         reason = read_reason(visit.form.get("reason", ""))
         change = await visit.console.control.undo(
-            wanted_seq(visit), reason=reason, author=visit.author, source=Source.CONSOLE
+            wanted_seq(visit), reason=reason, author=visit.author, source=visit.source
         )
     except (InvalidRequest, SettingsInvalid) as exc:
         return await _show_one(visit, str(exc))

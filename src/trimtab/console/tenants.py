@@ -10,7 +10,7 @@ from trimtab.console.base import Console, Visit, see_other
 from trimtab.console.changes import find_change, read_reason, read_seq
 from trimtab.console.overview import DAY_US, HOUR_US, traffic
 from trimtab.control.snapshot import Grant, Snapshot
-from trimtab.domain.change import Change, Source
+from trimtab.domain.change import Change
 from trimtab.domain.errors import InvalidRequest, NotFound
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import Limits, Suspension, Tenant
@@ -70,7 +70,7 @@ async def suspend(visit: Visit) -> Response:
         TenantId(visit.param("id")),
         reason=reason,
         author=visit.author,
-        source=Source.CONSOLE,
+        source=visit.source,
         until_us=until_us,
     )
     return see_other(f"{PATH}?done={change.seq}")
@@ -83,7 +83,7 @@ async def resume(visit: Visit) -> Response:
     except InvalidRequest as exc:
         return await _ask(visit, "resume", str(exc))
     change = await visit.console.control.resume_tenant(
-        TenantId(visit.param("id")), reason=reason, author=visit.author, source=Source.CONSOLE
+        TenantId(visit.param("id")), reason=reason, author=visit.author, source=visit.source
     )
     return see_other(f"{PATH}?done={change.seq}")
 

@@ -1,4 +1,4 @@
-"""Turns the data of genai-prices into rows of the lock. Loaded by `trimtab prices update` only.
+"""Turns the data of genai-prices into rows of the lock. Loaded by `tools/prices.py` only.
 
 What the lock cannot say is left out, so that its model is unknown and refused: prices by the time
 of day, units no answer reports, images and video at a price of their own, names matched by a

@@ -1,6 +1,6 @@
 """The price lock: list prices as reviewed data, one row per line so that a diff can be read.
 
-Numbers are decimal strings; `cost.rates` compiles them. Rows are added by `trimtab prices update`;
+Numbers are decimal strings; `cost.rates` compiles them. Rows come from `cost.genai`;
 prices of one's own belong into `prices.overrides`, so an edited file is refused.
 """
 
@@ -123,11 +123,12 @@ def decode_lock(raw: bytes) -> Lock:
         lock = msgspec.json.decode(raw, type=Lock)
     except msgspec.DecodeError as exc:
         raise SettingsInvalid(
-            f"the price lock cannot be read: {exc}; restore it or run `trimtab prices update`"
+            f"the price lock cannot be read: {exc}; restore the file that came with this version"
         ) from exc
     if lock.schema != SCHEMA:
         raise SettingsInvalid(
-            f"the price lock has schema {lock.schema}, not {SCHEMA}; run `trimtab prices update`"
+            f"the price lock has schema {lock.schema}, not {SCHEMA}; restore the file of this"
+            " version"
         )
     if lock.price_version != _version(lock.rows):
         raise SettingsInvalid(
@@ -143,7 +144,7 @@ def shipped_lock() -> Lock:
 
 
 def faults(lock: Lock) -> list[str]:
-    """Say what is wrong with a lock that can be read; nothing is what `prices check` wants."""
+    """Say what is wrong with a lock that can be read; nothing is what its test wants."""
     return [*_repeated_ids(lock), *_bad_tiers(lock), *_bad_spans(lock)]
 
 

@@ -25,6 +25,7 @@ class Source(StrEnum):
     FILE = "file"
     CLI = "cli"
     CONSOLE = "console"
+    API = "api"
     SYSTEM = "system"
 
 

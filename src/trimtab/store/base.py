@@ -82,6 +82,10 @@ class Accounts(Protocol):
         """Find an account by name."""
         ...
 
+    async def accounts(self) -> tuple[Account, ...]:
+        """List all accounts, by name."""
+        ...
+
 
 class Need(Struct, frozen=True, kw_only=True):
     """What a request asks of one limit.

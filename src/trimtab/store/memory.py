@@ -70,6 +70,10 @@ class MemoryAccounts:
         """See `Accounts.account`."""
         return self._accounts.get(name)
 
+    async def accounts(self) -> tuple[Account, ...]:
+        """See `Accounts.accounts`."""
+        return tuple(account for _, account in sorted(self._accounts.items()))
+
 
 def _last(log: Sequence[Change], pointer: Pointer) -> Change | None:
     return next((change for change in reversed(log) if change.pointer == pointer), None)

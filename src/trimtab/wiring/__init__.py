@@ -15,8 +15,8 @@ from pathlib import Path
 from trimtab.control.changes import Control
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import Settings, load, locate
-from trimtab.store.base import RecordFilter
-from trimtab.store.files import replace_file
+from trimtab.store.base import Accounts, RecordFilter
+from trimtab.store.files import create_file
 from trimtab.store.filter_text import parse
 from trimtab.store.sqlite.control import SqliteControl
 from trimtab.store.sqlite.reading import SqliteReading
@@ -58,7 +58,8 @@ def environment() -> str:
         SettingsInvalid: it is not 2 to 8 lower-case letters.
     """
     name = os.environ.get(ENVIRONMENT_VARIABLE) or "dev"
-    if len(name) not in _ENVIRONMENT_CHARS or not (name.isascii() and name.islower()):
+    is_plain = name.isascii() and name.isalpha() and name.islower()
+    if len(name) not in _ENVIRONMENT_CHARS or not is_plain:
         raise SettingsInvalid(f"{ENVIRONMENT_VARIABLE} {name!r} is not 2 to 8 lower-case letters")
     return name
 
@@ -72,6 +73,11 @@ def control(at: Path) -> Control:
     """Open the change log of a state directory."""
     store = SqliteControl(at / "control.db")
     return Control(store, SystemClock(), os.urandom, environment=environment())
+
+
+def accounts(at: Path) -> Accounts:
+    """Open the list of people who may log in to the console."""
+    return SqliteControl(at / "control.db")
 
 
 def records(at: Path) -> SqliteReading:
@@ -88,7 +94,7 @@ def site_key(at: Path) -> bytes:
     """Read the key that all keyed hashes of this site come from; make it at the first start."""
     path = at / "site.key"
     if not path.exists():
-        replace_file(path, os.urandom(_SITE_KEY_BYTES))
+        create_file(path, os.urandom(_SITE_KEY_BYTES))
     return path.read_bytes()
 
 

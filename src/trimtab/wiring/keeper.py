@@ -67,9 +67,10 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     following = follower(home, clock, spool.worker_id)
     metering = meter(following)
     await following.start()
+    store = SqliteRecording(home)
     recorder = Recorder(
         home,
-        SqliteRecording(home),
+        store,
         spool,
         Lose(
             metering,
@@ -95,6 +96,8 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     spool.close()
+    store.close()
+    wiring.keeper_socket(home).unlink(missing_ok=True)
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome

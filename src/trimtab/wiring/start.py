@@ -17,7 +17,6 @@ from trimtab.store.sqlite.control import SqliteControl
 
 SIM = "sim"
 SMOLLM2 = "smollm2"
-DEMO_KEY = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ async def _demo_keys(home: Path, settings: Settings, author: str) -> Sequence[tu
     for tenant in settings.tenants:
         key = await control.create_key(
             tenant,
-            name=DEMO_KEY,
+            name=f"demo-{tenant}",
             models=None,
             expires_us=None,
             reason="first start of the demo",

@@ -107,6 +107,12 @@ class SqliteControl:
             row = connection.execute(_SQL["account"], (name,)).fetchone()
         return None if row is None else Account(name=row[0], role=row[1], password=row[2])
 
+    async def accounts(self) -> tuple[Account, ...]:
+        """See `Accounts.accounts`."""
+        with self._opened() as connection:
+            rows = connection.execute(_SQL["accounts"]).fetchall()
+        return tuple(Account(name=name, role=role, password=kept) for name, role, kept in rows)
+
     @contextmanager
     def _opened(self) -> Generator[sqlite3.Connection]:
         """Give the connection, and say in our words what SQLite says."""

@@ -40,3 +40,7 @@ ON CONFLICT DO UPDATE SET role = excluded.role, password = excluded.password;
 -- name: account
 -- Find somebody by name.
 SELECT name, role, password FROM account WHERE name = ?;
+
+-- name: accounts
+-- List everybody.
+SELECT name, role, password FROM account ORDER BY name;
