@@ -201,6 +201,7 @@ class Project:
                 start_new_session=True,
             )
         _eventually(lambda: self.config_seq() > 0, "trimtab up is ready")
+        _eventually(lambda: "Trimtab is running" in self.log(), "trimtab up says so")
         self.learn(self.log())
 
     def stop(self) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trimtab.domain.money import NANO_PER_USD, parse_usd, usd_decimal, usd_text
+from trimtab.domain.money import NANO_PER_USD, parse_usd, usd_text
 
 AMOUNTS = st.integers(-(10**24) + 1, 10**24 - 1)
 
@@ -16,7 +16,7 @@ def test_an_amount_survives_its_text(nano: int) -> None:
 
 @given(nano=AMOUNTS)
 def test_the_decimal_is_exact(nano: int) -> None:
-    assert usd_decimal(nano) * NANO_PER_USD == nano
+    assert Decimal(usd_text(nano)) * NANO_PER_USD == nano
 
 
 @given(nano=AMOUNTS)
@@ -45,7 +45,7 @@ def test_amounts_read_as_people_write_them(nano: int, text: str) -> None:
 def test_reads_what_settings_may_say() -> None:
     assert parse_usd("500") == 500 * NANO_PER_USD
     assert parse_usd("0.50") == parse_usd("+0.5") == NANO_PER_USD // 2
-    assert usd_decimal(parse_usd("12.345678901")) == Decimal("12.345678901")
+    assert Decimal(usd_text(parse_usd("12.345678901"))) == Decimal("12.345678901")
 
 
 @pytest.mark.parametrize("text", ["", "1e3", "NaN", "0.0000000001", "1,000", ".5", "5.", "٣", "1 "])

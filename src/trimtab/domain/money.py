@@ -4,7 +4,6 @@
 """
 
 import re
-from decimal import Decimal
 from typing import NewType
 
 Money = NewType("Money", int)
@@ -23,11 +22,6 @@ def usd_text(nano: int) -> str:
     if not rest:
         return f"{sign}{whole}"
     return f"{sign}{whole}.{rest:09d}".rstrip("0")
-
-
-def usd_decimal(nano: int) -> Decimal:
-    """Give an amount in USD exactly."""
-    return Decimal(usd_text(nano))
 
 
 def parse_usd(text: str) -> Money:

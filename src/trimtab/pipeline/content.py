@@ -22,6 +22,9 @@ MAX_REMEMBERED_REFS = 50_000
 LEVEL = 3
 DAY_US = 86_400_000_000
 
+# A message that is the very text of a whole content must not share its ref.
+_PIECE = b"\0"
+
 _elements = msgspec.json.Decoder(list[Raw])
 _encoder = msgspec.msgpack.Encoder()
 
@@ -61,7 +64,7 @@ class ContentCapture:
         key = self._tenant_key(tenant_id)
         ref = hmac.digest(key, data, "sha256")
         self._turn_page(ts_us // DAY_US)
-        if ref in self._written:
+        if ref in self._written or len(data) > MAX_CONTENT_BYTES:
             return Captured(ref, ())
         blobs: list[Blob] = []
         pieces: list[Piece] = []
@@ -69,7 +72,7 @@ class ContentCapture:
             if len(piece) < MIN_BLOB_BYTES or len(piece) == len(data):
                 pieces.append(Piece(is_ref=False, data=piece))
                 continue
-            piece_ref = hmac.digest(key, piece, "sha256")
+            piece_ref = hmac.digest(key, _PIECE + piece, "sha256")
             pieces.append(Piece(is_ref=True, data=piece_ref))
             if piece_ref not in self._written:
                 blobs.append(self._blob(piece_ref, piece))

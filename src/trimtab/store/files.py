@@ -1,6 +1,8 @@
-"""Replacing a file so that a crash leaves the old one or the new one, whole."""
+"""Making a file so that a crash leaves the old one or the new one, whole."""
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -9,17 +11,37 @@ def replace_file(path: Path, content: bytes) -> None:
 
     Its directory is made if it is not there.
     """
+    with _beside(path, content) as new:
+        new.replace(path)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """The same, but of many that come at once the first wins: what is there stays."""
+    with _beside(path, content) as new, suppress(FileExistsError):
+        path.hardlink_to(new)
+
+
+@contextmanager
+def _beside(path: Path, content: bytes) -> Generator[Path]:
+    """Give a whole file next to another, until it is renamed or the block ends."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        new.touch(mode=0o600)
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield new
     finally:
-        os.close(directory)
+        new.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    file = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

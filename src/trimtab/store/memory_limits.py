@@ -7,18 +7,30 @@ from trimtab.store.base import Held, Need
 
 
 class _Bucket:
-    """A balance that refills steadily; below zero it is owed."""
+    """A balance that refills steadily; below zero it is owed.
 
-    __slots__ = ("balance", "seen_s")
+    It is counted in shares of a unit, as many as the bucket takes microseconds to refill: then a
+    microsecond brings `size` shares, and nothing is ever rounded.
+    """
 
-    def __init__(self, balance: float, seen_s: float) -> None:
-        self.balance = balance
-        self.seen_s = seen_s
+    __slots__ = ("per_us", "seen_us", "shares")
 
-    def refill(self, size: int, per_s: float, now_s: float) -> None:
-        gained = (now_s - self.seen_s) * size / per_s
-        self.balance = min(float(size), self.balance + gained)
-        self.seen_s = now_s
+    def __init__(self, need: Need, now_us: int) -> None:
+        self.per_us = _us(need.per_s)
+        self.shares = need.size * self.per_us
+        self.seen_us = now_us
+
+    def refill(self, need: Need, now_us: int) -> None:
+        per_us = _us(need.per_s)
+        if per_us != self.per_us:
+            self.shares = self.shares * per_us // self.per_us
+            self.per_us = per_us
+        gained = (now_us - self.seen_us) * need.size
+        self.shares = min(need.size * per_us, self.shares + gained)
+        self.seen_us = now_us
+
+    def give(self, units: int) -> None:
+        self.shares += units * self.per_us
 
 
 class MemoryLimits:
@@ -30,25 +42,27 @@ class MemoryLimits:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._slots: dict[str, dict[str, float]] = {}
+        self._slots: dict[str, dict[str, int]] = {}
         self._buckets: dict[str, _Bucket] = {}
         self._held: dict[str, tuple[Need, ...]] = {}
 
     async def hold(self, request_id: str, needs: Sequence[Need], *, lease_s: float) -> Held:
         """See `LimitStore.hold`."""
-        now_s = self._clock.monotonic_s()
+        now_us = _us(self._clock.monotonic_s())
         if request_id in self._held:
-            return Held(left=tuple(self._left(need, now_s) for need in needs))
+            return Held(left=tuple(self._left(need, now_us) for need in needs))
+        left: list[int] = []
         for index, need in enumerate(needs):
-            if self._left(need, now_s) < need.amount:
+            left.append(self._left(need, now_us) - need.amount)
+            if left[index] < 0:
                 return Held(denied=index, wait_s=self._wait_s(need))
         for need in needs:
             if need.kind == "slots":
-                self._slots[need.scope][request_id] = now_s + lease_s
+                self._slots[need.scope][request_id] = now_us + _us(lease_s)
             else:
-                self._buckets[need.scope].balance -= need.amount
+                self._buckets[need.scope].give(-need.amount)
         self._held[request_id] = tuple(needs)
-        return Held(left=tuple(self._left(need, now_s) for need in needs))
+        return Held(left=tuple(left))
 
     async def settle(self, request_id: str, actual: Sequence[int]) -> None:
         """See `LimitStore.settle`."""
@@ -57,24 +71,29 @@ class MemoryLimits:
             if need.kind == "slots":
                 self._slots[need.scope].pop(request_id, None)
             else:
-                bucket = self._buckets[need.scope]
-                bucket.balance = min(float(need.size), bucket.balance + need.amount - used)
+                self._buckets[need.scope].give(need.amount - used)
 
-    def _left(self, need: Need, now_s: float) -> int:
+    def _left(self, need: Need, now_us: int) -> int:
         if need.kind == "slots":
             running = self._slots.setdefault(need.scope, {})
-            if len(running) >= need.size:
-                for request_id in [key for key, end_s in running.items() if end_s <= now_s]:
+            # All leases are of one length, so the first to begin is the first to end.
+            if running and next(iter(running.values())) <= now_us:
+                for request_id in [key for key, end_us in running.items() if end_us <= now_us]:
                     del running[request_id]
             return need.size - len(running)
         bucket = self._buckets.get(need.scope)
         if bucket is None:
-            bucket = self._buckets[need.scope] = _Bucket(float(need.size), now_s)
-        bucket.refill(need.size, need.per_s, now_s)
-        return int(bucket.balance)
+            bucket = self._buckets[need.scope] = _Bucket(need, now_us)
+        bucket.refill(need, now_us)
+        return bucket.shares // bucket.per_us
 
     def _wait_s(self, need: Need) -> float | None:
         if need.kind == "slots" or need.amount > need.size:
             return None
-        missing = need.amount - self._buckets[need.scope].balance
-        return missing * need.per_s / need.size
+        bucket = self._buckets[need.scope]
+        missing = need.amount * bucket.per_us - bucket.shares
+        return -(-missing // need.size) / 1e6
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1e6)

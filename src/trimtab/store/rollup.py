@@ -15,6 +15,8 @@ HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 MINUTE_US = 60_000_000
 INDEXES_PER_OCTAVE = 8
+MAX_FEATURES = 1000
+OTHER_FEATURE = "__other__"
 FAILED = frozenset({Status.ERROR, Status.TRUNCATED, Status.LOST})
 
 _ESTIMATED = frozenset({"estimated", "partial"})
@@ -102,6 +104,18 @@ def parts(finish: Finish) -> Iterable[tuple[Key, Sums]]:
     yield _key(record, record.provider), _counts(record)
     for line in finish.lines:
         yield _key(record, line.provider), _spent(line)
+
+
+def bounded(key: Key, known: set[str]) -> Key:
+    """Keep sums by at most 1,000 features of a tenant, for callers choose the names.
+
+    A feature that is new and has room is put to those that are `known`.
+    """
+    if key.feature not in known:
+        if len(known) >= MAX_FEATURES:
+            return key._replace(feature=OTHER_FEATURE)
+        known.add(key.feature)
+    return key
 
 
 def minute(record: RequestRecord) -> tuple[MinuteKey, MinuteSums] | None:

@@ -25,7 +25,8 @@ class Step(NamedTuple):
     """A frame and the place behind it.
 
     Attributes:
-        found: Damage in its place where bytes were no frame; `None` where the next segment begins.
+        found: Damage in its place where bytes were no frame; where the next segment begins, `None`
+            or the damage that the one before ends in.
     """
 
     place: Place
@@ -44,13 +45,25 @@ def follow(directory: Path, place: Place) -> Iterator[Step]:
     """
     segments = [it for it in frames.segments(directory) if it >= place.segment]
     for number, segment in enumerate(segments):
-        begin = place.offset if segment == place.segment else HEADER_BYTES
-        for found, end in _read(frames.segment_path(directory, segment), begin):
+        torn: Damage | None = None
+        for found, end in _segment(directory, segment, place):
             if isinstance(found, Frame) and found.schema > SCHEMA_VERSION:
                 return
-            yield Step(Place(segment, end), found)
+            if isinstance(found, Damage) and found.at_end:
+                torn = found
+            else:
+                yield Step(Place(segment, end), found)
         if number + 1 < len(segments):
-            yield Step(Place(segments[number + 1], HEADER_BYTES), None)
+            yield Step(Place(segments[number + 1], HEADER_BYTES), torn)
+
+
+def is_ahead(directory: Path, place: Place) -> bool:
+    """Whether what comes next is a frame of a newer version, so that nothing is read for now."""
+    for segment in frames.segments(directory):
+        if segment >= place.segment:
+            for found, _ in _segment(directory, segment, place):
+                return isinstance(found, Frame) and found.schema > SCHEMA_VERSION
+    return False
 
 
 def waiting_bytes(directory: Path, place: Place) -> int:
@@ -64,22 +77,29 @@ def waiting_bytes(directory: Path, place: Place) -> int:
     return total
 
 
-def _read(path: Path, start: int) -> Iterator[tuple[Frame | Damage, int]]:
-    """Read a segment in chunks, each grown until it holds a whole frame."""
-    size = _CHUNK
+def _segment(directory: Path, segment: int, place: Place) -> Iterator[tuple[Frame | Damage, int]]:
+    """Read a segment from a place on."""
+    begin = place.offset if segment == place.segment else HEADER_BYTES
+    path = frames.segment_path(directory, segment)
     # What was never synced may be gone after a power cut: then the file is shorter than the place.
-    offset = min(start, path.stat().st_size)
+    return _read(path, max(HEADER_BYTES, min(begin, path.stat().st_size)))
+
+
+def _read(path: Path, offset: int) -> Iterator[tuple[Frame | Damage, int]]:
+    """Read a file in chunks, each grown until it holds a whole frame."""
+    size = _CHUNK
     with path.open("rb") as file:
         while True:
             file.seek(offset)
             data = file.read(size)
+            is_last = len(data) < size
             passed = offset
             for found in frames.read(data, 0):
-                if isinstance(found, Damage) and found.at_end:
+                if isinstance(found, Damage) and found.at_end and not is_last:
                     break
                 passed = offset + found.end
                 yield found, passed
-            if len(data) < size:
+            if is_last:
                 return
             size = _CHUNK if passed > offset else size * 2
             offset = passed

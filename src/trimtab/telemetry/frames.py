@@ -5,7 +5,9 @@
     frame     "TTFR" | u32 length | u32 crc32(kind..payload) | u8 kind | u8 flags | u16 schema
               | u64 seq | payload
 
-Little endian. A payload is the msgpack map of a struct of `domain.record`.
+Little endian. A payload is the msgpack map of a struct of `domain.record`. It never holds "TTFR":
+in one that holds "TTF", a zero byte is put behind each, and a flag says so. What people write can
+thus not pass for a frame when the frame around it is torn or read in part.
 """
 
 import struct
@@ -24,6 +26,7 @@ FRAME_BYTES = 24
 MAX_PAYLOAD = 40 << 20
 SUFFIX = ".spool"
 
+_STEM, _STUFFED, _IS_STUFFED = MAGIC[:3], MAGIC[:3] + b"\0", 1
 _FRAME = struct.Struct("<4sIIBBHQ")
 _CHECKED = struct.Struct("<BBHQ")
 _HEADER = struct.Struct("<8sHHQQ")
@@ -64,9 +67,12 @@ class Damage(NamedTuple):
 
 def encode(kind: Kind, seq: int, payload: bytes) -> bytes:
     """Write a frame."""
-    checked = _CHECKED.pack(kind, 0, SCHEMA_VERSION, seq)
+    flags = 0
+    if _STEM in payload:
+        flags, payload = _IS_STUFFED, payload.replace(_STEM, _STUFFED)
+    checked = _CHECKED.pack(kind, flags, SCHEMA_VERSION, seq)
     check = crc32(payload, crc32(checked))
-    return _FRAME.pack(MAGIC, len(payload), check, kind, 0, SCHEMA_VERSION, seq) + payload
+    return _FRAME.pack(MAGIC, len(payload), check, kind, flags, SCHEMA_VERSION, seq) + payload
 
 
 def header(segment: int, created_us: int) -> bytes:
@@ -81,7 +87,8 @@ def segment_path(directory: Path, segment: int) -> Path:
 
 def segments(directory: Path) -> list[int]:
     """List the segments of a worker, oldest first."""
-    return sorted(int(path.stem) for path in directory.glob(f"*{SUFFIX}"))
+    stems = (path.stem for path in directory.glob(f"*{SUFFIX}"))
+    return sorted(int(stem) for stem in stems if stem.isdecimal())
 
 
 def read(data: bytes, start: int) -> Iterator[Frame | Damage]:
@@ -120,4 +127,6 @@ def _frame_at(data: bytes, offset: int) -> Frame | None:
     payload = data[start:end]
     if crc32(payload, crc32(_CHECKED.pack(kind, flags, schema, seq))) != check:
         return None
+    if flags & _IS_STUFFED:
+        payload = payload.replace(_STUFFED, _STEM)
     return Frame(kind, schema, seq, payload, end)

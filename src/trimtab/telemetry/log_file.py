@@ -6,6 +6,7 @@ the file then was; after a crash the file is cut back to that length.
 
 import asyncio
 import logging
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -93,11 +94,22 @@ class LogFile:
             self._save(_Saved(places=self._saved.places, file=name, length=length))
         with (self._directory / name).open("ab") as file:
             file.write(text)
-        if self._copy is not None:
-            self._copy.write(text)
-            self._copy.flush()
+            file.flush()
+            # What is saved next counts on it.
+            os.fsync(file.fileno())
+        self._copied(text)
         length = self._saved.length + len(text)
         self._save(_Saved(places=places, file=name, length=length))
+
+    def _copied(self, text: bytes) -> None:
+        if self._copy is None:
+            return
+        try:
+            self._copy.write(text)
+            self._copy.flush()
+        except OSError as exc:
+            # Whoever listens is gone; the file must not wait for them.
+            log.warning("log lines cannot be copied (%s); they are in the file", exc.strerror)
 
     def _save(self, saved: _Saved) -> None:
         replace_file(self._state, msgspec.json.encode(saved))
@@ -113,7 +125,7 @@ class LogFile:
 def _line(frame: Frame) -> list[bytes]:
     try:
         return [log_line(_finish.decode(frame.payload))]
-    except msgspec.DecodeError:
+    except ValueError:
         log.error("frame %d of the spool holds no record; its line is left out", frame.seq)  # noqa: TRY400 -- no bug
         return []
 

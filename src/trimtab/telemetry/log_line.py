@@ -5,22 +5,25 @@ within a major version. Money is exact text, never a float.
 """
 
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from trimtab.domain.money import usd_decimal
+from trimtab.domain.money import usd_text
 from trimtab.domain.record import Finish
 
 VERSION = 1
 _HASH_DIGITS = 12
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
+_encoder = msgspec.json.Encoder()
 
 
 class LogLine(Struct, kw_only=True):
-    """A request's line; members are written in this order. Durations end in their unit."""
+    """A request's line; members are written in this order. Durations end in their unit.
+
+    Attributes:
+        cost_usd: A number, digit by digit; no exponent.
+    """
 
     ts: str
     request_id: str
@@ -31,7 +34,7 @@ class LogLine(Struct, kw_only=True):
     input_tokens: int | None
     cached_tokens: int | None
     output_tokens: int | None
-    cost_usd: Decimal | None
+    cost_usd: Raw | None
     latency_ms_total: float
     guardrail_decision: str
     judge_score: float | None
@@ -82,7 +85,7 @@ def log_line(finish: Finish) -> bytes:
         input_tokens=record.input_tokens,
         cached_tokens=record.cached_tokens,
         output_tokens=record.output_tokens,
-        cost_usd=None if record.cost_nano is None else usd_decimal(record.cost_nano),
+        cost_usd=None if record.cost_nano is None else _usd(record.cost_nano),
         latency_ms_total=record.latency_us / 1000,
         guardrail_decision=record.guardrail_decision,
         judge_score=record.judge_score,
@@ -120,6 +123,10 @@ def log_line(finish: Finish) -> bytes:
         replay=record.replay,
     )
     return _encoder.encode(line) + b"\n"
+
+
+def _usd(nano: int) -> Raw:
+    return Raw(usd_text(nano).encode())
 
 
 def day_of(ts_us: int) -> str:

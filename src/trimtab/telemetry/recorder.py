@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -25,11 +26,12 @@ from trimtab.store.base import (
     StoredBlob,
     Unstorable,
 )
-from trimtab.telemetry.follow import START, Place, follow, waiting_bytes, workers
+from trimtab.telemetry.follow import START, Place, follow, is_ahead, waiting_bytes, workers
 from trimtab.telemetry.frames import Damage, Frame, Kind, segment_path
 from trimtab.telemetry.spool import Spool, is_free
 
 MAX_FRAMES = 1000
+MAX_BYTES = 16 << 20
 POLL_S = 0.05
 AWAY_S = 1.0
 
@@ -41,6 +43,14 @@ _encoder = msgspec.msgpack.Encoder()
 log = logging.getLogger("trimtab")
 
 
+class _Taken(NamedTuple):
+    """A frame, and where it comes from."""
+
+    worker: str
+    segment: int
+    frame: Frame
+
+
 @dataclass(slots=True)
 class _Reading:
     """What one look at the spools found; nothing of it counts before it is committed.
@@ -49,6 +59,8 @@ class _Reading:
         still: Requests that run on, new or changed, by id.
         ended: Ids of requests that ended.
         silent: Workers whose process was gone before we looked, and that left nothing unread.
+        ahead: Workers that write frames of a newer version.
+        size: Bytes of the frames.
     """
 
     finishes: list[Finish] = field(default_factory=list[Finish])
@@ -57,14 +69,17 @@ class _Reading:
     ended: set[str] = field(default_factory=set[str])
     places: dict[str, Place] = field(default_factory=dict[str, Place])
     silent: set[str] = field(default_factory=set[str])
-    frames: list[Frame] = field(default_factory=list[Frame])
+    ahead: set[str] = field(default_factory=set[str])
+    frames: list[_Taken] = field(default_factory=list[_Taken])
+    size: int = 0
 
 
 class Recorder:
     """Commits what workers wrote, and ends what dead workers began.
 
     State: how far each spool is committed, which requests are open, which of those were declared
-    lost in the keeper's own spool, and how many frames are still to be taken one by one.
+    lost in the keeper's own spool, how many frames are still to be taken one by one, and whose
+    frames are of a newer version.
     """
 
     def __init__(
@@ -91,6 +106,7 @@ class Recorder:
         self._open: dict[str, OpenRequest] = {}
         self._told: set[str] = set()
         self._one_by_one = 0
+        self._ahead: set[str] = set()
 
     async def start(self) -> None:
         """Take up where the last run stopped. Raises `TryLater` if the store is away."""
@@ -107,7 +123,7 @@ class Recorder:
         while True:
             try:
                 busy = await self.step()
-            except TryLater as exc:
+            except (TryLater, OSError) as exc:
                 log.warning("records wait in the spool: %s", exc)
                 await asyncio.sleep(AWAY_S)
             else:
@@ -115,10 +131,11 @@ class Recorder:
                     await asyncio.sleep(POLL_S)
 
     async def step(self) -> int:
-        """Commit what waits, at most 1,000 frames; gives their number.
+        """Commit what waits, at most 1,000 frames or 16 MiB; gives the number of frames.
 
         Raises:
             TryLater: the store is away; what waits goes on waiting.
+            OSError: what cannot be stored cannot be put aside either; it goes on waiting, too.
             PositionMoved: another keeper is active.
         """
         reading = await asyncio.to_thread(self._read)
@@ -130,6 +147,7 @@ class Recorder:
                 return len(reading.frames)
             self._passed(reading)
         self._end_lost(reading.silent)
+        self._tell_ahead(reading.ahead)
         return len(reading.frames)
 
     def needed(self, worker_id: str) -> int:
@@ -149,24 +167,39 @@ class Recorder:
         gone = {path.name for path in directories if is_free(path)}
         share = 1 if self._one_by_one else max(1, MAX_FRAMES // max(1, len(directories)))
         for directory in directories:
-            worker, taken = directory.name, 0
-            for place, found in follow(directory, self._places.get(worker, START)):
-                reading.places[worker] = place
-                if isinstance(found, Frame):
-                    taken += 1
-                    self._take(reading, worker, found)
-                elif found is not None:
-                    self._quarantine(directory, place, found)
-                if taken >= share:
-                    break
-            if not taken and worker in gone:
-                reading.silent.add(worker)
+            taken = self._follow(reading, directory, share)
+            if directory.name not in reading.places:
+                self._rests(reading, directory, is_gone=directory.name in gone)
             if taken and self._one_by_one:
                 break
         return reading
 
-    def _take(self, reading: _Reading, worker: str, frame: Frame) -> None:
-        reading.frames.append(frame)
+    def _follow(self, reading: _Reading, directory: Path, share: int) -> int:
+        """Take at most so many frames of a worker; gives their number."""
+        worker, taken = directory.name, 0
+        for place, found in follow(directory, self._places.get(worker, START)):
+            reading.places[worker] = place
+            if isinstance(found, Frame):
+                taken += 1
+                self._take(reading, _Taken(worker, place.segment, found))
+            elif found is not None:
+                self._damaged(directory, place, found)
+            if taken >= share or reading.size >= MAX_BYTES:
+                break
+        return taken
+
+    def _rests(self, reading: _Reading, directory: Path, *, is_gone: bool) -> None:
+        """Tell why nothing was read: a newer version wrote it, or its worker is silent."""
+        worker = directory.name
+        if is_ahead(directory, self._places.get(worker, START)):
+            reading.ahead.add(worker)
+        elif is_gone:
+            reading.silent.add(worker)
+
+    def _take(self, reading: _Reading, taken: _Taken) -> None:
+        reading.frames.append(taken)
+        reading.size += len(taken.frame.payload)
+        worker, frame = taken.worker, taken.frame
         try:
             match frame.kind:
                 case Kind.BEGIN:
@@ -179,8 +212,8 @@ class Recorder:
                     self._take_start(reading, worker)
                 case _:
                     pass
-        except msgspec.DecodeError as exc:
-            self._put_aside(frame, str(exc))
+        except ValueError as exc:
+            self._put_aside(taken, str(exc))
 
     def _take_checkpoint(self, reading: _Reading, said: Checkpoint) -> None:
         known = reading.still.get(said.request_id) or self._open.get(said.request_id)
@@ -218,7 +251,7 @@ class Recorder:
             self._one_by_one = len(reading.frames)
             return
         self._put_aside(reading.frames[0], str(exc))
-        reading.finishes, reading.blobs, reading.still = [], [], {}
+        reading.finishes, reading.blobs, reading.still, reading.ended = [], [], {}, set()
         await self._store.commit(self._batch(reading))
         self._passed(reading)
 
@@ -233,14 +266,23 @@ class Recorder:
                 return
             self._told.add(request_id)
 
-    def _put_aside(self, frame: Frame, why: str) -> None:
-        directory = self._home / "dead" / "recorder"
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = directory / f"{frame.seq}-{frame.kind}.msgpack"
+    def _tell_ahead(self, ahead: set[str]) -> None:
+        for worker in sorted(ahead - self._ahead):
+            log.error("spool '%s' is of a newer trimtab; its records wait, upgrade", worker)
+        self._ahead = ahead
+
+    def _put_aside(self, taken: _Taken, why: str) -> None:
+        worker, segment, frame = taken
+        path = self._home / "dead" / "recorder" / worker / f"{segment}-{frame.seq}.msgpack"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.write_bytes(frame.payload)
         log.error("a frame cannot be stored (%s); it is in '%s', report it", why, path)
 
-    def _quarantine(self, directory: Path, place: Place, damage: Damage) -> None:
+    def _damaged(self, directory: Path, place: Place, damage: Damage) -> None:
+        if damage.at_end:
+            size = damage.end - damage.start
+            log.warning("the last %d bytes of a segment of '%s' are no frame", size, directory)
+            return
         source = segment_path(directory, place.segment)
         target = self._home / "quarantine" / directory.name / source.name
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -5,6 +5,7 @@ thread brings it to the disk within 5 ms.
 """
 
 import asyncio
+import errno
 import fcntl
 import logging
 import os
@@ -161,16 +162,12 @@ class Spool:
     def _rotate(self) -> None:
         now_us = self._clock.now_us()
         known = segments(self._directory)
-        # The keeper leaves the newest segment, so numbers only rise.
-        segment = max(self.segment, known[-1] if known else 0) + 1
+        # Numbers only rise, also where a spool was lost or left out of a backup: the first one is
+        # the second it was made, so no reader takes a new spool for one it has read already.
+        newest = known[-1] if known else now_us // 1_000_000
+        segment = max(self.segment, newest) + 1
         try:
-            file = os.open(
-                segment_path(self._directory, segment),
-                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND,
-                0o600,
-            )
-            os.write(file, header(segment, now_us))
-            _sync_directory(self._directory)
+            file = _new_segment(segment_path(self._directory, segment), header(segment, now_us))
         except OSError as exc:
             raise _unavailable(exc) from exc
         self._disk.turn_to(file)
@@ -185,7 +182,7 @@ class Spool:
         if written < len(frame):
             # Half a frame would be skipped as damage; whole frames must not follow it.
             self._ends_us = 0
-            raise RecorderUnavailable("the disk of the spool is full; make room", wait_s=1.0)
+            raise _unavailable(_full())
 
 
 class _Disk:
@@ -315,6 +312,24 @@ def _refuse_remote(root: Path) -> None:
             f"'{root}' is on a network file system ({kind}), where locks and syncs cannot be"
             " trusted; choose a local disk with TRIMTAB_HOME or --home"
         )
+
+
+def _new_segment(path: Path, begin: bytes) -> int:
+    """Make a segment, whole or not at all: where the disk is full, none must be left behind."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    try:
+        if os.write(file, begin) < len(begin):
+            raise _full()
+        _sync_directory(path.parent)
+    except OSError:
+        os.close(file)
+        path.unlink()
+        raise
+    return file
+
+
+def _full() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _sync_directory(directory: Path) -> None:

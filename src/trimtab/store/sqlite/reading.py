@@ -47,6 +47,7 @@ _GROUPS: Mapping[str, str] = {
     "key_id": "key_id",
     "day": "strftime('%Y-%m-%d', bucket_us / 1000000, 'unixepoch')",
 }
+_NO_GROUP = "NULL"
 
 _T = TypeVar("_T")
 log = logging.getLogger("trimtab")
@@ -104,7 +105,8 @@ class SqliteReading:
     ) -> tuple[CostRow, ...]:
         """See `RollupReader.costs`."""
         name = "costs" if tenant_id is None else "costs_of_tenant"
-        sql = SQL[name].replace("/*group*/", ", ".join(_GROUPS[group] for group in group_by))
+        columns = ", ".join(_GROUPS[group] for group in group_by) or _NO_GROUP
+        sql = SQL[name].replace("/*group*/", columns)
         values = (since_us, until_us) if tenant_id is None else (since_us, until_us, tenant_id)
         rows = await self._do(lambda it: it.execute(sql, values).fetchall())
         return tuple(_cost_row(row, len(group_by)) for row in rows)
@@ -147,7 +149,7 @@ class SqliteReading:
                 f"nothing is recorded in '{self._path.parent}' yet; run `trimtab up`, or name"
                 " another state directory with --home"
             ) from exc
-        except sqlite3.OperationalError as exc:
+        except sqlite3.DatabaseError as exc:
             self.close()
             raise TryLater(
                 f"'{self._path}' cannot be read ({exc}); narrow the question, or see that the disk"
@@ -192,7 +194,7 @@ def _conditions(where: RecordFilter, after: Cursor | None) -> tuple[str, list[An
 
 
 def _cost_row(row: Sequence[Any], groups: int) -> CostRow:
-    n, n_estimated, n_unpriced, input_tokens, cached_tokens, output_tokens, cost = row[groups:]
+    n, n_estimated, n_unpriced, input_tokens, cached_tokens, output_tokens, cost = row[-7:]
     return CostRow(
         group=tuple(row[:groups]),
         n=n,

@@ -25,14 +25,12 @@ from trimtab.store.base import (
     SpoolPosition,
     Unstorable,
 )
-from trimtab.store.rollup import Key, MinuteKey, MinuteSums, Sums, buckets, minute, parts
+from trimtab.store.rollup import Key, MinuteKey, MinuteSums, Sums, bounded, buckets, minute, parts
 from trimtab.store.sqlite.connect import SchemaTooNew, open_writer, transaction
 from trimtab.store.sqlite.content import ContentWriter
 from trimtab.store.sqlite.rows import Table
 from trimtab.store.sqlite.statements import statements
 
-MAX_FEATURES = 1000
-OTHER_FEATURE = "__other__"
 MIN_COMPRESSED_BYTES = 512
 
 REQUEST, ATTEMPT, LINE = Table(RequestRecord), Table(Attempt), Table(LedgerLine)
@@ -54,6 +52,7 @@ _POISON = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
     OverflowError,
+    ValueError,
 )
 
 _encoder = msgspec.msgpack.Encoder()
@@ -164,16 +163,11 @@ class SqliteRecording:
         connection.executemany(SQL["add_minute"], [(*key, *sums) for key, sums in minutes.items()])
 
     def _bounded(self, connection: sqlite3.Connection, key: Key) -> Key:
-        """Keep sums by at most 1,000 features of a tenant: callers choose the names."""
         known = self._features.get(key.tenant_id)
         if known is None:
             rows = connection.execute(SQL["features"], (key.tenant_id,))
             known = self._features[key.tenant_id] = {feature for (feature,) in rows}
-        if key.feature not in known:
-            if len(known) >= MAX_FEATURES:
-                return key._replace(feature=OTHER_FEATURE)
-            known.add(key.feature)
-        return key
+        return bounded(key, known)
 
     def _packed(self, detail: Detail) -> bytes:
         data = _encoder.encode(detail)

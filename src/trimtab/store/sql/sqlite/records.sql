@@ -60,7 +60,9 @@ SELECT worker_id, segment, offset FROM spool_position ORDER BY worker_id;
 -- A request runs, or did more.
 INSERT INTO open_request (request_id, worker_id, "begin", output_tokens, lost)
 VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET output_tokens = excluded.output_tokens, lost = excluded.lost;
+ON CONFLICT DO UPDATE SET
+  worker_id = excluded.worker_id, "begin" = excluded."begin",
+  output_tokens = excluded.output_tokens, lost = excluded.lost;
 
 -- name: end_request
 -- A request runs no more.

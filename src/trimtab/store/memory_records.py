@@ -1,0 +1,235 @@
+"""The reference implementation of the record stores, in dicts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from trimtab.domain.record import Blob, Finish, Origin, RequestRecord
+from trimtab.store.base import (
+    Batch,
+    CostRow,
+    Cursor,
+    Move,
+    OpenRequest,
+    PositionMoved,
+    RecordFilter,
+    SeriesPoint,
+    SpoolPosition,
+    StoredRecord,
+    Unstorable,
+)
+from trimtab.store.content import assemble, is_whole
+from trimtab.store.rollup import (
+    DAY_US,
+    Key,
+    MinuteKey,
+    MinuteSums,
+    Sums,
+    bounded,
+    buckets,
+    minute,
+    parts,
+    quantile_us,
+)
+
+MIN_PREFIX_CHARS = 6
+
+_INT64 = range(-(1 << 63), 1 << 63)
+_EQUAL = (
+    "tenant_id",
+    "feature",
+    "model_requested",
+    "provider",
+    "key_id",
+    "status",
+    "error_code",
+    "origin",
+    "trace_id",
+)
+_Days = dict[tuple[int, Key], Sums]
+
+
+class MemoryRecords:
+    """`store.base.RecordWriter`, `RecordReader` and `RollupReader` in dicts.
+
+    Atomic because no method awaits anything. State: records, content by tenant and day, requests
+    that run, spool positions, sums, and the features of each tenant that have sums of their own.
+    """
+
+    def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
+        self._tenant_key = tenant_key
+        self._records: dict[str, StoredRecord] = {}
+        self._blobs: dict[tuple[str, int, bytes], Blob] = {}
+        self._open: dict[str, OpenRequest] = {}
+        self._positions: dict[str, SpoolPosition] = {}
+        self._days: _Days = {}
+        self._local_days: _Days = {}
+        self._minutes: dict[MinuteKey, MinuteSums] = {}
+        self._features: dict[str, set[str]] = {}
+
+    async def commit(self, batch: Batch) -> int:
+        """See `RecordWriter.commit`."""
+        _check_storable(batch)
+        for move in batch.moves:
+            self._check_move(move)
+        for tenant_id, ts_us, blob in batch.blobs:
+            self._blobs.setdefault((tenant_id, ts_us // DAY_US, blob.ref), blob)
+        new = sum([self._put(finish) for finish in batch.finishes])
+        for finish in batch.finishes:
+            self._open.pop(finish.record.request_id, None)
+        self._open.update((it.begin.request_id, it) for it in batch.opened)
+        self._positions.update((it.to.worker_id, it.to) for it in batch.moves)
+        return new
+
+    async def positions(self) -> tuple[SpoolPosition, ...]:
+        """See `RecordWriter.positions`."""
+        return tuple(position for _, position in sorted(self._positions.items()))
+
+    async def opened(self) -> tuple[OpenRequest, ...]:
+        """See `RecordWriter.opened`."""
+        return tuple(request for _, request in sorted(self._open.items()))
+
+    async def find(self, request_id: str) -> StoredRecord | None:
+        """See `RecordReader.find`."""
+        if len(request_id) < MIN_PREFIX_CHARS:
+            return None
+        found = [known for known in self._records if known.startswith(request_id)]
+        if request_id in found:
+            return self._records[request_id]
+        return self._records[found[0]] if len(found) == 1 else None
+
+    async def page(
+        self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
+    ) -> tuple[RequestRecord, ...]:
+        """See `RecordReader.page`."""
+        found = [it.record for it in self._records.values() if _fits(it.record, where)]
+        if after is not None:
+            found = [it for it in found if (it.ts_us, it.request_id) < astuple(after)]
+        found.sort(key=lambda it: (it.ts_us, it.request_id), reverse=True)
+        return tuple(found[:limit])
+
+    async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        """See `RecordReader.content`."""
+        try:
+            found = assemble(lambda it: self._blobs.get((tenant_id, ts_us // DAY_US, it)), ref)
+        except ValueError:
+            return None
+        if found is None or not is_whole(found, ref, self._tenant_key(tenant_id)):
+            return None
+        return found
+
+    async def costs(
+        self,
+        *,
+        since_us: int,
+        until_us: int,
+        group_by: Sequence[str],
+        tenant_id: str | None = None,
+    ) -> tuple[CostRow, ...]:
+        """See `RollupReader.costs`."""
+        groups: dict[tuple[str, ...], Sums] = {}
+        days = self._days if tenant_id is None else self._local_days
+        for (bucket_us, key), sums in days.items():
+            asked = since_us <= bucket_us < until_us and tenant_id in (None, key.tenant_id)
+            if asked and key.origin == Origin.LIVE:
+                named = {**key._asdict(), "day": _date(bucket_us)}
+                group = tuple(named[name] for name in group_by)
+                groups[group] = groups.get(group, Sums()).plus(sums)
+        rows = [_cost_row(group, sums) for group, sums in groups.items()]
+        return tuple(sorted(rows, key=lambda row: (-row.cost_nano, row.group)))
+
+    async def series(
+        self, *, since_us: int, until_us: int, tenant_id: str | None = None
+    ) -> tuple[SeriesPoint, ...]:
+        """See `RollupReader.series`."""
+        points: dict[int, dict[int, MinuteSums]] = {}
+        for (bucket_us, tenant, index), sums in sorted(self._minutes.items()):
+            if since_us <= bucket_us < until_us and tenant_id in (None, tenant):
+                point = points.setdefault(bucket_us, {})
+                point[index] = point.get(index, MinuteSums(0, 0, 0)).plus(sums)
+        return tuple(_point(bucket_us, found) for bucket_us, found in points.items())
+
+    def _put(self, finish: Finish) -> bool:
+        record = finish.record
+        if record.request_id in self._records:
+            return False
+        self._records[record.request_id] = StoredRecord(
+            record=record, detail=finish.detail, attempts=finish.attempts, lines=finish.lines
+        )
+        starts = buckets(finish)
+        for key, sums in parts(finish):
+            known = self._features.setdefault(key.tenant_id, set())
+            kept = bounded(key, known)
+            for days, start_us in (
+                (self._days, starts.day_us),
+                (self._local_days, starts.local_day_us),
+            ):
+                days[start_us, kept] = days.get((start_us, kept), Sums()).plus(sums)
+        live = minute(record)
+        if live is not None:
+            key, sums = live
+            self._minutes[key] = self._minutes.get(key, MinuteSums(0, 0, 0)).plus(sums)
+        return True
+
+    def _check_move(self, move: Move) -> None:
+        if self._positions.get(move.to.worker_id) != move.since:
+            raise PositionMoved(f"spool '{move.to.worker_id}' was moved by somebody else")
+
+
+def _check_storable(batch: Batch) -> None:
+    """Refuse what no column holds."""
+    for finish in batch.finishes:
+        try:
+            buckets(finish)
+        except ValueError as exc:
+            raise Unstorable(str(exc)) from exc
+        for struct in (finish.record, *finish.attempts, *finish.lines):
+            _check_numbers(struct)
+    for request in batch.opened:
+        _check_numbers(request)
+
+
+def _check_numbers(struct: Struct) -> None:
+    for value in astuple(struct):
+        if isinstance(value, int) and value not in _INT64:
+            raise Unstorable(f"{value} is no number of 64 bits")
+
+
+def _fits(record: RequestRecord, where: RecordFilter) -> bool:
+    return (
+        all(getattr(where, name) in (None, getattr(record, name)) for name in _EQUAL)
+        and (where.min_latency_us is None or record.latency_us >= where.min_latency_us)
+        and (where.since_us is None or record.ts_us >= where.since_us)
+        and (where.until_us is None or record.ts_us < where.until_us)
+    )
+
+
+def _date(bucket_us: int) -> str:
+    return datetime.fromtimestamp(bucket_us // 1_000_000, UTC).date().isoformat()
+
+
+def _cost_row(group: tuple[str, ...], sums: Sums) -> CostRow:
+    return CostRow(
+        group=group,
+        n=sums.n,
+        n_estimated=sums.n_estimated,
+        n_unpriced=sums.n_unpriced,
+        input_tokens=sums.input_tokens,
+        cached_tokens=sums.cached_tokens,
+        output_tokens=sums.output_tokens,
+        cost_nano=sums.cost_nano,
+    )
+
+
+def _point(bucket_us: int, found: Mapping[int, MinuteSums]) -> SeriesPoint:
+    counts = {index: sums.n for index, sums in found.items()}
+    return SeriesPoint(
+        bucket_us=bucket_us,
+        n=sum(sums.n for sums in found.values()),
+        n_error=sum(sums.n_error for sums in found.values()),
+        cost_nano=sum(sums.cost_nano for sums in found.values()),
+        p50_us=quantile_us(counts, 0.5),
+        p95_us=quantile_us(counts, 0.95),
+    )

@@ -1,0 +1,36 @@
+import re
+from importlib.resources import files
+
+import pytest
+
+from trimtab.store.sqlite.recording import SQL
+from trimtab.store.sqlite.statements import statements
+
+FILES = ("records", "content", "control")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_statement_of_a_file_has_a_name_of_its_own(file: str) -> None:
+    text = (files("trimtab.store") / "sql" / "sqlite" / f"{file}.sql").read_text()
+
+    found = statements(f"sqlite/{file}")
+
+    assert len(found) == text.count("-- name: ")
+    assert all(sql.strip().endswith(";") and sql.count(";\n") == 1 for sql in found.values())
+
+
+def test_lists_of_columns_stand_where_their_name_was() -> None:
+    found = statements("sqlite/records", line=("a", "b", "c"))
+
+    assert "INSERT INTO ledger (a, b, c) VALUES (?, ?, ?);" in found["put_line"]
+    assert "INSERT INTO request (/*request*/)" in found["put_request"]
+
+
+def test_only_conditions_and_groups_are_left_to_fill_in() -> None:
+    left = {
+        name: sorted(set(re.findall(r"/\*(\w+\??)\*/", sql)))
+        for name, sql in SQL.items()
+        if "/*" in sql
+    }
+
+    assert left == {"page": ["where"], "costs": ["group"], "costs_of_tenant": ["group"]}
