@@ -21,7 +21,7 @@ def test_ulids_sort_as_their_times(first: int, second: int, random_bytes: bytes)
 
 def test_encodes_the_specifications_example() -> None:
     # github.com/ulid/spec: 1469918176385 ms is 01ARYZ6S41
-    assert ulid(1469918176385, lambda n: bytes(n)) == "01ARYZ6S410000000000000000"
+    assert ulid(1469918176385, bytes) == "01ARYZ6S410000000000000000"
 
 
 def test_a_request_id_is_prefixed_and_time_ordered() -> None:
