@@ -3,16 +3,18 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from trimtab.domain.errors import RecorderUnavailable
+from trimtab.domain.errors import RecorderUnavailable, TrimtabError
 from trimtab.domain.ids import Entropy
 from trimtab.domain.transport import ConnectionLost, Origin, Response
+from trimtab.pipeline.reply import Facts
 from trimtab.telemetry.frames import Kind
 
 __all__ = [
     "FrozenClock",
     "MemorySpool",
+    "RecordingReply",
     "ScriptedAnswer",
     "ScriptedProvider",
     "seeded_entropy",
@@ -122,7 +124,7 @@ class ScriptedProvider:
 
     def __init__(self, *answers: ScriptedAnswer | Exception) -> None:
         self.sent: list[tuple[Origin, bytes, bytes]] = []
-        self._answers = deque(answers)
+        self.answers = deque(answers)
 
     async def send(
         self, origin: Origin, head: bytes, body: bytes, *, connect_timeout_s: float
@@ -130,7 +132,77 @@ class ScriptedProvider:
         """See `Transport.send`."""
         _ = connect_timeout_s
         self.sent.append((origin, head, body))
-        answer = self._answers.popleft()
+        answer = self.answers.popleft()
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+class RecordingReply:
+    """A caller who remembers what came, and who may be gone after some pieces of a stream.
+
+    Attributes:
+        calls: Names of the methods called, in order.
+        data: Bytes of the stream, or the whole body.
+        error: Why it was refused, or its stream was cut.
+        told: Whether a cut stream holds the provider's own error already.
+    """
+
+    def __init__(self, *, hang_up_after: int | None = None) -> None:
+        self.calls: list[str] = []
+        self.data = b""
+        self.error: TrimtabError | None = None
+        self.told = False
+        self.facts: Facts | None = None
+        self.gone = False
+        self._pieces_left = hang_up_after
+        self._act: Callable[[], None] | None = None
+
+    def when_gone(self, act: Callable[[], None]) -> None:
+        """See `Reply.when_gone`."""
+        self._act = act
+        if self.gone:
+            act()
+
+    def hang_up(self) -> None:
+        """Be gone."""
+        self.gone = True
+        if self._act is not None:
+            self._act()
+
+    async def whole(self, body: bytes, facts: Facts) -> None:
+        """See `Reply.whole`."""
+        self._take("whole", body, facts)
+
+    async def begin_stream(self, facts: Facts) -> None:
+        """See `Reply.begin_stream`."""
+        self._take("begin_stream", b"", facts)
+
+    async def write(self, data: bytes) -> None:
+        """See `Reply.write`."""
+        await asyncio.sleep(0)
+        self._take("write", data, self.facts)
+        if self._pieces_left is not None:
+            self._pieces_left -= 1
+            if self._pieces_left == 0:
+                self.hang_up()
+
+    async def end_stream(self, terminal: bytes, facts: Facts) -> None:
+        """See `Reply.end_stream`."""
+        self._take("end_stream", terminal, facts)
+
+    async def refuse(self, error: TrimtabError, facts: Facts) -> None:
+        """See `Reply.refuse`."""
+        self.error = error
+        self._take("refuse", b"", facts)
+
+    async def cut(self, error: TrimtabError, *, told: bool, facts: Facts) -> None:
+        """See `Reply.cut`."""
+        self.error, self.told = error, told
+        self._take("cut", b"", facts)
+
+    def _take(self, call: str, data: bytes, facts: Facts | None) -> None:
+        self.calls.append(call)
+        self.facts = facts
+        if not self.gone:
+            self.data += data

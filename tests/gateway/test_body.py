@@ -65,8 +65,39 @@ def test_finds_the_end_user_where_each_wire_says_it() -> None:
     assert read(Wire.ANTHROPIC_MESSAGES, msgspec.json.encode(anthropic))[0].end_user == "u3"
 
 
+def test_what_is_told_about_a_typo_is_short() -> None:
+    typo = {"model": "m", "messages": MESSAGES, "trimtab": {"f" * 100_000: "x"}}
+
+    with pytest.raises(InvalidRequest) as raised:
+        read(Wire.OPENAI_CHAT, msgspec.json.encode(typo))
+
+    assert len(str(raised.value)) < 400
+
+
 def test_never_repeats_what_people_wrote() -> None:
     with pytest.raises(InvalidRequest) as raised:
         read(Wire.OPENAI_CHAT, b'{"model":"m","messages":"my secret diary"}')
 
     assert "diary" not in str(raised.value)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("name", [b'"model"', b'"mod\\u0065l"'])
+def test_a_member_given_twice_is_the_last_one_for_both_readings(wire: Wire, name: bytes) -> None:
+    data = b'{"model":"a","messages":[1],' + name + b':"b"}'
+
+    routing, members = read(wire, data)
+
+    assert routing.model == msgspec.json.decode(members["model"]) == "b"
+    assert list(members) == ["model", "messages"]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("feature", ["Search", "a b", "-a", "ä", "a" * 64])
+def test_a_feature_must_be_a_name(wire: Wire, feature: str) -> None:
+    body = {"model": "m", "messages": MESSAGES, "trimtab": {"feature": feature}}
+
+    with pytest.raises(InvalidRequest) as raised:
+        read(wire, msgspec.json.encode(body))
+
+    assert raised.value.param == "trimtab"

@@ -76,3 +76,20 @@ def test_the_tenant_named_must_be_the_keys_own() -> None:
 
     with pytest.raises(FieldNotAllowed):
         check_tenant(Headers(tenant="globex"), "acme")
+
+
+@pytest.mark.parametrize("feature", [b"Search", b"a b", b"-a", b"a" * 64])
+def test_a_feature_must_be_a_name(feature: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="x-trimtab-feature"):
+        read([(b"x-trimtab-feature", feature)])
+
+
+def test_reads_how_often_the_sdk_tried_and_nothing_that_is_no_number() -> None:
+    def retries(value: bytes) -> int | None:
+        return read([(b"x-stainless-retry-count", value)]).client_retry
+
+    assert (retries(b"2"), retries(b"12345"), retries(b"x"), retries(b"-1")) == (2, 99, None, None)
+
+
+def test_a_tracestate_is_bounded() -> None:
+    assert len(read([(b"tracestate", b"a=b," * 1_000)]).tracestate or "") == 512

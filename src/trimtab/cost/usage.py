@@ -224,11 +224,11 @@ def _decode(decoder: msgspec.json.Decoder[_S], raw: bytes) -> tuple[_S, bool]:
     """Read what can be read, and whether anything could not."""
     try:
         return decoder.decode(raw), False
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = None
     return _salvage(value, decoder.type)
 

@@ -36,6 +36,13 @@ class Text(NamedTuple):
     text: str
 
 
+class Refusal(NamedTuple):
+    """Text for the caller with which the model itself refuses."""
+
+    channel: Channel
+    text: str
+
+
 class Reasoning(NamedTuple):
     """Text of the model's reasoning."""
 
@@ -86,13 +93,15 @@ class Failed(NamedTuple):
     provider_type: str
 
 
-Event = Start | Text | Reasoning | ToolStart | ToolArgs | UsageReport | Stop | End | Failed
+Event = (
+    Start | Text | Refusal | Reasoning | ToolStart | ToolArgs | UsageReport | Stop | End | Failed
+)
 
 
 def is_content(event: Event) -> bool:
     """Whether the event commits the answer: the caller may see that something was said."""
     match event:
-        case Text(_, text) | Reasoning(_, text) | ToolArgs(_, text):
+        case Text(_, text) | Refusal(_, text) | Reasoning(_, text) | ToolArgs(_, text):
             return text != ""
         case ToolStart():
             return True

@@ -10,6 +10,7 @@ import msgspec
 from trimtab.domain.errors import (
     BodyTooLarge,
     Draining,
+    InvalidRequest,
     NotFound,
     RequestTimedOut,
     TrimtabError,
@@ -91,6 +92,8 @@ class Gateway:
         try:
             request = await self._read(request, scope, receive)
         except TrimtabError as error:
+            known = msgspec.structs.replace(request, key=_key(scope))
+            await self._pipeline.turned_away(known, error)
             await reply.refuse(error, _facts(request))
             return
         # The server runs this in a task that a hang-up does not cancel; only a shutdown that
@@ -164,6 +167,8 @@ class Gateway:
                     message = await receive()
                     blocks.append(message.get("body", b""))
                     size += len(blocks[-1])
+                    if message["type"] == "http.disconnect":
+                        raise InvalidRequest("the body was cut short; send all of it")
         except TimeoutError as exc:
             raise RequestTimedOut(
                 f"the body did not arrive within {UPLOAD_S:g} s; send it faster"
@@ -185,12 +190,15 @@ class Gateway:
                 request = msgspec.structs.replace(request, wire=Wire.ANTHROPIC_MESSAGES)
                 reply = AsgiReply(request.wire, receive, send)
             request = msgspec.structs.replace(request, key=said.key)
-            identified = await self._pipeline.look(request)
-            listing = models.listing(identified, scope["path"], request.wire)
+            path, wire = scope["path"], request.wire
+            listing, config_seq = await self._pipeline.look(
+                request,
+                lambda known: (models.listing(known, path, wire), known.snapshot.config_seq),
+            )
         except TrimtabError as error:
             await reply.refuse(error, _facts(request))
             return
-        await reply.whole(listing, _facts(request, identified.snapshot.config_seq))
+        await reply.whole(listing, _facts(request, config_seq))
 
     async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await _plain(send, 200, {"status": "ok"})
@@ -233,6 +241,14 @@ def running_task() -> asyncio.Task[Any]:
     if task is None:
         raise RuntimeError("not in a task")
     return task
+
+
+def _key(scope: Scope) -> str:
+    """Read the key alone: the other headers may be what is wrong with a request."""
+    try:
+        return headers.read(pair for pair in scope["headers"] if pair[0] in headers.OF_KEYS).key
+    except TrimtabError:
+        return ""
 
 
 def _facts(request: Request, config_seq: int = 0) -> Facts:

@@ -15,6 +15,8 @@ Short = Annotated[str, Meta(min_length=1, max_length=256)]
 Tag = Annotated[str, Meta(max_length=64)]
 UserId = Annotated[str, Meta(max_length=512)]
 
+MAX_TOLD_CHARS = 256
+
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
@@ -122,8 +124,8 @@ def _explained(message: str) -> InvalidRequest:
     if missing:
         return InvalidRequest(f"`{missing[1]}` is missing; add it", param=missing[1])
     found = _PATH.search(message)
-    path = found[1] if found else ""
-    what = message[: found.start()] if found else message
+    path = found[1][:MAX_TOLD_CHARS] if found else ""
+    what = message[: found.start()][:MAX_TOLD_CHARS] if found else message
     if not path:
         return InvalidRequest("the body must be a JSON object; send one")
     return InvalidRequest(f"`{path}` cannot be read ({what.lower()}); correct it", param=path)

@@ -10,6 +10,7 @@ from trimtab.gateway.reply import Receive, Send
 
 PREFIXES = ("/console", "/admin/v1/")
 CONNECT_S = 2.0
+UPLOAD_S = 30.0
 MAX_BODY = 1 << 20
 
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"}
@@ -30,10 +31,17 @@ class Forward:
         """Forward one request; 413 if it is larger than any form, 503 if the keeper is away."""
         body = b""
         more = True
-        while more and len(body) <= MAX_BODY:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
+        try:
+            async with asyncio.timeout(UPLOAD_S):
+                while more and len(body) <= MAX_BODY:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            await _say(send, 408, b"the form did not arrive in time\n")
+            return
         if len(body) > MAX_BODY:
             await _say(send, 413, b"the form is too large\n")
             return

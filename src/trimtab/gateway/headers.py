@@ -8,9 +8,11 @@ from msgspec import Struct
 
 from trimtab.domain.errors import FieldNotAllowed, InvalidRequest, Unauthenticated
 from trimtab.domain.ids import SpanId, TraceId
+from trimtab.domain.tenant import NAME
 
 MAX_HEADER_BYTES = 32 * 1024
 MAX_VALUE_CHARS = 256
+OF_KEYS = (b"authorization", b"x-api-key")
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _VALUE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
@@ -87,6 +89,15 @@ def _read_ours(out: Headers, name: bytes, value: bytes) -> None:
     setattr(out, name.removeprefix(b"x-trimtab-").decode(), _text(name, value))
 
 
+def _read_feature(out: Headers, name: bytes, value: bytes) -> None:
+    out.feature = _text(name, value)
+    if not NAME.fullmatch(out.feature):
+        raise InvalidRequest(
+            "header 'x-trimtab-feature' must be lower-case letters, digits, `.`, `_` or `-`",
+            param="x-trimtab-feature",
+        )
+
+
 def _read_unknown(name: bytes) -> NoReturn:
     shown = name.decode("latin-1")[:64]
     raise InvalidRequest(
@@ -133,7 +144,7 @@ _READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
     b"traceparent": _read_trace,
     b"tracestate": _read_tracestate,
     b"x-stainless-retry-count": _read_retry,
-    b"x-trimtab-feature": _read_ours,
+    b"x-trimtab-feature": _read_feature,
     b"x-trimtab-user": _read_ours,
     b"x-trimtab-conversation": _read_ours,
     b"x-trimtab-tenant": _read_ours,

@@ -11,18 +11,25 @@ from trimtab.gateway.app import Gateway
 from trimtab.gateway.headers import MAX_HEADER_BYTES
 
 HEADERS_S = 15.0
+BODY_S = 40.0
 BACKLOG = 4096
 KEEP_ALIVE_S = 75
 
+_LAST = 3
+_TOO_LONG = b"431 Request Header Fields Too Large"
+
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request head is too long or takes too long (slow loris).
+    """Closes a connection whose request is too long in its head or too slow (slow loris).
 
-    State: bytes of head seen, and the timer that runs until the head is complete.
+    State: bytes of an unfinished head and the last of them, what of a request is being read, and
+    the timer that runs until it is complete. A request that comes in one piece starts no timer.
     """
 
     _head_bytes = 0
+    _head_end = b""
     _in_head = False
+    _in_body = False
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
@@ -39,12 +46,18 @@ class BoundedProtocol(HttpToolsProtocol):
         """A request line begins."""
         super().on_message_begin()
         self._in_head = True
-        self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
         self._head_done()
+        self._in_body = True
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is complete."""
+        self._in_body = False
+        self._stop_waiting()
+        super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         """Some bytes came; those of an unfinished head are counted."""
@@ -52,17 +65,33 @@ class BoundedProtocol(HttpToolsProtocol):
         # uvicorn's annotation says.
         if self._patience is None and getattr(self.cycle, "response_complete", True):
             self._wait_for_head()
+        if self._head_bytes + len(data) > MAX_HEADER_BYTES and self._goes_on_too_long(data):
+            self._refuse(_TOO_LONG)
+            return
         super().data_received(data)
-        if self._in_head and self.parser is not None:
+        if self._in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEADER_BYTES:
-                self._refuse(b"431 Request Header Fields Too Large")
+            self._head_end = data[-_LAST:]
+        if self._in_body and self._patience is None:
+            # The gateway gives up a slow body before; this is for one that never begins.
+            self._patience = self.loop.call_later(BODY_S, self.transport.close)
+
+    def _goes_on_too_long(self, data: bytes) -> bool:
+        """Whether a head does not end in a block that could take it past its bound."""
+        if self._in_body:
+            return False
+        left = MAX_HEADER_BYTES - self._head_bytes + len(self._head_end)
+        return (self._head_end + data).find(b"\r\n\r\n", 0, left) < 0
 
     def _wait_for_head(self) -> None:
         self._patience = self.loop.call_later(HEADERS_S, self._refuse, b"408 Request Timeout")
 
     def _head_done(self) -> None:
         self._in_head = False
+        self._head_bytes, self._head_end = 0, b""
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None

@@ -87,7 +87,8 @@ class Admit:
         self.check_switch(identified)
         request, grant = identified.request, identified.grant
         model = identified.snapshot.model(request.model)
-        if model is None:
+        # A direct name goes on into headers and records.
+        if model is None or not request.model.isprintable():
             raise ModelNotFound(
                 f"model {request.model!r} is not configured; GET /v1/models lists what there is"
             )

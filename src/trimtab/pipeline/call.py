@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NoReturn
 
+import msgspec
+from msgspec import Raw
+
 from trimtab.domain.chat import is_content
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import (
@@ -28,11 +31,14 @@ from trimtab.domain.transport import ConnectFailed, Response, Transport, Transpo
 from trimtab.pipeline.handoff import Funded, Request, Route
 from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.journey import Journey, Try
+from trimtab.pipeline.transcript import bounded
 from trimtab.pipeline.upstream import Upstream
-from trimtab.providers.base import Adapter, BadBody, BadStream, Chunk, StreamReader
+from trimtab.providers.base import UNREADABLE, Adapter, BadBody, BadStream, Chunk, StreamReader
 
 MAX_ERROR_BODY = 1 << 20
 OVERLOADED = 529
+
+_object = msgspec.json.Decoder(dict[str, Raw])
 
 
 @dataclass(slots=True)
@@ -85,7 +91,8 @@ class Call:
         try:
             return await self._ask(funded, attempt, adapter, body)
         except TransportError as exc:
-            attempt.error = _lost(exc, route)
+            attempt.dispatched = not isinstance(exc, ConnectFailed)
+            attempt.error = _lost(exc, route, reached=attempt.dispatched)
             raise attempt.error from exc
         except UpstreamFailed as error:
             attempt.error = error
@@ -170,27 +177,48 @@ class Call:
 
 async def _refused(response: Response, adapter: Adapter, attempt: Try) -> NoReturn:
     """Turn an error status into what the caller can do about it."""
-    body = await response.body()
-    fault = adapter.fault(body[:MAX_ERROR_BODY])
+    body = await _error_body(response)
+    reason = bounded(adapter.fault(body).type)
     target, status = attempt.route.target, response.status
     kind = _kind(status)
     if kind is ProviderRefused:
         raise ProviderRefused(
-            f"target '{target}' refused the request ({fault.type}); change the request",
+            f"target '{target}' refused the request ({reason}); change the request",
             status=status,
-            raw_reason=fault.type,
-            body=body,
+            raw_reason=reason,
+            body=body if _is_object(body) else b"",
         )
     raise kind(
-        f"target '{target}' answered {status} ({fault.type}); try again later",
+        f"target '{target}' answered {status} ({reason}); try again later",
         status=status,
-        raw_reason=fault.type,
+        raw_reason=reason,
     )
+
+
+async def _error_body(response: Response) -> bytes:
+    """Read an error answer; one that is too long to be meant for people is as good as none."""
+    body = b""
+    while block := await response.read():
+        body += block
+        if len(body) > MAX_ERROR_BODY:
+            response.close()
+            return b""
+    return body
+
+
+def _is_object(body: bytes) -> bool:
+    """Whether a body is a JSON object, whatever its content-type says."""
+    try:
+        body.decode()
+        _object.decode(body)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def _kind(status: int) -> type[UpstreamFailed]:
     match status:
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.PAYMENT_REQUIRED | HTTPStatus.FORBIDDEN:
             return ProviderAuth
         case HTTPStatus.TOO_MANY_REQUESTS:
             return ProviderRateLimited
@@ -204,8 +232,7 @@ def _kind(status: int) -> type[UpstreamFailed]:
             return ProviderError
 
 
-def _lost(exc: TransportError, route: Route) -> ProviderError:
-    reached = not isinstance(exc, ConnectFailed)
+def _lost(exc: TransportError, route: Route, *, reached: bool) -> ProviderError:
     what = "broke off" if reached else "cannot be reached"
     return ProviderError(
         f"target '{route.target}' {what} ({type(exc).__name__}); try again later",
@@ -224,7 +251,7 @@ def _unreadable(attempt: Try) -> ProviderBadOutput:
 
 def _in_stream(attempt: Try) -> NoReturn:
     failed = attempt.transcript.failed
-    reason = failed.provider_type if failed else "unknown"
+    reason = (bounded(failed.provider_type) if failed else None) or "unknown"
     overloaded = "overloaded" in reason
     kind = ProviderOverloaded if overloaded else ProviderError
     raise kind(
@@ -241,7 +268,7 @@ def _give_up(response: Response | None) -> None:
 
 def _is_event_stream(response: Response) -> bool:
     return any(
-        name == b"content-type" and value.startswith(b"text/event-stream")
+        name == b"content-type" and value.lower().startswith(b"text/event-stream")
         for name, value in response.headers
     )
 
@@ -249,5 +276,5 @@ def _is_event_stream(response: Response) -> bool:
 def _provider_request_id(response: Response) -> str | None:
     for name, value in response.headers:
         if name in (b"x-request-id", b"request-id"):
-            return value.decode("latin-1")
+            return bounded(value.decode("latin-1"))
     return None

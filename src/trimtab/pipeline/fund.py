@@ -35,15 +35,14 @@ class Fund:
             held = await self.limits.hold(request.request_id, needs, lease_s=LEASE_S)
             if held.denied is not None:
                 _refuse(needs[held.denied], held)
-        return Funded(screened, floor, tuple(need.kind for need in needs))
+        return Funded(screened, floor, tuple(needs))
 
     async def settle(self, funded: Funded, *, tokens: int | None) -> None:
         """Free the slots; book the tokens that were really used, or keep the estimate."""
         if not funded.holds:
             return
-        grant = funded.screened.planned.admitted.grant
         used = funded.input_floor if tokens is None else tokens
-        actual = [used if _counts_tokens(need) else 1 for need in _needs(grant, tokens=used)]
+        actual = [used if _counts_tokens(need) else 1 for need in funded.holds]
         await self.limits.settle(funded.screened.planned.admitted.request.request_id, actual)
 
 

@@ -13,6 +13,7 @@ from trimtab.control.snapshot import Grant, Snapshot
 from trimtab.domain.ids import RequestId, SpanId, TraceId
 from trimtab.domain.model import Model, Provider, Target, Wire
 from trimtab.domain.verdict import Decision, Finding
+from trimtab.store.base import Need
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -91,9 +92,9 @@ class Funded(Struct, frozen=True):
 
     Attributes:
         input_floor: Input tokens estimated from the bytes of the body.
-        holds: Kind of each need that is held, in order.
+        holds: What is held, in the order in which `settle` books it.
     """
 
     screened: Screened
     input_floor: int
-    holds: tuple[str, ...]
+    holds: tuple[Need, ...]

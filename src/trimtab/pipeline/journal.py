@@ -1,5 +1,7 @@
 """What the worker writes down, and when: before the first attempt, now and then, at the end."""
 
+import contextlib
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,6 +18,7 @@ from trimtab.telemetry.frames import Kind
 
 CHECKPOINT_S = 2.0
 CHARS_PER_TOKEN = 4
+MAX_UNWRITTEN = 10_000
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -37,7 +40,7 @@ class Spool(Protocol):
 
 
 class Journal:
-    """Writes the frames of requests. State: when each running stream was last written down."""
+    """Writes the frames of requests. State: outcomes that could not be written yet."""
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class Journal:
         self._content = content
         self._clock = clock
         self._local_day = local_day
-        self._checkpoint_s: dict[str, float] = {}
+        self._unwritten: deque[bytes] = deque()
 
     def begin(self, journey: Journey, funded: Funded, attempt: Try, body: bytes) -> None:
         """Write down that an attempt is about to be made.
@@ -90,15 +93,17 @@ class Journal:
         journey.begun = True
 
     def checkpoint(self, journey: Journey) -> None:
-        """Write down how far a stream is, at most every two seconds."""
+        """Write down how far a stream is, at most every two seconds.
+
+        What cannot be written is left out: it only serves if the worker dies before the end.
+        """
         now_s = self._clock.monotonic_s()
-        request_id = journey.request.request_id
-        last_s = self._checkpoint_s.setdefault(request_id, journey.request.started_s)
-        if now_s - last_s >= CHECKPOINT_S:
-            self._checkpoint_s[request_id] = now_s
+        if now_s - journey.checkpoint_s >= CHECKPOINT_S:
+            journey.checkpoint_s = now_s
             tokens = journey.tries[-1].transcript.output_chars // CHARS_PER_TOKEN
-            frame = Checkpoint(request_id=request_id, output_tokens=tokens)
-            self._spool.append(Kind.CHECKPOINT, _encoder.encode(frame))
+            frame = Checkpoint(request_id=journey.request.request_id, output_tokens=tokens)
+            with contextlib.suppress(RecorderUnavailable):
+                self._spool.append(Kind.CHECKPOINT, _encoder.encode(frame))
 
     def finish(self, finish: Finish) -> int:
         """Write down how a request ended; the offset tells when that is on the disk.
@@ -106,8 +111,17 @@ class Journal:
         Raises:
             RecorderUnavailable: it cannot be written.
         """
-        self._checkpoint_s.pop(finish.record.request_id, None)
         return self._write(Kind.FINISH, finish)
+
+    def keep(self, finish: Finish) -> None:
+        """Keep an outcome that could not be written; it goes ahead of the next frame that can.
+
+        Past `MAX_UNWRITTEN` it is only counted, and the recorder takes its request for lost.
+        """
+        if len(self._unwritten) < MAX_UNWRITTEN:
+            self._unwritten.append(_encoder.encode(finish))
+        else:
+            self._spool.note("unwritten")
 
     async def synced(self, offset: int) -> None:
         """Wait until everything before an offset is on the disk."""
@@ -147,6 +161,9 @@ class Journal:
 
     def _write(self, kind: Kind, frame: Begin | Finish) -> int:
         try:
+            while self._unwritten:
+                self._spool.append(Kind.FINISH, self._unwritten[0])
+                self._unwritten.popleft()
             return self._spool.append(kind, _encoder.encode(frame))
         except RecorderUnavailable:
             self._content.forget()

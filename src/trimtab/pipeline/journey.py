@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import TrimtabError
+from trimtab.domain.errors import UpstreamFailed
 from trimtab.domain.record import StageTime
 from trimtab.pipeline.handoff import Funded, Identified, Planned, Request, Route, Screened
 from trimtab.pipeline.transcript import Transcript
@@ -27,7 +27,7 @@ class Try:
     ended_s: float = 0.0
     first_token_s: float | None = None
     http_status: int | None = None
-    error: TrimtabError | None = None
+    error: UpstreamFailed | None = None
     provider_request_id: str | None = None
     dispatched: bool = False
     cancelled: bool = False
@@ -42,12 +42,14 @@ class Journey:
         committed: Whether the caller has seen the head of an answer.
         gone: Whether the caller hung up before the end.
         input_ref: Ref of the upstream body in the content store.
+        checkpoint_s: When the stream was last written down.
     """
 
     __slots__ = (
         "_clock",
         "_stage_s",
         "begun",
+        "checkpoint_s",
         "committed",
         "funded",
         "gone",
@@ -72,6 +74,7 @@ class Journey:
         self.committed = False
         self.gone = False
         self.input_ref: bytes | None = None
+        self.checkpoint_s = request.started_s
         self._clock = clock
         self._stage_s = request.started_s
 

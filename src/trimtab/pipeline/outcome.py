@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from trimtab.cost.charge import Charge
 from trimtab.domain.errors import ContentBlocked, Refused, TrimtabError, TryLater
 from trimtab.domain.ids import span_id
@@ -21,6 +23,7 @@ from trimtab.pipeline.handoff import Identified
 from trimtab.pipeline.journey import Journey, Try
 
 CHARS_PER_TOKEN = 4
+MOST_CHARS_PER_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +56,44 @@ def usage_of(attempt: Try, reported: Usage | None) -> Usage:
 
     A provider bills nothing for an error status, and own hardware nothing for a closed stream.
     A stream that was cut, or an answer without usage, is estimated: the bytes of the input and
-    the characters of the output, four to a token.
+    the characters of the output, four to a token. Without an error and without an answer, we
+    broke off, and nobody knows what the provider had done by then.
     """
-    if reported is not None and reported.source is UsageSource.PROVIDER:
+    if (
+        reported is not None
+        and reported.source is UsageSource.PROVIDER
+        and _is_last(attempt, reported)
+    ):
         return reported
-    answered = attempt.first_token_s is not None
+    answered, error = attempt.first_token_s is not None, attempt.error
     free = attempt.cancelled and attempt.route.provider.on_client_gone is OnClientGone.CANCEL_FREE
-    error = attempt.error
-    possible = answered or (getattr(error, "usage_possible", False) and attempt.dispatched)
-    if free or not possible:
+    worked = attempt.dispatched and (error is None or error.usage_possible)
+    if free or not (answered or worked):
         return Usage(source=UsageSource.NONE, input_tokens=0, output_tokens=0)
     output = -(-attempt.transcript.output_chars // CHARS_PER_TOKEN)
-    known = reported or Usage(source=UsageSource.ESTIMATED, input_tokens=attempt.input_floor)
-    return Usage(
-        source=UsageSource.PARTIAL if reported else UsageSource.ESTIMATED,
-        input_tokens=known.input_tokens,
-        cached_tokens=known.cached_tokens,
-        cache_write_5m=known.cache_write_5m,
-        cache_write_1h=known.cache_write_1h,
-        output_tokens=output,
+    if reported is None:
+        floor = attempt.input_floor
+        return Usage(source=UsageSource.ESTIMATED, input_tokens=floor, output_tokens=output)
+    given, wrote = reported.input_tokens, reported.output_tokens
+    return replace(
+        reported,
+        source=UsageSource.PARTIAL,
+        input_tokens=attempt.input_floor if given is None else given,
+        output_tokens=wrote if _is_last(attempt, reported) and wrote is not None else output,
     )
+
+
+def _is_last(attempt: Try, reported: Usage) -> bool:
+    """Whether the output that was told is the provider's last word on it.
+
+    Before the end of a stream it may be a placeholder: the first report of a messages stream
+    always is, and a later one if it does not fit what was said.
+    """
+    transcript = attempt.transcript
+    if not any(report.final for report in transcript.usage_reports):
+        return False
+    fitting = (reported.output_tokens or 0) * MOST_CHARS_PER_TOKEN >= transcript.output_chars
+    return fitting or transcript.ended
 
 
 def status_of(journey: Journey, failure: TrimtabError | None) -> Status:
@@ -84,7 +105,7 @@ def status_of(journey: Journey, failure: TrimtabError | None) -> Status:
             return Status.BLOCKED
         case _ if journey.committed:
             return Status.TRUNCATED
-        case Refused() | TryLater():
+        case Refused() | TryLater() if not journey.tries:
             return Status.REJECTED
         case _:
             return Status.ERROR
@@ -105,7 +126,7 @@ def attempt_of(journey: Journey, bill: Bill) -> Attempt:
         ttft_us=_since(attempt.started_s, attempt.first_token_s),
         http_status=attempt.http_status,
         error_code=attempt.error.code if attempt.error else None,
-        raw_reason=getattr(attempt.error, "raw_reason", None),
+        raw_reason=attempt.error.raw_reason if attempt.error else None,
         provider_request_id=attempt.provider_request_id,
         sent_hash=attempt.sent_hash,
         input_tokens=usage.input_tokens,

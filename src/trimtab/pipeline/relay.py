@@ -6,45 +6,73 @@ from dataclasses import dataclass
 
 from trimtab.domain.chat import End
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import ProviderError, StreamStalled, StreamTruncated, UpstreamFailed
+from trimtab.domain.errors import (
+    ProviderError,
+    ProviderTimeout,
+    StreamStalled,
+    StreamTruncated,
+    UpstreamFailed,
+)
 from trimtab.domain.model import OnClientGone
 from trimtab.domain.transport import Response, TransportError
 from trimtab.pipeline.call import Answered
 from trimtab.pipeline.journey import Journey
 from trimtab.pipeline.reply import Reply, facts_of
+from trimtab.pipeline.screen import Checked
+from trimtab.pipeline.transcript import bounded
 from trimtab.providers.base import BadStream, Chunk, StreamReader
 
 
-class Silence:
-    """Closes a response that says nothing for too long.
+class Patience:
+    """Closes a response that says nothing for too long, or that does not come to its end.
 
     The timer re-arms itself for what is left, so a chunk costs two assignments and no timer.
     While we are the slow side, nobody listens and no silence counts. State: since when we listen.
+
+    Attributes:
+        silent: Whether it was closed because it said nothing.
+        late: Whether it was closed because its time was up.
     """
 
-    __slots__ = ("_clock", "_handle", "_limit_s", "_response", "over", "since_s")
+    __slots__ = (
+        "_clock",
+        "_ends_s",
+        "_handle",
+        "_limit_s",
+        "_response",
+        "late",
+        "silent",
+        "since_s",
+    )
 
-    def __init__(self, response: Response, limit_s: float, clock: Clock) -> None:
+    def __init__(self, response: Response, limit_s: float, ends_s: float, clock: Clock) -> None:
         self._response = response
         self._limit_s = limit_s
+        self._ends_s = ends_s
         self._clock = clock
         self.since_s: float | None = None
-        self.over = False
-        self._handle = asyncio.get_running_loop().call_later(limit_s, self._check)
+        self.silent = self.late = False
+        self._wait(limit_s)
 
     def stop(self) -> None:
         """Stop watching."""
         self._handle.cancel()
 
+    def _wait(self, left_s: float) -> None:
+        left_s = max(0.0, min(left_s, self._ends_s - self._clock.monotonic_s()))
+        self._handle = asyncio.get_running_loop().call_later(left_s, self._check)
+
     def _check(self) -> None:
+        now_s = self._clock.monotonic_s()
         left_s = self._limit_s
         if self.since_s is not None:
-            left_s += self.since_s - self._clock.monotonic_s()
-        if left_s > 0:
-            self._handle = asyncio.get_running_loop().call_later(left_s, self._check)
-        else:
-            self.over = True
+            left_s += self.since_s - now_s
+        self.silent = left_s <= 0
+        self.late = now_s >= self._ends_s
+        if self.silent or self.late:
             self._response.close()
+        else:
+            self._wait(left_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +86,14 @@ class Relay:
     clock: Clock
     checkpoint: Callable[[Journey], None]
 
-    async def __call__(self, answered: Answered, journey: Journey, reply: Reply) -> bytes:
+    async def __call__(self, checked: Checked, journey: Journey, reply: Reply) -> bytes:
         """Relay until the wire's terminal and give the bytes of the terminal, unsent.
 
         Raises:
-            StreamTruncated, StreamStalled, ProviderError: the stream failed after its first
-                content, and so it ends in an error event.
+            StreamTruncated, StreamStalled, ProviderTimeout, ProviderError: the stream failed after
+                its first content, and so it ends in an error event.
         """
+        answered = checked.answered
         reader, attempt = answered.reader, answered.attempt
         if reader is None:
             return b""
@@ -74,30 +103,31 @@ class Relay:
         provider = attempt.route.provider
         await reply.begin_stream(facts_of(journey))
         journey.committed = True
-        between_s = funded.screened.planned.model.timeouts.between_tokens
-        silence = Silence(answered.response, between_s, self.clock)
+        timeouts = funded.screened.planned.model.timeouts
+        ends_s = attempt.started_s + timeouts.total
+        patience = Patience(answered.response, timeouts.between_tokens, ends_s, self.clock)
         if provider.on_client_gone is not OnClientGone.DRAIN:
             reply.when_gone(answered.response.close)
         try:
-            return await self._pass(answered, reader, silence, journey, reply)
+            return await self._pass(answered, reader, patience, journey, reply)
         except (TransportError, BadStream) as exc:
             if reply.gone and provider.on_client_gone is not OnClientGone.DRAIN:
                 attempt.cancelled = True
                 return b""
-            attempt.error = _cut(answered, exc, stalled=silence.over)
+            attempt.error = _cut(answered, exc, patience)
             raise attempt.error from exc
         except UpstreamFailed as error:
             attempt.error = error
             raise
         finally:
-            silence.stop()
+            patience.stop()
             attempt.ended_s = self.clock.monotonic_s()
 
     async def _pass(
         self,
         answered: Answered,
         reader: StreamReader,
-        silence: Silence,
+        patience: Patience,
         journey: Journey,
         reply: Reply,
     ) -> bytes:
@@ -109,15 +139,15 @@ class Relay:
             if transcript.failed is not None:
                 raise ProviderError(
                     f"target '{answered.attempt.route.target}' failed in its stream; try again",
-                    raw_reason=transcript.failed.provider_type,
+                    raw_reason=bounded(transcript.failed.provider_type),
                     usage_possible=True,
                 )
             if transcript.ended:
                 return held
             self.checkpoint(journey)
-            silence.since_s = self.clock.monotonic_s()
+            patience.since_s = self.clock.monotonic_s()
             block = await response.read()
-            silence.since_s = None
+            patience.since_s = None
             if not block:
                 raise BadStream("end of stream without its terminal")
             chunks = reader.feed(block)
@@ -140,9 +170,15 @@ def _ends(chunk: Chunk) -> bool:
     return any(isinstance(event, End) for event in chunk.events)
 
 
-def _cut(answered: Answered, exc: Exception, *, stalled: bool) -> UpstreamFailed:
+def _cut(answered: Answered, exc: Exception, patience: Patience) -> UpstreamFailed:
     target = answered.attempt.route.target
-    if stalled:
+    if patience.late:
+        return ProviderTimeout(
+            f"target '{target}' did not end its stream in time; raise `timeouts.total`",
+            raw_reason="total",
+            usage_possible=True,
+        )
+    if patience.silent:
         return StreamStalled(
             f"target '{target}' fell silent in its stream; try again",
             raw_reason="silence",

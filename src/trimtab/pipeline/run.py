@@ -1,14 +1,16 @@
 """The request path. There is no other way to a provider, and every way through it settles."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import Draining, TrimtabError
 from trimtab.domain.model import Wire
-from trimtab.domain.transport import Response, TransportError
+from trimtab.domain.transport import TransportError
 from trimtab.pipeline.admit import Admit, Identify
 from trimtab.pipeline.call import Answered, Call
 from trimtab.pipeline.fund import Fund
@@ -17,11 +19,13 @@ from trimtab.pipeline.journey import Journey
 from trimtab.pipeline.plan import Plan
 from trimtab.pipeline.relay import Relay
 from trimtab.pipeline.reply import Reply, facts_of
-from trimtab.pipeline.screen import Screen
+from trimtab.pipeline.screen import Checked, ScreenInput, ScreenOutput
 from trimtab.pipeline.settle import Settle
 
 HTTP_OK = 200
 READ_ON_S = 5.0
+
+Shown = TypeVar("Shown")
 
 log = logging.getLogger("trimtab")
 
@@ -37,9 +41,10 @@ class Pipeline:
     identify: Identify
     admit: Admit
     plan: Plan
-    screen: Screen
+    screen: ScreenInput
     fund: Fund
     call: Call
+    check: ScreenOutput
     relay: Relay
     settle: Settle
     http_status: Callable[[TrimtabError, Wire], int]
@@ -48,7 +53,7 @@ class Pipeline:
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Answer one request. Never raises: every failure is told to the caller and recorded."""
         journey = Journey(request, self.clock)
-        answered, terminal, failure = None, b"", None
+        answered, checked, terminal, failure = None, None, b"", None
         try:
             journey.identified = identified = self.identify(request)
             admitted = self.admit(identified)
@@ -60,23 +65,27 @@ class Pipeline:
             journey.funded = funded = await self.fund(screened)
             journey.passed("fund")
             answered = await self.call(funded, journey)
-            terminal = await self.relay(answered, journey, reply)
+            checked = await self.check(answered)
+            terminal = await self.relay(checked, journey, reply)
         except TrimtabError as error:
             failure = error
         except asyncio.CancelledError:
             failure = Draining("the worker is shutting down; try again", wait_s=1.0)
-        # The one place where a bug becomes an answer: it must still settle.
+        # Here and in `_end` a bug becomes an answer: it must still settle.
         except Exception:
             log.exception("request %s failed", request.request_id)
-            failure = TrimtabError(f"request {request.request_id!r} met a bug; tell an operator")
-        journey.passed("call")
-        await self._end(journey, reply, answered, terminal, failure)
+            failure = _bug(request)
+        if journey.funded is not None:
+            journey.passed("call")
+        await self._end(journey, reply, checked, terminal, failure)
+        if answered is not None:
+            await _read_on(answered)
 
-    async def look(self, request: Request) -> Identified:
-        """Identify a request that needs no provider, and record it.
+    async def look(self, request: Request, show: Callable[[Identified], Shown]) -> Shown:
+        """Show the caller something that needs no provider, and record it.
 
         Raises:
-            Refused: the key is not good, or the tenant is suspended.
+            Refused: the key is not good, the tenant is suspended, or there is nothing to show.
         """
         journey = Journey(request, self.clock)
         failure: TrimtabError | None = None
@@ -84,53 +93,69 @@ class Pipeline:
             journey.identified = identified = self.identify(request)
             self.admit.check_switch(identified)
             journey.passed("admit")
+            return show(identified)
         except TrimtabError as error:
             failure = error
             raise
-        else:
-            return identified
         finally:
-            await self.settle(journey, failure, self._status(failure, request))
+            await self.settle(journey, failure, self._status)
+
+    async def turned_away(self, request: Request, failure: TrimtabError) -> None:
+        """Remember a request that could not be read: recorded if its key is known, else counted."""
+        journey = Journey(request, self.clock)
+        with contextlib.suppress(TrimtabError):
+            journey.identified = self.identify(request)
+        journey.passed("admit")
+        with contextlib.suppress(TrimtabError):
+            await self.settle(journey, failure, self._status)
 
     async def _end(
         self,
         journey: Journey,
         reply: Reply,
-        answered: Answered | None,
+        checked: Checked | None,
         terminal: bytes,
         failure: TrimtabError | None,
     ) -> None:
         """Settle first, then send the last byte: what was answered is remembered."""
         record = None
         journey.gone = reply.gone
-        status = HTTP_OK if journey.committed else self._status(failure, journey.request)
         try:
-            record = await self.settle(journey, failure, status)
+            record = await self.settle(journey, failure, self._status)
         except TrimtabError as error:
             failure = failure or error
+        except Exception:
+            log.exception("request %s cannot be settled", journey.request.request_id)
+            failure = failure or _bug(journey.request)
         facts = facts_of(journey, record)
         if failure is not None and journey.committed:
             told = journey.tries[-1].transcript.failed is not None
             await reply.cut(failure, told=told, facts=facts)
-        elif failure is not None or answered is None:
+        elif failure is not None or checked is None:
             await reply.refuse(failure or TrimtabError("no answer; tell an operator"), facts)
-        elif answered.reader is None:
-            await reply.whole(answered.body, facts)
+        elif checked.answered.reader is None:
+            await reply.whole(checked.answered.body, facts)
         else:
             await reply.end_stream(terminal, facts)
-        if answered is not None:
-            await _read_on(answered.response)
 
-    def _status(self, failure: TrimtabError | None, request: Request) -> int:
-        return HTTP_OK if failure is None else self.http_status(failure, request.wire)
+    def _status(self, journey: Journey, failure: TrimtabError | None) -> int:
+        if failure is None or journey.committed:
+            return HTTP_OK
+        return self.http_status(failure, journey.request.wire)
 
 
-async def _read_on(response: Response) -> None:
+def _bug(request: Request) -> TrimtabError:
+    return TrimtabError(f"request {request.request_id!r} met a bug; tell an operator")
+
+
+async def _read_on(answered: Answered) -> None:
     """Read what follows the terminal, so that the connection can be used again."""
+    response = answered.response
     try:
-        async with asyncio.timeout(READ_ON_S):
-            while await response.read():
-                pass
+        if answered.attempt.transcript.ended:
+            async with asyncio.timeout(READ_ON_S):
+                while await response.read():
+                    pass
     except (TransportError, TimeoutError):
         pass
     finally:

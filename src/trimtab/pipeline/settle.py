@@ -1,22 +1,35 @@
 """Always, at the end: exactly one charge and one record, also after a failure or a hang-up."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from trimtab.cost.charge import Charge
 from trimtab.domain.chat import UsageReport
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import TrimtabError
+from trimtab.domain.errors import RecorderUnavailable, TrimtabError
 from trimtab.domain.model import Provider, Target, Wire
 from trimtab.domain.record import ContentState, Detail, Finish, RequestRecord
 from trimtab.domain.tenant import Durability
-from trimtab.domain.usage import Usage, UsageSource
+from trimtab.domain.usage import Usage
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.handoff import Identified
 from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.journey import Journey, Try
-from trimtab.pipeline.outcome import Bill, Ending, attempt_of, line_of, record_of, usage_of
+from trimtab.pipeline.outcome import (
+    Bill,
+    Ending,
+    attempt_of,
+    line_of,
+    record_of,
+    status_of,
+    usage_of,
+)
+
+HttpStatus = Callable[[Journey, TrimtabError | None], int]
+"""Tells the status a request ends with on its wire."""
 
 
 class Meter(Protocol):
@@ -43,22 +56,31 @@ class Settle:
     clock: Clock
 
     async def __call__(
-        self, journey: Journey, failure: TrimtabError | None, http_status: int
+        self, journey: Journey, failure: TrimtabError | None, http_status: HttpStatus
     ) -> RequestRecord | None:
         """Settle a request; `None` if nobody known asked, for then there is no record.
 
         Raises:
-            RecorderUnavailable: the outcome could not be written down.
+            RecorderUnavailable: the outcome could not be written down yet.
         """
         identified = journey.identified
         if identified is None:
             self.journal.count(failure.code if failure else "internal")
             return None
-        bills = [self._bill(journey, attempt) for attempt in journey.tries]
-        if journey.funded is not None:
-            await self.fund.settle(journey.funded, tokens=_total_tokens(bills))
-        finish = self._finish(journey, identified, bills, failure, http_status)
-        offset = self.journal.finish(finish)
+        tokens: int | None = None
+        try:
+            bills = [self._bill(journey, attempt) for attempt in journey.tries]
+            tokens = _total_tokens(bills)
+        finally:
+            if journey.funded is not None:
+                await self.fund.settle(journey.funded, tokens=tokens)
+        finish = self._finish(journey, identified, bills, failure, http_status(journey, failure))
+        try:
+            offset = self.journal.finish(finish)
+        except RecorderUnavailable as error:
+            told = failure or error
+            self._keep(journey, finish, told, http_status(journey, told))
+            raise
         if identified.grant.durability is Durability.STRICT:
             await self.journal.synced(offset)
         return finish.record
@@ -109,11 +131,24 @@ class Settle:
             content=captured.blobs if captured else (),
         )
 
+    def _keep(
+        self, journey: Journey, finish: Finish, failure: TrimtabError, http_status: int
+    ) -> None:
+        """Keep what cost something until it can be written: as the caller was told, no content."""
+        if not journey.begun:
+            self.journal.count(RecorderUnavailable.code)
+            return
+        record = replace(
+            finish.record,
+            status=status_of(journey, failure).value,
+            error_code=failure.code,
+            http_status=http_status,
+        )
+        if finish.content:
+            cut = ContentState.TRUNCATED.value
+            record = replace(record, output_ref=None, content_state=cut)
+        self.journal.keep(replace(finish, record=record, content=()))
 
-def _total_tokens(bills: Sequence[Bill]) -> int | None:
-    counts = [
-        (bill.usage.input_tokens or 0) + (bill.usage.output_tokens or 0)
-        for bill in bills
-        if bill.usage.source is not UsageSource.NONE
-    ]
-    return sum(counts) if counts else None
+
+def _total_tokens(bills: Sequence[Bill]) -> int:
+    return sum((bill.usage.input_tokens or 0) + (bill.usage.output_tokens or 0) for bill in bills)

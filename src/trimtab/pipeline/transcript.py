@@ -11,6 +11,7 @@ from trimtab.domain.chat import (
     Event,
     Failed,
     Reasoning,
+    Refusal,
     Start,
     Stop,
     StopReason,
@@ -20,13 +21,27 @@ from trimtab.domain.chat import (
     UsageReport,
 )
 
+MAX_NAME_CHARS = 256
+MAX_STOPS = 128
+
 _encoder = msgspec.json.Encoder()
+
+
+def bounded(text: str | None) -> str | None:
+    """Make a name that a provider chose fit for a record: short, and of visible characters."""
+    if text is None or (len(text) <= MAX_NAME_CHARS and text.isprintable()):
+        return text
+    return "".join([char if char.isprintable() else "?" for char in text[:MAX_NAME_CHARS]])
 
 
 class Part(Struct, omit_defaults=True, tag_field="type", tag="text"):
     """A text of the answer."""
 
     content: str
+
+
+class RefusalPart(Part, tag="text"):
+    """A text with which the model itself refuses."""
 
 
 class ReasoningPart(Part, tag="reasoning"):
@@ -43,6 +58,7 @@ class ToolCallPart(Struct, omit_defaults=True, tag_field="type", tag="tool_call"
 
 _KINDS: dict[type[Event], type[Part | ToolCallPart]] = {
     Text: Part,
+    Refusal: RefusalPart,
     Reasoning: ReasoningPart,
     ToolArgs: ToolCallPart,
 }
@@ -91,21 +107,27 @@ class Transcript:
     def absorb(self, event: Event) -> None:
         """Take one event in."""
         match event:
-            case Text(channel, text) | ToolArgs(channel, text) | Reasoning(channel, text):
+            case (
+                Text(channel, text)
+                | ToolArgs(channel, text)
+                | Reasoning(channel, text)
+                | Refusal(channel, text)
+            ):
                 self._say(channel, _KINDS[type(event)], text)
             case ToolStart(channel, call_id, name):
-                self.tool_calls += 1
-                self._pieces[channel, ToolCallPart] = _Piece(ToolCallPart, call_id, name, [])
-            case Stop():
+                self._begin_tool(channel, call_id, name)
+            case Stop() if len(self.stops) < MAX_STOPS:
                 self.stops.append(event)
             case UsageReport():
                 self.usage_reports.append(event)
             case Start(response_id, model):
-                self.response_id, self.model = response_id, model
+                self.response_id, self.model = bounded(response_id), bounded(model)
             case End():
                 self.ended = True
-            case Failed():
+            case Failed() if not self.ended:
                 self.failed = event
+            case _:
+                pass
 
     @property
     def finish_reasons(self) -> str:
@@ -115,7 +137,9 @@ class Transcript:
     @property
     def refused(self) -> bool:
         """Whether the model itself refused."""
-        return any(stop.reason is StopReason.CONTENT_FILTER for stop in self.stops)
+        if any(stop.reason is StopReason.CONTENT_FILTER for stop in self.stops):
+            return True
+        return any(kind is RefusalPart for _, kind in self._pieces)
 
     def message(self) -> bytes | None:
         """Encode the answer as a message of the semantic conventions; `None` if nothing was said.
@@ -126,6 +150,10 @@ class Transcript:
             return None
         parts = [_part(piece) for piece in self._pieces.values()]
         return _encoder.encode({"role": "assistant", "parts": parts})
+
+    def _begin_tool(self, channel: Channel, call_id: str, name: str) -> None:
+        self.tool_calls += 1
+        self._pieces[channel, ToolCallPart] = _Piece(ToolCallPart, call_id, name, [])
 
     def _say(self, channel: Channel, kind: type[Part | ToolCallPart], text: str) -> None:
         self.output_chars += len(text)

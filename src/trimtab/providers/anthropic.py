@@ -26,7 +26,7 @@ from trimtab.domain.chat import (
 )
 from trimtab.domain.model import Provider, Wire
 from trimtab.domain.transport import render_head
-from trimtab.providers.base import BadBody, BadStream, Chunk, ProviderFault
+from trimtab.providers.base import UNREADABLE, BadBody, BadStream, Chunk, ProviderFault
 from trimtab.providers.sse import EventTooLong, SseEvent, SseSplitter
 
 DEFAULT_VERSION = "2023-06-01"
@@ -119,7 +119,7 @@ class AnthropicMessages:
         """See `Adapter.read_body`."""
         try:
             message = _message.decode(body)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except UNREADABLE as exc:
             raise BadBody(str(exc)) from exc
         if message.content is None:
             raise BadBody("no content")
@@ -127,7 +127,7 @@ class AnthropicMessages:
         for index, block in enumerate(message.content):
             events.extend(_read_block(index, block))
             if block.type == "tool_use" and bytes(block.input) != b"{}":
-                events.append(ToolArgs((0, index), bytes(block.input).decode()))
+                events.append(ToolArgs((0, index), bytes(block.input).decode(errors="replace")))
         if message.stop_reason is not None:
             events.append(_stop(message.stop_reason))
         if bytes(message.usage) != b"null":
@@ -139,19 +139,24 @@ class AnthropicMessages:
         """See `Adapter.fault`."""
         try:
             error = _error_body.decode(body).error or _Error()
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return ProviderFault("unknown", "")
         return ProviderFault(error.type or "unknown", error.message or "")
 
 
 class AnthropicStream:
-    """Reads a messages stream. State: an unfinished event, malformed events in a row."""
+    """Reads a messages stream.
 
-    __slots__ = ("_malformed", "_splitter")
+    State: an unfinished event, malformed events in a row, and whether the model stopped: each
+    `message_delta` after it says so again.
+    """
+
+    __slots__ = ("_malformed", "_splitter", "_stopped")
 
     def __init__(self) -> None:
         self._splitter = SseSplitter()
         self._malformed = 0
+        self._stopped = False
 
     def feed(self, block: bytes) -> list[Chunk]:
         """See `StreamReader.feed`."""
@@ -165,13 +170,21 @@ class AnthropicStream:
             return Chunk(event.raw, ())
         try:
             said = _event.decode(event.data)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except UNREADABLE as exc:
             self._malformed += 1
             if self._malformed >= MALFORMED_IN_A_ROW:
                 raise BadStream("malformed events in a row") from exc
             return Chunk(event.raw, ())
         self._malformed = 0
-        return Chunk(event.raw, tuple(_read_event(said)))
+        events = _read_event(said)
+        if said.type == "message_delta":
+            events = self._once(events)
+        return Chunk(event.raw, tuple(events))
+
+    def _once(self, events: list[Event]) -> list[Event]:
+        fresh = [event for event in events if not (self._stopped and isinstance(event, Stop))]
+        self._stopped = self._stopped or any(isinstance(event, Stop) for event in fresh)
+        return fresh
 
 
 def _read_event(said: _StreamEvent) -> list[Event]:

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+import msgspec
 from msgspec import Raw
 
 from trimtab.domain.chat import Event
 from trimtab.domain.model import Provider, Wire
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding foreign JSON can raise."""
 
 
 class Chunk(NamedTuple):

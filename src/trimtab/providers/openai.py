@@ -4,6 +4,7 @@ Wire facts: https://platform.openai.com/docs/api-reference/chat and its streamin
 last, in a chunk without choices, after `finish_reason`; the stream ends with `[DONE]`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from trimtab.domain.chat import (
     Event,
     Failed,
     Reasoning,
+    Refusal,
     Start,
     Stop,
     StopReason,
@@ -26,11 +28,15 @@ from trimtab.domain.chat import (
 )
 from trimtab.domain.model import Provider, ProviderWire, Wire
 from trimtab.domain.transport import render_head
-from trimtab.providers.base import BadBody, BadStream, Chunk, ProviderFault
+from trimtab.providers.base import UNREADABLE, BadBody, BadStream, Chunk, ProviderFault
 from trimtab.providers.sse import EventTooLong, SseEvent, SseSplitter
 
 MALFORMED_IN_A_ROW = 3
 
+_ABSENT, _NULL = Raw(b""), Raw(b"null")
+_NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,\s*')
+
+_TELLS_NOTHING = (b"", b"null")
 _STOPS = {
     "stop": StopReason.STOP,
     "length": StopReason.LENGTH,
@@ -69,8 +75,8 @@ class _Answer(Struct):
     id: str | None = None
     model: str | None = None
     choices: list[_Choice] | None = None
-    usage: Raw = Raw(b"null")
-    error: Raw = Raw(b"null")
+    usage: Raw = _ABSENT
+    error: Raw = _NULL
 
 
 class _Error(Struct):
@@ -127,7 +133,7 @@ class OpenAIChat:
         """See `Adapter.read_body`."""
         try:
             answer = _answer.decode(body)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except UNREADABLE as exc:
             raise BadBody(str(exc)) from exc
         if answer.choices is None:
             raise BadBody("no choices")
@@ -137,7 +143,7 @@ class OpenAIChat:
                 _read_message(events, choice.index, choice.message)
             if choice.finish_reason is not None:
                 events.append(_stop(choice.finish_reason))
-        if bytes(answer.usage) != b"null":
+        if bytes(answer.usage) not in _TELLS_NOTHING:
             events.append(UsageReport(bytes(answer.usage), final=True))
         events.append(End())
         return tuple(events)
@@ -146,7 +152,7 @@ class OpenAIChat:
         """See `Adapter.fault`."""
         try:
             error = _error_body.decode(body).error
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return ProviderFault("unknown", "")
         if isinstance(error, _Error):
             return ProviderFault(error.type or str(error.code or "unknown"), error.message or "")
@@ -154,15 +160,20 @@ class OpenAIChat:
 
 
 class OpenAIStream:
-    """Reads a chat completion stream. State: an unfinished event, malformed events in a row."""
+    """Reads a chat completion stream.
 
-    __slots__ = ("_hide_usage", "_malformed", "_splitter", "_started")
+    State: an unfinished event, malformed events in a row, and the choices that stopped: some
+    servers say it again when they tell usage.
+    """
+
+    __slots__ = ("_hide_usage", "_malformed", "_splitter", "_started", "_stopped")
 
     def __init__(self, *, hide_usage: bool) -> None:
         self._splitter = SseSplitter()
         self._hide_usage = hide_usage
         self._malformed = 0
         self._started = False
+        self._stopped: set[int] = set()
 
     def feed(self, block: bytes) -> list[Chunk]:
         """See `StreamReader.feed`."""
@@ -179,7 +190,7 @@ class OpenAIStream:
             return Chunk(event.raw, (End(),))
         try:
             answer = _answer.decode(data)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except UNREADABLE as exc:
             self._malformed += 1
             if self._malformed >= MALFORMED_IN_A_ROW:
                 raise BadStream("malformed events in a row") from exc
@@ -195,9 +206,10 @@ class OpenAIStream:
         for choice in answer.choices or ():
             if choice.delta is not None:
                 _read_message(events, choice.index, choice.delta)
-            if choice.finish_reason is not None:
+            if choice.finish_reason is not None and choice.index not in self._stopped:
+                self._stopped.add(choice.index)
                 events.append(_stop(choice.finish_reason))
-        if bytes(answer.usage) != b"null":
+        if bytes(answer.usage) not in _TELLS_NOTHING:
             events.append(UsageReport(bytes(answer.usage), final=True))
         if bytes(answer.error) != b"null":
             events.append(_failed(bytes(answer.error)))
@@ -205,9 +217,19 @@ class OpenAIStream:
 
     def _without_usage(self, raw: bytes, answer: _Answer) -> bytes:
         """Take out what is there only because we asked for it."""
-        if bytes(answer.usage) == b"null":
-            return raw.replace(b',"usage":null', b"").replace(b'"usage":null,', b"")
-        return raw if answer.choices else b""
+        usage = bytes(answer.usage)
+        if usage == b"null":
+            return _without_null(raw)
+        return b"" if usage and not answer.choices and bytes(answer.error) == b"null" else raw
+
+
+def _without_null(raw: bytes) -> bytes:
+    """Take `"usage": null` out, whatever its spacing."""
+    if raw.count(b'"usage"') > 1:
+        # One of them may be another object's: then all may stay.
+        return raw
+    shorter = raw.replace(b',"usage":null', b"")
+    return shorter if len(shorter) < len(raw) else _NO_USAGE.sub(b"", raw)
 
 
 def _read_message(events: list[Event], choice: int, message: _Message) -> None:
@@ -216,7 +238,7 @@ def _read_message(events: list[Event], choice: int, message: _Message) -> None:
     if message.content:
         events.append(Text((choice, 0), message.content))
     if message.refusal:
-        events.append(Text((choice, 0), message.refusal))
+        events.append(Refusal((choice, 0), message.refusal))
     for position, call in enumerate(message.tool_calls or ()):
         channel = (choice, 1 + max(call.index, position))
         function = call.function or _Function()
@@ -233,6 +255,6 @@ def _stop(reason: str) -> Stop:
 def _failed(raw: bytes) -> Failed:
     try:
         error = _error.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Failed("", "unknown")
     return Failed(error.message or "", error.type or str(error.code or "unknown"))

@@ -28,7 +28,7 @@ from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.plan import Plan
 from trimtab.pipeline.relay import Relay
 from trimtab.pipeline.run import Pipeline
-from trimtab.pipeline.screen import Screen
+from trimtab.pipeline.screen import ScreenInput, ScreenOutput
 from trimtab.pipeline.settle import Settle
 from trimtab.pipeline.upstream import Upstreams
 from trimtab.providers.anthropic import AnthropicMessages
@@ -84,7 +84,7 @@ def _pipeline(
             _priced(metering),
             reject_unpriced=settings.prices.unknown_model is UnknownModel.REJECT,
         ),
-        screen=Screen(),
+        screen=ScreenInput(),
         fund=fund,
         call=Call(
             transport=transport,
@@ -93,6 +93,7 @@ def _pipeline(
             journal=journal,
             clock=clock,
         ),
+        check=ScreenOutput(),
         relay=Relay(clock, journal.checkpoint),
         settle=_settle(spool, metering, fund, journal, clock),
         http_status=http_status,

@@ -1,0 +1,511 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import msgspec
+import pytest
+from tests.gateway.conftest import (
+    AUTH,
+    CHAT,
+    HI,
+    HI_STREAM,
+    MAX_BODY,
+    MESSAGES,
+    Caller,
+    call,
+    gateway,
+    scope,
+)
+from tests.pipeline.conftest import (
+    ANSWER,
+    BEGAN,
+    DONE,
+    GRANT,
+    KEY,
+    OVER,
+    ROLE,
+    SAID,
+    STOP,
+    TOLD,
+    WARM,
+    Rig,
+    good_stream,
+    json_answer,
+    streamed,
+)
+
+from trimtab.domain.tenant import Suspension
+from trimtab.gateway import app as module
+from trimtab.gateway.app import CHAT_ROUTES
+from trimtab.gateway.reply import Message
+
+ROUTES = sorted(CHAT_ROUTES)
+VERSION = (b"anthropic-version", b"2023-06-01")
+
+
+async def test_a_call_is_answered() -> None:
+    rig = Rig(json_answer())
+
+    answer = await call(gateway(rig), "POST", CHAT, HI)
+
+    assert (answer.status, answer.body) == (200, ANSWER)
+    assert answer.headers["x-trimtab-request-id"] == rig.record.request_id
+    assert answer.headers["x-request-id"] == answer.headers["request-id"] == rig.record.request_id
+    assert answer.headers["x-trimtab-cost-usd"] == "0.000081"
+    assert answer.headers["x-trimtab-usage"] == "provider"
+    assert answer.headers["x-trimtab-target"] == "sim/large"
+    assert answer.headers["x-trimtab-config"] == "7"
+
+
+async def test_a_stream_is_answered_with_its_cost_in_a_comment() -> None:
+    rig = Rig(good_stream())
+
+    answer = await call(gateway(rig), "POST", CHAT, HI_STREAM)
+
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["cache-control"] == "no-store"
+    head, comment, rest = answer.body.partition(b": trimtab ")
+    told, _, terminal = rest.partition(b"\n\n")
+    assert head + terminal == ROLE + WARM + STOP + DONE
+    assert comment
+    assert msgspec.json.decode(told)["cost_usd"] == "0.000081"
+
+
+async def test_the_other_wire_is_answered() -> None:
+    rig = Rig(streamed(BEGAN, SAID, TOLD + OVER))
+
+    answer = await call(gateway(rig), "POST", MESSAGES, HI_STREAM, headers=[AUTH, VERSION])
+
+    assert answer.body.startswith(BEGAN + SAID + TOLD)
+    assert answer.body.endswith(OVER)
+    assert b"\r\nanthropic-version: 2023-06-01\r\n" in rig.provider.sent[0][1]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_a_stream_that_is_cut_ends_in_an_error_of_its_wire(path: str) -> None:
+    first = ROLE + WARM if path == CHAT else BEGAN + SAID
+    rig = Rig(streamed(first))
+
+    answer = await call(gateway(rig), "POST", path, HI_STREAM)
+
+    last = answer.body.rstrip().rpartition(b"\n\n")[2]
+    named, _, data = last.rpartition(b"data: ")
+    assert named == (b"" if path == CHAT else b"event: error\n")
+    error = msgspec.json.decode(data)["error"]
+    assert (error.get("code") or error["details"]["error_code"]) == "stream_truncated"
+    assert DONE not in answer.body
+    assert OVER not in answer.body
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        pytest.param(400, b'{"error":{"type":"t","message":"m"}}', id="its own"),
+        pytest.param(404, b"<html>", id="a page"),
+    ],
+)
+async def test_a_refusal_of_the_provider_is_json_whatever_it_sent(
+    path: str, status: int, body: bytes
+) -> None:
+    rig = Rig(json_answer(body, status))
+
+    answer = await call(gateway(rig), "POST", path, HI)
+
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-should-retry"] == "false"
+    assert answer.headers["x-trimtab-error"] == "provider_refused"
+    assert "error" in answer.json
+    if body.startswith(b"{"):
+        assert answer.body == body
+
+
+@pytest.mark.parametrize(
+    ("blocks", "status"),
+    [
+        pytest.param([HI], 200, id="in one"),
+        pytest.param([HI[:9], b"", HI[9:]], 200, id="in blocks"),
+        pytest.param([HI + b" " * (MAX_BODY - len(HI))], 200, id="exactly as long as allowed"),
+        pytest.param([HI + b" " * (MAX_BODY - len(HI) + 1)], 413, id="too long"),
+        pytest.param([b" " * 5_000] * 3, 413, id="too long in blocks"),
+    ],
+)
+async def test_a_body_is_bounded(blocks: list[bytes], status: int) -> None:
+    rig = Rig(json_answer())
+
+    answer = await call(gateway(rig), "POST", CHAT, *blocks)
+
+    assert answer.status == status
+
+
+async def test_a_body_too_long_is_not_read_to_its_end() -> None:
+    caller = Caller([b" " * 5_000] * 1_000)
+
+    await gateway(Rig())(scope("POST", CHAT, [AUTH]), caller.receive, caller.send)
+
+    assert caller.answer.status == 413
+    assert len(caller.unread) > 990
+
+
+async def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "UPLOAD_S", 0.01)
+    rig, caller = Rig(), Caller([b"{"], ends=False)
+
+    await gateway(rig)(scope("POST", CHAT, [AUTH]), caller.receive, caller.send)
+
+    assert caller.answer.status == 408
+    assert rig.record.error_code == "request_timeout"
+
+
+@pytest.mark.parametrize("blocks", [[], [HI[:-1]], [HI]])
+async def test_a_body_that_was_cut_short_is_not_sent_on(blocks: list[bytes]) -> None:
+    rig, caller = Rig(json_answer()), Caller(blocks, ends=False, hangs_up=True)
+
+    await gateway(rig)(scope("POST", CHAT, [AUTH]), caller.receive, caller.send)
+
+    assert rig.provider.sent == []
+    assert rig.record.error_code == "invalid_request"
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"{", id="malformed"),
+        pytest.param(b"[1]", id="a list"),
+        pytest.param(HI.replace(b"hi", b"\xff"), id="invalid UTF-8"),
+        pytest.param(HI.replace(b"hi", b"\x00"), id="a bare NUL"),
+        pytest.param(HI.replace(b'"chat"', b"7"), id="wrong type"),
+        pytest.param(HI[:-1] + b',"x":' + b"[" * 9_000 + b"]" * 9 + b"}", id="deep and cut"),
+        pytest.param(HI + HI, id="twice"),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_refused_and_recorded(path: str, body: bytes) -> None:
+    rig = Rig()
+
+    answer = await call(gateway(rig), "POST", path, body)
+
+    assert answer.status == 400
+    assert answer.headers["x-trimtab-error"] == "invalid_request"
+    assert rig.provider.sent == []
+    assert rig.spool.notes == {}
+    assert (rig.record.status, rig.record.http_status) == ("rejected", 400)
+    assert rig.record.request_id == answer.headers["x-trimtab-request-id"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"model":"nothing","messages":[1],"model":"chat"}', id="twice"),
+        pytest.param(b'{"model":"nothing","messages":[1],"mod\\u0065l":"chat"}', id="escaped"),
+    ],
+)
+async def test_a_member_given_twice_is_the_last_one_for_all_readers(body: bytes) -> None:
+    rig = Rig(json_answer())
+
+    answer = await call(gateway(rig), "POST", CHAT, body)
+
+    assert answer.status == 200
+    assert rig.record.model_requested == "chat"
+    assert rig.provider.sent[0][2] == b'{"model":"large","messages":[1]}'
+
+
+@pytest.mark.parametrize("first", ["true", "false"])
+async def test_a_stream_asked_for_twice_is_the_last_word_for_all_readers(first: str) -> None:
+    last = "false" if first == "true" else "true"
+    body = HI[:-1] + f',"stream":{first},"stream":{last}}}'.encode()
+    rig = Rig(json_answer() if last == "false" else good_stream())
+
+    await call(gateway(rig), "POST", CHAT, body)
+
+    assert rig.record.stream == (last == "true")
+    assert f'"stream":{last}'.encode() in rig.provider.sent[0][2]
+    assert rig.provider.sent[0][2].count(b'"stream"') == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        pytest.param([], 401, "unauthenticated", id="no key"),
+        pytest.param([(b"x-api-key", b"nonsense")], 401, "unauthenticated", id="wrong key"),
+        pytest.param([AUTH, (b"x-api-key", b"other")], 401, "unauthenticated", id="two keys"),
+        pytest.param([(b"cookie", b"key=" + AUTH[1])], 401, "unauthenticated", id="in a cookie"),
+    ],
+)
+async def test_without_a_good_key_nothing_is_read_and_nothing_recorded(
+    headers: list[tuple[bytes, bytes]], status: int, code: str
+) -> None:
+    rig, caller = Rig(), Caller([HI])
+
+    await gateway(rig)(scope("POST", CHAT, headers), caller.receive, caller.send)
+
+    assert caller.answer.status == status
+    assert caller.answer.headers["x-trimtab-error"] == code
+    assert caller.unread == [HI]
+    assert rig.spool.frames == []
+    assert rig.spool.notes == {code: 1}
+
+
+@pytest.mark.parametrize("header", [AUTH, (b"x-api-key", KEY.text.encode())])
+async def test_a_key_comes_in_the_header_of_either_wire(header: tuple[bytes, bytes]) -> None:
+    answer = await call(gateway(Rig(json_answer())), "POST", CHAT, HI, headers=[header])
+
+    assert answer.status == 200
+
+
+async def test_a_key_never_comes_in_the_query() -> None:
+    caller = Caller([HI])
+    query = f"api_key={KEY.text}".encode()
+
+    await gateway(Rig())(scope("POST", CHAT, query=query), caller.receive, caller.send)
+
+    assert caller.answer.status == 401
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        pytest.param((b"x-trimtab-tenant", b"acme"), 200, id="the key's own tenant"),
+        pytest.param((b"x-trimtab-tenant", b"globex"), 400, id="another tenant"),
+        pytest.param((b"x-trimtab-featur", b"search"), 400, id="a typo"),
+        pytest.param((b"x-trimtab-feature", b"search"), 200, id="a feature"),
+        pytest.param((b"x-trimtab-feature", b"Se arch"), 400, id="no name of a feature"),
+        pytest.param((b"x-trimtab-user", b"a\nb"), 400, id="a line break"),
+        pytest.param((b"x-unknown", b"\x00\xff"), 200, id="a header that stops here"),
+    ],
+)
+async def test_headers_of_ours_must_be_right(header: tuple[bytes, bytes], status: int) -> None:
+    rig = Rig(json_answer())
+
+    answer = await call(gateway(rig), "POST", CHAT, HI, headers=[AUTH, header])
+
+    assert answer.status == status
+    assert rig.record.http_status == status
+    assert len(rig.provider.sent) == (status == 200)
+
+
+async def test_what_the_body_says_of_us_wins_over_the_headers_and_goes_no_further() -> None:
+    rig = Rig(json_answer())
+    body = HI[:-1] + b',"trimtab":{"feature":"search","tags":{"a":"b"}},"user":"u1"}'
+    headers = [AUTH, (b"x-trimtab-feature", b"other"), (b"x-trimtab-conversation", b"c1")]
+
+    await call(gateway(rig), "POST", CHAT, body, headers=headers)
+
+    record = rig.record
+    assert (record.feature, record.conversation_id, record.tags) == ("search", "c1", '{"a":"b"}')
+    assert record.user_hash
+    assert b"trimtab" not in rig.provider.sent[0][2]
+    assert b"x-trimtab" not in rig.provider.sent[0][1]
+
+
+async def test_a_trace_is_continued() -> None:
+    rig = Rig(json_answer())
+    trace = (b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+
+    answer = await call(gateway(rig), "POST", CHAT, HI, headers=[AUTH, trace])
+
+    assert rig.record.trace_id == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert rig.record.parent_span_id == "00f067aa0ba902b7"
+    assert answer.headers["x-trimtab-trace-id"] == rig.record.trace_id
+
+
+@pytest.mark.parametrize("options", [b"null", b'{"include_usage":null}', b"{}"])
+async def test_stream_options_may_say_nothing(options: bytes) -> None:
+    rig = Rig(good_stream())
+    body = HI_STREAM[:-1] + b',"stream_options":' + options + b"}"
+
+    answer = await call(gateway(rig), "POST", CHAT, body)
+
+    assert answer.status == 200
+    assert b'"usage"' not in answer.body.partition(b": trimtab")[0]
+
+
+@pytest.mark.parametrize("options", [b"5", b"[]", b'"x"', b'{"include_usage":"yes"}'])
+async def test_stream_options_of_the_wrong_type_are_refused(options: bytes) -> None:
+    rig = Rig()
+    body = HI_STREAM[:-1] + b',"stream_options":' + options + b"}"
+
+    answer = await call(gateway(rig), "POST", CHAT, body)
+
+    assert answer.status == 400
+    assert answer.json["error"]["param"].startswith("stream_options")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", CHAT),
+        ("POST", "/v1/files"),
+        ("POST", "/v1/chat/completions/"),
+        ("POST", "/v1/models"),
+        ("DELETE", "/v1/models/chat"),
+        ("GET", "/"),
+        ("GET", "/console"),
+        ("OPTIONS", CHAT),
+    ],
+)
+@pytest.mark.parametrize("headers", [[AUTH], [AUTH, VERSION]])
+async def test_what_is_not_served_is_told_in_the_callers_wire(
+    method: str, path: str, headers: list[tuple[bytes, bytes]]
+) -> None:
+    rig = Rig()
+
+    answer = await call(gateway(rig), method, path, headers=headers)
+
+    assert answer.status == 404
+    assert ("type" in answer.json) == (VERSION in headers)
+    assert CHAT in answer.json["error"]["message"]
+    assert rig.spool.frames == []
+
+
+async def test_every_route_to_a_provider_goes_through_the_pipeline() -> None:
+    class NoPipeline(Exception):
+        """The pipeline was called."""
+
+    asked: list[object] = []
+
+    async def counted(request: object, _reply: object) -> None:
+        asked.append(request)
+        raise NoPipeline
+
+    rig = Rig()
+    served = gateway(rig)
+    vars(served)["_pipeline"] = Stand(rig.pipeline, counted)
+
+    for method, path in vars(served)["_routes"]:
+        caller = Caller([HI])
+        try:
+            await served(scope(method, path, [AUTH]), caller.receive, caller.send)
+        except NoPipeline:
+            assert path in CHAT_ROUTES
+        else:
+            assert path not in CHAT_ROUTES
+    assert len(asked) == len(CHAT_ROUTES)
+    assert rig.provider.sent == []
+
+
+class Stand:
+    """Stands where the pipeline does, and is called in its place."""
+
+    def __init__(self, real: object, called: Callable[[object, object], Awaitable[None]]) -> None:
+        self._real, self._called = real, called
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+    async def __call__(self, request: object, reply: object) -> None:
+        await self._called(request, reply)
+
+
+async def test_is_healthy_while_it_answers_at_all() -> None:
+    answer = await call(gateway(Rig()), "GET", "/healthz", headers=())
+
+    assert (answer.status, answer.json) == (200, {"status": "ok"})
+
+
+async def test_is_ready_with_a_configuration() -> None:
+    rig = Rig()
+    app = gateway(rig)
+
+    assert (await call(app, "GET", "/readyz", headers=())).json == {
+        "status": "ready",
+        "config_seq": 7,
+    }
+    rig.snapshot = replace(rig.snapshot, config_seq=0)
+    answer = await call(app, "GET", "/readyz", headers=())
+    assert (answer.status, answer.json) == (503, {"status": "no configuration yet"})
+
+
+async def test_takes_nothing_new_while_draining() -> None:
+    rig = Rig(json_answer())
+    app = gateway(rig)
+    app.drain()
+
+    answer = await call(app, "POST", CHAT, HI)
+
+    assert (answer.status, answer.headers["x-trimtab-error"]) == (503, "draining")
+    assert answer.headers["x-should-retry"] == "true"
+    assert (await call(app, "GET", "/readyz", headers=())).status == 503
+    assert (await call(app, "GET", "/healthz", headers=())).status == 200
+    assert rig.provider.sent == []
+
+
+async def test_shutting_down_waits_for_what_runs() -> None:
+    going_on = asyncio.Event()
+
+    rig = Rig(streamed(ROLE, WARM, STOP, DONE))
+    app = gateway(rig)
+    caller = Caller([HI_STREAM])
+
+    async def hesitant(message: Message) -> None:
+        await going_on.wait()
+        caller.sent.append(message)
+
+    running = asyncio.create_task(app(scope("POST", CHAT, [AUTH]), caller.receive, hesitant))
+    events: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    said: list[str] = []
+
+    async def say(message: Message) -> None:
+        said.append(message["type"])
+
+    life = asyncio.create_task(app({"type": "lifespan"}, events.get, say))
+    await events.put({"type": "lifespan.startup"})
+    await events.put({"type": "lifespan.shutdown"})
+    async with asyncio.timeout(1):
+        while not said:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert not life.done()
+
+    going_on.set()
+    await asyncio.gather(running, life)
+
+    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert rig.record.status == "ok"
+
+
+async def test_lists_the_models_of_a_key_in_either_wire() -> None:
+    rig = Rig()
+
+    openai = await call(gateway(rig), "GET", "/v1/models")
+    anthropic = await call(gateway(rig), "GET", "/v1/models", headers=[AUTH, VERSION])
+
+    assert [model["id"] for model in openai.json["data"]] == ["chat"]
+    assert openai.json["object"] == "list"
+    assert anthropic.json["data"][0]["type"] == "model"
+    assert [finish.record.wire for finish in rig.finishes] == [
+        "openai.chat",
+        "anthropic.messages",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "status"),
+    [
+        ([], "/v1/models", 401),
+        ([AUTH], "/v1/models/chat", 200),
+        ([AUTH], "/v1/models/sim/large", 200),
+        ([AUTH], "/v1/models/other", 404),
+        ([AUTH, (b"x-trimtab-featur", b"x")], "/v1/models", 400),
+    ],
+)
+async def test_models_are_for_good_keys(
+    headers: list[tuple[bytes, bytes]], path: str, status: int
+) -> None:
+    assert (await call(gateway(Rig()), "GET", path, headers=headers)).status == status
+
+
+async def test_models_obey_the_kill_switch() -> None:
+    rig = Rig(grant=replace(GRANT, suspension=Suspension(reason="loop")))
+
+    assert (await call(gateway(rig), "GET", "/v1/models")).status == 403
+
+
+async def test_a_web_socket_is_not_answered() -> None:
+    caller = Caller([])
+
+    await gateway(Rig())({"type": "websocket"}, caller.receive, caller.send)
+
+    assert caller.sent == []

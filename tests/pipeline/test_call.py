@@ -1,0 +1,269 @@
+import msgspec
+import pytest
+from msgspec import Raw
+from tests.pipeline.conftest import (
+    ANSWER,
+    BEGAN,
+    DONE,
+    LIMITED,
+    MESSAGES,
+    OVER,
+    PING,
+    ROLE,
+    SAID,
+    SIM,
+    STOP,
+    TOLD,
+    USAGE,
+    WARM,
+    Rig,
+    delta,
+    good_stream,
+    impatient,
+    json_answer,
+    sse,
+    streamed,
+)
+
+from trimtab.domain.errors import ProviderBadOutput, ProviderRefused, ProviderTimeout
+from trimtab.domain.model import Wire
+from trimtab.domain.transport import (
+    AddressRefused,
+    BadResponse,
+    ConnectFailed,
+    ConnectionLost,
+    TransportError,
+)
+from trimtab.pipeline.call import MAX_ERROR_BODY
+from trimtab.testing import RecordingReply, ScriptedAnswer
+
+REFUSAL = b'{"error":{"message":"too long","type":"invalid_request_error","code":"x"}}'
+
+
+async def test_sends_the_callers_members_with_the_targets_model() -> None:
+    rig = Rig(good_stream())
+    odd = Raw(b'{"a": 1.50,  "a":2}')
+
+    await rig.ask(rig.request({"new_field": odd, "trimtab": {"feature": "x"}}))
+
+    origin, head, body = rig.provider.sent[0]
+    assert (origin.host, origin.port) == ("127.0.0.1", 9000)
+    assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
+    assert body == (
+        b'{"model":"large","messages":'
+        + MESSAGES
+        + b',"stream":true,"new_field":{"a": 1.50,  "a":2},'
+        b'"stream_options":{"include_usage":true}}'
+    )
+
+
+async def test_a_preamble_is_kept_back_until_the_first_content() -> None:
+    calls_at_content: list[str] = []
+    reply = RecordingReply()
+
+    class Telling(ScriptedAnswer):
+        async def read(self) -> bytes:
+            block = await super().read()
+            if block == SAID:
+                calls_at_content.extend(reply.calls)
+            return block
+
+    rig = Rig(Telling([BEGAN, PING, b": keepalive\n\n", SAID, TOLD + OVER]))
+
+    await rig.ask(rig.request(wire=Wire.ANTHROPIC_MESSAGES), reply)
+
+    assert calls_at_content == []
+    assert reply.data == BEGAN + PING + b": keepalive\n\n" + SAID + TOLD + OVER
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(delta(content="x"), id="text"),
+        pytest.param(delta(reasoning_content="x"), id="reasoning"),
+        pytest.param(delta(refusal="x"), id="refusal"),
+        pytest.param(
+            delta(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "look"}}]),
+            id="tool call",
+        ),
+        pytest.param(
+            delta(tool_calls=[{"index": 0, "function": {"arguments": "{"}}]), id="tool arguments"
+        ),
+    ],
+)
+async def test_the_first_content_of_any_kind_commits(content: object) -> None:
+    rig = Rig(streamed(ROLE, sse(content)))
+
+    reply = await rig.ask()
+
+    assert reply.calls == ["begin_stream", "write", "cut"]
+    assert rig.record.ttft_us == 0
+
+
+@pytest.mark.parametrize("lost", [ConnectFailed("no"), AddressRefused("private")])
+async def test_what_was_never_sent_costs_nothing_and_has_no_ledger_line(
+    lost: TransportError,
+) -> None:
+    rig = Rig(lost)
+
+    await rig.ask()
+
+    assert (rig.record.usage_source, rig.record.cost_nano) == ("none", 0)
+    assert rig.finish.lines == ()
+    assert rig.finish.attempts[0].raw_reason == type(lost).__name__
+
+
+@pytest.mark.parametrize(
+    "lost", [ConnectionLost("reset", before_headers=True), BadResponse("no HTTP")]
+)
+async def test_what_was_sent_and_got_lost_is_estimated(lost: TransportError) -> None:
+    rig = Rig(lost)
+
+    await rig.ask()
+
+    assert rig.record.usage_source == "estimated"
+    assert len(rig.finish.lines) == 1
+    assert rig.finish.lines[0].cost_nano == rig.record.cost_nano != 0
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
+async def test_a_refusal_of_the_provider_is_passed_on_as_it_is(status: int) -> None:
+    rig = Rig(json_answer(REFUSAL, status), grant=LIMITED)
+
+    reply = await rig.ask()
+
+    assert isinstance(reply.error, ProviderRefused)
+    assert (reply.error.status, reply.error.body) == (status, REFUSAL)
+    assert rig.record.http_status == status
+    assert (rig.record.usage_source, rig.record.cost_nano) == ("none", 0)
+    assert rig.finish.attempts[0].raw_reason == "invalid_request_error"
+    assert await rig.free() == (1,)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"<html>413 Request Entity Too Large</html>", id="a page of some proxy"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b'["no object"]', id="another shape"),
+        pytest.param(b'{"error":"\xff"}', id="invalid UTF-8"),
+        pytest.param(b'{"a":"' + b"x" * MAX_ERROR_BODY + b'"}', id="huge"),
+        pytest.param(b"[" * 100_000, id="nested too deep"),
+    ],
+)
+async def test_a_refusal_that_is_no_error_of_the_wire_is_told_in_our_words(body: bytes) -> None:
+    rig = Rig(json_answer(body, 400))
+
+    reply = await rig.ask()
+
+    assert isinstance(reply.error, ProviderRefused)
+    assert reply.error.body == b""
+    assert rig.record.http_status == 400
+
+
+async def test_an_endless_error_is_not_read_to_its_end() -> None:
+    answer = ScriptedAnswer([b"x" * MAX_ERROR_BODY] * 1000, status=500)
+    rig = Rig(answer)
+
+    await rig.ask()
+
+    assert answer.closed
+    assert rig.record.error_code == "provider_error"
+
+
+async def test_names_the_provider_chose_are_short_and_visible() -> None:
+    headers = ((b"x-request-id", b"\x00\x1b[31m" + b"r" * 10_000),)
+    wordy = {"error": {"message": "m", "type": "t\n" + "x" * 10_000}}
+    body = msgspec.json.encode(wordy)
+    rig = Rig(ScriptedAnswer([body], status=500, headers=headers))
+
+    reply = await rig.ask()
+
+    attempt = rig.finish.attempts[0]
+    assert attempt.provider_request_id == "??[31m" + "r" * 250
+    assert attempt.raw_reason == "t?" + "x" * 254
+    assert len(str(reply.error)) < 400
+
+
+@pytest.mark.parametrize("name", [b"x-request-id", b"request-id"])
+async def test_remembers_the_providers_id_of_the_request(name: bytes) -> None:
+    rig = Rig(ScriptedAnswer([ROLE, WARM, DONE], headers=((name, b"req_1"),)))
+
+    await rig.ask()
+
+    assert rig.finish.attempts[0].provider_request_id == "req_1"
+    assert rig.finish.lines[0].provider_request_id == "req_1"
+
+
+async def test_a_whole_answer_to_a_stream_is_passed_on_whole_and_metered() -> None:
+    rig = Rig(json_answer())
+
+    reply = await rig.ask(rig.request(stream=True))
+
+    assert (reply.calls, reply.data) == (["whole"], ANSWER)
+    assert (rig.record.input_tokens, rig.record.usage_source) == (12, "provider")
+
+
+async def test_a_stream_nobody_asked_for_is_a_bad_answer() -> None:
+    rig = Rig(good_stream())
+
+    reply = await rig.ask(rig.request(stream=False))
+
+    assert isinstance(reply.error, ProviderBadOutput)
+    assert rig.record.usage_source == "estimated"
+
+
+async def test_a_content_type_is_read_whatever_its_case() -> None:
+    rig = Rig(ScriptedAnswer([ROLE, WARM, DONE], content_type=b"Text/Event-Stream; charset=utf-8"))
+
+    assert (await rig.ask()).calls[0] == "begin_stream"
+
+
+async def test_an_empty_answer_is_an_answer() -> None:
+    rig = Rig(streamed(ROLE, STOP, USAGE, DONE))
+
+    reply = await rig.ask()
+
+    assert reply.data == ROLE + STOP + DONE
+    assert (rig.record.status, rig.record.finish_reasons) == ("ok", "stop")
+
+
+async def test_a_whole_answer_has_all_the_time_of_the_model_and_no_more() -> None:
+    answer = ScriptedAnswer([None], content_type=b"application/json")
+    rig = Rig(answer, model=impatient(total=0.02))
+
+    reply = await rig.ask(rig.request(stream=False))
+
+    assert isinstance(reply.error, ProviderTimeout)
+    assert answer.closed
+
+
+async def test_sends_the_key_of_the_account() -> None:
+    provider = msgspec.structs.replace(SIM, key="env:KEY")
+    rig = Rig(good_stream(), provider=provider)
+
+    await rig.ask()
+
+    assert b"authorization: Bearer sk-secret\r\n" in rig.provider.sent[0][1]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(b'data: {"id":"\xff","choices":[]}\n\n', id="in a name"),
+        pytest.param(b'data: {"choices":[{"delta":{"content":"\xff"}}]}\n\n', id="in text"),
+        pytest.param(b'data: {"error":{"message":"\xff"}}\n\n', id="in an error"),
+        pytest.param(
+            b'data: {"choices":[],"usage":{"service_tier":"\xff","prompt_tokens":12}}\n\n',
+            id="in usage",
+        ),
+    ],
+)
+async def test_bytes_that_are_no_text_are_no_bug_of_ours(block: bytes) -> None:
+    rig = Rig(streamed(ROLE, WARM, block, STOP, DONE))
+
+    reply = await rig.ask(rig.request(usage_asked=True))
+
+    assert block in reply.data
+    assert rig.record.error_code != "internal"
+    assert rig.finish.lines[0].cost_nano
