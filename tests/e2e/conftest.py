@@ -4,19 +4,26 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+pytest.register_assert_rewrite("tests.e2e.outcomes")
+
 DEADLINE_S = 20.0
+RECORDED_S = 10.0
+STOP_S = 30.0
+ADMIN_KEY = "e2e-admin-token"
+CONFIG = Path(__file__).with_name("trimtab.yaml")
 
 T = TypeVar("T")
 
@@ -39,6 +46,23 @@ def eventually(look: Callable[[], T | None], what: str, deadline_s: float = DEAD
     raise AssertionError(f"waited {deadline_s:g} s in vain: {what}")
 
 
+def processes_of(home: Path) -> Mapping[int, str]:
+    """Find the `trimtab` processes of a state directory: their command lines, by number."""
+    mark = f"TRIMTAB_HOME={home}".encode()
+    found: dict[int, str] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            ours = mark in (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if ours and "-m trimtab" in line:
+            found[int(entry.name)] = line.strip()
+    return found
+
+
 class Stack:
     """A running Trimtab and the commands that talk to it."""
 
@@ -50,6 +74,11 @@ class Stack:
         self.process: subprocess.Popen[bytes] | None = None
         self.options: list[str] = []
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """What its processes and commands have in their environment."""
+        return {**os.environ, "TRIMTAB_HOME": str(self.home), "TRIMTAB_ADMIN_KEY": ADMIN_KEY}
+
     def start(self) -> None:
         """Run `trimtab up` until it is ready."""
         with (self.home / "up.log").open("ab") as log:
@@ -59,7 +88,7 @@ class Stack:
                     *("--port", str(self.port), "--sim-port", str(self.sim_port)),
                     *self.options,
                 ],
-                env={**os.environ, "TRIMTAB_HOME": str(self.home)},
+                env=self.environ,
                 cwd=self.home,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -71,7 +100,7 @@ class Stack:
         """Stop it as a terminal would."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
+            self.process.wait(STOP_S)
 
     def log(self) -> str:
         """Everything it printed."""
@@ -90,7 +119,7 @@ class Stack:
         """Run a `trimtab` command against the same state."""
         done = subprocess.run(
             [sys.executable, "-m", "trimtab", *arguments],
-            env={**os.environ, "TRIMTAB_HOME": str(self.home)},
+            env=self.environ,
             cwd=self.home,
             capture_output=True,
             text=True,
@@ -100,13 +129,14 @@ class Stack:
         assert not check or done.returncode == 0, done.stderr
         return done
 
-    def json(self, *arguments: str) -> Any:
+    def json(self, *arguments: str) -> dict[str, Any]:
         """Run a command and read its JSON."""
-        return json.loads(self.run(*arguments, "--json").stdout)
+        told: dict[str, Any] = json.loads(self.run(*arguments, "--json").stdout)
+        return told
 
     def key(self, tenant: str = "acme") -> str:
         """Make a key of a tenant, known to the worker."""
-        key = self.json("keys", "create", "--tenant", tenant, "--name", "test")["key"]
+        key: str = self.json("keys", "create", "--tenant", tenant, "--name", "test")["key"]
         eventually(lambda: self.status("/v1/models", key) == 200, "the worker knows the new key")
         return key
 
@@ -119,10 +149,11 @@ class Stack:
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
                 return int(answer.status)
         except urllib.error.HTTPError as error:
-            return error.code
+            with error:
+                return error.code
 
     def post(
-        self, path: str, body: bytes, key: str, headers: dict[str, str] | None = None
+        self, path: str, body: bytes, key: str, headers: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:
         """POST bytes and give status, headers and body."""
         request = urllib.request.Request(  # noqa: S310
@@ -136,33 +167,66 @@ class Stack:
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                return (
-                    answer.status,
-                    {k.lower(): v for k, v in answer.headers.items()},
-                    answer.read(),
-                )
+                told = {k.lower(): v for k, v in answer.headers.items()}
+                return answer.status, told, answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
+            with error:
+                return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
 
-    def record(self, request_id: str) -> dict[str, Any]:
-        """Wait for a request's record."""
+    def admin(self, path: str) -> dict[str, Any]:
+        """GET a call of the admin API."""
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.url}/admin/v1/{path}", headers={"authorization": f"Bearer {ADMIN_KEY}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            told: dict[str, Any] = json.load(answer)
+        return told
 
-        def find() -> dict[str, Any] | None:
-            done = self.run("trace", request_id, "--json", check=False)
-            return json.loads(done.stdout) if done.returncode == 0 else None
+    def rows(self, sql: str, *values: str | int) -> list[dict[str, Any]]:
+        """Read the store of records beside the keeper that writes it."""
+        path = self.home / "records.db"
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as store:
+            store.row_factory = sqlite3.Row
+            return [dict(row) for row in store.execute(sql, values)]
 
-        return eventually(find, f"the record of {request_id} is there")
+    def record(self, request_id: str, deadline_s: float = RECORDED_S) -> dict[str, Any]:
+        """Wait for a request's one record."""
+        found = eventually(
+            lambda: self.rows("SELECT * FROM request WHERE request_id = ?", request_id),
+            f"the record of {request_id} is there",
+            deadline_s,
+        )
+        [record] = found
+        return record
 
-    def sim(self, path: str) -> Any:
+    def ledger(self, request_id: str) -> list[dict[str, Any]]:
+        """Read a request's ledger lines, once its record is there."""
+        self.record(request_id)
+        return self.rows("SELECT * FROM ledger WHERE request_id = ? ORDER BY line_id", request_id)
+
+    def content(self, request_id: str) -> dict[str, Any]:
+        """Read what was asked and answered, once the record is there."""
+        self.record(request_id)
+        return self.admin(f"records/{request_id}/content")
+
+    def sim(self, path: str) -> dict[str, Any]:
         """Ask the simulator about itself."""
         with urllib.request.urlopen(
             f"http://127.0.0.1:{self.sim_port}/_sim/{path}", timeout=5
         ) as answer:
-            return json.load(answer)
+            told: dict[str, Any] = json.load(answer)
+        return told
+
+    def billed(self, response_id: str | None) -> int | None:
+        """Tell what the simulator bills for an answer, in nano-USD; `None` if nothing."""
+        lines: list[dict[str, Any]] = self.sim("bill")["lines"]
+        return next((line["cost_nano"] for line in lines if line["id"] == response_id), None)
 
 
 @contextmanager
-def stack_in(home: Path, *options: str) -> Iterator[Stack]:
+def stack_in(home: Path, *options: str) -> Generator[Stack]:
     """Run a Trimtab in a directory, and stop it at the end."""
     stack = Stack(home, free_port(), free_port())
     stack.options = list(options)
@@ -176,11 +240,11 @@ def stack_in(home: Path, *options: str) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One Trimtab for every test that does not harm it."""
-    with stack_in(tmp_path_factory.mktemp("trimtab")) as running:
+    with stack_in(tmp_path_factory.mktemp("trimtab"), "--config", str(CONFIG)) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def key(stack: Stack) -> str:
-    """A key of the enterprise tenant."""
+    """A key of a tenant without limits."""
     return stack.key()

@@ -1,5 +1,6 @@
 """A real model on this machine, asked by the official SDKs on both wires."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from anthropic import Anthropic
 from openai import OpenAI
+from tests.e2e.conftest import Stack, stack_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -57,6 +59,17 @@ def _serving(home: Path) -> Generator[tuple[str, subprocess.Popen[str]]]:
 def url(home: Path) -> Iterator[str]:
     with _serving(home) as (url, _):
         yield url
+
+
+@pytest.fixture(scope="module")
+def trimtab(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A whole Trimtab that serves the model beside the simulator."""
+    fresh = tmp_path_factory.mktemp("local")
+    (fresh / "models").mkdir()
+    for model in (home / "models").glob("*.gguf"):
+        _put(model, fresh / "models" / model.name)
+    with stack_in(fresh, "--local-model") as running:
+        yield running
 
 
 @pytest.fixture
@@ -129,6 +142,57 @@ def test_streams_on_the_anthropic_wire_with_usage(anthropic: Anthropic) -> None:
     assert text
     assert final.usage.input_tokens + (final.usage.cache_read_input_tokens or 0) > 10
     assert 0 < final.usage.output_tokens <= 30
+
+
+def test_is_free_through_the_gateway_on_the_openai_wire(trimtab: Stack) -> None:
+    with OpenAI(base_url=f"{trimtab.url}/v1", api_key=trimtab.key(), max_retries=0) as client:
+        raw = client.chat.completions.with_raw_response.create(
+            model="smollm2",
+            messages=[{"role": "user", "content": HELLO}],
+            max_completion_tokens=20,
+        )
+
+    answer = raw.parse()
+    assert answer.choices[0].message.content
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens > 10
+    _check_free(
+        trimtab, str(raw.request_id), answer.usage.prompt_tokens, answer.usage.completion_tokens
+    )
+
+
+def test_is_free_through_the_gateway_on_the_anthropic_wire(trimtab: Stack) -> None:
+    with (
+        Anthropic(base_url=trimtab.url, api_key=trimtab.key("hobby"), max_retries=0) as client,
+        client.messages.stream(
+            model="smollm2", max_tokens=20, messages=[{"role": "user", "content": HELLO}]
+        ) as stream,
+    ):
+        usage = stream.get_final_message().usage
+
+    given = usage.input_tokens + (usage.cache_read_input_tokens or 0)
+    assert given > 10
+    _check_free(trimtab, stream.response.headers["request-id"], given, usage.output_tokens)
+
+
+def _check_free(trimtab: Stack, request_id: str, given: int, wrote: int) -> None:
+    record = trimtab.record(request_id)
+    assert record["status"] == "ok"
+    assert record["provider"] == "local"
+    assert record["usage_source"] == "provider"
+    assert record["input_tokens"] == given
+    assert record["output_tokens"] == wrote
+    assert 0 < wrote <= 20
+    assert record["cost_nano"] == 0
+    assert [line["cost_nano"] for line in trimtab.ledger(request_id)] == [0]
+
+
+def _put(source: Path, target: Path) -> None:
+    """Link a file, or copy it to another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        target.write_bytes(source.read_bytes())
 
 
 def test_stops_at_once_while_it_answers(home: Path) -> None:

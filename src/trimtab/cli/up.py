@@ -1,6 +1,8 @@
 """`trimtab up`: everything on this machine."""
 
 import json
+import socket
+import time
 from pathlib import Path
 
 import click
@@ -12,6 +14,9 @@ from trimtab.cli.supervise import Supervisor
 from trimtab.local import lock, serve
 from trimtab.local.pull import Shelf
 from trimtab.wiring.start import SMOLLM2, Start, prepare
+
+KEEPER_S = 10.0
+POLL_S = 0.02
 
 
 @click.command()
@@ -57,12 +62,27 @@ def command(  # noqa: PLR0913
     # The socket is ours: callers wait in it while a worker is started anew.
     file = listener.fileno()
     supervisor.start("gateway", ["gateway", *common, "--fd", str(file)], [file])
+    _wait_for(wiring.keeper_socket(state))
     url = "http://{}:{}".format(*listener.getsockname()[:2])
     if as_json:
         print_json(_document(url, start), indent=None)
     else:
         click.echo(_welcome(url, start))
     supervisor.run()
+
+
+def _wait_for(keeper: Path) -> None:
+    """Wait until the keeper listens: the console that is announced must be there.
+
+    Callers of the gateway wait in its socket; for those of the keeper there is no such queue.
+    """
+    clock = wiring.SystemClock()
+    end_s = clock.monotonic_s() + KEEPER_S
+    while clock.monotonic_s() < end_s:
+        with socket.socket(socket.AF_UNIX) as caller:
+            if caller.connect_ex(str(keeper)) == 0:
+                return
+        time.sleep(POLL_S)
 
 
 def _document(url: str, start: Start) -> dict[str, object]:
