@@ -9,7 +9,6 @@ from tests.pipeline.conftest import Rig
 
 from trimtab.domain.transport import Origin
 from trimtab.gateway import forward as module
-from trimtab.gateway.app import running_task
 from trimtab.gateway.forward import Forward
 from trimtab.providers.http1 import Http1Transport
 
@@ -43,7 +42,9 @@ async def listening(tmp_path: Path, serve: Serve) -> AsyncGenerator[Forward]:
     running: set[asyncio.Task[None]] = set()
 
     async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        running.add(running_task())
+        task = asyncio.current_task()
+        assert task is not None
+        running.add(task)
         await serve(reader, writer)
         writer.close()
 

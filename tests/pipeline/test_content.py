@@ -213,5 +213,5 @@ def test_only_the_parameters_that_were_sent_are_told() -> None:
         "stop": Raw(b'["\\n"]'),
     }
 
-    assert params(members) == '{"temperature":0.20,"max_tokens":800,"stop":["\\n"]}'
+    assert params(members) == '{"max_tokens":800,"temperature":0.20,"stop":["\\n"]}'
     assert params({}) == "{}"

@@ -58,7 +58,8 @@ class Gateway:
         self._forward = forward
         self._lifespan_of = lifespan
         self._max_body = max_body
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running = 0
+        self._idle = asyncio.Event()
         self._draining = False
         self._routes: dict[tuple[str, str], Handle] = {
             **{("POST", path): self._chat for path in CHAT_ROUTES},
@@ -98,12 +99,13 @@ class Gateway:
             return
         # The server runs this in a task that a hang-up does not cancel; only a shutdown that
         # has waited long enough does, and then the pipeline still settles.
-        task = running_task()
-        self._running.add(task)
+        self._running += 1
         try:
             await self._pipeline(request, reply)
         finally:
-            self._running.discard(task)
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
     def _arrived(self, wire: Wire, operation: str) -> Request:
         now_us = self._clock.now_us()
@@ -227,20 +229,13 @@ class Gateway:
             await send({"type": "lifespan.startup.complete"})
             await receive()
             if self._running:
-                await asyncio.wait(self._running)
+                self._idle.clear()
+                await self._idle.wait()
         await send({"type": "lifespan.shutdown.complete"})
 
     def drain(self) -> None:
         """Take no more requests; those that run go on."""
         self._draining = True
-
-
-def running_task() -> asyncio.Task[Any]:
-    """Give the task this runs in."""
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("not in a task")
-    return task
 
 
 def _key(scope: Scope) -> str:

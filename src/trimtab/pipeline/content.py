@@ -96,28 +96,30 @@ class ContentCapture:
 
 
 def params(members: Mapping[str, Raw]) -> str:
-    """Encode the sampling parameters that the caller sent, and only those."""
-    sent = {name: members[name] for name in _PARAMS if name in members}
+    """Encode the sampling parameters that the caller sent, in that order, and only those."""
+    sent = {name: raw for name, raw in members.items() if name in _PARAMS}
     return msgspec.json.encode(sent).decode() if sent else "{}"
 
 
-_PARAMS = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "max_tokens",
-    "max_completion_tokens",
-    "n",
-    "seed",
-    "stop",
-    "stop_sequences",
-    "presence_penalty",
-    "frequency_penalty",
-    "reasoning_effort",
-    "thinking",
-    "tool_choice",
-    "parallel_tool_calls",
-    "service_tier",
+_PARAMS = frozenset(
+    {
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "seed",
+        "stop",
+        "stop_sequences",
+        "presence_penalty",
+        "frequency_penalty",
+        "reasoning_effort",
+        "thinking",
+        "tool_choice",
+        "parallel_tool_calls",
+        "service_tier",
+    }
 )
 
 

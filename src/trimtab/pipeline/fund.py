@@ -1,11 +1,15 @@
 """Stage 4: one atomic hold of everything the request needs: slots, rates, later money."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from trimtab.control.snapshot import Grant
 from trimtab.domain.errors import ParallelLimited, RateLimited
+from trimtab.domain.ids import TenantId
+from trimtab.domain.tenant import Limits
 from trimtab.pipeline.handoff import Funded, Screened
 from trimtab.store.base import Held, LimitStore, Need
 
@@ -47,37 +51,25 @@ class Fund:
 
 
 def _needs(grant: Grant, *, tokens: int) -> list[Need]:
-    tenant, limits = grant.tenant.id, grant.limits
-    needs: list[Need] = []
-    if limits.parallel:
-        needs.append(
-            Need(
-                name=f"parallel requests of tenant {tenant!r}",
-                scope=f"slots/{tenant}",
-                kind="slots",
-                size=limits.parallel,
-            )
-        )
-    if limits.requests_per_minute:
-        needs.append(
-            Need(
-                name=f"requests per minute of tenant {tenant!r}",
-                scope=f"requests/{tenant}",
-                kind="bucket",
-                size=limits.requests_per_minute,
-            )
-        )
-    if limits.tokens_per_minute:
-        needs.append(
-            Need(
-                name=f"tokens per minute of tenant {tenant!r}",
-                scope=f"tokens/{tenant}",
-                kind="bucket",
-                size=limits.tokens_per_minute,
-                amount=min(tokens, limits.tokens_per_minute),
-            )
-        )
+    needs = list(_asked(grant.tenant.id, grant.limits))
+    if grant.limits.tokens_per_minute:
+        needs[-1] = replace(needs[-1], amount=min(tokens, grant.limits.tokens_per_minute))
     return needs
+
+
+@lru_cache(maxsize=4096)
+def _asked(tenant: TenantId, limits: Limits) -> tuple[Need, ...]:
+    """Say what every request of a tenant asks for; tokens come last, and are counted by request."""
+    kinds = (
+        ("parallel requests", "slots", "slots", limits.parallel),
+        ("requests per minute", "requests", "bucket", limits.requests_per_minute),
+        ("tokens per minute", "tokens", "bucket", limits.tokens_per_minute),
+    )
+    return tuple(
+        Need(name=f"{name} of tenant {tenant!r}", scope=f"{scope}/{tenant}", kind=kind, size=size)
+        for name, scope, kind, size in kinds
+        if size
+    )
 
 
 def _counts_tokens(need: Need) -> bool:

@@ -18,6 +18,7 @@ from trimtab.domain.record import (
     Status,
 )
 from trimtab.domain.usage import Usage, UsageSource
+from trimtab.domain.verdict import Decision
 from trimtab.pipeline.content import params
 from trimtab.pipeline.handoff import Identified
 from trimtab.pipeline.journey import Journey, Try
@@ -133,7 +134,7 @@ def attempt_of(journey: Journey, bill: Bill) -> Attempt:
         cached_tokens=usage.cached_tokens,
         cache_write_tokens=usage.cache_write_tokens,
         output_tokens=usage.output_tokens,
-        usage_source=usage.source.value,
+        usage_source=usage.source,
         cost_nano=bill.charge.cost_nano,
         cancelled=attempt.cancelled,
     )
@@ -166,7 +167,7 @@ def line_of(journey: Journey, identified: Identified, bill: Bill, ending: Ending
         cache_write_12h=usage.cache_write_12h,
         output_tokens=usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
-        usage_source=usage.source.value,
+        usage_source=usage.source,
         flags="usage_inconsistent" if usage.inconsistent else "",
         cost_nano=charge.cost_nano,
         price_version=charge.price_version,
@@ -185,6 +186,7 @@ def record_of(
     usage = last.usage if last else Usage(source=UsageSource.NONE)
     provider_us = sum(_us(bill.attempt.ended_s - bill.attempt.started_s) for bill in bills)
     latency_us = _us(ending.end_s - request.started_s)
+    cost = _total([bill.charge for bill in bills])
     replay, gaps = _replay(journey, ending)
     return RequestRecord(
         request_id=request.request_id,
@@ -206,10 +208,10 @@ def record_of(
         tags=request.tags,
         user_hash=ending.user_hash,
         operation=request.operation,
-        wire=request.wire.value,
+        wire=request.wire,
         stream=request.stream,
         model_requested=request.model,
-        model_kind=journey.planned.model.kind.value if journey.planned else "",
+        model_kind=journey.planned.model.kind if journey.planned else "",
         target=str(last.attempt.route.target) if last else "",
         provider=last.attempt.route.provider.name if last else "",
         model_response=transcript.model if transcript else None,
@@ -226,28 +228,28 @@ def record_of(
         audio_input_tokens=usage.audio_input_tokens,
         audio_output_tokens=usage.audio_output_tokens,
         image_tokens=usage.image_tokens,
-        usage_source=usage.source.value,
-        cost_nano=_sum([bill.charge.cost_nano for bill in bills]),
-        cost_input_nano=_sum([bill.charge.input_nano for bill in bills]),
-        cost_cached_nano=_sum([bill.charge.cached_nano for bill in bills]),
-        cost_cache_write_nano=_sum([bill.charge.cache_write_nano for bill in bills]),
-        cost_output_nano=_sum([bill.charge.output_nano for bill in bills]),
-        cost_other_nano=_sum([bill.charge.other_nano for bill in bills]),
+        usage_source=usage.source,
+        cost_nano=cost.cost_nano,
+        cost_input_nano=cost.input_nano,
+        cost_cached_nano=cost.cached_nano,
+        cost_cache_write_nano=cost.cache_write_nano,
+        cost_output_nano=cost.output_nano,
+        cost_other_nano=cost.other_nano,
         price_version=last.charge.price_version if last else None,
         latency_us=latency_us,
         ttft_us=_since(request.started_s, last.attempt.first_token_s) if last else None,
         provider_us=provider_us,
         overhead_us=max(0, latency_us - provider_us),
-        guardrail_decision=journey.screened.decision.value if journey.screened else "allow",
-        status=status_of(journey, ending.failure).value,
+        guardrail_decision=journey.screened.decision if journey.screened else Decision.ALLOW,
+        status=status_of(journey, ending.failure),
         error_code=ending.failure.code if ending.failure else None,
         http_status=ending.http_status,
         attempt_count=len(bills),
         input_ref=journey.input_ref,
         output_ref=ending.output_ref,
-        content_state=ending.content_state.value,
+        content_state=ending.content_state,
         content_bytes=request.size if ending.content_state is ContentState.FULL else 0,
-        replay=replay.value,
+        replay=replay,
         replay_gaps=gaps,
     )
 
@@ -256,18 +258,29 @@ def _replay(journey: Journey, ending: Ending) -> tuple[Replay, str]:
     """Tell whether the same upstream body can be sent again, and what is missing if not."""
     if not journey.begun:
         return Replay.NONE, ""
-    gaps = [name for name, there in _gaps(journey, ending) if there]
+    gaps: list[str] = []
+    if ending.content_state is ContentState.ABSENT:
+        gaps.append("content_absent")
+    members = journey.request.members
+    if "previous_response_id" in members or "container" in members:
+        gaps.append("provider_state")
     if journey.input_ref is None:
         return Replay.NONE, ",".join(gaps)
     return (Replay.PARTIAL if gaps else Replay.FULL), ",".join(gaps)
 
 
-def _gaps(journey: Journey, ending: Ending) -> list[tuple[str, bool]]:
-    members = journey.request.members
-    return [
-        ("content_absent", ending.content_state is ContentState.ABSENT),
-        ("provider_state", "previous_response_id" in members or "container" in members),
-    ]
+def _total(charges: Sequence[Charge]) -> Charge:
+    """Add up what all attempts cost: a part that is unknown for one is unknown for all."""
+    if len(charges) == 1:
+        return charges[0]
+    return Charge(
+        cost_nano=_sum([charge.cost_nano for charge in charges]),
+        input_nano=_sum([charge.input_nano for charge in charges]),
+        cached_nano=_sum([charge.cached_nano for charge in charges]),
+        cache_write_nano=_sum([charge.cache_write_nano for charge in charges]),
+        output_nano=_sum([charge.output_nano for charge in charges]),
+        other_nano=_sum([charge.other_nano for charge in charges]),
+    )
 
 
 def _sum(parts: Sequence[int | None]) -> int | None:

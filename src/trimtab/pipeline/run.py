@@ -152,7 +152,7 @@ async def _read_on(answered: Answered) -> None:
     """Read what follows the terminal, so that the connection can be used again."""
     response = answered.response
     try:
-        if answered.attempt.transcript.ended:
+        if answered.reader is not None and answered.attempt.transcript.ended:
             async with asyncio.timeout(READ_ON_S):
                 while await response.read():
                     pass

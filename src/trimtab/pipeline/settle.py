@@ -140,12 +140,12 @@ class Settle:
             return
         record = replace(
             finish.record,
-            status=status_of(journey, failure).value,
+            status=status_of(journey, failure),
             error_code=failure.code,
             http_status=http_status,
         )
         if finish.content:
-            cut = ContentState.TRUNCATED.value
+            cut = ContentState.TRUNCATED
             record = replace(record, output_ref=None, content_state=cut)
         self.journal.keep(replace(finish, record=record, content=()))
 

@@ -1,6 +1,7 @@
 """What one attempt said: the neutral events of an answer, gathered as they pass."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -106,33 +107,14 @@ class Transcript:
 
     def absorb(self, event: Event) -> None:
         """Take one event in."""
-        match event:
-            case (
-                Text(channel, text)
-                | ToolArgs(channel, text)
-                | Reasoning(channel, text)
-                | Refusal(channel, text)
-            ):
-                self._say(channel, _KINDS[type(event)], text)
-            case ToolStart(channel, call_id, name):
-                self._begin_tool(channel, call_id, name)
-            case Stop() if len(self.stops) < MAX_STOPS:
-                self.stops.append(event)
-            case UsageReport():
-                self.usage_reports.append(event)
-            case Start(response_id, model):
-                self.response_id, self.model = bounded(response_id), bounded(model)
-            case End():
-                self.ended = True
-            case Failed() if not self.ended:
-                self.failed = event
-            case _:
-                pass
+        absorb = _ABSORB.get(type(event))
+        if absorb is not None:
+            absorb(self, event)
 
     @property
     def finish_reasons(self) -> str:
         """Neutral stop reasons, comma-joined, one per choice."""
-        return ",".join([stop.reason.value for stop in self.stops])
+        return ",".join([stop.reason for stop in self.stops])
 
     @property
     def refused(self) -> bool:
@@ -151,16 +133,58 @@ class Transcript:
         parts = [_part(piece) for piece in self._pieces.values()]
         return _encoder.encode({"role": "assistant", "parts": parts})
 
-    def _begin_tool(self, channel: Channel, call_id: str, name: str) -> None:
-        self.tool_calls += 1
-        self._pieces[channel, ToolCallPart] = _Piece(ToolCallPart, call_id, name, [])
-
-    def _say(self, channel: Channel, kind: type[Part | ToolCallPart], text: str) -> None:
+    def say(self, event: Text | Refusal | Reasoning | ToolArgs) -> None:
+        """Take a piece of text in."""
+        channel, text = event
         self.output_chars += len(text)
+        kind = _KINDS[type(event)]
         piece = self._pieces.get((channel, kind))
         if piece is None:
             piece = self._pieces[channel, kind] = _Piece(kind, "", "", [])
         piece.fragments.append(text)
+
+    def begin_tool(self, event: ToolStart) -> None:
+        """A tool call begins."""
+        self.tool_calls += 1
+        channel, call_id, name = event
+        self._pieces[channel, ToolCallPart] = _Piece(ToolCallPart, call_id, name, [])
+
+    def stop(self, event: Stop) -> None:
+        """A choice has stopped; a provider that never stops stopping is not listened to."""
+        if len(self.stops) < MAX_STOPS:
+            self.stops.append(event)
+
+    def report(self, event: UsageReport) -> None:
+        """The provider told usage."""
+        self.usage_reports.append(event)
+
+    def start(self, event: Start) -> None:
+        """The preamble came."""
+        self.response_id, self.model = bounded(event.response_id), bounded(event.model)
+
+    def end(self, _event: End) -> None:
+        """The wire's terminal came."""
+        self.ended = True
+
+    def fail(self, event: Failed) -> None:
+        """The provider failed in its stream; behind the terminal that matters no more."""
+        if not self.ended:
+            self.failed = event
+
+
+# A table and not a `match`: it is asked once for every event of every stream.
+_ABSORB: Mapping[type[Event], Callable[[Transcript, Any], None]] = {
+    Text: Transcript.say,
+    Refusal: Transcript.say,
+    Reasoning: Transcript.say,
+    ToolArgs: Transcript.say,
+    ToolStart: Transcript.begin_tool,
+    Stop: Transcript.stop,
+    UsageReport: Transcript.report,
+    Start: Transcript.start,
+    End: Transcript.end,
+    Failed: Transcript.fail,
+}
 
 
 def _part(piece: _Piece) -> Part | ToolCallPart:

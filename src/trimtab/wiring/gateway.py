@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -41,6 +42,7 @@ from trimtab.telemetry.spool import Spool, claim
 from trimtab.wiring.entropy import Entropy
 from trimtab.wiring.following import follower, https_proxy, meter, secret
 
+COLLECT_AFTER = (10_000, 25, 25)
 QUARTER_US = 15 * 60 * 1_000_000
 
 ADAPTERS: dict[Wire, Adapter] = {
@@ -67,6 +69,10 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
         lambda: _running(following, spool, transport),
         max_body=settings.gateway.max_body,
     )
+    # What was built so far lives for ever; to look at it in every collection is wasted.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     serve(gateway, listener, drain_s=settings.gateway.drain_s)
 
 
