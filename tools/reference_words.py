@@ -104,6 +104,12 @@ SETTINGS = {
         "Token that opens the admin API to programs, with every right.",
         unsaid="programs stay out",
     ),
+    "gateway.public_url": Setting(
+        "URL",
+        "https://trimtab.example.com",
+        "Where people reach the console; with `https`, browsers send its cookie over HTTPS only.",
+        unsaid="host and port",
+    ),
     "providers.NAME.wire": Setting(
         "`openai`, `anthropic` or `caller`",
         "openai",

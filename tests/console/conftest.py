@@ -24,7 +24,7 @@ from trimtab.domain.change import (
     canonical,
     chain_hash,
 )
-from trimtab.domain.errors import InvalidRequest, NotFound
+from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.keys import NewKey, new_key
 from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
@@ -200,8 +200,18 @@ class ChangeBook:
         return self.put(PointerKind.SUSPENSION, tenant, value, reason=reason, by=(author, source))
 
     async def resume_tenant(
-        self, tenant: TenantId, *, reason: str, author: str, source: Source
+        self,
+        tenant: TenantId,
+        *,
+        reason: str,
+        author: str,
+        source: Source,
+        expected_seq: int | None = None,
     ) -> Change:
+        state = await self.state()
+        entry = state.get(Pointer(PointerKind.SUSPENSION, tenant))
+        if expected_seq is not None and (entry is None or entry.change.seq != expected_seq):
+            raise ChangeConflict(f"'{tenant}' was moved since; look again")
         return self.put(PointerKind.SUSPENSION, tenant, None, reason=reason, by=(author, source))
 
     # as in the protocol

@@ -13,6 +13,7 @@ from trimtab.domain.ids import KeyId, request_id
 from trimtab.testing import seeded_entropy
 
 V1 = "/admin/v1"
+DAY_US = 86_400_000_000
 
 
 @pytest.fixture
@@ -195,3 +196,22 @@ async def test_the_document_describes_every_call(site: Site) -> None:
     assert document["openapi"] == "3.1.0"
     assert described == {(call.method, call.path) for call in CALLS}
     assert set(document["components"]["schemas"]) > {"StoredRecord", "CreateKey", "Because"}
+
+
+async def test_a_span_of_costs_is_widened_to_whole_days(api: httpx2.AsyncClient) -> None:
+    sums = (await api.get(f"{V1}/costs?q=since%3A1h")).json()
+
+    assert sums["since_us"] % DAY_US == sums["until_us"] % DAY_US == 0
+    assert sum(row["n"] for row in sums["rows"]) > 0
+
+
+async def test_a_filter_that_costs_do_not_know_is_refused(api: httpx2.AsyncClient) -> None:
+    answer = await api.get(f"{V1}/costs?q=status%3Aerror")
+
+    assert answer.status_code == 400
+    assert "group by the rest" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", [f"records?cursor={'9' * 30}.r_1", f"changes?before={'9' * 5000}"])
+async def test_numbers_without_end_are_no_fault_of_ours(api: httpx2.AsyncClient, path: str) -> None:
+    assert (await api.get(f"{V1}/{path}")).status_code < 500

@@ -35,7 +35,7 @@ from trimtab.store.base import (
     Unstorable,
 )
 from trimtab.store.memory_records import MemoryRecords
-from trimtab.store.rollup import MAX_FEATURES, MINUTE_US, OTHER_FEATURE
+from trimtab.store.rollup import MAX_NAMES, MINUTE_US, OTHER
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.testing import FrozenClock
@@ -607,7 +607,7 @@ async def test_traffic_can_be_asked_of_one_tenant_and_a_span_of_time(stores: Sto
 
 
 async def test_a_thousand_features_of_a_tenant_have_sums_of_their_own(stores: Stores) -> None:
-    names = [f"f{number:04d}" for number in range(MAX_FEATURES + 3)]
+    names = [f"f{number:04d}" for number in range(MAX_NAMES + 3)]
     made = finish(1, cost_nano=1)
     finishes = [
         replace(
@@ -623,9 +623,9 @@ async def test_a_thousand_features_of_a_tenant_have_sums_of_their_own(stores: St
     rows = await stores.reader.costs(group_by=("tenant_id", "feature"), **ALWAYS)
     found = {it.group: (it.n, it.cost_nano) for it in rows}
 
-    assert len(found) == MAX_FEATURES + 2
-    assert found["acme-corp", OTHER_FEATURE] == (3, 3)
-    assert found["acme-corp", names[MAX_FEATURES - 1]] == (1, 1)
+    assert len(found) == MAX_NAMES + 2
+    assert found["acme-corp", OTHER] == (3, 3)
+    assert found["acme-corp", names[MAX_NAMES - 1]] == (1, 1)
     assert found["globex", "other"] == (1, 1)
     kept = await stores.reader.find(f"r_{names[-1]}")
     assert kept is not None
@@ -670,12 +670,15 @@ async def test_sums_lines_and_records_agree_however_batches_are_cut_and_repeated
         assert sum(getattr(it, member) for it in rows) == said
 
 
+CHAT: Any = {"model_requested": "chat", "model_kind": "alias"}
+
+
 def of(made: Finish, tenant_id: str) -> Finish:
-    """Say that a request was another tenant's, under an id of its own."""
+    """Say that a request was another tenant's, of a configured model, under an id of its own."""
     name = f"{made.record.request_id}{tenant_id}"
     return replace(
         made,
-        record=replace(made.record, request_id=name, tenant_id=tenant_id),
+        record=replace(made.record, request_id=name, tenant_id=tenant_id, **CHAT),
         lines=tuple(
             replace(line, line_id=f"{name}/{n}/charge/0", tenant_id=tenant_id)
             for n, line in enumerate(made.lines, 1)

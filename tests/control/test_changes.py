@@ -275,3 +275,42 @@ async def test_verify_finds_the_one_change_that_was_edited(
     assert verdict.fault is not None
     assert "change 3" in verdict.fault
     store.close()
+
+
+async def test_a_key_that_was_taken_away_is_not_given_back_by_an_undo(filled: Control) -> None:
+    made = await filled.create_key(ACME, **KEY)
+    revoked = await filled.revoke_key(made.id, **WHY)
+
+    with pytest.raises(SettingsInvalid, match="was taken away and stays so; make another"):
+        await filled.undo(revoked.seq, **WHY)
+
+    assert (await filled.snapshot()).grants[made.id].key.revoked
+
+
+async def test_undoing_the_undo_of_a_new_key_does_not_bring_it_back(filled: Control) -> None:
+    made = await filled.create_key(ACME, **KEY)
+    (created,) = await filled.history(pointer=pointer(f"key/{made.id}"))
+    removed = await filled.undo(created.seq, **WHY)
+
+    with pytest.raises(SettingsInvalid, match="make another"):
+        await filled.undo(removed.seq, **WHY)
+
+
+async def test_only_the_suspension_that_was_seen_is_taken_back(filled: Control) -> None:
+    seen = await filled.suspend_tenant(ACME, **WHY)
+    await filled.resume_tenant(ACME, **WHY)
+    await filled.suspend_tenant(ACME, **WHO, reason="another incident")
+
+    with pytest.raises(ChangeConflict):
+        await filled.resume_tenant(ACME, **WHY, expected_seq=seen.seq)
+
+    assert ACME in (await filled.snapshot()).suspensions
+
+
+async def test_an_instant_that_no_calendar_can_write_is_refused(filled: Control) -> None:
+    nanoseconds = 1_790_000_000_000_000_000
+
+    with pytest.raises(InvalidRequest, match="in microseconds since 1970"):
+        await filled.suspend_tenant(ACME, **WHY, until_us=nanoseconds)
+    with pytest.raises(InvalidRequest, match="after the year 9999"):
+        await filled.create_key(ACME, **WHY, name="app", models=None, expires_us=nanoseconds)

@@ -165,6 +165,37 @@ def test_a_port_that_is_taken_is_explained(newcomer: Newcomer) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_second_one_on_the_same_state_is_refused_and_changes_nothing(newcomer: Newcomer) -> None:
+    before = newcomer.json("changes", "list")
+
+    done = newcomer.run("up", "--port", str(free_port()), check=False)
+
+    assert done.returncode == 2
+    assert "trimtab runs on" in done.stderr
+    assert newcomer.json("changes", "list") == before
+
+
+def test_a_broken_record_store_leaves_calls_and_the_kill_switch(tmp_path: Path) -> None:
+    with newcomer_in(tmp_path / "home") as newcomer:
+        keys, password = newcomer.keys(), printed_password(newcomer.log())
+        newcomer.stop()
+        for path in (newcomer.home / ".trimtab").glob("records.db*"):
+            path.write_bytes(b"no database at all" * 1000)
+
+        newcomer.start()
+
+        status, _, _ = newcomer.post("/v1/chat/completions", chat(), keys["acme"])
+        assert status == 200
+        browser = Browser(newcomer.url)
+        browser.log_in(password)
+        newcomer.run("tenants", "suspend", "acme", "--reason", "the store is broken")
+        eventually(
+            lambda: newcomer.post("/v1/chat/completions", chat(), keys["acme"])[0] == 403,
+            "the kill switch works",
+        )
+        assert "records wait in the spool" in newcomer.log()
+
+
 def test_a_second_start_prints_no_secret_and_knows_the_old_ones(tmp_path: Path) -> None:
     with newcomer_in(tmp_path / "home") as newcomer:
         keys, password = newcomer.keys(), printed_password(newcomer.log())

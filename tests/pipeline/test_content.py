@@ -213,5 +213,21 @@ def test_only_the_parameters_that_were_sent_are_told() -> None:
         "stop": Raw(b'["\\n"]'),
     }
 
-    assert params(members) == '{"max_tokens":800,"temperature":0.20,"stop":["\\n"]}'
+    assert params(members) == '{"max_tokens":800,"temperature":0.20}'
     assert params({}) == "{}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("stop", b'["MY SECRET PROMPT TEXT"]', id="a list of texts"),
+        pytest.param("tool_choice", b'{"type":"function","name":"x"}', id="an object"),
+        pytest.param("service_tier", b'"' + b"a" * 33 + b'"', id="a long word"),
+        pytest.param("reasoning_effort", b'"two words"', id="a sentence"),
+        pytest.param("seed", b"1" * 40, id="digits without end"),
+    ],
+)
+def test_a_parameter_that_could_hold_what_people_wrote_is_left_to_the_content(
+    name: str, value: bytes
+) -> None:
+    assert params({name: Raw(value), "n": Raw(b"2")}) == '{"n":2}'

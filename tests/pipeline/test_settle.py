@@ -3,6 +3,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace as with_members
 from tests.pipeline.conftest import (
     ANSWER,
     BEGAN,
@@ -327,3 +328,16 @@ async def test_a_line_and_its_record_name_the_same_things() -> None:
     assert (line.provider, line.model_sent) == ("sim", "large")
     assert line.day_local == rig.finish.day_local == "2026-01-01"
     assert (line.input_tokens, line.output_tokens) == (12, 3)
+
+
+async def test_refusals_of_a_key_beyond_ten_a_second_are_counted_and_not_recorded() -> None:
+    rig = Rig()
+    for _ in range(13):
+        await rig.ask(with_members(rig.request(), model="guess"))
+
+    assert len(rig.finishes) == 10
+    assert rig.spool.notes == {"model_not_found": 3}
+
+    rig.clock.advance(1)
+    await rig.ask(with_members(rig.request(), model="guess"))
+    assert len(rig.finishes) == 11

@@ -8,9 +8,10 @@ from tests.records import DAY_US, finish, line_of
 from tests.telemetry.shapes import TS_US, record
 
 from trimtab.store.rollup import (
-    MAX_FEATURES,
-    OTHER_FEATURE,
+    MAX_NAMES,
+    OTHER,
     Key,
+    Known,
     MinuteKey,
     MinuteSums,
     Sums,
@@ -158,9 +159,29 @@ def test_a_minute_is_of_live_traffic() -> None:
 
 def test_features_beyond_a_thousand_are_counted_together() -> None:
     (key, _), *_ = parts(finish(1))
-    known = {str(number) for number in range(MAX_FEATURES - 1)}
+    known = Known({str(number) for number in range(MAX_NAMES - 1)}, set())
 
     assert bounded(key._replace(feature="last"), known).feature == "last"
-    assert bounded(key._replace(feature="late"), known).feature == OTHER_FEATURE
+    assert bounded(key._replace(feature="late"), known).feature == OTHER
     assert bounded(key._replace(feature="7"), known).feature == "7"
-    assert len(known) == MAX_FEATURES
+    assert len(known.features) == MAX_NAMES
+
+
+def test_models_beyond_a_thousand_are_counted_together() -> None:
+    (key, _), *_ = parts(finish(1))
+    known = Known(set(), {str(number) for number in range(MAX_NAMES)})
+
+    assert bounded(key._replace(model="late"), known).model == OTHER
+    assert bounded(key._replace(model="7"), known).model == "7"
+
+
+def test_a_model_that_is_not_configured_has_no_sums_of_its_own() -> None:
+    guess = replace(finish(1), record=record(1, model_requested="guess-1", model_kind=""))
+
+    assert {key.model for key, _ in parts(guess)} == {""}
+
+
+def test_a_fault_that_is_asked_for_makes_no_other_model() -> None:
+    asked = replace(finish(1), record=record(1, model_requested="chat!status:500"))
+
+    assert {key.model for key, _ in parts(asked)} == {"chat"}

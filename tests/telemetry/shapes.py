@@ -47,6 +47,7 @@ def record(seed: int = 7, /, **fields: object) -> RequestRecord:
         "operation": "chat",
         "wire": "openai.chat",
         "model_requested": "answers",
+        "model_kind": "alias",
         "target": "anthropic-eu/claude-sonnet-4-6",
         "provider": "anthropic",
         "model_response": "claude-sonnet-4-6-20251015",

@@ -8,11 +8,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trimtab.domain.errors import RecorderUnavailable
+from trimtab.domain.errors import RecorderUnavailable, SettingsInvalid
 from trimtab.domain.record import Note
 from trimtab.telemetry.follow import START, follow
-from trimtab.telemetry.frames import HEADER_BYTES, Damage, Frame, Kind, segments
-from trimtab.telemetry.spool import MAX_SEGMENT_BYTES, Claim, Spool, claim, is_free
+from trimtab.telemetry.frames import HEADER_BYTES, MAX_PAYLOAD, Damage, Frame, Kind, segments
+from trimtab.telemetry.spool import (
+    MAX_SEGMENT_BYTES,
+    Claim,
+    Spool,
+    claim,
+    claim_alone,
+    is_free,
+)
 from trimtab.testing import FrozenClock
 
 MIDNIGHT_S = 24 * 3600
@@ -299,3 +306,21 @@ def test_a_spool_that_was_left_out_of_a_backup_is_not_taken_for_one_that_was_rea
 
     with closing(Spool(claim(tmp_path, "gateway"), clock)) as after:
         assert after.segment > read
+
+
+def test_a_role_of_which_there_is_one_is_not_taken_twice(tmp_path: Path) -> None:
+    held = claim_alone(tmp_path / "spool", "keeper")
+
+    with pytest.raises(SettingsInvalid, match=r"a keeper runs on .* already"):
+        claim_alone(tmp_path / "spool", "keeper")
+
+    os.close(held.lock)
+    assert claim_alone(tmp_path / "spool", "keeper").worker_id == "keeper-1"
+
+
+def test_a_frame_that_no_reader_would_take_is_refused(spool: Spool, tmp_path: Path) -> None:
+    with pytest.raises(RecorderUnavailable, match="too large to be remembered"):
+        spool.append(Kind.FINISH, b"x" * (MAX_PAYLOAD + 1))
+
+    spool.append(Kind.FINISH, b"next")
+    assert payloads(tmp_path) == [b"next"]

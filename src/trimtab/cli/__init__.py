@@ -98,6 +98,8 @@ def program(*, supervised: bool) -> None:
 
     Begin with `trimtab init` (a commented file) and `trimtab up` (everything on this machine).
     """
+    # Whatever a command makes is for its owner alone.
+    os.umask(0o077)
     if supervised:
         threading.Thread(target=_stop_with_parent, daemon=True).start()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 RESTART_AFTER_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_AFTER_S = 30.0
-STOP_S = 40.0
+STOP_S = 15.0
 POLL_S = 0.05
 
 
@@ -20,11 +20,15 @@ class Role:
 
     Attributes:
         files: Open files that it inherits, under the same numbers.
+        stop_s: Seconds it gets to end once it is told to.
+        errors_only: Whether what it prints goes to standard error.
     """
 
     name: str
     arguments: Sequence[str]
     files: Sequence[int] = ()
+    stop_s: float = STOP_S
+    errors_only: bool = False
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     failures: int = 0
@@ -43,16 +47,18 @@ class Supervisor:
     roles: list[Role] = field(default_factory=list[Role])
     stopping: bool = False
 
-    def start(self, name: str, arguments: Sequence[str], files: Sequence[int] = ()) -> None:
+    def start(self, role: Role) -> None:
         """Start a role."""
-        role = Role(name, arguments, files)
         self.roles.append(role)
         self._launch(role)
 
-    def run(self) -> None:
-        """Watch the roles until SIGTERM or SIGINT, then stop them."""
+    def heed(self) -> None:
+        """From now on, SIGTERM and SIGINT ask to stop."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+
+    def run(self) -> None:
+        """Watch the roles until asked to stop, then stop them."""
         while not self.stopping:
             for role in self.roles:
                 self._look_after(role)
@@ -67,7 +73,7 @@ class Supervisor:
                 continue
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_S)
+                process.wait(role.stop_s)
             if process.poll() is None:
                 process.kill()
                 process.wait()
@@ -100,6 +106,7 @@ class Supervisor:
             # Never written to: it closes when we are gone, and then they stop, too.
             stdin=subprocess.PIPE,
             start_new_session=True,
+            stdout=sys.stderr if role.errors_only else None,
             pass_fds=tuple(role.files),
         )
         role.started_s = self.clock()

@@ -1,6 +1,7 @@
 """`trimtab up`: everything on this machine."""
 
 import json
+import os
 import socket
 import time
 from pathlib import Path
@@ -10,10 +11,10 @@ import click
 from trimtab import wiring
 from trimtab.cli import role
 from trimtab.cli.output import author, print_json
-from trimtab.cli.supervise import Supervisor
+from trimtab.cli.supervise import STOP_S, Role, Supervisor
 from trimtab.local import lock, serve
 from trimtab.local.pull import Shelf
-from trimtab.wiring.start import SMOLLM2, Start, prepare
+from trimtab.wiring.start import SMOLLM2, Secrets, Start, hold, introduce, prepare
 
 KEEPER_S = 10.0
 POLL_S = 0.02
@@ -53,22 +54,32 @@ def command(  # noqa: PLR0913
     settings = wiring.load_settings(config)
     wanted = settings.gateway.port if port is None else port
     listener = role.listen(host or settings.gateway.host, wanted)
+    held = hold(state)
     start = prepare(state, config, author(), sim=sim, sim_port=sim_port, local_model=local_model)
     common = ["--home", str(state.absolute()), *start.config]
     supervisor = Supervisor(click.echo, wiring.SystemClock().monotonic_s)
+    supervisor.heed()
     for name, arguments in start.providers:
-        supervisor.start(name, arguments)
-    supervisor.start("keeper", ["keeper", *common])
+        supervisor.start(Role(name, arguments, errors_only=True))
+    supervisor.start(Role("keeper", ["keeper", *common]))
     # The socket is ours: callers wait in it while a worker is started anew.
     file = listener.fileno()
-    supervisor.start("gateway", ["gateway", *common, "--fd", str(file)], [file])
+    gateway = Role(
+        "gateway",
+        ["gateway", *common, "--fd", str(file)],
+        files=[file],
+        stop_s=settings.gateway.drain_s + STOP_S,
+    )
+    supervisor.start(gateway)
     _wait_for(wiring.keeper_socket(state))
     url = "http://{}:{}".format(*listener.getsockname()[:2])
+    secrets = introduce(state, start, author())
     if as_json:
-        print_json(_document(url, start), indent=None)
+        print_json(_document(url, secrets), indent=None)
     else:
-        click.echo(_welcome(url, start))
+        click.echo(_welcome(url, start, secrets))
     supervisor.run()
+    os.close(held)
 
 
 def _wait_for(keeper: Path) -> None:
@@ -85,27 +96,29 @@ def _wait_for(keeper: Path) -> None:
         time.sleep(POLL_S)
 
 
-def _document(url: str, start: Start) -> dict[str, object]:
+def _document(url: str, secrets: Secrets) -> dict[str, object]:
     return {
         "openai_base_url": f"{url}/v1",
         "anthropic_base_url": url,
         "console": f"{url}/console",
-        "admin_password": start.admin_password,
-        "keys": dict(start.demo_keys),
+        "admin_password": secrets.admin_password,
+        "keys": secrets.demo_keys,
     }
 
 
-def _welcome(url: str, start: Start) -> str:
+def _welcome(url: str, start: Start, secrets: Secrets) -> str:
     lines = ["", f"Trimtab is running.   apps  {url}/v1   people  {url}/console", ""]
-    if start.admin_password:
+    if secrets.admin_password:
         lines += [
-            f"  console login  admin / {start.admin_password}   (shown this once; kept hashed)",
+            f"  console login  admin / {secrets.admin_password}   (shown this once; kept hashed)",
             "",
         ]
-    keys = dict(start.demo_keys)
+    keys = secrets.demo_keys
     lines += [f"  key of {tenant:<8} {key}" for tenant, key in keys.items()]
     if not keys:
         lines.append("  make a key     trimtab keys create --tenant TENANT --name my-app")
+    if not secrets.admin_password:
+        lines.append("  lost password  trimtab accounts reset admin")
     model = next(iter(start.settings.models), "MODEL")
     lines += ["", *_snippets(url, model, next(iter(keys.values()), None))]
     return "\n".join(lines)

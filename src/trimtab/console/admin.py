@@ -22,6 +22,7 @@ from trimtab.store.base import StoredRecord
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]
 _Body = TypeVar("_Body", bound=Struct)
 _DAY_US = 86_400_000_000
+_COST_FILTERS = frozenset({"tenant_id", "since_us", "until_us"})
 _GROUPS = ("tenant_id", "feature", "model", "provider", "key_id", "day")
 
 
@@ -85,9 +86,16 @@ async def read_costs(visit: Visit) -> object:
         if name not in _GROUPS:
             known = ", ".join(_GROUPS)
             raise InvalidRequest(f"costs are not kept by '{name}'; use some of {known}", param="by")
-    now_us = visit.console.clock.now_us()
-    until_us = where.until_us or now_us
+    others = [name for name, value in asdict(where).items() if value and name not in _COST_FILTERS]
+    if others:
+        raise InvalidRequest(
+            "costs are filtered by tenant, since and until only; group by the rest", param="q"
+        )
+    # Sums are kept by day: a span is widened to whole days, and where a tenant is named, one more
+    # has begun already in the east.
+    until_us = where.until_us or visit.console.clock.now_us() + (_DAY_US if where.tenant_id else 0)
     since_us = where.since_us if where.since_us is not None else until_us - 30 * _DAY_US
+    since_us, until_us = since_us - since_us % _DAY_US, until_us + -until_us % _DAY_US
     rows = await visit.console.rollups.costs(
         since_us=since_us, until_us=until_us, group_by=group_by, tenant_id=where.tenant_id
     )

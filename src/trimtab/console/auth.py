@@ -171,33 +171,39 @@ class Sessions:
 
 
 class Throttle:
-    """Slows guessing. State: times of the failures of the last minute, by account and together.
+    """Slows guessing. State: failures of the last minute: when, from where, at which account.
 
     An attempt counts as a failure until it is forgiven, so that many at once get no further than
-    one after the other.
+    one after the other. What one address does locks nobody out who comes from another, until there
+    are so many together that it is no accident.
     """
 
     PER_ACCOUNT = 5
-    TOGETHER = 50
+    PER_CLIENT = 20
+    TOGETHER = 1000
     WINDOW_S = 60.0
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._failures: deque[tuple[float, str]] = deque()
+        self._failures: deque[tuple[float, str, str]] = deque()
 
-    def admit(self, name: str) -> float:
+    def admit(self, name: str, client: str = "") -> float:
         """Count an attempt; returns seconds to wait if it must not be made, else 0."""
         now_s = self._clock.monotonic_s()
         while self._failures and self._failures[0][0] <= now_s - self.WINDOW_S:
             self._failures.popleft()
-        own = [at_s for at_s, who in self._failures if who == name]
-        if len(own) >= self.PER_ACCOUNT:
-            return own[-self.PER_ACCOUNT] + self.WINDOW_S - now_s
-        if len(self._failures) >= self.TOGETHER:
-            return self._failures[0][0] + self.WINDOW_S - now_s
-        self._failures.append((now_s, name))
+        theirs = [(at_s, who) for at_s, where, who in self._failures if where == client]
+        own = [at_s for at_s, who in theirs if who == name]
+        for times, most in (
+            (own, self.PER_ACCOUNT),
+            ([at_s for at_s, _ in theirs], self.PER_CLIENT),
+            ([at_s for at_s, _, _ in self._failures], self.TOGETHER),
+        ):
+            if len(times) >= most:
+                return times[-most] + self.WINDOW_S - now_s
+        self._failures.append((now_s, client, name))
         return 0.0
 
     def forgive(self, name: str) -> None:
         """Forget the failures of an account that has logged in."""
-        self._failures = deque(entry for entry in self._failures if entry[1] != name)
+        self._failures = deque(entry for entry in self._failures if entry[2] != name)

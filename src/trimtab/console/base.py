@@ -51,9 +51,15 @@ class Switches(Protocol):
         ...
 
     async def resume_tenant(
-        self, tenant: TenantId, *, reason: str, author: str, source: Source
+        self,
+        tenant: TenantId,
+        *,
+        reason: str,
+        author: str,
+        source: Source,
+        expected_seq: int | None = None,
     ) -> Change:
-        """Take a suspension back."""
+        """Take a suspension back; with `expected_seq`, only that one."""
         ...
 
     async def undo(self, seq: int, *, reason: str, author: str, source: Source) -> Change:

@@ -15,6 +15,7 @@ from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
 PAGE_SIZE = 50
 PATH = "/console/changes"
 MAX_REASON_CHARS = 500
+MAX_DIGITS = 18
 _MAX_VALUE_CHARS = 40
 
 
@@ -128,7 +129,8 @@ def read_reason(text: str) -> str:
 
 def read_seq(text: str) -> int | None:
     """Read a sequence number from a URL; `None` if it is not one."""
-    return int(text) if text.isascii() and text.isdigit() else None
+    is_number = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+    return int(text) if is_number else None
 
 
 def wanted_seq(visit: Visit) -> int:

@@ -10,6 +10,7 @@ from trimtab.domain.record import RequestRecord
 from trimtab.store.base import Cursor, RecordFilter
 
 PAGE_SIZE = 50
+MAX_DIGITS = 18
 PATH = "/console/requests"
 SHORTCUTS = (
     ("All", ""),
@@ -67,7 +68,7 @@ def read_cursor(text: str) -> Cursor | None:
     if not text:
         return None
     ts_us, _, request_id = text.partition(".")
-    if not (ts_us.isascii() and ts_us.isdigit() and request_id):
+    if not (ts_us.isascii() and ts_us.isdigit() and len(ts_us) <= MAX_DIGITS and request_id):
         raise InvalidRequest(f"'{text}' is not a cursor; begin at the first page", param="cursor")
     return Cursor(int(ts_us), request_id)
 

@@ -10,8 +10,8 @@ from trimtab.console.base import Console, Visit, see_other
 from trimtab.console.changes import find_change, read_reason, read_seq
 from trimtab.console.overview import DAY_US, HOUR_US, traffic
 from trimtab.control.snapshot import Grant, Snapshot
-from trimtab.domain.change import Change
-from trimtab.domain.errors import InvalidRequest, NotFound
+from trimtab.domain.change import Change, Pointer, PointerKind
+from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import Limits, Suspension, Tenant
 from trimtab.store.base import RecordFilter
@@ -82,9 +82,16 @@ async def resume(visit: Visit) -> Response:
         reason = read_reason(visit.form.get("reason", ""))
     except InvalidRequest as exc:
         return await _ask(visit, "resume", str(exc))
-    change = await visit.console.control.resume_tenant(
-        TenantId(visit.param("id")), reason=reason, author=visit.author, source=visit.source
-    )
+    try:
+        change = await visit.console.control.resume_tenant(
+            TenantId(visit.param("id")),
+            reason=reason,
+            author=visit.author,
+            source=visit.source,
+            expected_seq=read_seq(visit.form.get("seq", "")),
+        )
+    except ChangeConflict as exc:
+        return await _ask(visit, "resume", str(exc))
     return see_other(f"{PATH}?done={change.seq}")
 
 
@@ -109,6 +116,7 @@ async def _ask(visit: Visit, verb: str, problem: str = "") -> Response:
         "verb": verb,
         "tenant": tenant,
         "suspension": snapshot.suspensions.get(tenant.id),
+        "seq": await _suspended_by(console, tenant.id),
         "grants": _grants(snapshot, tenant.id),
         "features": await _features(console, tenant.id, now_us),
         "traffic": traffic(points),
@@ -116,6 +124,12 @@ async def _ask(visit: Visit, verb: str, problem: str = "") -> Response:
         "problem": problem,
     }
     return visit.page("tenant_switch.html", context, status=400 if problem else 200)
+
+
+async def _suspended_by(console: Console, tenant_id: TenantId) -> int | None:
+    """Tell which change the visitor sees and would take back."""
+    entry = (await console.control.state()).get(Pointer(PointerKind.SUSPENSION, tenant_id))
+    return None if entry is None else entry.change.seq
 
 
 async def _features(

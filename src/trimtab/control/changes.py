@@ -18,6 +18,9 @@ from trimtab.store.base import ChangeLog
 from trimtab.store.chain import follows
 
 MAX_REASON_CHARS = 500
+END_OF_TIME_US = 253_402_300_800_000_000
+"""First instant of the year 10,000, which no calendar of ours can write."""
+
 PAGE = 10_000
 RACES = 5
 
@@ -145,8 +148,10 @@ class Control:
             raise InvalidRequest(
                 f"{name!r} is no name for a key; use a-z, 0-9, '.', '_' and '-'", param="name"
             )
-        if expires_us is not None and expires_us <= self._clock.now_us():
-            raise InvalidRequest("the key would be expired already; choose a later day")
+        if expires_us is not None and not self._clock.now_us() < expires_us < END_OF_TIME_US:
+            raise InvalidRequest(
+                "the key would be expired already, or after the year 9999; choose another day"
+            )
         made = new_key(self._environment, self._entropy)
         value = Key(
             id=made.id,
@@ -202,8 +207,11 @@ class Control:
             NotFound: no such tenant. InvalidRequest: it would be over already.
         """
         _expect_tenant(await self.snapshot(), tenant)
-        if until_us is not None and until_us <= self._clock.now_us():
-            raise InvalidRequest("the suspension would be over already; choose a later end")
+        if until_us is not None and not self._clock.now_us() < until_us < END_OF_TIME_US:
+            raise InvalidRequest(
+                "the suspension would be over already, or end after the year 9999; choose another"
+                " end, in microseconds since 1970"
+            )
         pointer = Pointer(PointerKind.SUSPENSION, tenant)
         draft = Draft(
             pointer=pointer,
@@ -216,17 +224,29 @@ class Control:
         return made[0] if made else (await self.state())[pointer].change
 
     async def resume_tenant(
-        self, tenant: TenantId, *, reason: str, author: str, source: Source
+        self,
+        tenant: TenantId,
+        *,
+        reason: str,
+        author: str,
+        source: Source,
+        expected_seq: int | None = None,
     ) -> Change:
-        """Take a suspension back.
+        """Take a suspension back; with `expected_seq`, only that one.
 
         Raises:
             NotFound: no such tenant, or it is not suspended.
+            ChangeConflict: it was suspended anew since.
         """
         _expect_tenant(await self.snapshot(), tenant)
         pointer = Pointer(PointerKind.SUSPENSION, tenant)
         draft = Draft(
-            pointer=pointer, after=None, author=author, source=source, reason=_reason(reason)
+            pointer=pointer,
+            after=None,
+            author=author,
+            source=source,
+            reason=_reason(reason),
+            expected_seq=expected_seq,
         )
         made = await self.apply((draft,))
         if not made:
@@ -250,6 +270,11 @@ class Control:
         if last != seq:
             raise ChangeConflict(
                 f"'{done.pointer}' was moved since, by change {last}; undo that one first"
+            )
+        if _gives_a_key_back(done):
+            raise SettingsInvalid(
+                f"key '{done.pointer.name}' was taken away and stays so; make another with"
+                " `trimtab keys create`"
             )
         draft = Draft(
             pointer=done.pointer,
@@ -293,6 +318,15 @@ class Control:
                     fault = f"change {change.seq} is not what was written, or does not follow"
                     return Verdict(*((0, "") if head is None else (head.seq, head.hash)), fault)
                 head = change
+
+
+def _gives_a_key_back(done: Change) -> bool:
+    """Whether undoing a change would open a door again that was closed on purpose."""
+    if done.pointer.kind is not PointerKind.KEY or done.before is None:
+        return False
+    was = msgspec.json.decode(done.before, type=Key)
+    now = None if done.after is None else msgspec.json.decode(done.after, type=Key)
+    return not was.revoked and (now is None or now.revoked)
 
 
 def _expect_tenant(snapshot: Snapshot, tenant: TenantId) -> None:

@@ -78,7 +78,7 @@ class Grant:
 
     def allows(self, model: str) -> bool:
         """Whether the key may call a model by that name."""
-        return model in self.models or f"{model.partition('/')[0]}/*" in self.models
+        return _covers(self.models, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,11 @@ def build(config_seq: int, state: State) -> Snapshot:
 def _grant(key: Key, tenant: Tenant, tier: Tier, suspension: Suspension | None) -> Grant:
     models = frozenset(tier.models if tenant.models is None else tenant.models)
     if key.models is not None:
-        models &= frozenset(key.models)
+        narrow = frozenset(key.models)
+        models = frozenset(
+            {name for name in narrow if _covers(models, name)}
+            | {name for name in models if _covers(narrow, name)}
+        )
     return Grant(
         key,
         tenant,
@@ -153,3 +157,9 @@ def _grant(key: Key, tenant: Tenant, tier: Tier, suspension: Suspension | None) 
         tenant.durability or tier.durability,
         suspension,
     )
+
+
+def _covers(models: frozenset[str], name: str) -> bool:
+    """Whether a list names a model, or has a pattern for all of its provider."""
+    provider, slash, _ = name.partition("/")
+    return name in models or (slash != "" and f"{provider}/*" in models)

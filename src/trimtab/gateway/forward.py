@@ -11,6 +11,7 @@ from trimtab.gateway.reply import Receive, Send
 PREFIXES = ("/console", "/admin/v1/")
 CONNECT_S = 2.0
 UPLOAD_S = 30.0
+ANSWER_S = 15.0
 MAX_BODY = 1 << 20
 
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"}
@@ -47,11 +48,12 @@ class Forward:
             return
         try:
             head = render_head(scope["method"], _target(scope), _headers(scope))
-            response = await self.transport.send(
-                self.keeper, head, body, connect_timeout_s=CONNECT_S
-            )
-        except (TransportError, ValueError):
-            await _say(send, 503, b"the keeper is not running; start it with `trimtab keeper`\n")
+            async with asyncio.timeout(ANSWER_S):
+                response = await self.transport.send(
+                    self.keeper, head, body, connect_timeout_s=CONNECT_S
+                )
+        except (TransportError, ValueError, TimeoutError):
+            await _say(send, 503, b"the keeper does not answer; start it with `trimtab keeper`\n")
             return
         watch = asyncio.create_task(_close_on_hang_up(receive, response))
         try:

@@ -6,6 +6,7 @@ refs of blobs of their own. A conversation of thirty turns stores each turn once
 """
 
 import hmac
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ DAY_US = 86_400_000_000
 
 # A message that is the very text of a whole content must not share its ref.
 _PIECE = b"\0"
+
+_PLAIN = re.compile(rb'-?[0-9][0-9.eE+-]{0,31}|true|false|null|"[a-z0-9_.-]{1,32}"')
 
 _elements = msgspec.json.Decoder(list[Raw])
 _encoder = msgspec.msgpack.Encoder()
@@ -96,8 +99,15 @@ class ContentCapture:
 
 
 def params(members: Mapping[str, Raw]) -> str:
-    """Encode the sampling parameters that the caller sent, in that order, and only those."""
-    sent = {name: raw for name, raw in members.items() if name in _PARAMS}
+    """Encode the sampling parameters that the caller sent, in that order, and only those.
+
+    A value that is no number, no truth and no short word is content, and content is kept apart.
+    """
+    sent = {
+        name: raw
+        for name, raw in members.items()
+        if name in _PARAMS and _PLAIN.fullmatch(bytes(raw))
+    }
     return msgspec.json.encode(sent).decode() if sent else "{}"
 
 
@@ -110,12 +120,9 @@ _PARAMS = frozenset(
         "max_completion_tokens",
         "n",
         "seed",
-        "stop",
-        "stop_sequences",
         "presence_penalty",
         "frequency_penalty",
         "reasoning_effort",
-        "thinking",
         "tool_choice",
         "parallel_tool_calls",
         "service_tier",

@@ -15,6 +15,9 @@ from trimtab.store.base import Held, LimitStore, Need
 
 BYTES_PER_TOKEN = 4
 LEASE_S = 3600.0
+READ_BY_MODELS = ("messages", "system", "tools")
+
+_NOTHING = Raw(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,8 @@ class Fund:
         """
         admitted = screened.planned.admitted
         request = admitted.request
-        messages = request.members.get("messages", Raw(b""))
-        floor = -(-len(memoryview(messages)) // BYTES_PER_TOKEN)
+        read = sum(len(memoryview(request.members.get(name, _NOTHING))) for name in READ_BY_MODELS)
+        floor = -(-read // BYTES_PER_TOKEN)
         needs = _needs(admitted.grant, tokens=floor)
         if needs:
             held = await self.limits.hold(request.request_id, needs, lease_s=LEASE_S)

@@ -22,6 +22,7 @@ from trimtab.domain.verdict import Decision
 from trimtab.pipeline.content import params
 from trimtab.pipeline.handoff import Identified
 from trimtab.pipeline.journey import Journey, Try
+from trimtab.pipeline.transcript import bounded
 
 CHARS_PER_TOKEN = 4
 MOST_CHARS_PER_TOKEN = 16
@@ -204,13 +205,13 @@ def record_of(
         tier=grant.tier.name,
         key_id=grant.key.id,
         feature=request.feature,
-        conversation_id=request.conversation,
+        conversation_id=bounded(request.conversation),
         tags=request.tags,
         user_hash=ending.user_hash,
         operation=request.operation,
         wire=request.wire,
         stream=request.stream,
-        model_requested=request.model,
+        model_requested=bounded(request.model) or "",
         model_kind=journey.planned.model.kind if journey.planned else "",
         target=str(last.attempt.route.target) if last else "",
         provider=last.attempt.route.provider.name if last else "",

@@ -1,7 +1,7 @@
 """Always, at the end: exactly one charge and one record, also after a failure or a hang-up."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -44,6 +44,28 @@ class Meter(Protocol):
         ...
 
 
+class Refusals:
+    """Counts refusals by key: past ten a second they are counted and no longer recorded.
+
+    A flood must not fill the disk. State: the present second, and what it refused to each key.
+    """
+
+    MOST = 10
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._counts: dict[str, int] = {}
+
+    def too_many(self, key_id: str, now_s: float) -> bool:
+        """Count one more; tells whether it is one too many to be recorded."""
+        second = int(now_s)
+        if second != self._second:
+            self._second = second
+            self._counts.clear()
+        count = self._counts[key_id] = self._counts.get(key_id, 0) + 1
+        return count > self.MOST
+
+
 @dataclass(frozen=True, slots=True)
 class Settle:
     """Write the one record of a request and free what it held."""
@@ -54,6 +76,7 @@ class Settle:
     fund: Fund
     journal: Journal
     clock: Clock
+    _refusals: Refusals = field(default_factory=Refusals)
 
     async def __call__(
         self, journey: Journey, failure: TrimtabError | None, http_status: HttpStatus
@@ -66,6 +89,9 @@ class Settle:
         identified = journey.identified
         if identified is None:
             self.journal.count(failure.code if failure else "internal")
+            return None
+        if failure is not None and journey.funded is None and self._floods(identified):
+            self.journal.count(failure.code)
             return None
         tokens: int | None = None
         try:
@@ -84,6 +110,9 @@ class Settle:
         if identified.grant.durability is Durability.STRICT:
             await self.journal.synced(offset)
         return finish.record
+
+    def _floods(self, identified: Identified) -> bool:
+        return self._refusals.too_many(identified.grant.key.id, self.clock.monotonic_s())
 
     def _bill(self, journey: Journey, attempt: Try) -> Bill:
         reported = self.meter.usage(journey.request.wire, attempt.transcript.usage_reports)

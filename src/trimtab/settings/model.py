@@ -41,6 +41,7 @@ class GatewaySettings:
         max_body: Bytes a request body may have.
         drain_s: Seconds that SIGTERM waits for running streams.
         admin_key: Reference to the token that opens the admin API; `None` closes that way.
+        public_url: Where people reach the console, if not at host and port.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +49,7 @@ class GatewaySettings:
     max_body: int = 32 * 2**20
     drain_s: float = 30.0
     admin_key: str | None = None
+    public_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,7 @@ _GATEWAY: Mapping[str, Read] = {
     "max_body": size,
     "drain": duration,
     "admin_key": reference,
+    "public_url": url,
 }
 
 

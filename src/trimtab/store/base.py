@@ -303,7 +303,7 @@ class RollupReader(Protocol):
         group_by: Sequence[str],
         tenant_id: str | None = None,
     ) -> tuple[CostRow, ...]:
-        """Sum live cost from daily rollups, dearest group first.
+        """Sum live cost of configured models from daily rollups, dearest group first.
 
         `group_by` names columns of: `tenant_id`, `feature`, `model`, `provider`, `key_id`, `day`.
         Days begin at the tenant's midnight if one is named, else at midnight UTC; a day is in the

@@ -24,6 +24,7 @@ from trimtab.store.content import assemble, is_whole
 from trimtab.store.rollup import (
     DAY_US,
     Key,
+    Known,
     MinuteKey,
     MinuteSums,
     Sums,
@@ -67,7 +68,7 @@ class MemoryRecords:
         self._days: _Days = {}
         self._local_days: _Days = {}
         self._minutes: dict[MinuteKey, MinuteSums] = {}
-        self._features: dict[str, set[str]] = {}
+        self._known: dict[str, Known] = {}
 
     async def commit(self, batch: Batch) -> int:
         """See `RecordWriter.commit`."""
@@ -133,7 +134,7 @@ class MemoryRecords:
         days = self._days if tenant_id is None else self._local_days
         for (bucket_us, key), sums in days.items():
             asked = since_us <= bucket_us < until_us and tenant_id in (None, key.tenant_id)
-            if asked and key.origin == Origin.LIVE:
+            if asked and key.origin == Origin.LIVE and key.model:
                 named = {**key._asdict(), "day": _date(bucket_us)}
                 group = tuple(named[name] for name in group_by)
                 groups[group] = groups.get(group, Sums()).plus(sums)
@@ -160,7 +161,7 @@ class MemoryRecords:
         )
         starts = buckets(finish)
         for key, sums in parts(finish):
-            known = self._features.setdefault(key.tenant_id, set())
+            known = self._known.setdefault(key.tenant_id, Known(set(), set()))
             kept = bounded(key, known)
             for days, start_us in (
                 (self._days, starts.day_us),

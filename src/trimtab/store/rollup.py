@@ -15,8 +15,8 @@ HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 MINUTE_US = 60_000_000
 INDEXES_PER_OCTAVE = 8
-MAX_FEATURES = 1000
-OTHER_FEATURE = "__other__"
+MAX_NAMES = 1000
+OTHER = "__other__"
 FAILED = frozenset({Status.ERROR, Status.TRUNCATED, Status.LOST})
 
 _ESTIMATED = frozenset({"estimated", "partial"})
@@ -37,6 +37,13 @@ class Key(NamedTuple):
     arm: str
     origin: str
     status: str
+
+
+class Known(NamedTuple):
+    """Names of a tenant that have sums of their own."""
+
+    features: set[str]
+    models: set[str]
 
 
 class Sums(NamedTuple):
@@ -106,16 +113,23 @@ def parts(finish: Finish) -> Iterable[tuple[Key, Sums]]:
         yield _key(record, line.provider), _spent(line)
 
 
-def bounded(key: Key, known: set[str]) -> Key:
-    """Keep sums by at most 1,000 features of a tenant, for callers choose the names.
+def bounded(key: Key, known: Known) -> Key:
+    """Keep sums by at most 1,000 features and 1,000 models of a tenant: callers choose the names.
 
-    A feature that is new and has room is put to those that are `known`.
+    What is new and has room is put to what is `known`.
     """
-    if key.feature not in known:
-        if len(known) >= MAX_FEATURES:
-            return key._replace(feature=OTHER_FEATURE)
-        known.add(key.feature)
-    return key
+    feature, model = _kept(key.feature, known.features), _kept(key.model, known.models)
+    if feature is key.feature and model is key.model:
+        return key
+    return key._replace(feature=feature, model=model)
+
+
+def _kept(name: str, known: set[str]) -> str:
+    if name not in known:
+        if len(known) >= MAX_NAMES:
+            return OTHER
+        known.add(name)
+    return name
 
 
 def minute(record: RequestRecord) -> tuple[MinuteKey, MinuteSums] | None:
@@ -150,7 +164,9 @@ def _key(record: RequestRecord, provider: str) -> Key:
         feature=record.feature,
         key_id=record.key_id,
         provider=provider,
-        model=record.model_requested,
+        # A model that is not configured has no sums: anybody can think of names. From `!` on, a
+        # name asks a simulator for a fault.
+        model=record.model_requested.partition("!")[0] if record.model_kind else "",
         prompt_name=record.prompt_name or "",
         prompt_version=record.prompt_version or "",
         experiment=record.experiment or "",

@@ -119,9 +119,13 @@ class Recorder:
                 self._told.add(_finish.decode(found.payload).record.request_id)
 
     async def run(self) -> None:
-        """Record for ever."""
+        """Record for ever, as soon as the store is there."""
+        started = False
         while True:
             try:
+                if not started:
+                    await self.start()
+                    started = True
                 busy = await self.step()
             except (TryLater, OSError) as exc:
                 log.warning("records wait in the spool: %s", exc)

@@ -19,7 +19,15 @@ import msgspec
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable, SettingsInvalid
 from trimtab.domain.record import Note
-from trimtab.telemetry.frames import HEADER_BYTES, Kind, encode, header, segment_path, segments
+from trimtab.telemetry.frames import (
+    HEADER_BYTES,
+    MAX_PAYLOAD,
+    Kind,
+    encode,
+    header,
+    segment_path,
+    segments,
+)
 
 MAX_SEGMENT_BYTES = 64 << 20
 GATHER_S = 0.005
@@ -58,6 +66,21 @@ def claim(root: Path, role: str) -> Claim:
             # The keeper looks at a lock by taking it for a moment.
             time.sleep(_CLAIM_RETRY_S)
     raise SettingsInvalid(f"{MAX_WORKERS} workers run in '{root}' already; stop some")
+
+
+def claim_alone(root: Path, role: str) -> Claim:
+    """Take the one spool of a role of which a state directory has one process.
+
+    Raises:
+        SettingsInvalid: another process has it.
+    """
+    taken = claim(root, role)
+    if taken.worker_id != f"{role}-1":
+        os.close(taken.lock)
+        raise SettingsInvalid(
+            f"a {role} runs on '{root.parent}' already; stop it, or name another state directory"
+        )
+    return taken
 
 
 def is_free(directory: Path) -> bool:
@@ -116,6 +139,8 @@ class Spool:
             self._rotate()
         self._seq += 1
         frame = encode(kind, self._seq, payload)
+        if len(frame) > MAX_PAYLOAD:
+            raise RecorderUnavailable("a request is too large to be remembered; send less")
         self._write(frame)
         self._size += len(frame)
         self._written += len(frame)

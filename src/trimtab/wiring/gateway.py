@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import gc
+import logging
+import signal
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -38,9 +40,11 @@ from trimtab.providers.http1 import Http1Transport
 from trimtab.providers.openai import OpenAIChat
 from trimtab.settings import Settings, UnknownModel
 from trimtab.store.memory_limits import MemoryLimits
-from trimtab.telemetry.spool import Spool, claim
+from trimtab.telemetry.spool import Spool, claim_alone
 from trimtab.wiring.entropy import Entropy
 from trimtab.wiring.following import follower, https_proxy, meter, secret
+
+log = logging.getLogger("trimtab")
 
 COLLECT_AFTER = (10_000, 25, 25)
 QUARTER_US = 15 * 60 * 1_000_000
@@ -59,7 +63,8 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
         TrimtabError: it cannot start; why.
     """
     clock = wiring.SystemClock()
-    spool = Spool(claim(home / "spool", "gateway"), clock)
+    # Limits are in this process, so a second worker would double them.
+    spool = Spool(claim_alone(home / "spool", "gateway"), clock)
     following = follower(home, clock, spool.worker_id)
     transport = Http1Transport()
     gateway = Gateway(
@@ -132,6 +137,8 @@ async def _running(
 ) -> AsyncGenerator[None]:
     await following.start()
     tasks = [asyncio.create_task(following.run()), asyncio.create_task(spool.run())]
+    for task in tasks:
+        task.add_done_callback(_stop_if_failed)
     try:
         yield
     finally:
@@ -141,6 +148,13 @@ async def _running(
                 await task
         transport.close()
         spool.close()
+
+
+def _stop_if_failed(task: asyncio.Task[None]) -> None:
+    """End a worker that could not follow any more; whoever started it starts it anew."""
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("a worker's own task failed", exc_info=task.exception())
+        signal.raise_signal(signal.SIGTERM)
 
 
 def local_day(timezone: str, ts_us: int) -> str:

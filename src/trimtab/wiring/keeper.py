@@ -34,7 +34,7 @@ from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.log_file import LogFile
 from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.recorder import Recorder
-from trimtab.telemetry.spool import Claim, Spool, claim, is_free
+from trimtab.telemetry.spool import Claim, Spool, claim_alone, is_free
 from trimtab.telemetry.sweep import Needed, sweep
 from trimtab.wiring.following import follower, https_proxy, meter
 
@@ -51,11 +51,7 @@ def run_keeper(home: Path, settings: Settings) -> None:
     Raises:
         TrimtabError: it cannot start; why.
     """
-    claimed = claim(home / "spool", "keeper")
-    if claimed.worker_id != "keeper-1":
-        raise SettingsInvalid(
-            f"a keeper runs on '{home}' already; stop it, or name another state directory"
-        )
+    claimed = claim_alone(home / "spool", "keeper")
     # What is recorded can wait a moment; who asks the gateway cannot.
     os.nice(NICENESS)
     asyncio.run(_run(home, settings, claimed))
@@ -79,7 +75,6 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
             clock,
         ),
     )
-    await recorder.start()
     lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
     exporters = [_exporter(home, it, clock) for it in settings.exporters]
     server = _server(create_app(_console(home, settings, recorder, clock)))
@@ -126,6 +121,7 @@ def _console(home: Path, settings: Settings, recorder: Recorder, clock: Clock) -
         parse_filter=wiring.parse_filter,
         health=lambda: [Lag(worker, n) for worker, n in recorder.waiting().items() if n],
         admin_token_sha256=_hashed(token) if token else None,
+        secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
     )
 
 
@@ -174,9 +170,13 @@ async def _sweep(home: Path, readers: Sequence[Needed]) -> None:
 
 def _listen(path: Path) -> socket.socket:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Only our own user may reach it, wherever it lies: the directory is checked, not trusted.
-    if stat.S_IMODE(path.parent.stat().st_mode) & 0o077 or path.parent.stat().st_uid != os.getuid():
-        path.parent.chmod(0o700)
+    found = path.parent.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise SettingsInvalid(
+            f"'{path.parent}' belongs to somebody else; remove it, or choose a shorter --home"
+        )
+    # Only our own user may reach it, wherever it lies.
+    path.parent.chmod(0o700)
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))

@@ -1,9 +1,10 @@
 """What `trimtab up` does before it starts the roles: apply the file, make the first accounts."""
 
 import asyncio
+import fcntl
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,11 +12,13 @@ from urllib.parse import urlsplit
 from trimtab import wiring
 from trimtab.console.auth import ensure_admin
 from trimtab.domain.change import Source
+from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.tenant import Key
 from trimtab.settings import DEMO, Settings, locate
 from trimtab.store.sqlite.control import SqliteControl
 
 SIM = "sim"
+SEEN_S, POLL_S = 2.0, 0.02
 SMOLLM2 = "smollm2"
 
 
@@ -27,15 +30,45 @@ class Start:
         settings: What was applied.
         providers: Names of programs that answer as providers, with their arguments.
         config: Arguments that name the file to the other roles.
-        admin_password: Password of the console's first account, if it was made just now.
-        demo_keys: Tenants and keys made just now.
+        is_demo: Whether there was no file, so that the demo is run.
     """
 
     settings: Settings
     providers: Sequence[tuple[str, Sequence[str]]]
     config: Sequence[str]
+    is_demo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What was made just now and can be shown this once.
+
+    Attributes:
+        admin_password: Password of the console's first account.
+        demo_keys: Keys by tenant.
+    """
+
     admin_password: str | None
-    demo_keys: Sequence[tuple[str, str]]
+    demo_keys: Mapping[str, str]
+
+
+def hold(home: Path) -> int:
+    """Take a state directory for one `trimtab up`, as long as the file that this gives is open.
+
+    Raises:
+        SettingsInvalid: another has it.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = os.open(home / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        os.close(file)
+        raise SettingsInvalid(
+            f"trimtab runs on '{home}' already; stop it, or name another state directory with"
+            " --home"
+        ) from exc
+    return file
 
 
 def apply(home: Path, settings: Settings, author: str) -> None:
@@ -79,19 +112,40 @@ def prepare(
         settings=settings,
         providers=providers,
         config=["--config", str(path.absolute()), "--applied"],
-        admin_password=asyncio.run(ensure_admin(SqliteControl(home / "control.db"), os.urandom)),
-        demo_keys=asyncio.run(_demo_keys(home, settings, author)) if path == DEMO else (),
+        is_demo=path == DEMO,
     )
 
 
-async def _demo_keys(home: Path, settings: Settings, author: str) -> Sequence[tuple[str, str]]:
-    """Make a key of each tenant, once: only hashes are kept, so it cannot be shown again."""
+def introduce(home: Path, start: Start, author: str) -> Secrets:
+    """Make the first account, and the keys of the demo. Print them at once: nobody can again.
+
+    The keys work when this returns: running workers have seen them.
+    """
+    return Secrets(
+        asyncio.run(ensure_admin(wiring.accounts(home), os.urandom)),
+        asyncio.run(_demo_keys(home, start.settings, author)) if start.is_demo else {},
+    )
+
+
+async def _seen(home: Path, seq: int) -> None:
+    """Wait until every worker runs a change, for at most two seconds."""
+    store = SqliteControl(home / "control.db")
+    for _ in range(round(SEEN_S / POLL_S)):
+        acks = await store.acknowledgements()
+        if acks and all(ack.config_seq >= seq for ack in acks):
+            return
+        await asyncio.sleep(POLL_S)
+
+
+async def _demo_keys(home: Path, settings: Settings, author: str) -> Mapping[str, str]:
+    """Make a key of each tenant that has none: only hashes are kept, so it is shown once."""
     control = wiring.control(home)
     state = await control.state()
-    if any(isinstance(entry.value, Key) for entry in state.values()):
-        return ()
-    made: list[tuple[str, str]] = []
+    have = {entry.value.tenant for entry in state.values() if isinstance(entry.value, Key)}
+    made: dict[str, str] = {}
     for tenant in settings.tenants:
+        if tenant in have:
+            continue
         key = await control.create_key(
             tenant,
             name=f"demo-{tenant}",
@@ -101,7 +155,9 @@ async def _demo_keys(home: Path, settings: Settings, author: str) -> Sequence[tu
             author=author,
             source=Source.SYSTEM,
         )
-        made.append((tenant, key.text))
+        made[tenant] = key.text
+    if made:
+        await _seen(home, (await control.snapshot()).config_seq)
     return made
 
 

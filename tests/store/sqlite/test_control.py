@@ -177,3 +177,17 @@ async def test_says_so_when_a_change_is_of_an_unknown_kind(tmp_path: Path) -> No
     with pytest.raises(SettingsInvalid, match="change 1 is of a kind"):
         await log.changes(after=0)
     log.close()
+
+
+async def test_a_file_put_in_the_place_of_ours_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "control.db"
+    ours = SqliteControl(path)
+    await ours.append([draft()], ts_us=1, change_ids=["c_1"])
+    assert await ours.head() == 1
+
+    other = SqliteControl(tmp_path / "backup.db")
+    other.close()
+    await SqliteControl(tmp_path / "backup.db").head()
+    (tmp_path / "backup.db").replace(path)
+
+    assert await ours.head() == 0

@@ -11,7 +11,7 @@ from tests.telemetry.shapes import TS_US
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Blob, Detail, Finish
 from trimtab.store.base import Batch, Move, SpoolPosition, StoredBlob, Unstorable
-from trimtab.store.rollup import MAX_FEATURES, OTHER_FEATURE
+from trimtab.store.rollup import MAX_NAMES, OTHER
 from trimtab.store.sqlite.recording import SqliteRecording, unpacked
 
 AT = SpoolPosition(worker_id="w1", segment=1, offset=640)
@@ -45,14 +45,14 @@ def of_feature(number: int) -> Finish:
 async def test_the_cap_of_features_outlives_a_restart(
     tmp_path: Path, store: SqliteRecording
 ) -> None:
-    await put(store, *map(of_feature, range(MAX_FEATURES)))
+    await put(store, *map(of_feature, range(MAX_NAMES)))
     store.close()
 
     with closing(SqliteRecording(tmp_path)) as again:
         await put(again, of_feature(7000), replace(finish(2), record=finish(2).record))
 
     sums = "SELECT feature, sum(n) FROM rollup_day WHERE feature IN ('f0', 'f7000', '__other__')"
-    assert rows(tmp_path, f"{sums} GROUP BY 1 ORDER BY 1") == [(OTHER_FEATURE, 2), ("f0", 1)]
+    assert rows(tmp_path, f"{sums} GROUP BY 1 ORDER BY 1") == [(OTHER, 2), ("f0", 1)]
     assert rows(tmp_path, "SELECT count(DISTINCT feature) FROM rollup_hour") == [(1001,)]
 
 

@@ -30,6 +30,7 @@ class SqliteControl:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._seen: tuple[int, int] | None = None
 
     def close(self) -> None:
@@ -117,8 +118,12 @@ class SqliteControl:
     def _opened(self) -> Generator[sqlite3.Connection]:
         """Give the connection, and say in our words what SQLite says."""
         try:
+            if self._connection is not None and _identity(self._path) != self._file:
+                # Somebody put another file in its place: ours is one that nobody else sees.
+                self.close()
             if self._connection is None:
                 self._connection = open_writer(self._path, "control")
+                self._file = _identity(self._path)
             yield self._connection
         except SchemaTooNew as exc:
             raise SettingsInvalid(str(exc)) from exc
@@ -128,6 +133,14 @@ class SqliteControl:
                 f"the control store '{self._path}' cannot be used ({exc}); see that the disk is"
                 " there, has room and may be written"
             ) from exc
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _one(cursor: sqlite3.Cursor) -> Change | None:

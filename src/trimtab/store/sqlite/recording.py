@@ -25,7 +25,17 @@ from trimtab.store.base import (
     SpoolPosition,
     Unstorable,
 )
-from trimtab.store.rollup import Key, MinuteKey, MinuteSums, Sums, bounded, buckets, minute, parts
+from trimtab.store.rollup import (
+    Key,
+    Known,
+    MinuteKey,
+    MinuteSums,
+    Sums,
+    bounded,
+    buckets,
+    minute,
+    parts,
+)
 from trimtab.store.sqlite.connect import SchemaTooNew, open_writer, transaction
 from trimtab.store.sqlite.content import ContentWriter
 from trimtab.store.sqlite.rows import Table
@@ -66,7 +76,7 @@ _T = TypeVar("_T")
 class SqliteRecording:
     """`store.base.RecordWriter` over a directory.
 
-    State: the open files, and the features of each tenant that have sums of their own. Its work
+    State: the open files, and the names of each tenant that have sums of their own. Its work
     is done in threads, one piece at a time.
     """
 
@@ -74,7 +84,7 @@ class SqliteRecording:
         self._path = home / "records.db"
         self._content = ContentWriter(home / "content")
         self._connection: sqlite3.Connection | None = None
-        self._features: dict[str, set[str]] = {}
+        self._known: dict[str, Known] = {}
         self._turn = asyncio.Lock()
         self._compress = zstandard.ZstdCompressor(level=3).compress
 
@@ -163,10 +173,13 @@ class SqliteRecording:
         connection.executemany(SQL["add_minute"], [(*key, *sums) for key, sums in minutes.items()])
 
     def _bounded(self, connection: sqlite3.Connection, key: Key) -> Key:
-        known = self._features.get(key.tenant_id)
+        known = self._known.get(key.tenant_id)
         if known is None:
-            rows = connection.execute(SQL["features"], (key.tenant_id,))
-            known = self._features[key.tenant_id] = {feature for (feature,) in rows}
+            features, models = (
+                {name for (name,) in connection.execute(SQL[names], (key.tenant_id,))}
+                for names in ("features", "models")
+            )
+            known = self._known[key.tenant_id] = Known(features, models)
         return bounded(key, known)
 
     def _packed(self, detail: Detail) -> bytes:

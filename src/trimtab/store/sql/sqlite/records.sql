@@ -44,6 +44,10 @@ ON CONFLICT DO UPDATE SET
 -- The features of a tenant that sums are kept by.
 SELECT DISTINCT feature FROM rollup_day WHERE tenant_id = ?;
 
+-- name: models
+-- The models of a tenant that sums are kept by.
+SELECT DISTINCT model FROM rollup_day WHERE tenant_id = ?;
+
 -- name: first_position
 -- A spool is read for the first time.
 INSERT INTO spool_position (worker_id, segment, offset) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
@@ -95,7 +99,7 @@ SELECT /*request*/ FROM request WHERE /*where*/ ORDER BY ts_us DESC, request_id 
 SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
   sum(output_tokens), sum(cost_nano)
 FROM rollup_day
-WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live'
+WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: costs_of_tenant
@@ -103,7 +107,7 @@ GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
   sum(output_tokens), sum(cost_nano)
 FROM rollup_day_local
-WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND tenant_id = ?
+WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND model <> '' AND tenant_id = ?
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: series
