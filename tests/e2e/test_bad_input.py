@@ -267,7 +267,9 @@ def test_a_suspended_tenant_is_admitted_no_more_after_300_ms(stack: Stack) -> No
     assert len(after) > 50
     assert {answer.status for answer in after} == {403}
     assert {answer.headers["x-trimtab-error"] for answer in after} == {"tenant_suspended"}
-    _check_denied(stack, after[-1], "tenant_suspended")
+    # Of a flood not every refusal is recorded; of what comes after it, each is.
+    time.sleep(1.1)
+    _check_denied(stack, send(stack.port, request(key, None, OPENAI)), "tenant_suspended")
     assert stack.status("/v1/models", key) == 403
 
     stack.run("tenants", "resume", "switched", "--reason", "agent fixed")

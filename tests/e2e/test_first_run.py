@@ -187,8 +187,12 @@ def test_a_broken_record_store_leaves_calls_and_the_kill_switch(tmp_path: Path) 
         status, _, _ = newcomer.post("/v1/chat/completions", chat(), keys["acme"])
         assert status == 200
         browser = Browser(newcomer.url)
-        browser.log_in(password)
-        newcomer.run("tenants", "suspend", "acme", "--reason", "the store is broken")
+        form = {"name": "admin", "password": password, "next": "/console/tenants/acme/suspend"}
+        page = browser.page("/console/login", form)
+        [csrf] = re.findall(r'name="csrf" value="([^"]+)"', page)[:1]
+        said = {"csrf": csrf, "reason": "the store is broken", "hours": ""}
+        assert "No figures" in page
+        assert "suspended" in browser.page("/console/tenants/acme/suspend", said)
         eventually(
             lambda: newcomer.post("/v1/chat/completions", chat(), keys["acme"])[0] == 403,
             "the kill switch works",

@@ -566,7 +566,7 @@ async def test_many_at_once_get_no_more_than_the_tenant_may_have() -> None:
 
     served = [reply for reply in replies if reply.error is None]
     assert len(served) == len(rig.provider.sent) == len(rig.begins) == 2
-    assert len(rig.finishes) == 2 + Refusals.MOST
-    assert rig.spool.notes == {"parallel_limited": 48 - Refusals.MOST}
+    assert len(rig.finishes) == 2 + Refusals.MOST_LIMITED
+    assert rig.spool.notes == {"parallel_limited": 48 - Refusals.MOST_LIMITED}
     assert {finish.record.error_code for finish in rig.finishes} == {None, "parallel_limited"}
     assert await rig.free() == (1,)

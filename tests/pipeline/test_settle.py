@@ -30,6 +30,7 @@ from trimtab.domain.errors import RecorderUnavailable
 from trimtab.domain.model import Wire
 from trimtab.domain.record import RequestRecord
 from trimtab.domain.tenant import ContentPolicy, Durability
+from trimtab.pipeline.settle import Refusals
 from trimtab.testing import RecordingReply, ScriptedAnswer
 
 LONG = "a sentence that is said once and told often; " * 20
@@ -330,14 +331,14 @@ async def test_a_line_and_its_record_name_the_same_things() -> None:
     assert (line.input_tokens, line.output_tokens) == (12, 3)
 
 
-async def test_refusals_of_a_key_beyond_ten_a_second_are_counted_and_not_recorded() -> None:
+async def test_a_flood_of_refusals_is_counted_and_not_recorded() -> None:
     rig = Rig()
-    for _ in range(13):
+    for _ in range(Refusals.MOST + 3):
         await rig.ask(with_members(rig.request(), model="guess"))
 
-    assert len(rig.finishes) == 10
+    assert len(rig.finishes) == Refusals.MOST
     assert rig.spool.notes == {"model_not_found": 3}
 
     rig.clock.advance(1)
     await rig.ask(with_members(rig.request(), model="guess"))
-    assert len(rig.finishes) == 11
+    assert len(rig.finishes) == Refusals.MOST + 1

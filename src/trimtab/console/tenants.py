@@ -11,7 +11,7 @@ from trimtab.console.changes import find_change, read_reason, read_seq
 from trimtab.console.overview import DAY_US, HOUR_US, traffic
 from trimtab.control.snapshot import Grant, Snapshot
 from trimtab.domain.change import Change, Pointer, PointerKind
-from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound
+from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound, TryLater
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import Limits, Suspension, Tenant
 from trimtab.store.base import RecordFilter
@@ -39,11 +39,17 @@ async def show(visit: Visit) -> Response:
     snapshot = await console.control.snapshot()
     now_us = console.clock.now_us()
     today_us = now_us - now_us % DAY_US
-    costs = await console.rollups.costs(
-        since_us=today_us, until_us=today_us + DAY_US, group_by=("tenant_id",)
-    )
-    used = {row.group[0]: (row.n, row.cost_nano) for row in costs}
+    away = ""
+    used: dict[str, tuple[int, int]] = {}
+    try:
+        costs = await console.rollups.costs(
+            since_us=today_us, until_us=today_us + DAY_US, group_by=("tenant_id",)
+        )
+        used = {row.group[0]: (row.n, row.cost_nano) for row in costs}
+    except TryLater as exc:
+        away = str(exc)
     context = {
+        "away": away,
         "rows": [_row(snapshot, tenant, used) for _, tenant in sorted(snapshot.tenants.items())],
         "done": await _done(visit),
     }
@@ -109,16 +115,23 @@ async def _ask(visit: Visit, verb: str, problem: str = "") -> Response:
     if tenant is None:
         raise NotFound(f"no tenant is called '{visit.param('id')}'; look at the list of tenants")
     now_us = console.clock.now_us()
-    points = await console.rollups.series(
-        since_us=now_us - HOUR_US, until_us=now_us, tenant_id=tenant.id
-    )
+    # The kill switch must not depend on figures.
+    points, features, away = (), (), ""
+    try:
+        points = await console.rollups.series(
+            since_us=now_us - HOUR_US, until_us=now_us, tenant_id=tenant.id
+        )
+        features = await _features(console, tenant.id, now_us)
+    except TryLater as exc:
+        away = str(exc)
     context = {
+        "away": away,
         "verb": verb,
         "tenant": tenant,
         "suspension": snapshot.suspensions.get(tenant.id),
         "seq": await _suspended_by(console, tenant.id),
         "grants": _grants(snapshot, tenant.id),
-        "features": await _features(console, tenant.id, now_us),
+        "features": features,
         "traffic": traffic(points),
         "periods": PERIODS,
         "problem": problem,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from trimtab.cost.charge import Charge
 from trimtab.domain.chat import UsageReport
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import RecorderUnavailable, TrimtabError
+from trimtab.domain.errors import RecorderUnavailable, TrimtabError, TryLater
 from trimtab.domain.model import Provider, Target, Wire
 from trimtab.domain.record import ContentState, Detail, Finish, RequestRecord
 from trimtab.domain.tenant import Durability
@@ -45,25 +45,31 @@ class Meter(Protocol):
 
 
 class Refusals:
-    """Counts refusals by key: past ten a second they are counted and no longer recorded.
+    """Counts refusals by key: too many in a second are counted only, and no longer recorded.
 
     A flood must not fill the disk. State: the present second, and what it refused to each key.
     """
 
-    MOST = 10
+    MOST = 200
+    MOST_LIMITED = 10
 
     def __init__(self) -> None:
         self._second = 0
         self._counts: dict[str, int] = {}
 
-    def too_many(self, key_id: str, now_s: float) -> bool:
-        """Count one more; tells whether it is one too many to be recorded."""
+    def too_many(self, key_id: str, failure: TrimtabError, now_s: float) -> bool:
+        """Count one more; tells whether it is one too many to be recorded.
+
+        Of those that a limit refuses, ten a second tell all there is to tell.
+        """
+        limited = isinstance(failure, TryLater)
         second = int(now_s)
         if second != self._second:
             self._second = second
             self._counts.clear()
-        count = self._counts[key_id] = self._counts.get(key_id, 0) + 1
-        return count > self.MOST
+        counted = f"{key_id}/{limited}"
+        count = self._counts[counted] = self._counts.get(counted, 0) + 1
+        return count > (self.MOST_LIMITED if limited else self.MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ class Settle:
         if identified is None:
             self.journal.count(failure.code if failure else "internal")
             return None
-        if failure is not None and journey.funded is None and self._floods(identified):
+        if failure is not None and journey.funded is None and self._floods(identified, failure):
             self.journal.count(failure.code)
             return None
         tokens: int | None = None
@@ -111,8 +117,9 @@ class Settle:
             await self.journal.synced(offset)
         return finish.record
 
-    def _floods(self, identified: Identified) -> bool:
-        return self._refusals.too_many(identified.grant.key.id, self.clock.monotonic_s())
+    def _floods(self, identified: Identified, failure: TrimtabError) -> bool:
+        key_id, now_s = identified.grant.key.id, self.clock.monotonic_s()
+        return self._refusals.too_many(key_id, failure, now_s)
 
     def _bill(self, journey: Journey, attempt: Try) -> Bill:
         reported = self.meter.usage(journey.request.wire, attempt.transcript.usage_reports)
