@@ -13,16 +13,16 @@ test: check
 	$(BIN)/pytest -n auto $(TESTS)
 
 check: .venv/dev
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools
 	$(BIN)/lint-imports
 	$(BIN)/basedpyright
 	$(BIN)/deptry src
 	$(BIN)/vulture
 
 fmt: .venv/dev
-	$(BIN)/ruff format src tests
-	$(BIN)/ruff check --fix src tests
+	$(BIN)/ruff format src tests tools
+	$(BIN)/ruff check --fix src tests tools
 
 docs: .venv/dev
 	$(BIN)/python tools/reference.py

@@ -15,10 +15,11 @@ from trimtab.settings import Settings, load
 sys.path.insert(0, str(ROOT / "tools"))
 reference: Any = importlib.import_module("reference")
 words: Any = importlib.import_module("reference_words")
+things: Any = importlib.import_module("reference_things")
 sys.path.remove(str(ROOT / "tools"))
 
 PAGES: dict[str, str] = reference.pages()
-SUBJECTS: dict[str, Any] = reference.subjects()
+SUBJECTS: dict[str, Any] = things.subjects()
 
 NAMES = {"providers": "sim", "models": "chat", "tiers": "free", "tenants": "acme"}
 LEAST: dict[str, Any] = {
@@ -48,7 +49,7 @@ def test_there_are_no_other_pages() -> None:
 @pytest.mark.parametrize("kind", SUBJECTS)
 def test_everything_has_a_sentence(kind: str) -> None:
     assert SUBJECTS[kind].found
-    assert reference.gaps(SUBJECTS[kind]) == []
+    assert things.gaps(SUBJECTS[kind]) == []
 
 
 @pytest.mark.parametrize("path", words.SETTINGS)
