@@ -14,6 +14,17 @@ from tests.console.conftest import EXAMPLE, PHRASE, Site
 
 pytestmark = pytest.mark.e2e
 
+_SHOWS = """(chart, most) => {
+  const [times, ...lines] = JSON.parse(chart.dataset.series);
+  chart.dataset.series = JSON.stringify([times, ...lines.map(() => times.map(() => most))]);
+  return new Promise(requestAnimationFrame);
+}"""
+_CUT_OFF = """(chart) => {
+  const canvas = chart.querySelector("canvas");
+  const edge = canvas.getContext("2d").getImageData(0, 0, 3, canvas.height).data;
+  return edge.filter((value) => value > 0).length;
+}"""
+
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text()
 FLAGS = [
     "--no-sandbox",
@@ -192,6 +203,19 @@ async def test_a_tenant_is_suspended_and_resumed_without_scripts(
 
     await expect(page.get_by_role("status")).to_contain_text("Done")
     assert not (await site.control.snapshot()).suspensions
+
+
+@pytest.mark.parametrize("most", [0.25, 90_000.0])
+async def test_the_scale_of_a_chart_has_room_for_its_numbers(
+    address: str, browser: Browser, most: float
+) -> None:
+    page = await log_in(await browser.new_context(), address)
+    chart = page.locator("tt-chart[data-kind=lines]").first
+    await chart.locator(".u-over").wait_for()
+
+    await chart.evaluate(_SHOWS, most)
+
+    assert await chart.evaluate(_CUT_OFF) == 0
 
 
 async def test_pointing_at_a_chart_reads_its_values(address: str, browser: Browser) -> None:

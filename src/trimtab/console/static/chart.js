@@ -11,6 +11,11 @@ function alone(plot, index) {
   return values.flatMap((value, i) => (value != null && values[i - 1] == null && values[i + 1] == null ? [i] : []));
 }
 
+// uPlot measures no text: a digit of 12px takes at most 7.5 pixels
+function room(plot, labels) {
+  return Math.max(44, 14 + 7.5 * Math.max(0, ...(labels ?? []).map((label) => String(label).length)));
+}
+
 class Chart extends HTMLElement {
   static observedAttributes = ["data-series"];
   #plot = null;
@@ -68,7 +73,7 @@ class Chart extends HTMLElement {
         scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
         axes: [
           { ...axis, grid: { show: false }, size: 24, values: (_, times) => times.map((t) => clock.format(t * 1000)) },
-          { ...axis, grid: { stroke: line, width: 1 }, size: 44, values: (_, ticks) => ticks.map((t) => (unit ? `${+t.toPrecision(3)} ${unit}` : t)) },
+          { ...axis, grid: { stroke: line, width: 1 }, size: room, values: (_, ticks) => ticks.map((t) => (unit ? `${+t.toPrecision(3)} ${unit}` : t)) },
         ],
         series: [{}, ...series],
         hooks: { setCursor: [(plot) => this.#say(keys, plot)] },
