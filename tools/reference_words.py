@@ -119,9 +119,9 @@ SETTINGS = {
         "URL", "https://api.openai.com/v1", "Base URL, as the provider's own SDK would take it."
     ),
     "providers.NAME.key": Setting(
-        "reference or `none`",
+        "reference, list of references or `none`",
         "env:OPENAI_API_KEY",
-        "The account's credential, read when the account is first used.",
+        "The account's credential, read when the account is first used. Of several, those that are not rate limited or refused take turns.",
         "none",
     ),
     "providers.NAME.on_client_gone": Setting(
@@ -151,9 +151,54 @@ SETTINGS = {
         "An alias may be moved to another target; a freezer is pinned to a dated model.",
     ),
     "models.NAME.to": Setting(
-        "provider/model",
-        "sim/large-2026-01-15",
-        "The target: a provider of this file and the model as that provider names it.",
+        "provider/model, or a map from those to weights",
+        "{sim/large-2026-01-15: 90, sim/small-2026-01-15: 10}",
+        "The target: a provider of this file and the model as that provider names it. Several share the requests by weight, and stand in for one another; one of weight 0 only stands in.",
+    ),
+    "models.NAME.retry.per_target": Setting(
+        "1 to 10", "3", "How often one target is asked, the first time included.", "2"
+    ),
+    "models.NAME.retry.in_all": Setting(
+        "1 to 20",
+        "6",
+        "How many calls a request may cause over all targets; there are never more.",
+        "4",
+    ),
+    "models.NAME.retry.when": Setting(
+        "list of causes",
+        "[connect, timeout, 503]",
+        "Failures after which the same target is asked again: `connect`, `timeout`, `bad_output`, or a status of 408, 409, 429, 500, 502, 503, 504, 529.",
+        unsaid="all of them",
+    ),
+    "models.NAME.retry.wait_at_most": Setting(
+        "duration up to 120s",
+        "2s",
+        "How long a provider may ask us to wait after a 429; if it asks for more, the next target is asked at once.",
+        "5s",
+    ),
+    "models.NAME.fallback.when_error": Setting(
+        "list of models or provider/model",
+        "[chat-frozen]",
+        "What is asked, in this order, when the target fails, is overloaded or silent. A freezer falls back to freezers only.",
+        unsaid=_NONE,
+    ),
+    "models.NAME.fallback.when_rate_limited": Setting(
+        "list of models or provider/model",
+        "[chat-frozen]",
+        "What is asked after a 429 that is not waited for.",
+        unsaid="as `when_error`",
+    ),
+    "models.NAME.fallback.when_context_too_long": Setting(
+        "list of models or provider/model",
+        "[chat-frozen]",
+        "What is asked when the target says that the request is too long for it.",
+        unsaid=_NONE,
+    ),
+    "models.NAME.fallback.when_refused": Setting(
+        "list of models or provider/model",
+        "[chat-frozen]",
+        "What is asked when the model refuses to answer, before anything of its answer was sent. Both answers are paid for.",
+        unsaid=_NONE,
     ),
     "models.NAME.timeouts.connect": Setting(
         "duration", "2s", "How long connecting may take.", "5s"
@@ -391,6 +436,10 @@ REMEDIES = {
     "provider_timeout": Remedy(_ANYBODY, "Try again, or raise the model's `timeouts`."),
     "provider_refused": Remedy(
         _APP, "Read the provider's answer, which is relayed as it is, and change the request."
+    ),
+    "model_refused": Remedy(
+        _APP,
+        "Nothing: another target was asked, as `fallback.when_refused` says. Only attempts have this code.",
     ),
     "stream_truncated": Remedy(
         _ANYBODY, "Try again; what was received is incomplete and was charged as used."

@@ -7,7 +7,7 @@ from trimtab.control.desired import Desired
 from trimtab.domain.change import Draft, Source, canonical
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.ids import KeyId
-from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
+from trimtab.domain.model import Fallback, Model, ModelKind, Provider, ProviderWire, Target
 from trimtab.domain.tenant import Key, Tenant, Tier
 
 MOVED = Model(name="chat", kind=ModelKind.ALIAS, to=Target("sim", "small"))
@@ -166,6 +166,28 @@ async def test_a_direct_name_needs_its_provider(control: Control, company: Desir
 
     with pytest.raises(SettingsInvalid, match="tenant 'hobby' needs provider 'other'"):
         await control.apply_file(without(full, "provider/other"), **BY)
+
+
+async def test_what_a_model_falls_back_to_is_in_use(control: Control, company: Desired) -> None:
+    backed = replace(MOVED, name="backed", fallback=Fallback(when_error=("chat", "sim/huge")))
+    await control.apply_file(having(company, "model/backed", backed), **BY)
+
+    with pytest.raises(SettingsInvalid, match="model 'backed' needs model 'chat'"):
+        await _by_hand(control, "model/chat", None)
+
+
+async def test_a_freezer_cannot_be_given_a_fallback_that_moves(
+    control: Control, company: Desired
+) -> None:
+    frozen = Model(
+        name="frozen",
+        kind=ModelKind.FREEZER,
+        to=Target("sim", "large-2026-01-15"),
+        fallback=Fallback(when_error=("chat",)),
+    )
+
+    with pytest.raises(SettingsInvalid, match="freezer 'frozen' falls back to freezers only"):
+        await control.apply_file(having(company, "model/frozen", frozen), **BY)
 
 
 async def _key(control: Control) -> str:

@@ -25,7 +25,9 @@ NAMES = {"providers": "sim", "models": "chat", "tiers": "free", "tenants": "acme
 LEAST: dict[str, Any] = {
     "version": "1",
     "providers": {"sim": {"wire": "caller", "url": "https://sim.example"}},
-    "models": {"chat": {"kind": "freezer", "to": "sim/large-2026-01-15"}},
+    "models": {
+        name: {"kind": "freezer", "to": "sim/large-2026-01-15"} for name in ("chat", "chat-frozen")
+    },
     "tiers": {"free": {"models": "[]"}},
     "tenants": {"acme": {"tier": "free"}},
     "keys": [{"name": "k", "tenant": "acme", "id": "7hq2m9xkd4wp", "sha256": '"' + "0" * 64 + '"'}],

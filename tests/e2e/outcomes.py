@@ -68,7 +68,7 @@ ALWAYS = (
     Failure(model="chat!status:408", code="provider_timeout", status=504),
     Failure(model="chat!status:429", code="provider_rate_limited", status=429),
     Failure(model="chat!retry_after:7", code="provider_rate_limited", status=429),
-    Failure(model="sim/reasoner!429_storm:0.05", code="provider_rate_limited", status=429),
+    Failure(model="stormy!429_storm:0.05", code="provider_rate_limited", status=429),
     Failure(model="chat!status:500", code="provider_error", status=502),
     Failure(model="chat!status:502", code="provider_error", status=502),
     _overloaded("chat!status:503"),

@@ -20,6 +20,7 @@ from trimtab.domain.model import (
     ModelKind,
     Provider,
     ProviderWire,
+    Retry,
     Target,
     Timeouts,
     Wire,
@@ -28,10 +29,13 @@ from trimtab.domain.record import Begin, Checkpoint, Finish, RequestRecord
 from trimtab.domain.tenant import ContentPolicy, Durability, Key, Limits, Tenant, Tier
 from trimtab.gateway.errors import http_status
 from trimtab.pipeline.admit import Admit, Identify
+from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.call import Call
 from trimtab.pipeline.content import ContentCapture
+from trimtab.pipeline.course import Course
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.handoff import Request
+from trimtab.pipeline.health import Health
 from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.plan import Plan
 from trimtab.pipeline.relay import Relay
@@ -66,7 +70,9 @@ FLOOR = -(-len(MESSAGES) // 4)
 SIM = Provider(
     name="sim", wire=ProviderWire.CALLER, url="http://127.0.0.1:9000/v1", allow_private_network=True
 )
-CHAT = Model(name="chat", kind=ModelKind.ALIAS, to=Target("sim", "large"))
+CHAT = Model(
+    name="chat", kind=ModelKind.ALIAS, to=Target("sim", "large"), retry=Retry(per_target=1)
+)
 TIER = Tier(name="free", models=("chat", "sim/*"))
 ACME = Tenant(id=TenantId("acme"), tier="free")
 GRANT = Grant(
@@ -113,6 +119,7 @@ class Rig:
         grant: Grant = GRANT,
         provider: Provider = SIM,
         model: Model = CHAT,
+        others: Sequence[Provider] = (),
         guards: Sequence[InputGuard] = (),
         reject_unpriced: bool = True,
     ) -> None:
@@ -122,12 +129,14 @@ class Rig:
         self.limits = MemoryLimits(self.clock)
         self.snapshot = Snapshot(
             config_seq=7,
-            providers={provider.name: provider},
+            providers={it.name: it for it in (provider, *others)},
             models={model.name: model},
             grants={GRANT.key.id: grant},
         )
+        self.slept: list[float] = []
         self._ids = seeded_entropy()
-        meter = Meter(PRICES)
+        biller = Biller(Meter(PRICES))
+        self.health = Health(self.clock, lambda: 0.5)
         content = ContentCapture(lambda _: b"k" * 32)
         self.journal = Journal(self.spool, content, self.clock, lambda _zone, _us: "2026-01-01")
         fund = Fund(self.limits)
@@ -146,15 +155,18 @@ class Rig:
                 transport=self.provider,
                 adapters=ADAPTERS,
                 upstream=Upstreams(ADAPTERS, lambda _: "sk-secret", lambda _: None),
+                course=Course(self.health, self.clock),
+                bill=biller,
                 journal=self.journal,
                 clock=self.clock,
+                sleep=self._sleep,
             ),
             check=ScreenOutput(),
-            relay=Relay(self.clock, self.journal.checkpoint),
+            relay=Relay(self.clock, self.health.cut, self.journal.checkpoint),
             settle=Settle(
                 worker_id="w1",
                 environment="test",
-                meter=meter,
+                bill=biller,
                 fund=fund,
                 journal=self.journal,
                 clock=self.clock,
@@ -162,6 +174,10 @@ class Rig:
             http_status=http_status,
             clock=self.clock,
         )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.clock.advance(seconds)
 
     async def ask(
         self, request: Request | None = None, reply: RecordingReply | None = None

@@ -4,6 +4,8 @@ from msgspec import Raw
 from tests.pipeline.conftest import (
     ANSWER,
     BEGAN,
+    CHAT,
+    COST_NANO,
     DONE,
     LIMITED,
     MESSAGES,
@@ -26,7 +28,7 @@ from tests.pipeline.conftest import (
 )
 
 from trimtab.domain.errors import ProviderBadOutput, ProviderRefused, ProviderTimeout
-from trimtab.domain.model import Wire
+from trimtab.domain.model import Fallback, Model, Retry, Wire
 from trimtab.domain.transport import (
     AddressRefused,
     BadResponse,
@@ -267,3 +269,155 @@ async def test_bytes_that_are_no_text_are_no_bug_of_ours(block: bytes) -> None:
     assert block in reply.data
     assert rig.record.error_code != "internal"
     assert rig.finish.lines[0].cost_nano
+
+
+OTHER = msgspec.structs.replace(SIM, name="other", url="http://127.0.0.1:9001/v1")
+THIRD = msgspec.structs.replace(SIM, name="third", url="http://127.0.0.1:9002/v1")
+PATIENT = msgspec.structs.replace(
+    CHAT,
+    retry=Retry(),
+    fallback=Fallback(when_error=("other/large", "third/large"), when_refused=("third/bold",)),
+)
+LONG = b'{"error":{"message":"no","type":"x","code":"context_length_exceeded"}}'
+
+
+def broken() -> ScriptedAnswer:
+    return json_answer(b'{"error":{"type":"server_error"}}', 500)
+
+
+def travelled(*answers: ScriptedAnswer | Exception, model: Model = PATIENT) -> Rig:
+    return Rig(*answers, model=model, others=(OTHER, THIRD), reject_unpriced=False)
+
+
+def asked(rig: Rig) -> list[str]:
+    return [attempt.target for attempt in rig.finish.attempts]
+
+
+async def test_t26_what_fails_before_its_first_content_is_asked_again_and_then_elsewhere() -> None:
+    rig = travelled(
+        streamed(ROLE, ConnectionLost("cut", before_headers=False)),
+        streamed(ROLE, sse({"error": {"type": "overloaded"}})),
+        streamed(ROLE),
+        good_stream(),
+    )
+
+    reply = await rig.ask()
+
+    assert reply.calls == ["begin_stream", "write", "write", "end_stream"]
+    assert asked(rig) == ["sim/large", "sim/large", "other/large", "other/large"]
+    assert (rig.record.status, rig.record.attempt_count) == ("ok", 4)
+    assert (rig.record.fallback_used, rig.record.target) == (True, "other/large")
+    assert WARM in reply.data
+
+
+async def test_every_attempt_is_a_line_of_its_own_and_the_record_their_sum() -> None:
+    rig = travelled(ConnectionLost("cut", before_headers=True), good_stream())
+
+    await rig.ask()
+
+    first, second = rig.finish.lines
+    assert [first.line_id[-11:], second.line_id[-11:]] == ["/1/charge/0", "/2/charge/0"]
+    assert (first.usage_source, second.usage_source) == ("estimated", "provider")
+    assert rig.record.cost_nano == (first.cost_nano or 0) + (second.cost_nano or 0)
+    assert second.cost_nano == COST_NANO
+
+
+async def test_what_earlier_attempts_cost_is_written_down_before_the_next() -> None:
+    rig = travelled(ConnectionLost("cut", before_headers=True), good_stream())
+
+    await rig.ask()
+
+    first, second = rig.begins
+    assert (first.n, first.attempts, first.lines) == (1, (), ())
+    assert second.n == 2
+    assert (second.attempts, second.lines) == (
+        rig.finish.attempts[:1],
+        rig.finish.lines[:1],
+    )
+
+
+async def test_the_last_failure_is_told_when_nobody_answers() -> None:
+    rig = travelled(broken(), broken(), json_answer(b"{}", 503), ConnectFailed("no"))
+
+    reply = await rig.ask()
+
+    assert reply.error is not None
+    assert reply.error.code == "provider_error"
+    assert asked(rig) == ["sim/large", "sim/large", "other/large", "other/large"]
+
+
+async def test_t30_a_long_retry_after_is_not_waited_for() -> None:
+    limited = ScriptedAnswer([b"{}"], status=429, headers=((b"retry-after", b"7200"),))
+    rig = travelled(limited, good_stream())
+
+    await rig.ask()
+
+    assert (asked(rig), rig.slept) == (["sim/large", "other/large"], [])
+
+
+async def test_a_short_retry_after_is() -> None:
+    limited = ScriptedAnswer([b"{}"], status=429, headers=((b"retry-after", b"2"),))
+    rig = travelled(limited, good_stream())
+
+    await rig.ask()
+
+    assert asked(rig) == ["sim/large", "sim/large"]
+    assert rig.slept == pytest.approx([2.05])
+
+
+@pytest.mark.parametrize(
+    ("wire", "body"),
+    [
+        (Wire.OPENAI_CHAT, LONG),
+        (Wire.OPENAI_CHAT, b'{"error":{"message":"maximum context length is 8"}}'),
+        (Wire.ANTHROPIC_MESSAGES, b'{"error":{"message":"prompt is too long: 9 > 8"}}'),
+    ],
+)
+async def test_a_request_that_is_too_long_goes_where_the_model_says(
+    wire: Wire, body: bytes
+) -> None:
+    longer = msgspec.structs.replace(
+        CHAT, fallback=Fallback(when_error=("other/large",), when_context_too_long=("third/long",))
+    )
+    rig = travelled(json_answer(body, 400), json_answer(b"{}", 400), model=longer)
+
+    await rig.ask(rig.request(wire=wire))
+
+    assert asked(rig) == ["sim/large", "third/long"]
+
+
+async def test_a_refusal_by_the_model_is_shopped_only_if_the_model_says_so() -> None:
+    shy = sse(delta("content_filter"))
+    rig = travelled(streamed(ROLE, shy, USAGE, DONE), good_stream())
+    await rig.ask()
+    assert asked(rig) == ["sim/large", "third/bold"]
+    assert rig.finish.attempts[0].error_code == "model_refused"
+
+    strict = msgspec.structs.replace(PATIENT, fallback=Fallback(when_error=("other/large",)))
+    rig = travelled(streamed(ROLE, shy, USAGE, DONE), model=strict)
+    await rig.ask()
+    assert asked(rig) == ["sim/large"]
+
+
+async def test_a_refusal_is_the_answer_if_nobody_else_has_one() -> None:
+    shy = msgspec.json.decode(ANSWER)
+    shy["choices"][0]["finish_reason"] = "content_filter"
+    refusal = msgspec.json.encode(shy)
+    rig = travelled(json_answer(refusal), broken(), broken(), broken())
+
+    reply = await rig.ask(rig.request(stream=False))
+
+    assert reply.data == refusal
+    assert (rig.record.status, rig.record.target, rig.record.refusal) == ("ok", "sim/large", True)
+    assert [attempt.n for attempt in rig.finish.attempts] == [1, 2, 3, 4]
+    assert rig.finish.attempts[0].error_code is None
+
+
+async def test_a_stream_that_is_cut_counts_against_its_target() -> None:
+    rig = Rig(*(streamed(ROLE, WARM) for _ in range(20)))
+
+    for _ in range(20):
+        await rig.ask()
+
+    (route,) = rig.pipeline.plan(rig.pipeline.admit(rig.pipeline.identify(rig.request()))).routes
+    assert not rig.health.enter(route)

@@ -103,3 +103,17 @@ def test_it_can_be_asked_again_if_its_input_is_kept() -> None:
     assert kept.input_ref == b"r" * 32
     assert (absent.content_state, absent.replay) == ("absent", "none")
     assert absent.replay_gaps == "content_absent"
+
+
+def test_what_was_tried_before_stays_as_it_was_billed() -> None:
+    before = lost(begin(7))
+    begun = begin(7, n=2, attempts=before.attempts, lines=before.lines, target="anthropic/other")
+
+    finish = lost(begun, 200)
+
+    assert [attempt.n for attempt in finish.attempts] == [1, 2]
+    assert finish.lines[0] == before.lines[0]
+    assert finish.lines[1].line_id.endswith("/2/orphan/0")
+    assert finish.record.cost_nano == 3_000_000 + 6_000_000
+    assert (finish.record.attempt_count, finish.record.fallback_used) == (2, True)
+    assert finish.record.cost_input_nano is None

@@ -5,7 +5,7 @@ import pytest
 from tests.pipeline.conftest import CHAT, SIM, Rig
 
 from trimtab.domain.errors import ModelNotFound, PriceUnknown, UnsupportedByTarget
-from trimtab.domain.model import ProviderWire, Target, Wire
+from trimtab.domain.model import Fallback, Model, ModelKind, ProviderWire, Share, Target, Wire
 from trimtab.pipeline.handoff import Planned
 
 
@@ -59,3 +59,87 @@ def test_what_has_no_price_is_refused() -> None:
         planned(Rig(model=model, provider=provider))
 
     assert planned(Rig(model=model, provider=provider, reject_unpriced=False)).routes
+
+
+OTHER = msgspec.structs.replace(SIM, name="other")
+MUTE = msgspec.structs.replace(SIM, name="mute", wire=ProviderWire.ANTHROPIC)
+
+
+def led(model: Model) -> Planned:
+    rig = Rig(model=model, others=(OTHER, MUTE), reject_unpriced=False)
+    small = Model(name="small", kind=ModelKind.ALIAS, to=Target("other", "tiny"))
+    looped = msgspec.structs.replace(
+        small, name="looped", fallback=Fallback(when_error=("looped", "chat"))
+    )
+    models = {**rig.snapshot.models, small.name: small, looped.name: looped}
+    rig.snapshot = replace(rig.snapshot, models=models)
+    return planned(rig)
+
+
+def names(plan: Planned) -> str:
+    return " ".join(str(route.target) for route in plan.routes)
+
+
+def test_what_a_model_falls_back_to_follows_it_by_name_or_by_target() -> None:
+    model = msgspec.structs.replace(CHAT, fallback=Fallback(when_error=("small", "other/huge")))
+
+    assert names(led(model)) == "sim/large other/tiny other/huge"
+
+
+def test_each_cause_has_its_own_list() -> None:
+    fallback = Fallback(
+        when_rate_limited=("small",), when_context_too_long=("other/long",), when_refused=("small",)
+    )
+
+    plan = led(msgspec.structs.replace(CHAT, fallback=fallback))
+
+    assert plan.when_rate_limited is not None
+    assert [str(it.target) for it in plan.when_rate_limited] == ["other/tiny"]
+    assert [str(it.target) for it in plan.when_context_too_long] == ["other/long"]
+    assert [str(it.target) for it in plan.when_refused] == ["other/tiny"]
+
+
+def test_a_name_leads_to_its_own_target_only_so_nothing_loops() -> None:
+    model = msgspec.structs.replace(CHAT, fallback=Fallback(when_error=("looped", "chat")))
+
+    assert names(led(model)) == "sim/large other/tiny sim/large"
+
+
+def test_a_target_that_cannot_do_it_is_skipped_and_the_plan_says_so() -> None:
+    model = msgspec.structs.replace(
+        CHAT, fallback=Fallback(when_error=("mute/m", "gone/m", "small"))
+    )
+
+    plan = led(model)
+
+    assert names(plan) == "sim/large other/tiny"
+    assert plan.skipped == (("mute/m", "unsupported_by_target"),)
+
+
+def test_the_first_reason_is_told_when_no_target_is_left() -> None:
+    model = msgspec.structs.replace(
+        CHAT, to=Target("mute", "m"), fallback=Fallback(when_error=("mute/n",))
+    )
+
+    with pytest.raises(UnsupportedByTarget):
+        led(model)
+
+
+def test_targets_with_weights_share_the_requests_and_stand_in_for_one_another() -> None:
+    shares = (
+        Share(Target("sim", "a"), 3),
+        Share(Target("sim", "b"), 1),
+        Share(Target("sim", "c"), 0),
+    )
+    model = msgspec.structs.replace(CHAT, to=Target("sim", "a"), shares=shares)
+    rig = Rig(model=model)
+    first: list[str] = []
+    for _ in range(2000):
+        request = rig.request()
+        plan = rig.pipeline.plan(rig.pipeline.admit(rig.pipeline.identify(request)))
+        assert sorted(names(plan).split()) == ["sim/a", "sim/b", "sim/c"]
+        assert rig.pipeline.plan(plan.admitted).routes == plan.routes
+        first.append(str(plan.routes[0].target))
+
+    assert abs(first.count("sim/a") - 1500) < 100
+    assert "sim/c" not in first

@@ -1,6 +1,6 @@
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -15,6 +15,7 @@ from tests.pipeline.conftest import (
     LIMITED,
     OVER,
     PING,
+    PRICES,
     ROLE,
     SAID,
     STOP,
@@ -28,6 +29,8 @@ from tests.pipeline.conftest import (
     streamed,
 )
 
+from trimtab.cost.meter import Meter
+from trimtab.domain.chat import UsageReport
 from trimtab.domain.errors import (
     Draining,
     ModelNotFound,
@@ -41,7 +44,9 @@ from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Wire
 from trimtab.domain.tenant import Suspension
 from trimtab.domain.transport import ConnectionLost, ConnectTimedOut
+from trimtab.domain.usage import Usage
 from trimtab.domain.verdict import Finding
+from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.handoff import Identified, Planned
 from trimtab.pipeline.reply import Facts
 from trimtab.pipeline.settle import Refusals
@@ -414,11 +419,11 @@ async def test_a_bug_becomes_an_answer_and_a_record(caplog: pytest.LogCaptureFix
 async def test_a_bug_while_settling_is_told_and_frees_what_was_held() -> None:
     rig = Rig(good_stream(), grant=LIMITED)
 
-    class BrokenMeter:
-        def __getattr__(self, name: str) -> object:
-            raise ZeroDivisionError(name)
+    class BrokenMeter(Meter):
+        def usage(self, wire: Wire, reports: Sequence[UsageReport]) -> Usage | None:
+            raise ZeroDivisionError(wire, reports)
 
-    settle = replace(rig.pipeline.settle, meter=BrokenMeter())
+    settle = replace(rig.pipeline.settle, bill=Biller(BrokenMeter(PRICES)))
     rig.pipeline = replace(rig.pipeline, settle=settle)
 
     reply = await rig.ask()

@@ -2,7 +2,16 @@ import pytest
 from tests.settings.conftest import Faults, Load
 
 from trimtab.domain.ids import KeyId
-from trimtab.domain.model import ModelKind, Provider, ProviderWire, Target, Timeouts
+from trimtab.domain.model import (
+    Fallback,
+    ModelKind,
+    Provider,
+    ProviderWire,
+    Retry,
+    Share,
+    Target,
+    Timeouts,
+)
 from trimtab.settings import ExporterSettings, UnknownModel
 
 PROVIDER = "version: 1\nproviders:\n  p: {{wire: openai, url: https://example.com/v1, {}}}\n"
@@ -74,6 +83,51 @@ def test_says_what_is_wrong_with_a_provider(faults: Faults, text: str, at: str, 
     assert "hunter2" not in fault
 
 
+def test_reads_how_often_a_model_is_tried_and_what_it_falls_back_to(load_text: Load) -> None:
+    settings = load_text(
+        MODEL.format(
+            "kind: alias, to: p/a,"
+            " retry: {per_target: 3, in_all: 6, when: [503, connect], wait_at_most: 2s},"
+            " fallback: {when_error: [p/b], when_rate_limited: [], when_context_too_long: [p/c]}"
+        )
+    )
+
+    model = settings.models["m"]
+    assert model.retry == Retry(per_target=3, in_all=6, when=("connect", "503"), wait_at_most=2.0)
+    assert model.fallback == Fallback(
+        when_error=("p/b",), when_rate_limited=(), when_context_too_long=("p/c",)
+    )
+
+
+def test_reads_targets_with_weights(load_text: Load) -> None:
+    model = load_text(MODEL.format("kind: alias, to: {p/a: 10, p/b: 90}")).models["m"]
+
+    assert model.to == Target("p", "b")
+    assert model.shares == (Share(Target("p", "a"), 10), Share(Target("p", "b"), 90))
+
+
+def test_every_target_of_a_freezer_is_dated(faults: Faults) -> None:
+    found = faults(MODEL.format("kind: freezer, to: {p/m-2026-01-15: 1, p/m: 1}"))
+
+    assert any("'m' has no date" in it for it in found)
+
+
+def test_a_freezer_falls_back_to_freezers_only(faults: Faults) -> None:
+    found = faults(
+        MODEL.format("kind: freezer, to: p/m-2026-01-15, fallback: {when_error: [p/other]}")
+    )
+
+    assert any("'p/other' is none" in it for it in found)
+
+
+def test_reads_several_credentials_that_take_turns(load_text: Load) -> None:
+    text = "version: 1\nproviders: {{p: {{wire: openai, url: https://e.com, key: {}}}}}\n"
+
+    provider = load_text(text.format("[env:A, env:B]")).providers["p"]
+
+    assert provider.keys == ("env:A", "env:B")
+
+
 def test_reads_an_alias_with_timeouts(load_text: Load) -> None:
     settings = load_text(MODEL.format("kind: alias, to: p/a/b, timeouts: {total: 2m}"))
 
@@ -116,7 +170,18 @@ def test_a_freezer_may_say_why_its_model_has_no_date(load_text: Load) -> None:
         ("kind: freezer, to: p/m-2026-01-15, review_by: soon", ".review_by", "'soon' is no date"),
         ("kind: freezer, to: p/m, undated_ok: ''", ".undated_ok", "is empty"),
         ("kind: alias, to: p/m, timeouts: {total: 2}", ".timeouts.total", "is no duration"),
-        ("kind: alias, to: p/m, fallback: {}", ".fallback", "is not known here"),
+        ("kind: alias, to: p/m, retry: {per_target: 11}", ".retry.per_target", "11 is above 10"),
+        ("kind: alias, to: p/m, retry: {in_all: 0}", ".retry.in_all", "at least 1"),
+        ("kind: alias, to: p/m, retry: {when: [404]}", ".retry.when", "'404' is never tried"),
+        (
+            "kind: alias, to: p/m, retry: {wait_at_most: 1h}",
+            ".retry.wait_at_most",
+            "longer than 120 s",
+        ),
+        ("kind: alias, to: p/m, fallback: {when: [m]}", ".fallback.when", "is not known here"),
+        ("kind: alias, to: {p/a: 1.5}", ".to", "'1.5' is no weight"),
+        ("kind: alias, to: {p/a: 0}", ".to", "no weight above 0"),
+        ("kind: alias, to: {large: 1}", ".to", "'large' is no target"),
     ],
 )
 def test_says_what_is_wrong_with_a_model(faults: Faults, members: str, at: str, says: str) -> None:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 import msgspec
 
-from trimtab.control.desired import Desired, plan, refuse_dangling
+from trimtab.control.desired import Desired, plan, refuse_broken
 from trimtab.control.snapshot import Snapshot, State, build, fold
 from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source, canonical
 from trimtab.domain.clock import Clock
@@ -101,7 +101,7 @@ class Control:
         if not drafts:
             return ()
         try:
-            refuse_dangling(await self.state(), drafts)
+            refuse_broken(await self.state(), drafts)
         except msgspec.DecodeError as exc:
             raise SettingsInvalid(f"a value is not of its pointer's kind: {exc}; fix it") from exc
         now_us = self._clock.now_us()

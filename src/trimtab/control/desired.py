@@ -15,7 +15,7 @@ from trimtab.domain.change import (
     canonical,
 )
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.domain.model import Model
+from trimtab.domain.model import Model, unpinned
 from trimtab.domain.tenant import Key, Tenant, Tier
 
 Desired = Mapping[Pointer, object]
@@ -85,36 +85,48 @@ def preview(state: State, drafts: Iterable[Draft]) -> State:
     )
 
 
-def refuse_dangling(state: State, drafts: Iterable[Draft]) -> None:
-    """Refuse drafts after which something names what is not there. What dangles already may.
+def refuse_broken(state: State, drafts: Iterable[Draft]) -> None:
+    """Refuse drafts after which something would be broken. What is broken already may stay so.
 
     Raises:
-        SettingsInvalid: one line for each, naming who needs what.
+        SettingsInvalid: one line for each: who needs what, or falls back to what it may not.
     """
-    known = set(_dangling(state))
-    new = [pair for pair in _dangling(preview(state, drafts)) if pair not in known]
+    known = set(_broken(state))
+    new = [what for what in _broken(preview(state, drafts)) if what not in known]
     if new:
-        raise SettingsInvalid(
-            "\n".join(
-                f"{user.kind} {user.name!r} needs {needed.kind} {needed.name!r}, which would not be"
-                f" there; keep that {needed.kind}, or change or remove the {user.kind} first"
-                for user, needed in sorted(new)
-            )
-        )
+        raise SettingsInvalid("\n".join(sorted(new)))
 
 
-def _dangling(state: State) -> Iterator[tuple[Pointer, Pointer]]:
-    for pointer, entry in state.items():
+def _broken(state: State) -> Iterator[str]:
+    models = {name: it for name, it in _values(state) if isinstance(it, Model)}
+    for user, entry in state.items():
         for needed in _needs(entry.value, state):
             if needed not in state:
-                yield pointer, needed
+                yield (
+                    f"{user.kind} {user.name!r} needs {needed.kind} {needed.name!r}, which would"
+                    f" not be there; keep that {needed.kind}, or change or remove the {user.kind}"
+                    " first"
+                )
+        if isinstance(entry.value, Model):
+            for name in unpinned(entry.value, models):
+                yield (
+                    f"freezer {user.name!r} falls back to freezers only, and {name!r} is none;"
+                    " change its fallback first"
+                )
+
+
+def _values(state: State) -> Iterator[tuple[str, object]]:
+    for pointer, entry in state.items():
+        yield pointer.name, entry.value
 
 
 def _needs(value: object, state: State) -> Iterator[Pointer]:
     """Name the pointers that a value names. A revoked key needs nothing any more."""
     match value:
         case Model():
-            yield Pointer(PointerKind.PROVIDER, value.to.provider)
+            for target in value.targets:
+                yield Pointer(PointerKind.PROVIDER, target.provider)
+            yield from _models(sorted(value.fallback.names()), state)
         case Tier():
             yield from _models(value.models, state)
         case Tenant():

@@ -33,6 +33,7 @@
     │   ├── ProviderOverloaded
     │   ├── ProviderTimeout
     │   ├── ProviderRefused      a 4xx of the provider, relayed as it is
+    │   ├── ModelRefused         the model will not answer; the next may
     │   ├── StreamTruncated      cut after the first token
     │   └── StreamStalled        silent after the first token
     └── SettingsInvalid          a file or command cannot be carried out as written
@@ -43,6 +44,8 @@ span's `error.type` and the word an operator greps for.
 """
 
 from typing import ClassVar
+
+FIRST_ERROR_STATUS = 400
 
 
 class TrimtabError(Exception):
@@ -215,12 +218,15 @@ class UpstreamFailed(TrimtabError):
     """The provider did not give an answer.
 
     Attributes:
+        cause: What `Retry.when` calls it: the HTTP status, or a name of the class.
         status: HTTP status the provider sent; `None` if it sent none.
         raw_reason: The provider's own error type or our transport's, for the record.
         usage_possible: Whether the provider may have worked, and so may bill.
+        wait_s: Seconds the provider asks us to wait; `None` if it does not say.
     """
 
     code: ClassVar[str] = "upstream_failed"
+    named_cause: ClassVar[str] = "connect"
 
     def __init__(
         self,
@@ -229,11 +235,19 @@ class UpstreamFailed(TrimtabError):
         status: int | None = None,
         raw_reason: str | None = None,
         usage_possible: bool = False,
+        wait_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.raw_reason = raw_reason
         self.usage_possible = usage_possible
+        self.wait_s = wait_s
+
+    @property
+    def cause(self) -> str:
+        """Name the cause as `Retry.when` does."""
+        failed = self.status is not None and self.status >= FIRST_ERROR_STATUS
+        return str(self.status) if failed else self.named_cause
 
 
 class ProviderError(UpstreamFailed):
@@ -246,6 +260,7 @@ class ProviderBadOutput(UpstreamFailed):
     """The provider's answer cannot be read."""
 
     code: ClassVar[str] = "provider_bad_output"
+    named_cause: ClassVar[str] = "bad_output"
 
 
 class ProviderAuth(UpstreamFailed):
@@ -264,12 +279,14 @@ class ProviderOverloaded(UpstreamFailed):
     """The provider has no capacity."""
 
     code: ClassVar[str] = "provider_overloaded"
+    named_cause: ClassVar[str] = "529"
 
 
 class ProviderTimeout(UpstreamFailed):
     """The provider was silent for longer than the model's timeouts allow."""
 
     code: ClassVar[str] = "provider_timeout"
+    named_cause: ClassVar[str] = "timeout"
 
 
 class ProviderRefused(UpstreamFailed):
@@ -277,15 +294,30 @@ class ProviderRefused(UpstreamFailed):
 
     Attributes:
         body: The provider's answer, relayed on the same wire.
+        context_too_long: Whether it says that the request is too long for the model.
     """
 
     code: ClassVar[str] = "provider_refused"
 
     def __init__(
-        self, message: str, *, status: int, raw_reason: str | None = None, body: bytes = b""
+        self,
+        message: str,
+        *,
+        status: int,
+        raw_reason: str | None = None,
+        body: bytes = b"",
+        context_too_long: bool = False,
     ) -> None:
         super().__init__(message, status=status, raw_reason=raw_reason)
         self.body = body
+        self.context_too_long = context_too_long
+
+
+class ModelRefused(UpstreamFailed):
+    """The model refused to answer, and another may be asked; never told to a caller."""
+
+    code: ClassVar[str] = "model_refused"
+    named_cause: ClassVar[str] = "refused"
 
 
 class StreamTruncated(UpstreamFailed):

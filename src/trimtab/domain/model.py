@@ -1,5 +1,6 @@
 """What a request may be sent to: models apps name, and the targets behind them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -58,10 +59,65 @@ class Timeouts(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     total: Seconds = 600.0
 
 
+RETRIED = (
+    *("connect", "timeout", "bad_output"),
+    *("408", "409", "429", "500", "502", "503", "504", "529"),
+)
+"""Failures after which the same target may be asked again: ours by name, HTTP statuses as text."""
+
+
+class Retry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How often a request is tried.
+
+    Attributes:
+        per_target: Attempts at one target, the first included.
+        in_all: Attempts over all targets; a provider is never called more often.
+        when: Failures after which the same target is asked again, of `RETRIED`.
+        wait_at_most: Seconds a provider may ask us to wait; for longer the next target is asked.
+    """
+
+    per_target: Annotated[int, Meta(ge=1, le=10)] = 2
+    in_all: Annotated[int, Meta(ge=1, le=20)] = 4
+    when: tuple[str, ...] = RETRIED
+    wait_at_most: Annotated[float, Meta(ge=0, le=120)] = 5.0
+
+
+class Fallback(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a request goes when its target fails, by cause: models by name, or `provider/model`.
+
+    Attributes:
+        when_error: After a failure of any kind, in this order.
+        when_rate_limited: After a 429 in the place of `when_error`, if it is given.
+        when_context_too_long: When the target says that the request is too long for it.
+        when_refused: When the model refuses to answer. Empty by default: refusals are not shopped.
+    """
+
+    when_error: tuple[str, ...] = ()
+    when_rate_limited: tuple[str, ...] | None = None
+    when_context_too_long: tuple[str, ...] = ()
+    when_refused: tuple[str, ...] = ()
+
+    def names(self) -> frozenset[str]:
+        """Name everything a request could fall back to."""
+        limited = self.when_rate_limited or ()
+        return frozenset(
+            (*self.when_error, *limited, *self.when_context_too_long, *self.when_refused)
+        )
+
+
+class Share(Struct, frozen=True):
+    """A target that takes a part of a model's requests, in proportion to its weight."""
+
+    target: Target
+    weight: Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
 class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A name apps use and where it leads.
 
     Attributes:
+        to: The target; of several the one with the most weight.
+        shares: All targets with their weights, if there are several.
         review_by: ISO date by which a freezer must be looked at again.
         undated_ok: Why a freezer names an undated model, if it does.
     """
@@ -69,9 +125,25 @@ class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     kind: ModelKind
     to: Target
+    shares: tuple[Share, ...] = ()
     timeouts: Timeouts = Timeouts()
+    retry: Retry = Retry()
+    fallback: Fallback = Fallback()
     review_by: str | None = None
     undated_ok: str | None = None
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All targets it leads to by itself."""
+        return tuple(share.target for share in self.shares) or (self.to,)
+
+
+def unpinned(model: Model, models: Mapping[str, Model]) -> tuple[str, ...]:
+    """Name what a freezer falls back to and is no freezer; `models` are all, by name."""
+    if model.kind is not ModelKind.FREEZER:
+        return ()
+    freezers = {name for name, it in models.items() if it.kind is ModelKind.FREEZER}
+    return tuple(sorted(model.fallback.names() - freezers))
 
 
 class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,6 +152,7 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         url: Base URL as the provider's SDK would take it.
         key: Reference to the credential (`env:NAME`, `file:PATH`) or `none`.
+        more_keys: Further credentials of the account; requests take turns among all of them.
         prices_as: Name under which its models are priced; its own by default.
         allow_private_network: Whether it may live on a loopback or private address.
     """
@@ -88,10 +161,16 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     wire: ProviderWire
     url: str
     key: str = "none"
+    more_keys: tuple[str, ...] = ()
     on_client_gone: OnClientGone = OnClientGone.CANCEL
     prices_as: str | None = None
     allow_private_network: bool = False
     ca_file: str | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """References to all credentials."""
+        return (self.key, *self.more_keys)
 
     @property
     def priced_as(self) -> str:

@@ -163,9 +163,14 @@ class RequestRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Detail(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The nested parts of a record; kept apart so that lists never read them."""
+    """The nested parts of a record; kept apart so that lists never read them.
+
+    Attributes:
+        skipped: Target and error code of those that could not do what was asked.
+    """
 
     stages: tuple[StageTime, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
     prompt: dict[str, str] | None = None
     assignments: tuple[dict[str, str], ...] = ()
     retrieved: tuple[dict[str, str | float], ...] = ()
@@ -259,9 +264,12 @@ class Piece(Struct, frozen=True, array_like=True):
 
 
 class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Written before the first attempt: what is known if the worker dies.
+    """Written before every attempt: what is known if the worker dies in it.
 
     Attributes:
+        n: Number of the attempt.
+        attempts: Those made before.
+        lines: What they cost.
         input_floor: Input tokens estimated from the body, charged if nothing better is known.
         content: Blobs the input needs that this segment does not hold yet.
     """
@@ -287,6 +295,9 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     input_ref: bytes | None = None
     sent_hash: str = ""
     content: tuple[Blob, ...] = ()
+    n: int = 1
+    attempts: tuple[Attempt, ...] = ()
+    lines: tuple[LedgerLine, ...] = ()
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ success.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NoReturn
@@ -17,6 +17,7 @@ from msgspec import Raw
 from trimtab.domain.chat import is_content
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import (
+    ModelRefused,
     ProviderAuth,
     ProviderBadOutput,
     ProviderError,
@@ -28,9 +29,12 @@ from trimtab.domain.errors import (
 )
 from trimtab.domain.model import Wire
 from trimtab.domain.transport import ConnectFailed, Response, Transport, TransportError
+from trimtab.pipeline.bill import Biller
+from trimtab.pipeline.course import Course, Leg
 from trimtab.pipeline.handoff import Funded, Request, Route
 from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.journey import Journey, Try
+from trimtab.pipeline.retry_after import retry_after_s
 from trimtab.pipeline.transcript import bounded
 from trimtab.pipeline.upstream import Upstream
 from trimtab.providers.base import UNREADABLE, Adapter, BadBody, BadStream, Chunk, StreamReader
@@ -59,46 +63,83 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Try the routes of a funded request."""
+    """Try the routes of a funded request.
+
+    Attributes:
+        sleep: Waits for a number of seconds.
+    """
 
     transport: Transport
     adapters: Mapping[Wire, Adapter]
     upstream: Callable[[Route, Request], Upstream]
+    course: Course
+    bill: Biller
     journal: Journal
     clock: Clock
+    sleep: Callable[[float], Awaitable[None]]
 
     async def __call__(self, funded: Funded, journey: Journey) -> Answered:
-        """Give the first answer.
+        """Give the first answer that does; a refusal by the model counts if no other may be asked.
 
         Raises:
-            UpstreamFailed: no route answered.
-            RecorderUnavailable: the request could not be written down, so it was not sent.
+            UpstreamFailed: no route answered; the last failure.
+            RecorderUnavailable: an attempt could not be written down, so it was not made.
         """
         planned = funded.screened.planned
-        request = planned.admitted.request
-        route = planned.routes[0]
+        leg = self.course.first(planned)
+        refusal: Answered | None = None
+        while True:
+            failure: UpstreamFailed
+            try:
+                answered = await self._attempt(funded, journey, leg)
+                if not (planned.when_refused and answered.attempt.transcript.refused):
+                    return answered
+                failure = _passed_over(answered)
+                refusal = refusal or answered
+            except UpstreamFailed as error:
+                failure = error
+            following = self.course.after(planned, journey.tries, failure, None)
+            if following is not None:
+                leg = following
+            elif refusal is not None:
+                journey.answers_with(refusal.attempt)
+                return refusal
+            else:
+                raise failure
+
+    async def _attempt(self, funded: Funded, journey: Journey, leg: Leg) -> Answered:
+        if leg.wait_s:
+            await self.sleep(leg.wait_s)
+        request = funded.screened.planned.admitted.request
         adapter = self.adapters[request.wire]
+        route = leg.route
         body = adapter.body(request.members, route.target.model, stream=request.stream)
         attempt = Try(
-            n=1,
+            n=len(journey.tries) + 1,
             route=route,
             started_s=self.clock.monotonic_s(),
             sent_hash="",
             input_floor=funded.input_floor,
         )
-        self.journal.begin(journey, funded, attempt, body)
+        earlier = [self.bill(journey, before) for before in journey.tries]
+        self.journal.begin(journey, funded, attempt, body, earlier)
         journey.tries.append(attempt)
         try:
-            return await self._ask(funded, attempt, adapter, body)
+            answered = await self._ask(funded, attempt, adapter, body)
         except TransportError as exc:
             attempt.dispatched = not isinstance(exc, ConnectFailed)
             attempt.error = _lost(exc, route, reached=attempt.dispatched)
+            self.course.health.failed(route, attempt.error, reached=attempt.dispatched)
             raise attempt.error from exc
         except UpstreamFailed as error:
             attempt.error = error
+            if not isinstance(error, ProviderRefused):
+                self.course.health.failed(route, error)
             raise
         finally:
             attempt.ended_s = self.clock.monotonic_s()
+        self.course.health.succeeded(route)
+        return answered
 
     async def _ask(self, funded: Funded, attempt: Try, adapter: Adapter, body: bytes) -> Answered:
         planned = funded.screened.planned
@@ -115,7 +156,7 @@ class Call:
                 attempt.http_status = response.status
                 attempt.provider_request_id = _provider_request_id(response)
                 if response.status != HTTPStatus.OK:
-                    await _refused(response, adapter, attempt)
+                    await self._refused(response, adapter, attempt)
                 if request.stream and _is_event_stream(response):
                     return await self._first_content(request, attempt, adapter, response)
                 return await self._whole(attempt, adapter, response)
@@ -129,6 +170,28 @@ class Call:
         except BaseException:
             _give_up(response)
             raise
+
+    async def _refused(self, response: Response, adapter: Adapter, attempt: Try) -> NoReturn:
+        """Turn an error status into what the caller can do about it."""
+        body = await _error_body(response)
+        fault = adapter.fault(body)
+        reason = bounded(fault.type)
+        target, status = attempt.route.target, response.status
+        kind = _kind(status)
+        if kind is ProviderRefused:
+            raise ProviderRefused(
+                f"target '{target}' refused the request ({reason}); change the request",
+                status=status,
+                raw_reason=reason,
+                body=body if _is_object(body) else b"",
+                context_too_long=fault.context_too_long,
+            )
+        raise kind(
+            f"target '{target}' answered {status} ({reason}); try again later",
+            status=status,
+            raw_reason=reason,
+            wait_s=retry_after_s(response.headers, self.clock.now_us()),
+        )
 
     async def _whole(self, attempt: Try, adapter: Adapter, response: Response) -> Answered:
         body = await response.body()
@@ -175,24 +238,12 @@ class Call:
         )
 
 
-async def _refused(response: Response, adapter: Adapter, attempt: Try) -> NoReturn:
-    """Turn an error status into what the caller can do about it."""
-    body = await _error_body(response)
-    reason = bounded(adapter.fault(body).type)
-    target, status = attempt.route.target, response.status
-    kind = _kind(status)
-    if kind is ProviderRefused:
-        raise ProviderRefused(
-            f"target '{target}' refused the request ({reason}); change the request",
-            status=status,
-            raw_reason=reason,
-            body=body if _is_object(body) else b"",
-        )
-    raise kind(
-        f"target '{target}' answered {status} ({reason}); try again later",
-        status=status,
-        raw_reason=reason,
-    )
+def _passed_over(answered: Answered) -> ModelRefused:
+    """Mark an answer that refuses: it is paid for, and kept in case nobody else answers."""
+    answered.response.close()
+    target = answered.attempt.route.target
+    answered.attempt.error = ModelRefused(f"target '{target}' refused", usage_possible=True)
+    return answered.attempt.error
 
 
 async def _error_body(response: Response) -> bytes:

@@ -65,18 +65,33 @@ class Admitted(Identified, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """A target with the account it is reached through."""
+    """A target with the account it is reached through.
+
+    Attributes:
+        key: Which of the account's credentials is used.
+    """
 
     target: Target
     provider: Provider
+    key: int = 0
 
 
 class Planned(Struct, frozen=True):
-    """An admitted request with the targets it will be tried on, in order, and never others."""
+    """An admitted request with the targets it may be tried on, and never others.
+
+    Attributes:
+        routes: The model's own target, then those for its failures, in order.
+        when_rate_limited: Those for a 429; `None` if they are the same.
+        skipped: Target and error code of those that cannot do what is asked.
+    """
 
     admitted: Admitted
     model: Model
     routes: tuple[Route, ...]
+    when_rate_limited: tuple[Route, ...] | None = None
+    when_context_too_long: tuple[Route, ...] = ()
+    when_refused: tuple[Route, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
 
 
 class Screened(Struct, frozen=True):

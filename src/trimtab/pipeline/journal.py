@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -11,6 +11,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable
 from trimtab.domain.record import Begin, Checkpoint, ContentState, Finish
 from trimtab.domain.tenant import ContentPolicy
+from trimtab.pipeline.bill import Bill, written
 from trimtab.pipeline.content import Captured, ContentCapture
 from trimtab.pipeline.handoff import Funded
 from trimtab.pipeline.journey import Journey, Try
@@ -55,8 +56,10 @@ class Journal:
         self._local_day = local_day
         self._unwritten: deque[bytes] = deque()
 
-    def begin(self, journey: Journey, funded: Funded, attempt: Try, body: bytes) -> None:
-        """Write down that an attempt is about to be made.
+    def begin(
+        self, journey: Journey, funded: Funded, attempt: Try, body: bytes, earlier: Sequence[Bill]
+    ) -> None:
+        """Write down that an attempt is about to be made, and what those before it cost.
 
         Raises:
             RecorderUnavailable: it cannot be written, so it must not be made.
@@ -66,6 +69,11 @@ class Journal:
         captured = self._capture(funded, body)
         journey.input_ref = captured.ref if grant.content is ContentPolicy.FULL else None
         attempt.sent_hash = captured.ref.hex()
+        day_local = self._local_day(grant.tenant.timezone, request.ts_us)
+        attempts, lines = (), ()
+        if earlier:
+            user_hash = self.user_hash(grant.tenant.id, request.end_user)
+            attempts, lines = written(journey, planned.admitted, earlier, day_local, user_hash)
         begin = Begin(
             request_id=request.request_id,
             ts_us=request.ts_us,
@@ -84,10 +92,13 @@ class Journal:
             provider=attempt.route.provider.name,
             model_sent=attempt.route.target.model,
             input_floor=funded.input_floor,
-            day_local=self._local_day(grant.tenant.timezone, request.ts_us),
+            day_local=day_local,
             input_ref=journey.input_ref,
             sent_hash=attempt.sent_hash,
             content=captured.blobs,
+            n=attempt.n,
+            attempts=attempts,
+            lines=lines,
         )
         self._write(Kind.BEGIN, begin)
         journey.begun = True

@@ -17,7 +17,7 @@ from trimtab.domain.record import (
     Status,
 )
 from trimtab.domain.usage import Usage, UsageSource
-from trimtab.pipeline.settle import Meter
+from trimtab.pipeline.bill import Meter
 from trimtab.store.base import OpenRequest
 
 CODE = "worker_lost"
@@ -65,8 +65,8 @@ class Lose:
         return Finish(
             record=_record(loss, self.environment),
             day_local=begin.day_local,
-            attempts=(_attempt(loss),),
-            lines=(_line(loss),),
+            attempts=(*begin.attempts, _attempt(loss)),
+            lines=(*begin.lines, _line(loss)),
         )
 
 
@@ -96,18 +96,19 @@ def _record(loss: _Loss, environment: str) -> RequestRecord:
         input_tokens=loss.usage.input_tokens,
         output_tokens=loss.usage.output_tokens,
         usage_source=loss.usage.source.value,
-        cost_nano=charge.cost_nano,
-        cost_input_nano=charge.input_nano,
-        cost_cached_nano=charge.cached_nano,
-        cost_cache_write_nano=charge.cache_write_nano,
-        cost_output_nano=charge.output_nano,
-        cost_other_nano=charge.other_nano,
+        cost_nano=_total(loss),
+        cost_input_nano=None if begin.lines else charge.input_nano,
+        cost_cached_nano=None if begin.lines else charge.cached_nano,
+        cost_cache_write_nano=None if begin.lines else charge.cache_write_nano,
+        cost_output_nano=None if begin.lines else charge.output_nano,
+        cost_other_nano=None if begin.lines else charge.other_nano,
         price_version=charge.price_version,
         latency_us=loss.end_us - begin.ts_us,
         status=Status.LOST.value,
         error_code=CODE,
         http_status=0,
-        attempt_count=1,
+        attempt_count=begin.n,
+        fallback_used=any(it.target != begin.target for it in begin.attempts),
         input_ref=begin.input_ref,
         content_state=(ContentState.FULL if kept else ContentState.ABSENT).value,
         replay=(Replay.FULL if kept else Replay.NONE).value,
@@ -115,10 +116,17 @@ def _record(loss: _Loss, environment: str) -> RequestRecord:
     )
 
 
+def _total(loss: _Loss) -> int | None:
+    """Add what the attempts before cost; one that is unknown makes the sum unknown."""
+    costs = [loss.charge.cost_nano, *(line.cost_nano for line in loss.open.begin.lines)]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
 def _attempt(loss: _Loss) -> Attempt:
     begin = loss.open.begin
     return Attempt(
-        n=1,
+        n=begin.n,
         target=begin.target,
         provider=begin.provider,
         model_sent=begin.model_sent,
@@ -136,7 +144,7 @@ def _attempt(loss: _Loss) -> Attempt:
 def _line(loss: _Loss) -> LedgerLine:
     begin, charge = loss.open.begin, loss.charge
     return LedgerLine(
-        line_id=f"{begin.request_id}/1/orphan/0",
+        line_id=f"{begin.request_id}/{begin.n}/orphan/0",
         kind="orphan",
         ts_us=begin.ts_us,
         day_local=begin.day_local,

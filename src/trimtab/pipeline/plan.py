@@ -1,12 +1,20 @@
 """Stage 2: fix the targets the request will be tried on, and never others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from zlib import crc32
 
-from trimtab.domain.errors import ModelNotFound, PriceUnknown, UnsupportedByTarget
-from trimtab.domain.model import Provider, ProviderWire, Target, Wire
+from trimtab.control.snapshot import Snapshot
+from trimtab.domain.errors import (
+    ModelNotFound,
+    PriceUnknown,
+    TrimtabError,
+    UnsupportedByTarget,
+)
+from trimtab.domain.model import Fallback, Model, Provider, ProviderWire, Target, Wire
 from trimtab.pipeline.handoff import Admitted, Planned, Route
 
+_NO_FALLBACK = Fallback()
 _SPOKEN = {
     ProviderWire.CALLER: frozenset(Wire),
     ProviderWire.OPENAI: frozenset({Wire.OPENAI_CHAT}),
@@ -27,7 +35,7 @@ class Plan:
     reject_unpriced: bool
 
     def __call__(self, admitted: Admitted) -> Planned:
-        """Plan an admitted request.
+        """Plan an admitted request. What cannot do what it asks is left out.
 
         Raises:
             ModelNotFound: the model leads to a provider that is gone.
@@ -35,22 +43,93 @@ class Plan:
             PriceUnknown: nobody can say what the target costs, and that is not allowed.
         """
         model = admitted.model
-        provider = admitted.snapshot.providers.get(model.to.provider)
+        if not model.shares and model.fallback == _NO_FALLBACK:
+            return Planned(admitted, model, (self._route(admitted, model.to),))
+        fallback, skipped = model.fallback, _Skipped()
+        first = _by_turn(model, admitted.request.request_id)
+        rest = _targets(admitted.snapshot, fallback.when_error)
+        routes = self._routes(admitted, (*first, *rest), skipped)
+        if not routes:
+            raise skipped.errors[0]
+        limited = fallback.when_rate_limited
+        return Planned(
+            admitted,
+            model,
+            routes,
+            None if limited is None else self._named(admitted, limited, skipped),
+            self._named(admitted, fallback.when_context_too_long, skipped),
+            self._named(admitted, fallback.when_refused, skipped),
+            tuple(skipped.told),
+        )
+
+    def _named(
+        self, admitted: Admitted, names: Iterable[str], skipped: "_Skipped"
+    ) -> tuple[Route, ...]:
+        return self._routes(admitted, _targets(admitted.snapshot, names), skipped)
+
+    def _routes(
+        self, admitted: Admitted, targets: Iterable[Target], skipped: "_Skipped"
+    ) -> tuple[Route, ...]:
+        routes: list[Route] = []
+        for target in targets:
+            try:
+                routes.append(self._route(admitted, target))
+            except TrimtabError as error:
+                skipped.add(target, error)
+        return tuple(routes)
+
+    def _route(self, admitted: Admitted, target: Target) -> Route:
+        model, request = admitted.model, admitted.request
+        provider = admitted.snapshot.providers.get(target.provider)
         if provider is None:
             raise ModelNotFound(
-                f"model {model.name!r} leads to provider {model.to.provider!r}, which is not"
+                f"model {model.name!r} leads to provider {target.provider!r}, which is not"
                 " configured; run `trimtab check`"
             )
-        request = admitted.request
         if request.wire not in _SPOKEN[provider.wire]:
             raise UnsupportedByTarget(
                 f"provider {provider.name!r} does not speak {request.wire.value};"
                 f" call {model.name!r} on the {provider.wire.value} wire"
             )
-        target = Target(model.to.provider, model.to.model)
         if self.reject_unpriced and not self.priced(provider, target, request.ts_us):
             raise PriceUnknown(
                 f"target '{target}' has no price; add it under `prices.overrides`, or set"
                 " `prices.unknown_model: meter_unknown`"
             )
-        return Planned(admitted, model, (Route(target, provider),))
+        return Route(target, provider)
+
+
+class _Skipped:
+    """Targets that are left out, and why."""
+
+    def __init__(self) -> None:
+        self.errors: list[TrimtabError] = []
+        self.told: list[tuple[str, str]] = []
+
+    def add(self, target: Target, error: TrimtabError) -> None:
+        self.errors.append(error)
+        self.told.append((str(target), error.code))
+
+
+def _targets(snapshot: Snapshot, names: Iterable[str]) -> Iterator[Target]:
+    """Find the targets of names; each name leads to its own target only, so no name can loop."""
+    for name in names:
+        model = snapshot.model(name)
+        if model is not None:
+            yield model.to
+
+
+def _by_turn(model: Model, request_id: str) -> tuple[Target, ...]:
+    """Draw the target by weight, the same one whenever the request is looked at; then the others.
+
+    A weight of zero takes no request, and is there for when the others fail.
+    """
+    if not model.shares:
+        return (model.to,)
+    at = crc32(request_id.encode()) / 2**32 * sum(share.weight for share in model.shares)
+    for chosen in model.shares:
+        at -= chosen.weight
+        if at < 0:
+            rest = sorted(model.shares, key=lambda share: -share.weight)
+            return (chosen.target, *(it.target for it in rest if it is not chosen))
+    return (model.to,)

@@ -16,7 +16,8 @@ from trimtab.domain.errors import (
 from trimtab.domain.model import OnClientGone
 from trimtab.domain.transport import Response, TransportError
 from trimtab.pipeline.call import Answered
-from trimtab.pipeline.journey import Journey
+from trimtab.pipeline.handoff import Route
+from trimtab.pipeline.journey import Journey, Try
 from trimtab.pipeline.reply import Reply, facts_of
 from trimtab.pipeline.screen import Checked
 from trimtab.pipeline.transcript import bounded
@@ -80,10 +81,12 @@ class Relay:
     """Pass an answer's stream to the caller.
 
     Attributes:
+        cut: Told of a stream that its target did not bring to its end.
         checkpoint: Told after every block, so that a crash can be charged for what was seen.
     """
 
     clock: Clock
+    cut: Callable[[Route, UpstreamFailed], None]
     checkpoint: Callable[[Journey], None]
 
     async def __call__(self, checked: Checked, journey: Journey, reply: Reply) -> bytes:
@@ -114,14 +117,17 @@ class Relay:
             if reply.gone and provider.on_client_gone is not OnClientGone.DRAIN:
                 attempt.cancelled = True
                 return b""
-            attempt.error = _cut(answered, exc, patience)
-            raise attempt.error from exc
+            raise self._failed(attempt, _cut(answered, exc, patience)) from exc
         except UpstreamFailed as error:
-            attempt.error = error
-            raise
+            raise self._failed(attempt, error) from error.__cause__
         finally:
             patience.stop()
             attempt.ended_s = self.clock.monotonic_s()
+
+    def _failed(self, attempt: Try, error: UpstreamFailed) -> UpstreamFailed:
+        attempt.error = error
+        self.cut(attempt.route, error)
+        return error
 
     async def _pass(
         self,

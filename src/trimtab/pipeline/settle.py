@@ -2,46 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from msgspec.structs import replace
 
-from trimtab.cost.charge import Charge
-from trimtab.domain.chat import UsageReport
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable, TrimtabError, TryLater
-from trimtab.domain.model import Provider, Target, Wire
 from trimtab.domain.record import ContentState, Detail, Finish, RequestRecord
 from trimtab.domain.tenant import Durability
-from trimtab.domain.usage import Usage
+from trimtab.pipeline.bill import Bill, Biller, written
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.handoff import Identified
 from trimtab.pipeline.journal import Journal
-from trimtab.pipeline.journey import Journey, Try
-from trimtab.pipeline.outcome import (
-    Bill,
-    Ending,
-    attempt_of,
-    line_of,
-    record_of,
-    status_of,
-    usage_of,
-)
+from trimtab.pipeline.journey import Journey
+from trimtab.pipeline.outcome import Ending, record_of, status_of
 
 HttpStatus = Callable[[Journey, TrimtabError | None], int]
 """Tells the status a request ends with on its wire."""
-
-
-class Meter(Protocol):
-    """Reads usage and prices it; see `cost`."""
-
-    def usage(self, wire: Wire, reports: Sequence[UsageReport]) -> Usage | None:
-        """Normalise a provider's reports, oldest first; `None` if there are none."""
-        ...
-
-    def charge(self, provider: Provider, target: Target, usage: Usage, at_us: int) -> Charge:
-        """Price a usage; what has no price is unknown, never zero."""
-        ...
 
 
 class Refusals:
@@ -78,7 +54,7 @@ class Settle:
 
     worker_id: str
     environment: str
-    meter: Meter
+    bill: Biller
     fund: Fund
     journal: Journal
     clock: Clock
@@ -101,7 +77,7 @@ class Settle:
             return None
         tokens: int | None = None
         try:
-            bills = [self._bill(journey, attempt) for attempt in journey.tries]
+            bills = [self.bill(journey, attempt) for attempt in journey.tries]
             tokens = _total_tokens(bills)
         finally:
             if journey.funded is not None:
@@ -120,13 +96,6 @@ class Settle:
     def _floods(self, identified: Identified, failure: TrimtabError) -> bool:
         key_id, now_s = identified.grant.key.id, self.clock.monotonic_s()
         return self._refusals.too_many(key_id, failure, now_s)
-
-    def _bill(self, journey: Journey, attempt: Try) -> Bill:
-        reported = self.meter.usage(journey.request.wire, attempt.transcript.usage_reports)
-        usage = usage_of(attempt, reported)
-        route = attempt.route
-        charge = self.meter.charge(route.provider, route.target, usage, journey.request.ts_us)
-        return Bill(attempt, usage, charge)
 
     def _finish(
         self,
@@ -154,16 +123,13 @@ class Settle:
             output_ref=captured.ref if captured else None,
             content_state=state,
         )
+        attempts, lines = written(journey, identified, bills, ending.day_local, ending.user_hash)
         return Finish(
             record=record_of(journey, identified, bills, ending),
             day_local=ending.day_local,
-            detail=Detail(stages=tuple(journey.stages)),
-            attempts=tuple(attempt_of(journey, bill) for bill in bills),
-            lines=tuple(
-                line_of(journey, identified, bill, ending)
-                for bill in bills
-                if bill.attempt.dispatched
-            ),
+            detail=Detail(stages=tuple(journey.stages), skipped=_skipped(journey)),
+            attempts=attempts,
+            lines=lines,
             content=captured.blobs if captured else (),
         )
 
@@ -184,6 +150,10 @@ class Settle:
             cut = ContentState.TRUNCATED
             record = replace(record, output_ref=None, content_state=cut)
         self.journal.keep(replace(finish, record=record, content=()))
+
+
+def _skipped(journey: Journey) -> tuple[tuple[str, str], ...]:
+    return journey.planned.skipped if journey.planned is not None else ()
 
 
 def _total_tokens(bills: Sequence[Bill]) -> int:

@@ -46,20 +46,21 @@ class Upstreams:
         self._adapters = adapters
         self._secret = secret
         self._proxy = proxy
-        self._rendered: dict[tuple[str, Wire, Headers], Upstream] = {}
+        self._rendered: dict[tuple[str, int, Wire, Headers], Upstream] = {}
 
     def __call__(self, route: Route, request: Request) -> Upstream:
         """Give where a request goes on a route."""
         provider = route.provider
-        key = (provider.name, request.wire, request.wire_headers)
+        key = (provider.name, route.key, request.wire, request.wire_headers)
         upstream = self._rendered.get(key)
         if upstream is None or upstream.provider is not provider:
             if len(self._rendered) >= MAX_HEADS:
                 self._rendered.clear()
-            upstream = self._rendered[key] = self._render(provider, request)
+            upstream = self._rendered[key] = self._render(route, request)
         return upstream
 
-    def _render(self, provider: Provider, request: Request) -> Upstream:
+    def _render(self, route: Route, request: Request) -> Upstream:
+        provider = route.provider
         url = urlsplit(provider.url)
         origin = Origin(
             scheme=url.scheme,
@@ -69,6 +70,7 @@ class Upstreams:
             ca_file=provider.ca_file,
             proxy=self._proxy(url.hostname or "") if url.scheme == "https" else None,
         )
-        secret = "" if provider.key == "none" else self._secret(provider.key)
+        reference = provider.keys[route.key]
+        secret = "" if reference == "none" else self._secret(reference)
         adapter = self._adapters[request.wire]
         return Upstream(provider, origin, adapter.head(provider, secret, request.wire_headers))

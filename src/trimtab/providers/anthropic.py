@@ -32,6 +32,9 @@ from trimtab.providers.sse import EventTooLong, SseEvent, SseSplitter
 DEFAULT_VERSION = "2023-06-01"
 MALFORMED_IN_A_ROW = 3
 
+# https://docs.anthropic.com/en/docs/build-with-claude/context-windows: it has no type of its own.
+_TOO_LONG = "prompt is too long"
+
 _STOPS = {
     "end_turn": StopReason.STOP,
     "stop_sequence": StopReason.STOP,
@@ -141,7 +144,8 @@ class AnthropicMessages:
             error = _error_body.decode(body).error or _Error()
         except UNREADABLE:
             return ProviderFault("unknown", "")
-        return ProviderFault(error.type or "unknown", error.message or "")
+        message = error.message or ""
+        return ProviderFault(error.type or "unknown", message, message.startswith(_TOO_LONG))
 
 
 class AnthropicStream:

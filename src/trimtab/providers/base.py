@@ -21,10 +21,15 @@ class Chunk(NamedTuple):
 
 
 class ProviderFault(NamedTuple):
-    """What an error answer of a provider says."""
+    """What an error answer of a provider says.
+
+    Attributes:
+        context_too_long: Whether the request is too long for the model.
+    """
 
     type: str
     message: str
+    context_too_long: bool = False
 
 
 class StreamReader(Protocol):

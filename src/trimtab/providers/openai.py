@@ -36,6 +36,8 @@ MALFORMED_IN_A_ROW = 3
 _ABSENT, _NULL = Raw(b""), Raw(b"null")
 _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,\s*')
 
+# Servers that only speak this wire, such as vLLM, say it in words.
+_TOO_LONG = "maximum context length"
 _TELLS_NOTHING = (b"", b"null")
 _STOPS = {
     "stop": StopReason.STOP,
@@ -155,7 +157,9 @@ class OpenAIChat:
         except UNREADABLE:
             return ProviderFault("unknown", "")
         if isinstance(error, _Error):
-            return ProviderFault(error.type or str(error.code or "unknown"), error.message or "")
+            message = error.message or ""
+            too_long = error.code == "context_length_exceeded" or _TOO_LONG in message
+            return ProviderFault(error.type or str(error.code or "unknown"), message, too_long)
         return ProviderFault("unknown", error or "")
 
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.model import unpinned
 from trimtab.settings.fields import members, read_listen
 from trimtab.settings.model import GatewaySettings, PriceSettings, Settings
 from trimtab.settings.references import check_references
@@ -91,6 +92,12 @@ def _settings(
         log_to_stdout=given.get("log_line", False),
         lines=faults.lines,
     )
+    for model in settings.models.values():
+        for name in unpinned(model, settings.models):
+            faults.add(
+                f"models.{model.name}.fallback",
+                f"a freezer falls back to freezers only, and {name!r} is none",
+            )
     return replace(settings, unset=tuple(_unset(settings, environ)))
 
 
@@ -105,7 +112,9 @@ def _listening(gateway: GatewaySettings, listen: str, faults: Faults) -> Gateway
 
 def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     references = [
-        (f"providers.{provider.name}.key", provider.key) for provider in settings.providers.values()
+        (f"providers.{provider.name}.key", key)
+        for provider in settings.providers.values()
+        for key in provider.keys
     ]
     references.append(("gateway.admin_key", settings.gateway.admin_key or NO_SECRET))
     for index, exporter in enumerate(settings.exporters):

@@ -172,7 +172,7 @@ class Settings:
     def notes(self, today: date) -> tuple[Note, ...]:
         """Tell what is worth a look although it is valid, in the order of the file."""
         unset = [self._note(path, message) for path, message in self.unset]
-        found = [*self._reviews(today), *unset, *self._idle()]
+        found = [*self._reviews(today), *unset, *self._idle(), *self._same_provider()]
         return tuple(sorted(found, key=lambda note: note.line))
 
     def _reviews(self, today: date) -> Iterator[Note]:
@@ -191,12 +191,27 @@ class Settings:
                 yield self._note(path, f"{model.review_by} is {left} days away")
 
     def _idle(self) -> Iterator[Note]:
-        used = {model.to.provider for model in self.models.values()}
+        used = {it.provider for model in self.models.values() for it in model.targets}
+        for model in self.models.values():
+            used |= {name.partition("/")[0] for name in model.fallback.names()}
         for owner in (*self.tiers.values(), *self.tenants.values(), *self.keys.values()):
             used |= {model.partition("/")[0] for model in owner.models or ()}
         for name in self.providers:
             if name not in used:
                 yield self._note(f"providers.{name}", "no model and no tier uses it")
+
+    def _same_provider(self) -> Iterator[Note]:
+        for model in self.models.values():
+            first = {target.provider for target in model.targets}
+            for index, name in enumerate(model.fallback.when_error):
+                named = self.models.get(name)
+                provider = named.to.provider if named else name.partition("/")[0]
+                if first == {provider}:
+                    yield self._note(
+                        f"models.{model.name}.fallback.when_error[{index}]",
+                        f"{name} is on the same provider as the model itself: it helps against a"
+                        " bad model, not an outage",
+                    )
 
     def _note(self, path: str, message: str, level: Level = Level.WARN) -> Note:
         return Note(level, path, self.lines.get(path, 1), message)

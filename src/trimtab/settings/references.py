@@ -14,8 +14,7 @@ def check_references(top: Members, faults: Faults) -> None:
         for section in ("providers", "models", "tiers", "tenants")
     )
     keys = tuple(_items(top.members.get("keys")))
-    for target in _texts(models.values(), "to"):
-        _expect(target, "provider", target.text.partition("/")[0], providers, faults)
+    _check_models(providers, models, faults)
     for owner in (*tiers.values(), *tenants.values(), *keys):
         for model in _items(_member(owner, "models")):
             _expect_model(model, providers, models, faults)
@@ -23,6 +22,29 @@ def check_references(top: Members, faults: Faults) -> None:
         _expect(tier, "tier", tier.text, tiers, faults)
     for tenant in _texts(keys, "tenant"):
         _expect(tenant, "tenant", tenant.text, tenants, faults)
+
+
+def _check_models(
+    providers: Mapping[str, Node], models: Mapping[str, Node], faults: Faults
+) -> None:
+    for target in _texts(models.values(), "to"):
+        _expect(target, "provider", target.text.partition("/")[0], providers, faults)
+    for model in models.values():
+        for weight, name in _weighted(model):
+            _expect(weight, "provider", name.partition("/")[0], providers, faults)
+        for name in _fallbacks(model):
+            _expect_model(name, providers, models, faults)
+
+
+def _weighted(model: Node) -> Iterator[tuple[Scalar, str]]:
+    for target, weight in _members(_member(model, "to")).items():
+        if isinstance(weight, Scalar):
+            yield weight, target
+
+
+def _fallbacks(model: Node) -> Iterator[Node]:
+    for names in _members(_member(model, "fallback")).values():
+        yield from _items(names)
 
 
 def _expect_model(

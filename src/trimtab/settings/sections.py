@@ -10,13 +10,9 @@ from trimtab.cost.overrides import parse_overrides
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.model import (
-    Model,
-    ModelKind,
     OnClientGone,
     Provider,
     ProviderWire,
-    Target,
-    Timeouts,
 )
 from trimtab.domain.tenant import (
     NAME,
@@ -58,13 +54,13 @@ from trimtab.settings.model import (
     PriceSettings,
     UnknownModel,
 )
-from trimtab.settings.secrets import resolve
+from trimtab.settings.routing import read_model
+from trimtab.settings.secrets import NO_SECRET, resolve
 from trimtab.settings.tree import Faults, Items, Members, Node, Wrong
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[a-z0-9]{12}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
-_DATED = re.compile(r"(?<!\d)20\d\d(-?)(0[1-9]|1[0-2])\1(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
 class _ContentPolicy(StrEnum):
@@ -79,7 +75,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "version": _version,
         "gateway": _gateway,
         "providers": lambda node, faults: entries(node, faults, NAME, _provider),
-        "models": lambda node, faults: entries(node, faults, MODEL_NAME, _model),
+        "models": lambda node, faults: entries(node, faults, MODEL_NAME, read_model),
         "tiers": lambda node, faults: entries(node, faults, NAME, _tier),
         "tenants": lambda node, faults: entries(node, faults, NAME, _tenant),
         "keys": partial(_keys, environ),
@@ -113,10 +109,20 @@ def _gateway(node: Node, faults: Faults) -> GatewaySettings:
     return GatewaySettings(**given)
 
 
+def _credentials(node: Node, faults: Faults) -> tuple[str, ...]:
+    """Read one credential, or a list of those that take turns."""
+    if not isinstance(node, Items):
+        return (reference_or_none(node, faults),)
+    keys = tuple(reference(item, faults) for item in node.items)
+    if not keys or len(set(keys)) < len(keys):
+        raise Wrong("is empty, or names a credential twice; write [env:KEY_1, env:KEY_2]")
+    return keys
+
+
 _PROVIDER: Mapping[str, Read] = {
     "wire": one_of(ProviderWire),
     "url": url,
-    "key": reference_or_none,
+    "key": _credentials,
     "on_client_gone": one_of(OnClientGone),
     "prices_as": name,
     "allow_private_network": flag,
@@ -133,45 +139,8 @@ def _provider(called: str, node: Node, faults: Faults) -> Provider | None:
             f"{node.path}.url",
             "is on this machine or a private network; add `allow_private_network: true`",
         )
-    return Provider(name=called, **given)
-
-
-def _target(node: Node, faults: Faults) -> Target:
-    written = text(node, faults)
-    provider, slash, model = written.partition("/")
-    if not provider or not slash or not model:
-        raise Wrong(f"{written!r} is no target; write provider/model")
-    return Target(provider, model)
-
-
-_TIMEOUTS: Mapping[str, Read] = dict.fromkeys(Timeouts.__struct_fields__, duration)
-_MODEL: Mapping[str, Read] = {
-    "kind": one_of((ModelKind.ALIAS, ModelKind.FREEZER)),
-    "to": _target,
-    "timeouts": lambda node, faults: Timeouts(**members(node, faults, _TIMEOUTS) or {}),
-    "review_by": day,
-    "undated_ok": text,
-}
-
-
-def _model(called: str, node: Node, faults: Faults) -> Model | None:
-    given = members(node, faults, _MODEL, frozenset({"kind", "to"}))
-    if given is None:
-        return None
-    if given["kind"] is ModelKind.FREEZER:
-        if "undated_ok" not in given and _DATED.search(given["to"].model) is None:
-            faults.add(
-                f"{node.path}.to",
-                f"a freezer is pinned to a dated model, and {given['to'].model!r} has no date; name"
-                " a dated one, or say why not in `undated_ok`",
-            )
-    else:
-        for member in ("review_by", "undated_ok"):
-            if member in given:
-                faults.add(f"{node.path}.{member}", "is for freezers; remove it from this alias")
-    if "review_by" in given:
-        given["review_by"] = given["review_by"].isoformat()
-    return Model(name=called, **given)
+    key, *more = given.pop("key", (NO_SECRET,))
+    return Provider(name=called, key=key, more_keys=tuple(more), **given)
 
 
 _LIMITS: Mapping[str, Read] = dict.fromkeys(Limits.__struct_fields__, count)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import random
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable
@@ -24,9 +25,12 @@ from trimtab.gateway.errors import http_status
 from trimtab.gateway.forward import Forward
 from trimtab.gateway.server import serve
 from trimtab.pipeline.admit import Admit, Identify
+from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.call import Call
 from trimtab.pipeline.content import ContentCapture
+from trimtab.pipeline.course import Course
 from trimtab.pipeline.fund import Fund
+from trimtab.pipeline.health import Health
 from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.plan import Plan
 from trimtab.pipeline.relay import Relay
@@ -86,6 +90,7 @@ def _pipeline(
 ) -> Pipeline:
     clock = wiring.SystemClock()
     metering = meter(following)
+    biller, health = Biller(metering), Health(clock, random.random)
     journal = Journal(spool, ContentCapture(wiring.tenant_keys(home)), clock, local_day)
     fund = Fund(MemoryLimits(clock))
     return Pipeline(
@@ -101,22 +106,25 @@ def _pipeline(
             transport=transport,
             adapters=ADAPTERS,
             upstream=Upstreams(ADAPTERS, secret, https_proxy()),
+            course=Course(health, clock),
+            bill=biller,
             journal=journal,
             clock=clock,
+            sleep=asyncio.sleep,
         ),
         check=ScreenOutput(),
-        relay=Relay(clock, journal.checkpoint),
-        settle=_settle(spool, metering, fund, journal, clock),
+        relay=Relay(clock, health.cut, journal.checkpoint),
+        settle=_settle(spool, biller, fund, journal, clock),
         http_status=http_status,
         clock=clock,
     )
 
 
-def _settle(spool: Spool, metering: Meter, fund: Fund, journal: Journal, clock: Clock) -> Settle:
+def _settle(spool: Spool, biller: Biller, fund: Fund, journal: Journal, clock: Clock) -> Settle:
     return Settle(
         worker_id=spool.worker_id,
         environment=wiring.environment(),
-        meter=metering,
+        bill=biller,
         fund=fund,
         journal=journal,
         clock=clock,

@@ -1,0 +1,253 @@
+"""How each target has been doing, as this worker saw it: circuit breaker, cooling, retry budget.
+
+The breaker is the pattern of M. Nygard, Release It!, 2007, chapter 5; the retry budget that of the
+Google SRE book, chapter 21, "Handling Overload".
+"""
+
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+
+from trimtab.domain.clock import Clock
+from trimtab.domain.errors import ProviderAuth, ProviderRateLimited, UpstreamFailed
+from trimtab.domain.model import Target
+from trimtab.pipeline.handoff import Route
+
+WINDOW_S = 30.0
+MIN_SAMPLES = 20
+MAX_FAILED_SHARE = 0.5
+MAX_UNREACHED = 5
+FIRST_OPEN_S, LONGEST_OPEN_S = 5.0, 60.0
+PROBE_S = 60.0
+COOL_S = 1.0
+BAD_KEY_S = 60.0
+RETRIES_PER_S = 3.0
+RETRIES_PER_REQUEST = 0.1
+MOST_RETRIES = 30.0
+MAX_TARGETS = 10_000
+
+NOT_COUNTED = frozenset({"409", "429"})
+"""Failures that say nothing about the target's health."""
+
+log = logging.getLogger("trimtab")
+
+
+class State(StrEnum):
+    """Of a circuit breaker."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class TargetHealth:
+    """One target. Its window is two halves of 15 s, so what is counted is 15 to 30 s old at most.
+
+    State: samples, what is open until when, and the retries it has left.
+
+    Attributes:
+        cool_until_s: Instant until which each credential is left alone.
+        ready_s: Instant from which it takes requests again.
+    """
+
+    __slots__ = (
+        "_before",
+        "_failed",
+        "_half",
+        "_open_for_s",
+        "_open_until_s",
+        "_probe_until_s",
+        "_retries",
+        "_retries_at_s",
+        "_samples",
+        "_unreached",
+        "cool_until_s",
+        "ready_s",
+    )
+
+    def __init__(self, keys: int, now_s: float) -> None:
+        self._half: int = _half_of(now_s)
+        self._samples = self._failed = 0
+        self._before = (0, 0)
+        self._unreached = 0
+        self._open_for_s = 0.0
+        self._probe_until_s = 0.0
+        self._retries = MOST_RETRIES
+        self._retries_at_s = now_s
+        self._open_until_s = 0.0
+        self.cool_until_s = [0.0] * keys
+        self.ready_s = 0.0
+
+    def state(self, now_s: float) -> State:
+        """Tell where the breaker stands."""
+        if not self._open_for_s:
+            return State.CLOSED
+        return State.OPEN if now_s < self._open_until_s else State.HALF_OPEN
+
+    def enter(self, now_s: float) -> bool:
+        """Ask whether a request may go there; half open, one at a time may."""
+        if now_s < self.ready_s:
+            return False
+        if self._open_for_s:
+            self._probe_until_s = now_s + PROBE_S
+            self._reckon()
+        return True
+
+    def succeeded(self, now_s: float) -> None:
+        """Count a success, which closes the breaker."""
+        self._count(now_s)
+        self._unreached = 0
+        self._retries += RETRIES_PER_REQUEST
+        if self._open_for_s:
+            self._open_for_s = self._open_until_s = self._probe_until_s = 0.0
+            self._samples = self._failed = 0
+            self._before = (0, 0)
+            self._reckon()
+
+    def failed(self, now_s: float, *, reached: bool, begun: bool) -> bool:
+        """Count a failure; tells whether the breaker should open now.
+
+        What had begun was counted as a success before, and is one no more.
+        """
+        self._count(now_s)
+        self._samples -= begun
+        self._failed += 1
+        self._unreached = 0 if reached else self._unreached + 1
+        samples, failed = self._samples + self._before[0], self._failed + self._before[1]
+        return (
+            self._probe_until_s > 0
+            or self._unreached >= MAX_UNREACHED
+            or (samples >= MIN_SAMPLES and failed >= MAX_FAILED_SHARE * samples)
+        )
+
+    def open(self, now_s: float, draw: float) -> float:
+        """Open the breaker, each time for twice as long, and tell for how many seconds.
+
+        `draw` in [0, 1) shortens it by up to a tenth, so that workers do not probe all at once.
+        """
+        self._open_for_s = min(LONGEST_OPEN_S, max(FIRST_OPEN_S, self._open_for_s * 2))
+        self._probe_until_s = 0.0
+        self._unreached = 0
+        for_s = self._open_for_s * (1 - draw / 10)
+        self._open_until_s = max(self._open_until_s, now_s + for_s)
+        self._reckon()
+        return for_s
+
+    def cool(self, key: int, until_s: float) -> None:
+        """Leave a credential alone until an instant, which only ever moves later."""
+        self.cool_until_s[key] = max(self.cool_until_s[key], until_s)
+        self._probe_until_s = 0.0
+        self._reckon()
+
+    def take_retry(self, now_s: float) -> bool:
+        """Take one retry from the budget: a tenth of the successes and three a second."""
+        gained = (now_s - self._retries_at_s) * RETRIES_PER_S
+        self._retries = min(MOST_RETRIES, self._retries + gained)
+        self._retries_at_s = now_s
+        if self._retries < 1:
+            return False
+        self._retries -= 1
+        return True
+
+    def _reckon(self) -> None:
+        self.ready_s = max(self._open_until_s, min(self.cool_until_s), self._probe_until_s)
+
+    def _count(self, now_s: float) -> None:
+        half = _half_of(now_s)
+        if half != self._half:
+            self._before = (self._samples, self._failed) if half == self._half + 1 else (0, 0)
+            self._samples = self._failed = 0
+            self._half = half
+        self._samples += 1
+
+
+def _half_of(now_s: float) -> int:
+    return int(now_s / (WINDOW_S / 2))
+
+
+class Health:
+    """All targets of a worker. State: how each has been doing, and whose turn it is.
+
+    Attributes:
+        draw: Gives random numbers in [0, 1).
+    """
+
+    def __init__(self, clock: Clock, draw: Callable[[], float]) -> None:
+        """Begin with nothing known. `draw` gives random numbers in [0, 1)."""
+        self._clock = clock
+        self.draw = draw
+        self._targets: dict[Target, TargetHealth] = {}
+        self._turn = 0
+
+    def enter(self, route: Route) -> bool:
+        """Ask whether a request may go to a route now, or had better go elsewhere."""
+        return self.of(route).enter(self._clock.monotonic_s())
+
+    def with_key(self, route: Route) -> Route:
+        """Choose the credential: those that are not left alone take turns."""
+        if not route.provider.more_keys:
+            return route
+        keys = len(route.provider.keys)
+        self._turn += 1
+        cool_s, now_s = self.of(route).cool_until_s, self._clock.monotonic_s()
+        turns = [(self._turn + key) % keys for key in range(keys)]
+        chosen = min(turns, key=lambda key: max(0.0, cool_s[key] - now_s))
+        return Route(route.target, route.provider, chosen)
+
+    def ready_s(self, route: Route) -> float:
+        """Tell the instant from which a route takes requests again, on the monotonic clock."""
+        return self.of(route).ready_s
+
+    def take_retry(self, route: Route) -> bool:
+        """Take one retry from a route's budget; `False` if it is used up."""
+        return self.of(route).take_retry(self._clock.monotonic_s())
+
+    def succeeded(self, route: Route) -> None:
+        """Count an answer that has begun."""
+        self.of(route).succeeded(self._clock.monotonic_s())
+
+    def cut(self, route: Route, error: UpstreamFailed) -> None:
+        """Count an answer that had begun and failed before its end."""
+        self.failed(route, error, begun=True)
+
+    def failed(
+        self, route: Route, error: UpstreamFailed, *, reached: bool = True, begun: bool = False
+    ) -> None:
+        """Count a failure, and leave the target alone for a while if it asks for that."""
+        now_s = self._clock.monotonic_s()
+        health = self.of(route)
+        match error:
+            case ProviderRateLimited():
+                wait_s = COOL_S if error.wait_s is None else error.wait_s
+                health.cool(route.key, now_s + wait_s)
+            case ProviderAuth():
+                health.cool(route.key, now_s + BAD_KEY_S)
+                log.error(
+                    "target '%s' refuses our credential %d (%s); it is left alone for %g s;"
+                    " correct the key of provider '%s'",
+                    route.target,
+                    route.key + 1,
+                    error.raw_reason,
+                    BAD_KEY_S,
+                    route.provider.name,
+                )
+            case _:
+                counts = error.cause not in NOT_COUNTED
+                if counts and health.failed(now_s, reached=reached, begun=begun):
+                    log.warning(
+                        "target '%s' keeps failing (%s); it is left alone for %.1f s",
+                        route.target,
+                        error.code,
+                        health.open(now_s, self.draw()),
+                    )
+
+    def of(self, route: Route) -> TargetHealth:
+        """Find how a target has been doing; a change of its number of credentials starts anew."""
+        health = self._targets.get(route.target)
+        keys = len(route.provider.more_keys) + 1
+        if health is None or len(health.cool_until_s) != keys:
+            if len(self._targets) >= MAX_TARGETS:
+                self._targets.clear()
+            health = TargetHealth(keys, self._clock.monotonic_s())
+            self._targets[route.target] = health
+        return health

@@ -1,0 +1,78 @@
+"""Retries and fallback against real processes: what callers see, what providers are sent."""
+
+import json
+from uuid import uuid4
+
+import openai
+import pytest
+from openai import OpenAI
+from tests.e2e.conftest import Stack
+
+pytestmark = pytest.mark.e2e
+
+
+def asked(stack: Stack, marker: str) -> list[str]:
+    """Tell which models the simulator was asked for in the calls that hold a marker."""
+    calls = stack.sim("calls")["calls"]
+    return [json.loads(it["body"])["model"] for it in calls if marker in it["body"]]
+
+
+@pytest.fixture
+def client(stack: Stack, key: str) -> OpenAI:
+    return OpenAI(base_url=f"{stack.url}/v1", api_key=key)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("fault", ["status:503", "reset", "cut_after:0", "error_after_preamble"])
+def test_a_failing_target_is_asked_again_and_then_the_next_one_answers(
+    stack: Stack, client: OpenAI, fault: str, *, stream: bool
+) -> None:
+    marker = uuid4().hex
+    model = f"stubborn!{fault}"
+
+    if stream:
+        told = client.chat.completions.with_raw_response.create(
+            model=model, messages=[{"role": "user", "content": marker}], stream=True
+        )
+        assert list(told.parse())
+    else:
+        told = client.chat.completions.with_raw_response.create(
+            model=model, messages=[{"role": "user", "content": marker}]
+        )
+
+    if fault == "reset":
+        # What is lost on a connection that was used before is sent anew: it may have been stale.
+        assert set(asked(stack, marker)) == {"large!reset", "small"}
+    else:
+        assert asked(stack, marker) == [f"large!{fault}", f"large!{fault}", "small"]
+    request_id = told.headers["x-trimtab-request-id"]
+    record, lines = stack.record(request_id), stack.ledger(request_id)
+    assert (record["status"], record["attempt_count"], record["fallback_used"]) == ("ok", 3, 1)
+    assert record["target"] == "sim/small"
+    assert [line["line_id"][-11:] for line in lines] == [f"/{n}/charge/0" for n in (1, 2, 3)]
+    assert record["cost_nano"] == sum(line["cost_nano"] for line in lines)
+    assert lines[2]["cost_nano"] == stack.billed(record["response_id"])
+
+
+def test_t29_sdk_retries_do_not_multiply_ours(stack: Stack, client: OpenAI) -> None:
+    marker = uuid4().hex
+    patient = client.with_options(max_retries=2)
+
+    with pytest.raises(openai.APIStatusError) as failed:
+        patient.chat.completions.create(
+            model="sim/large!status:503", messages=[{"role": "user", "content": marker}]
+        )
+
+    assert failed.value.response.headers["x-should-retry"] == "false"
+    assert len(asked(stack, marker)) == 2
+
+
+def test_a_long_retry_after_leads_to_the_next_target_at_once(stack: Stack, client: OpenAI) -> None:
+    marker = uuid4().hex
+
+    told = client.chat.completions.with_raw_response.create(
+        model="stubborn!retry_after:7200", messages=[{"role": "user", "content": marker}]
+    )
+
+    assert asked(stack, marker) == ["large!retry_after:7200", "small"]
+    assert told.headers["x-trimtab-attempts"] == "2"
