@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from trimtab.domain.errors import RecorderUnavailable, TrimtabError
 from trimtab.domain.ids import Entropy
-from trimtab.domain.transport import ConnectionLost, Origin, Response
+from trimtab.domain.transport import ConnectionLost, Origin, Poked, Response
 from trimtab.pipeline.reply import Facts
 from trimtab.telemetry.frames import Kind
 
@@ -90,6 +90,7 @@ class ScriptedAnswer:
         self.closed = False
         self._blocks = deque(blocks)
         self._silence = asyncio.Event()
+        self._poked = False
 
     async def read(self) -> bytes:
         """See `Response.read`."""
@@ -101,6 +102,11 @@ class ScriptedAnswer:
         block = self._blocks.popleft()
         if block is None:
             await self._silence.wait()
+            self._silence.clear()
+            if self._poked:
+                self._poked = False
+                self._blocks.appendleft(None)
+                raise Poked
             raise ConnectionLost("closed", before_headers=False)
         if isinstance(block, Exception):
             raise block
@@ -113,9 +119,15 @@ class ScriptedAnswer:
             data += block
         return data
 
+    def poke(self) -> None:
+        """See `Response.poke`."""
+        self._poked = True
+        self._silence.set()
+
     def close(self) -> None:
         """See `Response.close`."""
         self.closed = True
+        self._poked = False
         self._silence.set()
 
 

@@ -21,6 +21,7 @@ from trimtab.domain.transport import (
     ConnectFailed,
     ConnectionLost,
     Origin,
+    Poked,
     Transport,
     TransportError,
     render_head,
@@ -387,6 +388,30 @@ async def test_closing_wakes_whoever_reads_and_hangs_up(transport: Transport) ->
         with pytest.raises(ConnectionLost):
             await reading
         await upstream.hang_ups.acquire()
+
+
+async def _pausing(peer: Peer, let: asyncio.Event) -> None:
+    await peer.request()
+    await peer.say(LONG)
+    await let.wait()
+    await peer.say(b"0123456789" * 5)
+
+
+@promise
+async def test_a_reader_that_is_poked_looks_up_and_reads_on(transport: Transport) -> None:
+    let = asyncio.Event()
+    async with serving(lambda peer: _pausing(peer, let)) as upstream:
+        response = await transport.send(upstream.origin, HEAD, b"", connect_timeout_s=5)
+        reading = asyncio.create_task(response.read())
+        await asyncio.sleep(0)
+        response.poke()
+        with pytest.raises(Poked):
+            await reading
+
+        response.poke()
+        let.set()
+
+        assert await response.body() == b"0123456789" * 5
 
 
 @promise

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace as replace_stage
 
 import pytest
 from msgspec.structs import replace
@@ -179,3 +180,20 @@ async def test_nobody_watches_a_stream_that_ended() -> None:
 
 def gone_means(policy: OnClientGone) -> Provider:
     return replace(SIM, on_client_gone=policy)
+
+
+async def test_a_quiet_stream_is_kept_alive_by_comments_between_its_events() -> None:
+    answer = streamed(ROLE, WARM, None)
+    rig = Rig(answer, model=impatient(between_tokens=0.5))
+    rig.pipeline = replace_stage(
+        rig.pipeline, relay=replace_stage(rig.pipeline.relay, keepalive_s=0.05)
+    )
+    task = asyncio.create_task(rig.ask())
+    while not task.done():
+        rig.clock.advance(0.01)
+        await asyncio.sleep(0.01)
+    reply = await task
+
+    kept = reply.data.removeprefix(ROLE + WARM)
+    assert kept.startswith(b": keepalive\n\n" * 3)
+    assert rig.record.error_code == "stream_stalled"

@@ -38,6 +38,10 @@ class BadResponse(TransportError):
     """What came back is not HTTP, or larger than any answer may be."""
 
 
+class Poked(Exception):
+    """Somebody asked a reader that waits to look up; nothing is wrong, and it may read on."""
+
+
 class Origin(Struct, frozen=True, kw_only=True):
     """Where a connection leads.
 
@@ -76,7 +80,12 @@ class Response(Protocol):
         Raises:
             ConnectionLost: the connection ended first, or `close` was called.
             BadResponse: the body's framing is broken.
+            Poked: `poke` was called while this waited.
         """
+        ...
+
+    def poke(self) -> None:
+        """Make a `read` that waits raise `Poked`; without one, do nothing."""
         ...
 
     async def body(self) -> bytes:

@@ -14,7 +14,7 @@ from trimtab.domain.errors import (
     UpstreamFailed,
 )
 from trimtab.domain.model import OnClientGone
-from trimtab.domain.transport import Response, TransportError
+from trimtab.domain.transport import Poked, Response, TransportError
 from trimtab.pipeline.call import Answered
 from trimtab.pipeline.handoff import Route
 from trimtab.pipeline.journey import Journey, Try
@@ -23,12 +23,16 @@ from trimtab.pipeline.screen import Checked
 from trimtab.pipeline.transcript import bounded
 from trimtab.providers.base import BadStream, Chunk, StreamReader
 
+KEEPALIVE = b": keepalive\n\n"
+KEEPALIVE_S = 15.0
+
 
 class Patience:
     """Closes a response that says nothing for too long, or that does not come to its end.
 
-    The timer re-arms itself for what is left, so a chunk costs two assignments and no timer.
-    While we are the slow side, nobody listens and no silence counts. State: since when we listen.
+    Now and then it pokes the reader of a silent one, who tells the caller that all is well. The
+    timer re-arms itself for what is left, so a chunk costs two assignments and no timer. While we
+    are the slow side, nobody listens and no silence counts. State: since when we listen.
 
     Attributes:
         silent: Whether it was closed because it said nothing.
@@ -39,18 +43,24 @@ class Patience:
         "_clock",
         "_ends_s",
         "_handle",
+        "_keepalive_s",
         "_limit_s",
+        "_poked_s",
         "_response",
         "late",
         "silent",
         "since_s",
     )
 
-    def __init__(self, response: Response, limit_s: float, ends_s: float, clock: Clock) -> None:
+    def __init__(
+        self, response: Response, limit_s: float, ends_s: float, keepalive_s: float, clock: Clock
+    ) -> None:
         self._response = response
         self._limit_s = limit_s
         self._ends_s = ends_s
+        self._keepalive_s = keepalive_s
         self._clock = clock
+        self._poked_s = 0.0
         self.since_s: float | None = None
         self.silent = self.late = False
         self._wait(limit_s)
@@ -60,20 +70,22 @@ class Patience:
         self._handle.cancel()
 
     def _wait(self, left_s: float) -> None:
-        left_s = max(0.0, min(left_s, self._ends_s - self._clock.monotonic_s()))
-        self._handle = asyncio.get_running_loop().call_later(left_s, self._check)
+        left_s = min(left_s, self._keepalive_s, self._ends_s - self._clock.monotonic_s())
+        loop = asyncio.get_running_loop()
+        self._handle = loop.call_later(max(0.0, left_s), self._check)
 
     def _check(self) -> None:
         now_s = self._clock.monotonic_s()
-        left_s = self._limit_s
-        if self.since_s is not None:
-            left_s += self.since_s - now_s
-        self.silent = left_s <= 0
+        since_s = now_s if self.since_s is None else self.since_s
+        self.silent = now_s - since_s >= self._limit_s
         self.late = now_s >= self._ends_s
         if self.silent or self.late:
             self._response.close()
-        else:
-            self._wait(left_s)
+            return
+        if now_s - max(since_s, self._poked_s) >= self._keepalive_s:
+            self._poked_s = now_s
+            self._response.poke()
+        self._wait(self._limit_s + since_s - now_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +94,14 @@ class Relay:
 
     Attributes:
         cut: Told of a stream that its target did not bring to its end.
+        keepalive_s: After how many seconds of silence the caller is told that all is well.
         checkpoint: Told after every block, so that a crash can be charged for what was seen.
     """
 
     clock: Clock
     cut: Callable[[Route, UpstreamFailed], None]
     checkpoint: Callable[[Journey], None]
+    keepalive_s: float = KEEPALIVE_S
 
     async def __call__(self, checked: Checked, journey: Journey, reply: Reply) -> bytes:
         """Relay until the wire's terminal and give the bytes of the terminal, unsent.
@@ -108,7 +122,9 @@ class Relay:
         journey.committed = True
         timeouts = funded.screened.planned.model.timeouts
         ends_s = attempt.started_s + timeouts.total
-        patience = Patience(answered.response, timeouts.between_tokens, ends_s, self.clock)
+        patience = Patience(
+            answered.response, timeouts.between_tokens, ends_s, self.keepalive_s, self.clock
+        )
         if provider.on_client_gone is not OnClientGone.DRAIN:
             reply.when_gone(answered.response.close)
         try:
@@ -152,7 +168,7 @@ class Relay:
                 return held
             self.checkpoint(journey)
             patience.since_s = self.clock.monotonic_s()
-            block = await response.read()
+            block = await _read(response, reply)
             patience.since_s = None
             if not block:
                 raise BadStream("end of stream without its terminal")
@@ -161,6 +177,15 @@ class Relay:
                 for event in chunk.events:
                     transcript.absorb(event)
             sent, held = _split(chunks)
+
+
+async def _read(response: Response, reply: Reply) -> bytes:
+    """Read the next block; between events a comment keeps a quiet connection open."""
+    while True:
+        try:
+            return await response.read()
+        except Poked:
+            await reply.write(KEEPALIVE)
 
 
 def _split(chunks: Sequence[Chunk]) -> tuple[bytes, bytes]:

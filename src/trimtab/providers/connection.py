@@ -11,7 +11,7 @@ from typing import cast
 
 import httptools
 
-from trimtab.domain.transport import BadResponse, ConnectionLost, TransportError
+from trimtab.domain.transport import BadResponse, ConnectionLost, Poked, TransportError
 
 MAX_HEAD_BYTES = 64 * 1024
 HIGH_WATER = 256 * 1024
@@ -28,6 +28,7 @@ class Http1Response:
         "_blocks",
         "_connection",
         "_failure",
+        "_poked",
         "_unread",
         "_waiter",
         "complete",
@@ -45,6 +46,7 @@ class Http1Response:
         self._blocks: list[bytes] = []
         self._unread = 0
         self._failure: TransportError | None = None
+        self._poked = False
         self._waiter: asyncio.Future[None] | None = None
 
     async def read(self) -> bytes:
@@ -55,6 +57,9 @@ class Http1Response:
             if self.complete:
                 self._give_back()
                 return b""
+            if self._poked:
+                self._poked = False
+                raise Poked
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -92,6 +97,12 @@ class Http1Response:
         self._connection = None
         self.failed(ConnectionLost("the answer was given up", before_headers=False))
         connection.drop()
+
+    def poke(self) -> None:
+        """See `Response.poke`."""
+        if self._waiter is not None:
+            self._poked = True
+            self._wake()
 
     def came(self, block: bytes) -> bool:
         """Take a block in; tells whether enough waits unread to slow the sender down."""
