@@ -145,6 +145,12 @@ SETTINGS = {
     "providers.NAME.ca_file": Setting(
         "path", "/etc/ssl/own.pem", "PEM file of one more trusted root certificate.", unsaid=_NONE
     ),
+    "providers.NAME.prefill": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether the provider's models go on with a last message of the assistant, as `fallback.after_first_token: continue` needs it. Many do not; some answer with an error.",
+        "false",
+    ),
     "models.NAME.kind": Setting(
         "`alias` or `freezer`",
         "alias",
@@ -193,6 +199,12 @@ SETTINGS = {
         "[chat-frozen]",
         "What is asked when the target says that the request is too long for it.",
         unsaid=_NONE,
+    ),
+    "models.NAME.fallback.after_first_token": Setting(
+        "`fail` or `continue`",
+        "continue",
+        "What a stream does that is cut after its first word: end in an error event, or be continued, once, by a target whose provider has `prefill`. Only plain text is continued: no tools, no schema, no reasoning, one choice. Both attempts are paid for.",
+        "fail",
     ),
     "models.NAME.fallback.when_refused": Setting(
         "list of models or provider/model",

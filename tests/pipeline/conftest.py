@@ -140,6 +140,16 @@ class Rig:
         content = ContentCapture(lambda _: b"k" * 32)
         self.journal = Journal(self.spool, content, self.clock, lambda _zone, _us: "2026-01-01")
         fund = Fund(self.limits)
+        call = Call(
+            transport=self.provider,
+            adapters=ADAPTERS,
+            upstream=Upstreams(ADAPTERS, lambda _: "sk-secret", lambda _: None),
+            course=Course(self.health, self.clock),
+            bill=biller,
+            journal=self.journal,
+            clock=self.clock,
+            sleep=self._sleep,
+        )
         self.pipeline = Pipeline(
             identify=Identify(lambda: self.snapshot, self.clock),
             admit=Admit(self.clock),
@@ -151,18 +161,9 @@ class Rig:
             ),
             screen=ScreenInput(guards),
             fund=fund,
-            call=Call(
-                transport=self.provider,
-                adapters=ADAPTERS,
-                upstream=Upstreams(ADAPTERS, lambda _: "sk-secret", lambda _: None),
-                course=Course(self.health, self.clock),
-                bill=biller,
-                journal=self.journal,
-                clock=self.clock,
-                sleep=self._sleep,
-            ),
+            call=call,
             check=ScreenOutput(),
-            relay=Relay(self.clock, self.health.cut, self.journal.checkpoint),
+            relay=Relay(self.clock, self.health.cut, self.journal.checkpoint, call.go_on),
             settle=Settle(
                 worker_id="w1",
                 environment="test",

@@ -82,6 +82,13 @@ class Retry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     wait_at_most: Annotated[float, Meta(ge=0, le=120)] = 5.0
 
 
+class AfterFirstToken(StrEnum):
+    """What a stream does that is cut after its first content: end in an error event, or go on."""
+
+    FAIL = "fail"
+    CONTINUE = "continue"
+
+
 class Fallback(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a request goes when its target fails, by cause: models by name, or `provider/model`.
 
@@ -90,12 +97,15 @@ class Fallback(Struct, frozen=True, kw_only=True, omit_defaults=True):
         when_rate_limited: After a 429 in the place of `when_error`, if it is given.
         when_context_too_long: When the target says that the request is too long for it.
         when_refused: When the model refuses to answer. Empty by default: refusals are not shopped.
+        after_first_token: Whether another target of `when_error` may go on with a plain text that
+            was cut, from where it was cut.
     """
 
     when_error: tuple[str, ...] = ()
     when_rate_limited: tuple[str, ...] | None = None
     when_context_too_long: tuple[str, ...] = ()
     when_refused: tuple[str, ...] = ()
+    after_first_token: AfterFirstToken = AfterFirstToken.FAIL
 
     def names(self) -> frozenset[str]:
         """Name everything a request could fall back to."""
@@ -155,6 +165,7 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
         more_keys: Further credentials of the account; requests take turns among all of them.
         prices_as: Name under which its models are priced; its own by default.
         allow_private_network: Whether it may live on a loopback or private address.
+        prefill: Whether its models go on with a last message of the assistant.
     """
 
     name: str
@@ -166,6 +177,7 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prices_as: str | None = None
     allow_private_network: bool = False
     ca_file: str | None = None
+    prefill: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:

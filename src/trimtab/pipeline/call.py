@@ -6,7 +6,7 @@ success.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NoReturn
@@ -34,6 +34,7 @@ from trimtab.pipeline.course import Course, Leg
 from trimtab.pipeline.handoff import Funded, Request, Route
 from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.journey import Journey, Try
+from trimtab.pipeline.resume import continued
 from trimtab.pipeline.retry_after import retry_after_s
 from trimtab.pipeline.transcript import bounded
 from trimtab.pipeline.upstream import Upstream
@@ -52,6 +53,7 @@ class Answered:
     Attributes:
         body: The whole answer; empty for a stream.
         chunks: What was read of a stream so far, not yet sent.
+        sent: The bytes of a stream that were sent last.
     """
 
     attempt: Try
@@ -59,6 +61,7 @@ class Answered:
     body: bytes = b""
     chunks: tuple[Chunk, ...] = ()
     reader: StreamReader | None = None
+    sent: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +110,39 @@ class Call:
             else:
                 raise failure
 
-    async def _attempt(self, funded: Funded, journey: Journey, leg: Leg) -> Answered:
+    async def go_on(self, journey: Journey) -> Answered | None:
+        """Have the rest of a cut stream from another target; `None` if it must end where it is.
+
+        What comes before the first content is left out: the caller has seen a beginning.
+        """
+        funded, cut = journey.funded, journey.tries[-1].transcript
+        planned = funded.screened.planned if funded else None
+        members = continued(planned, cut) if planned else None
+        leg = self.course.going_on(planned, journey.tries) if planned and members else None
+        if funded is None or members is None or leg is None:
+            return None
+        try:
+            answered = await self._attempt(funded, journey, leg, members)
+        except UpstreamFailed:
+            return None
+        answered.attempt.transcript.goes_on_with(cut.plain_text() or "")
+        answered.chunks = _from_content(answered.chunks)
+        return answered
+
+    async def _attempt(
+        self,
+        funded: Funded,
+        journey: Journey,
+        leg: Leg,
+        members: Mapping[str, Raw] | None = None,
+    ) -> Answered:
         if leg.wait_s:
             await self.sleep(leg.wait_s)
         request = funded.screened.planned.admitted.request
         adapter = self.adapters[request.wire]
         route = leg.route
-        body = adapter.body(request.members, route.target.model, stream=request.stream)
+        sent = request.members if members is None else members
+        body = adapter.body(sent, route.target.model, stream=request.stream)
         attempt = Try(
             n=len(journey.tries) + 1,
             route=route,
@@ -236,6 +265,14 @@ class Call:
             raw_reason="eof",
             usage_possible=True,
         )
+
+
+def _from_content(chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
+    """Leave out what comes before the first content."""
+    for index, chunk in enumerate(chunks):
+        if any(is_content(event) for event in chunk.events):
+            return tuple(chunks[index:])
+    return ()
 
 
 def _passed_over(answered: Answered) -> ModelRefused:

@@ -68,6 +68,16 @@ class Course:
                 return Leg(self.health.with_key(other))
         return None
 
+    def going_on(self, plan: Planned, tries: Sequence[Try]) -> Leg | None:
+        """Choose who goes on with a stream that was cut: once, and a target that can."""
+        if len(tries) >= plan.model.retry.in_all:
+            return None
+        for route in plan.routes:
+            tried = any(it.route.target == route.target for it in tries)
+            if not tried and route.provider.prefill and self.health.enter(route):
+                return Leg(self.health.with_key(route))
+        return None
+
     def _again_s(
         self, plan: Planned, tries: Sequence[Try], failure: UpstreamFailed
     ) -> float | None:

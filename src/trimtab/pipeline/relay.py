@@ -1,7 +1,7 @@
 """Stage 7: pass a stream on, all but its terminal, which waits until the charge is settled."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from trimtab.domain.chat import End
@@ -25,6 +25,9 @@ from trimtab.providers.base import BadStream, Chunk, StreamReader
 
 KEEPALIVE = b": keepalive\n\n"
 KEEPALIVE_S = 15.0
+
+# Behind it a text block of the Anthropic wire is closed, and cannot be gone on with.
+_BLOCK_STOP = b"content_block_stop"
 
 
 class Patience:
@@ -94,6 +97,7 @@ class Relay:
 
     Attributes:
         cut: Told of a stream that its target did not bring to its end.
+        go_on: Gives the rest of a stream that was cut, if another target may go on with it.
         keepalive_s: After how many seconds of silence the caller is told that all is well.
         checkpoint: Told after every block, so that a crash can be charged for what was seen.
     """
@@ -101,6 +105,7 @@ class Relay:
     clock: Clock
     cut: Callable[[Route, UpstreamFailed], None]
     checkpoint: Callable[[Journey], None]
+    go_on: Callable[[Journey], Awaitable[Answered | None]]
     keepalive_s: float = KEEPALIVE_S
 
     async def __call__(self, checked: Checked, journey: Journey, reply: Reply) -> bytes:
@@ -110,16 +115,24 @@ class Relay:
             StreamTruncated, StreamStalled, ProviderTimeout, ProviderError: the stream failed after
                 its first content, and so it ends in an error event.
         """
-        answered = checked.answered
-        reader, attempt = answered.reader, answered.attempt
-        if reader is None:
+        if checked.answered.reader is None:
             return b""
-        funded = journey.funded
-        if funded is None:
-            raise RuntimeError("a relay without a hold")
-        provider = attempt.route.provider
         await reply.begin_stream(facts_of(journey))
         journey.committed = True
+        try:
+            return await self._stream(checked.answered, journey, reply)
+        except UpstreamFailed:
+            open_still = not reply.gone and _BLOCK_STOP not in checked.answered.sent
+            rest = await self.go_on(journey) if open_still else None
+            if rest is None:
+                raise
+        return await self._stream(rest, journey, reply)
+
+    async def _stream(self, answered: Answered, journey: Journey, reply: Reply) -> bytes:
+        reader, attempt, funded = answered.reader, answered.attempt, journey.funded
+        if reader is None or funded is None:
+            raise RuntimeError("a relay without a stream or a hold")
+        provider = attempt.route.provider
         timeouts = funded.screened.planned.model.timeouts
         ends_s = attempt.started_s + timeouts.total
         patience = Patience(
@@ -157,6 +170,7 @@ class Relay:
         sent, held = _split(answered.chunks)
         while True:
             if sent:
+                answered.sent = sent
                 await reply.write(sent)
             if transcript.failed is not None:
                 raise ProviderError(

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from trimtab.domain.chat import (
+    DEFAULT_CHANNEL,
     Channel,
     End,
     Event,
@@ -132,6 +133,17 @@ class Transcript:
             return None
         parts = [_part(piece) for piece in self._pieces.values()]
         return _encoder.encode({"role": "assistant", "parts": parts})
+
+    def plain_text(self) -> str | None:
+        """Give what was said if it is one text that has not ended, else `None`."""
+        if self.stops or self.ended or [*self._pieces] != [(DEFAULT_CHANNEL, Part)]:
+            return None
+        return "".join(self._pieces[DEFAULT_CHANNEL, Part].fragments)
+
+    def goes_on_with(self, text: str) -> None:
+        """Put a text that another attempt said before its own; it is told, and not counted."""
+        own = self._pieces.setdefault((DEFAULT_CHANNEL, Part), _Piece(Part, "", "", []))
+        own.fragments.insert(0, text)
 
     def say(self, event: Text | Refusal | Reasoning | ToolArgs) -> None:
         """Take a piece of text in."""

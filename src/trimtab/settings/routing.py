@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from trimtab.domain.model import (
     RETRIED,
+    AfterFirstToken,
     Fallback,
     Model,
     ModelKind,
@@ -118,7 +119,10 @@ _RETRY: Mapping[str, Read] = {
     "when": _causes,
     "wait_at_most": _wait,
 }
-_FALLBACK: Mapping[str, Read] = dict.fromkeys(Fallback.__struct_fields__, texts)
+_FALLBACK: Mapping[str, Read] = {
+    **dict.fromkeys(Fallback.__struct_fields__, texts),
+    "after_first_token": one_of(AfterFirstToken),
+}
 _MODEL: Mapping[str, Read] = {
     "kind": one_of((ModelKind.ALIAS, ModelKind.FREEZER)),
     "to": _to,

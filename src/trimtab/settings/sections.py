@@ -127,6 +127,7 @@ _PROVIDER: Mapping[str, Read] = {
     "prices_as": name,
     "allow_private_network": flag,
     "ca_file": text,
+    "prefill": flag,
 }
 
 

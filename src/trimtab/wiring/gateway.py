@@ -93,6 +93,16 @@ def _pipeline(
     biller, health = Biller(metering), Health(clock, random.random)
     journal = Journal(spool, ContentCapture(wiring.tenant_keys(home)), clock, local_day)
     fund = Fund(MemoryLimits(clock))
+    call = Call(
+        transport=transport,
+        adapters=ADAPTERS,
+        upstream=Upstreams(ADAPTERS, secret, https_proxy()),
+        course=Course(health, clock),
+        bill=biller,
+        journal=journal,
+        clock=clock,
+        sleep=asyncio.sleep,
+    )
     return Pipeline(
         identify=Identify(lambda: following.current, clock),
         admit=Admit(clock),
@@ -102,18 +112,9 @@ def _pipeline(
         ),
         screen=ScreenInput(),
         fund=fund,
-        call=Call(
-            transport=transport,
-            adapters=ADAPTERS,
-            upstream=Upstreams(ADAPTERS, secret, https_proxy()),
-            course=Course(health, clock),
-            bill=biller,
-            journal=journal,
-            clock=clock,
-            sleep=asyncio.sleep,
-        ),
+        call=call,
         check=ScreenOutput(),
-        relay=Relay(clock, health.cut, journal.checkpoint),
+        relay=Relay(clock, health.cut, journal.checkpoint, call.go_on),
         settle=_settle(spool, biller, fund, journal, clock),
         http_status=http_status,
         clock=clock,
