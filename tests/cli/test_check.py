@@ -65,7 +65,7 @@ def test_shows_what_a_key_may_do_and_where_that_is_written(terminal: Terminal) -
         "  limit    2 at once               tenants.acme.limits.parallel",
         "  models   m                       key 7hq2m9xkd4wp",
         "  content  full                    durability group",
-        "  target   1 p/m-2026-01-15   (freezer)",
+        "  target   1 p/m-2026-01-15        freezer",
     ]
 
 
@@ -112,3 +112,31 @@ def test_a_file_that_is_not_there_is_told(terminal: Terminal) -> None:
     said = terminal.run("check", "--config", "none.yaml", code=1).stderr
 
     assert "'none.yaml' cannot be read" in said
+
+
+def test_lists_every_target_in_order_and_where_it_is_written(terminal: Terminal) -> None:
+    text = (
+        """version: 1
+providers: {p: {wire: openai, url: https://e.com}}
+models:
+  m: {kind: alias, to: {p/a: 9, p/b: 1}, fallback: {when_error: [n, p/d], when_refused: [n]}}
+  n: {kind: alias, to: p/c}
+tiers: {t: {models: [m]}}
+tenants: {acme: {tier: t}}
+keys: [{name: app, tenant: acme, id: 7hq2m9xkd4wp, sha256: \""""
+        + "0" * 64
+        + """\"}]
+"""
+    )
+    file = terminal.home / "trimtab.yaml"
+    file.write_text(text)
+
+    asked = ("check", "--config", str(file), "--key", "app", "--model", "m")
+
+    assert [(it["target"], it["from"]) for it in terminal.json(*asked)["targets"]] == [
+        ("p/a", "alias, weight 9"),
+        ("p/b", "alias, weight 1"),
+        ("p/c", "fallback.when_error[0]"),
+        ("p/d", "fallback.when_error[1]"),
+        ("p/c", "fallback.when_refused[0]"),
+    ]

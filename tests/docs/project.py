@@ -100,7 +100,7 @@ class Project:
             self.need_running()
             self.retry(words[1:], expected)
         else:
-            if words[1] in ("tenants", "keys", "changes"):
+            if words[1] in ("tenants", "keys", "models", "changes"):
                 self.need_running()
             self.compare(expected, self.invoke(words[1:]), command)
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import openai
 import pytest
 from openai import OpenAI
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import Stack, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -76,3 +76,42 @@ def test_a_long_retry_after_leads_to_the_next_target_at_once(stack: Stack, clien
 
     assert asked(stack, marker) == ["large!retry_after:7200", "small"]
     assert told.headers["x-trimtab-attempts"] == "2"
+
+
+def test_explain_tells_why_it_went_where_it_went(stack: Stack, client: OpenAI) -> None:
+    told = client.chat.completions.with_raw_response.create(
+        model="stubborn!status:503", messages=[{"role": "user", "content": "hello"}]
+    )
+    request_id = told.headers["x-trimtab-request-id"]
+    stack.record(request_id)
+
+    steps = {it["stage"]: it["what"] for it in stack.json("explain", request_id)["steps"]}
+
+    assert "stubborn!status:503 -> sim/large!status:503" in steps["planned"]
+    assert "(again after provider_overloaded)" in steps["attempt 2"]
+    assert "sim/small answered" in steps["attempt 3"]
+    assert "usage from the provider" in steps["settled"]
+
+
+def test_explain_tells_what_refused_a_request(stack: Stack, key: str) -> None:
+    _, headers, _ = stack.post("/v1/chat/completions", b'{"model":"forbidden","messages":[1]}', key)
+    stack.record(headers["x-trimtab-request-id"])
+
+    steps = stack.json("explain", headers["x-trimtab-request-id"])["steps"]
+
+    assert [it["stage"] for it in steps] == ["refused", "settled"]
+    assert steps[0]["what"] == "by admit: model_not_allowed"
+
+
+def test_a_model_that_is_moved_leads_elsewhere_a_moment_later(stack: Stack, client: OpenAI) -> None:
+    def target() -> str:
+        told = client.chat.completions.with_raw_response.create(
+            model="movable", messages=[{"role": "user", "content": "hello"}]
+        )
+        return told.headers["x-trimtab-target"]
+
+    assert target() == "sim/large"
+    stack.run("models", "move", "movable", "--to", "sim/small", "--reason", "cheaper")
+    eventually(lambda: target() == "sim/small", "the worker follows", deadline_s=2)
+    stack.run("models", "undo", "movable", "--reason", "worse")
+    eventually(lambda: target() == "sim/large", "the worker follows", deadline_s=2)

@@ -141,12 +141,16 @@ def _answer(grant: Grant, snapshot: Snapshot, name: str | None, *, as_json: bool
                 "model": name,
                 "allowed": allowed if name is not None else None,
                 "target": str(found.to) if found is not None else None,
+                "targets": [
+                    {"target": target, "from": origin}
+                    for target, origin in (targets(found, snapshot) if found else ())
+                ],
             }
         )
     else:
         _print(grant, limits, (models, origin))
         if name is not None:
-            _print_target(name, found, allowed=allowed)
+            _print_targets(name, found, snapshot, allowed=allowed)
     return WRONG if name is not None and not allowed else 0
 
 
@@ -163,13 +167,29 @@ def _print(
     click.echo(f"  content  {grant.content:<22}  durability {grant.durability}")
 
 
-def _print_target(name: str, model: Model | None, *, allowed: bool) -> None:
+def _print_targets(name: str, model: Model | None, snapshot: Snapshot, *, allowed: bool) -> None:
     if model is None:
         click.echo(f"  NO       model {name!r} is not in the file")
     elif not allowed:
         click.echo(f"  NO       model {name!r} is not among its models")
     else:
-        click.echo(f"  target   1 {model.to}   ({model.kind})")
+        for number, (target, origin) in enumerate(targets(model, snapshot), 1):
+            click.echo(f"  target   {f'{number} {target}':<22}  {origin}")
+
+
+def targets(model: Model, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """List every target of a model in the order of asking, each with where that is written."""
+    weights = {share.target: share.weight for share in model.shares}
+    found = [
+        (str(target), f"{model.kind}, weight {weights[target]}" if weights else str(model.kind))
+        for target in model.targets
+    ]
+    for cause in ("when_error", "when_rate_limited", "when_context_too_long", "when_refused"):
+        for index, name in enumerate(getattr(model.fallback, cause) or ()):
+            other = snapshot.model(name)
+            if other is not None:
+                found.append((str(other.to), f"fallback.{cause}[{index}]"))
+    return found
 
 
 def _limits(grant: Grant) -> list[tuple[str, str, int | None, str]]:

@@ -253,6 +253,33 @@ class Control:
             raise NotFound(f"tenant {tenant!r} is not suspended; there is nothing to resume")
         return made[0]
 
+    # who, why and from where come with every change
+    async def put(
+        self,
+        pointer: Pointer,
+        value: object,
+        *,
+        reason: str,
+        author: str,
+        source: Source,
+        expected_seq: int | None = None,
+    ) -> Change | None:
+        """Move a pointer to a value; `None` if it stands there already.
+
+        Raises:
+            SettingsInvalid: something would be broken. InvalidRequest: the reason is missing.
+            ChangeConflict: the pointer is not at `expected_seq` any more.
+        """
+        draft = Draft(
+            pointer=pointer,
+            after=canonical(value),
+            author=author,
+            source=source,
+            reason=_reason(reason),
+            expected_seq=expected_seq,
+        )
+        return next(iter(await self.apply((draft,))), None)
+
     async def undo(self, seq: int, *, reason: str, author: str, source: Source) -> Change:
         """Append the inverse of a change.
 

@@ -15,7 +15,7 @@ from trimtab.domain.change import (
     canonical,
 )
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.domain.model import Model, unpinned
+from trimtab.domain.model import Model, undated, unpinned
 from trimtab.domain.tenant import Key, Tenant, Tier
 
 Desired = Mapping[Pointer, object]
@@ -108,11 +108,21 @@ def _broken(state: State) -> Iterator[str]:
                     " first"
                 )
         if isinstance(entry.value, Model):
-            for name in unpinned(entry.value, models):
-                yield (
-                    f"freezer {user.name!r} falls back to freezers only, and {name!r} is none;"
-                    " change its fallback first"
-                )
+            yield from _loose(entry.value, models)
+
+
+def _loose(model: Model, models: Mapping[str, Model]) -> Iterator[str]:
+    """Tell what of a freezer could move."""
+    for name in undated(model):
+        yield (
+            f"freezer {model.name!r} is pinned to a dated model, and {name!r} has no date; name a"
+            " dated one"
+        )
+    for name in unpinned(model, models):
+        yield (
+            f"freezer {model.name!r} falls back to freezers only, and {name!r} is none; change its"
+            " fallback first"
+        )
 
 
 def _values(state: State) -> Iterator[tuple[str, object]]:

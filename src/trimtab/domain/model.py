@@ -1,10 +1,13 @@
 """What a request may be sent to: models apps name, and the targets behind them."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
+
+_DATED = re.compile(r"(?<!\d)20\d\d(-?)(0[1-9]|1[0-2])\1(0[1-9]|[12]\d|3[01])(?!\d)")
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -146,6 +149,13 @@ class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def targets(self) -> tuple[Target, ...]:
         """All targets it leads to by itself."""
         return tuple(share.target for share in self.shares) or (self.to,)
+
+
+def undated(model: Model) -> tuple[str, ...]:
+    """Name the targets of a freezer that have no date, and no reason for that."""
+    if model.kind is not ModelKind.FREEZER or model.undated_ok:
+        return ()
+    return tuple(it.model for it in model.targets if _DATED.search(it.model) is None)
 
 
 def unpinned(model: Model, models: Mapping[str, Model]) -> tuple[str, ...]:

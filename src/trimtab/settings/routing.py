@@ -13,6 +13,7 @@ from trimtab.domain.model import (
     Share,
     Target,
     Timeouts,
+    undated,
 )
 from trimtab.settings.fields import (
     Read,
@@ -30,7 +31,6 @@ from trimtab.settings.tree import Faults, Items, Members, Node, Wrong
 MOST_PER_TARGET, MOST_IN_ALL, LONGEST_WAIT_S = 10, 20, 120.0
 MOST_WEIGHT = 1_000_000
 
-_DATED = re.compile(r"(?<!\d)20\d\d(-?)(0[1-9]|1[0-2])\1(0[1-9]|[12]\d|3[01])(?!\d)")
 _WEIGHT = re.compile(r"\d{1,7}")
 
 
@@ -40,23 +40,22 @@ def read_model(called: str, node: Node, faults: Faults) -> Model | None:
     if given is None:
         return None
     shares: tuple[Share, ...] = given.pop("to")
-    if given["kind"] is ModelKind.FREEZER:
-        for share in shares:
-            if "undated_ok" not in given and _DATED.search(share.target.model) is None:
-                faults.add(
-                    f"{node.path}.to",
-                    f"a freezer is pinned to a dated model, and {share.target.model!r} has no date;"
-                    " name a dated one, or say why not in `undated_ok`",
-                )
-    else:
-        for member in ("review_by", "undated_ok"):
-            if member in given:
-                faults.add(f"{node.path}.{member}", "is for freezers; remove it from this alias")
     if "review_by" in given:
         given["review_by"] = given["review_by"].isoformat()
     first = max(shares, key=lambda share: share.weight)
     several = shares if len(shares) > 1 else ()
-    return Model(name=called, to=first.target, shares=several, **given)
+    model = Model(name=called, to=first.target, shares=several, **given)
+    for name in undated(model):
+        faults.add(
+            f"{node.path}.to",
+            f"a freezer is pinned to a dated model, and {name!r} has no date; name"
+            " a dated one, or say why not in `undated_ok`",
+        )
+    if model.kind is not ModelKind.FREEZER:
+        for member in ("review_by", "undated_ok"):
+            if member in given:
+                faults.add(f"{node.path}.{member}", "is for freezers; remove it from this alias")
+    return model
 
 
 def _to(node: Node, faults: Faults) -> tuple[Share, ...]:

@@ -1,0 +1,56 @@
+"""`trimtab explain`: which rule decided what about a request."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from trimtab import wiring
+from trimtab.cli.output import print_json
+from trimtab.domain.change import Pointer, PointerKind
+from trimtab.domain.errors import NotFound
+from trimtab.incidents.explain import Step, explain
+
+
+@click.command()
+@click.argument("request_id")
+@click.option("--home", type=click.Path(path_type=Path), help="State directory.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(request_id: str, home: Path | None, *, as_json: bool) -> None:
+    """Tell which rule decided what: key, target, limits, retries, cost. Refused requests, too.
+
+    Example: trimtab explain r_01KQ2Z61CT
+    """
+    told_id, steps = asyncio.run(_steps(request_id, wiring.home(home)))
+    if as_json:
+        print_json({"request_id": told_id, "steps": msgspec.to_builtins(steps)})
+        return
+    for step in steps:
+        when = datetime.fromtimestamp(step.ts_us / 1e6, UTC).strftime("%H:%M:%S.%f")[:-3]
+        click.echo(f"{when}  {step.stage:<10} {step.what}")
+
+
+async def _steps(request_id: str, home: Path) -> tuple[str, tuple[Step, ...]]:
+    stored = await wiring.records(home).find(request_id)
+    if stored is None:
+        raise NotFound(
+            f"request {request_id!r} is not stored; if it is seconds old, try again, and look in"
+            " `trimtab tail`"
+        )
+    record = stored.record
+    control = wiring.control(home)
+    keys = (await control.snapshot()).grants
+    grant = next((it for key_id, it in keys.items() if key_id == record.key_id), None)
+    moves = await control.history(
+        pointer=Pointer(PointerKind.MODEL, record.model_requested.partition("!")[0]),
+        before=record.config_seq + 1,
+        limit=1,
+    )
+    steps = explain(
+        stored,
+        key_name=grant.key.name if grant else None,
+        moved=moves[0] if moves else None,
+    )
+    return record.request_id, steps

@@ -1,0 +1,137 @@
+"""Moves of models: where a name leads, and what it falls back to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from msgspec.structs import replace
+
+from trimtab.control.changes import Control
+from trimtab.domain.change import Change, Pointer, PointerKind, Source
+from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
+from trimtab.domain.model import Fallback, Model, ModelKind, Share, Target
+
+MOST_WEIGHT = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who moves something, from where, and why."""
+
+    author: str
+    source: Source
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Moves models. Every move is one change, and can be undone."""
+
+    control: Control
+
+    async def move(
+        self,
+        name: str,
+        shares: Sequence[Share],
+        by: By,
+        *,
+        expected_seq: int | None = None,
+        thaw: bool = False,
+    ) -> Change:
+        """Lead a name to other targets; a freezer only if it may `thaw`.
+
+        With `expected_seq` it is moved only if that change moved it last.
+
+        Raises:
+            NotFound: no such model. ChangeConflict: somebody else moved it since.
+            SettingsInvalid: it is a freezer, it leads there already, or a target may not be one.
+        """
+        model = (await self.found(name))[0]
+        if model.kind is ModelKind.FREEZER and not thaw:
+            raise SettingsInvalid(
+                f"model {name!r} is a freezer: who calls it relies on its not moving; say --yes if"
+                " it must"
+            )
+        return await self._put(led_to(model, shares), by, expected_seq)
+
+    async def fall_back(
+        self, name: str, fallback: Fallback, by: By, *, expected_seq: int | None = None
+    ) -> Change:
+        """Change what a name falls back to. Raises as `move` does."""
+        model = (await self.found(name))[0]
+        return await self._put(replace(model, fallback=fallback), by, expected_seq)
+
+    async def undo(self, name: str, by: By) -> Change:
+        """Take the last move of a name back.
+
+        Raises:
+            NotFound: no such model.
+        """
+        seq = (await self.found(name))[1]
+        return await self.control.undo(seq, reason=by.reason, author=by.author, source=by.source)
+
+    async def found(self, name: str) -> tuple[Model, int]:
+        """Find a model, and the change that moved it last. Raises `NotFound`."""
+        state = await self.control.state()
+        entry = state.get(Pointer(PointerKind.MODEL, name))
+        if entry is None:
+            known = [pointer.name for pointer in state if pointer.kind is PointerKind.MODEL]
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "look at `trimtab models list`"
+            raise NotFound(f"there is no model {name!r}; {hint}")
+        return entry.value, entry.change.seq
+
+    async def _put(self, model: Model, by: By, expected_seq: int | None) -> Change:
+        change = await self.control.put(
+            Pointer(PointerKind.MODEL, model.name),
+            model,
+            reason=by.reason,
+            author=by.author,
+            source=by.source,
+            expected_seq=expected_seq,
+        )
+        if change is None:
+            raise SettingsInvalid(f"model {model.name!r} is so already; nothing was changed")
+        return change
+
+
+def led_to(model: Model, shares: Sequence[Share]) -> Model:
+    """Give a model that leads elsewhere; the target with the most weight is its first."""
+    first = max(shares, key=lambda share: share.weight)
+    return replace(model, to=first.target, shares=tuple(shares) if len(shares) > 1 else ())
+
+
+def read_shares(text: str) -> tuple[Share, ...]:
+    """Read `provider/model`, or several with weights: `a/b=90,c/d=10`.
+
+    Raises:
+        InvalidRequest: one is no target, or no weight is above 0.
+    """
+    shares = tuple(_share(part.strip()) for part in text.split(","))
+    if not any(share.weight for share in shares):
+        raise InvalidRequest("no target has a weight above 0; write a/b=90,c/d=10", param="to")
+    return shares
+
+
+def write_shares(model: Model) -> str:
+    """Write where a model leads, as `read_shares` reads it."""
+    if not model.shares:
+        return str(model.to)
+    return ",".join(f"{share.target}={share.weight}" for share in model.shares)
+
+
+def users(name: str, models: Mapping[str, Model]) -> tuple[str, ...]:
+    """Name the models that fall back to one."""
+    return tuple(it.name for it in models.values() if name in it.fallback.names())
+
+
+def _share(text: str) -> Share:
+    target, _, weight = text.partition("=")
+    provider, slash, model = target.partition("/")
+    if not provider or not slash or not model:
+        raise InvalidRequest(f"{target[:128]!r} is no target; write provider/model", param="to")
+    if weight and not (weight.isascii() and weight.isdigit() and int(weight) <= MOST_WEIGHT):
+        raise InvalidRequest(
+            f"{weight[:32]!r} is no weight; write a whole number up to {MOST_WEIGHT}", param="to"
+        )
+    return Share(Target(provider, model), int(weight or 1))
