@@ -23,9 +23,13 @@ MOVED = Change(
 
 
 def stored(
-    *attempts: Attempt, stages: int = 6, skipped: tuple[tuple[str, str], ...] = (), **fields: object
+    *attempts: Attempt,
+    stages: int = 6,
+    skipped: tuple[tuple[str, str], ...] = (),
+    status: str = "ok",
+    error_code: str | None = None,
 ) -> StoredRecord:
-    made = finish(7, **fields)
+    made = finish(7, status=status, error_code=error_code)
     passed = ("admit", "plan", "screen_input", "fund", "call", "settle")[:stages]
     times = tuple(StageTime(stage, number * 100, 100) for number, stage in enumerate(passed))
     return StoredRecord(
