@@ -16,8 +16,8 @@ import click
 import reference_things as things
 import reference_words as words
 
-from trimtab.console import admin, auth, failure
-from trimtab.console.app import PAGES
+from trimtab.console import auth, failure
+from trimtab.console.app import CALLS, PAGES
 from trimtab.cost.lock import shipped_lock
 from trimtab.domain import errors as domain
 from trimtab.domain.errors import TrimtabError
@@ -329,7 +329,7 @@ def _routes_page() -> list[str]:
             ", ".join(_code(it) for it in call.query) or "",
             f"{call.summary}.",
         )
-        for call in admin.CALLS
+        for call in CALLS
     ]
     shown = [
         (

@@ -22,8 +22,8 @@ import reference_words as words
 
 import trimtab.cli
 from trimtab.cli import COMMANDS, LazyGroup
-from trimtab.console import admin, auth
-from trimtab.console.app import PAGES
+from trimtab.console import auth
+from trimtab.console.app import CALLS, PAGES
 from trimtab.cost import overrides
 from trimtab.domain import errors as domain
 from trimtab.domain.errors import SettingsInvalid, TrimtabError
@@ -116,8 +116,8 @@ def subjects() -> dict[str, Subject]:
         "gateway routes": Subject(gateway_routes(), words.GATEWAY_ROUTES),
         "pages": Subject([f"{page.method} {page.path}" for page in PAGES], words.PAGES),
         "calls": Subject(
-            [f"{call.method} {call.path}" for call in admin.CALLS],
-            {f"{call.method} {call.path}": f"{call.summary}." for call in admin.CALLS},
+            [f"{call.method} {call.path}" for call in CALLS],
+            {f"{call.method} {call.path}": f"{call.summary}." for call in CALLS},
         ),
         "rights": Subject(auth.Right, words.RIGHTS),
         "simulator routes": Subject(sim_routes(), words.SIM_ROUTES),

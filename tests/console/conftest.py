@@ -25,6 +25,7 @@ from trimtab.domain.change import (
     chain_hash,
 )
 from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound
+from trimtab.domain.health import Ailing, BreakerState
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.keys import NewKey, new_key
 from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
@@ -48,6 +49,17 @@ BEARER = "tt-admin-0123456789"
 PHRASE = "correct horse battery staple"
 ROLES = ("viewer", "editor", "operator", "admin")
 ORIGIN = "http://console.test"
+
+
+AILING = (
+    Ailing(
+        worker_id="w2",
+        target="sim/small",
+        state=BreakerState.OPEN,
+        until_us=START_US + 5_000_000,
+    ),
+)
+PRICES = {"small": ("0.15", "0.6"), "claude-sonnet-4-6": ("3", "15")}
 
 
 @dataclass
@@ -174,6 +186,24 @@ class ChangeBook:
 
     async def state(self) -> State:
         return fold({}, self.changes)
+
+    # as in the protocol
+    async def move(
+        self,
+        pointer: Pointer,
+        value: object,
+        *,
+        reason: str,
+        author: str,
+        source: Source,
+        expected_seq: int | None = None,
+    ) -> Change | None:
+        entry = (await self.state()).get(pointer)
+        if entry is not None and expected_seq not in (None, entry.change.seq):
+            raise ChangeConflict(f"'{pointer}' was moved since; look again")
+        if entry is not None and entry.change.after == canonical(value):
+            return None
+        return self.put(pointer.kind, pointer.name, value, reason=reason, by=(author, source))
 
     async def snapshot(self) -> Snapshot:
         self.asked["snapshot"] += 1
@@ -306,6 +336,8 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         session_key=b"k" * 32,
         parse_filter=lambda text: parse(text, clock.now_us()),
         health=lambda: (Lag("w1", 0), Lag("w2", 18_432)),
+        ailing=lambda: AILING,
+        price=lambda _, target: PRICES.get(target.model),
         admin_token_sha256=sha256(BEARER.encode()).hexdigest(),
     )
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.console.conftest import BEARER, EXAMPLE, Site
 
-from trimtab.console.admin import CALLS
+from trimtab.console.app import CALLS
 from trimtab.domain.ids import KeyId, request_id
 from trimtab.testing import seeded_entropy
 

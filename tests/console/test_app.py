@@ -7,8 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from tests.console.conftest import BEARER, EXAMPLE, ORIGIN, ROLES, Site
 
-from trimtab.console.admin import CALLS
-from trimtab.console.app import PAGES
+from trimtab.console.app import CALLS, PAGES
 
 LOWEST = {
     "GET /console": "viewer",
@@ -21,6 +20,13 @@ LOWEST = {
     "POST /console/tenants/{id}/suspend": "operator",
     "GET /console/tenants/{id}/resume": "operator",
     "POST /console/tenants/{id}/resume": "operator",
+    "GET /console/models": "viewer",
+    "GET /console/models/{name}/move": "operator",
+    "POST /console/models/{name}/move": "operator",
+    "GET /admin/v1/models": "viewer",
+    "POST /admin/v1/models/{name}/move": "operator",
+    "POST /admin/v1/models/{name}/fallback": "operator",
+    "POST /admin/v1/models/{name}/undo": "operator",
     "GET /console/changes": "viewer",
     "GET /console/changes/{seq}": "viewer",
     "POST /console/changes/{seq}/undo": "operator",
@@ -44,13 +50,19 @@ LOWEST = {
 def names(path: str) -> str:
     thing = EXAMPLE if "re" in path.split("/")[-2:][0][:2] or "record" in path else "acme"
     thing = "7hq2m9xkd4wp" if "/keys/" in path else thing
-    return path.replace("{id}", thing).replace("{seq}", "9")
+    return path.replace("{id}", thing).replace("{seq}", "9").replace("{name}", "chat")
 
 
 def body(path: str) -> tuple[str, str]:
     if not path.startswith("/admin"):
-        return "application/x-www-form-urlencoded", urlencode({"reason": "drill"})
-    members = {"reason": "drill"}
+        return "application/x-www-form-urlencoded", urlencode(
+            {"reason": "drill", "to": "sim/other"}
+        )
+    members: dict[str, object] = {"reason": "drill"}
+    if path.endswith("/move"):
+        members |= {"to": "sim/other"}
+    if path.endswith("/fallback"):
+        members |= {"fallback": {"when_error": ["chat-small"]}}
     if path.endswith("/keys"):
         members |= {"tenant": "acme", "name": "ci"}
     return "application/json", json.dumps(members)

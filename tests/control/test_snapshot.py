@@ -3,6 +3,7 @@ import pytest
 from trimtab.control.snapshot import Entry, Snapshot, build
 from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.ids import KeyId, TenantId
+from trimtab.domain.model import Model, ModelKind, Share, Target
 from trimtab.domain.tenant import Key, Tenant, Tier
 
 
@@ -48,3 +49,12 @@ def test_a_key_may_call_what_both_it_and_its_tenant_may(
     tier: tuple[str, ...], key: tuple[str, ...] | None, model: str, *, allowed: bool
 ) -> None:
     assert snapshot(tier, key).grants[KeyId("k")].allows(model) is allowed
+
+
+def test_a_fault_that_is_asked_for_goes_along_to_the_first_target() -> None:
+    shares = (Share(Target("sim", "large"), 9), Share(Target("sim", "small"), 1))
+    chat = Model(name="chat", kind=ModelKind.ALIAS, to=Target("sim", "large"), shares=shares)
+    found = Snapshot(models={"chat": chat}).model("chat!status:503")
+
+    assert found is not None
+    assert found.targets == (Target("sim", "large!status:503"),)

@@ -12,8 +12,9 @@ from trimtab.domain.errors import (
     ProviderRateLimited,
     UpstreamFailed,
 )
+from trimtab.domain.health import BreakerState
 from trimtab.pipeline.handoff import Route
-from trimtab.pipeline.health import FIRST_OPEN_S, LONGEST_OPEN_S, Health, State
+from trimtab.pipeline.health import FIRST_OPEN_S, LONGEST_OPEN_S, Health
 from trimtab.testing import FrozenClock
 
 ROUTE = Route(CHAT.to, SIM)
@@ -38,21 +39,21 @@ class Ward:
             self.health.succeeded(ROUTE)
 
     @property
-    def state(self) -> State:
+    def state(self) -> BreakerState:
         return self.health.of(ROUTE).state(self.clock.monotonic_s())
 
 
 @pytest.mark.parametrize(
     ("good", "bad", "state"),
-    [(9, 10, State.CLOSED), (10, 10, State.OPEN), (11, 10, State.CLOSED)],
+    [(9, 10, BreakerState.CLOSED), (10, 10, BreakerState.OPEN), (11, 10, BreakerState.CLOSED)],
 )
-def test_opens_when_half_of_at_least_twenty_fail(good: int, bad: int, state: State) -> None:
+def test_opens_when_half_of_at_least_twenty_fail(good: int, bad: int, state: BreakerState) -> None:
     ward = Ward()
     ward.answer(good)
     ward.fail(bad)
 
     assert ward.state is state
-    assert ward.health.enter(ROUTE) is (state is State.CLOSED)
+    assert ward.health.enter(ROUTE) is (state is BreakerState.CLOSED)
 
 
 def test_what_is_older_than_the_window_does_not_count() -> None:
@@ -61,7 +62,7 @@ def test_what_is_older_than_the_window_does_not_count() -> None:
     ward.clock.advance(31)
     ward.fail(1)
 
-    assert ward.state is State.CLOSED
+    assert ward.state is BreakerState.CLOSED
 
 
 def test_opens_when_five_in_a_row_cannot_be_reached() -> None:
@@ -69,11 +70,11 @@ def test_opens_when_five_in_a_row_cannot_be_reached() -> None:
     ward.fail(4, reached=False)
     ward.answer(1)
     ward.fail(4, reached=False)
-    assert ward.state is State.CLOSED
+    assert ward.state is BreakerState.CLOSED
 
     ward.fail(1, reached=False)
 
-    assert ward.state is State.OPEN
+    assert ward.state is BreakerState.OPEN
 
 
 def test_lets_one_probe_in_at_a_time_and_closes_when_it_answers() -> None:
@@ -81,12 +82,12 @@ def test_lets_one_probe_in_at_a_time_and_closes_when_it_answers() -> None:
     ward.fail(5, reached=False)
     ward.clock.advance(FIRST_OPEN_S)
 
-    assert ward.state is State.HALF_OPEN
+    assert ward.state is BreakerState.HALF_OPEN
     assert [ward.health.enter(ROUTE) for _ in range(3)] == [True, False, False]
 
     ward.answer(1)
 
-    assert ward.state is State.CLOSED
+    assert ward.state is BreakerState.CLOSED
     assert ward.health.enter(ROUTE)
 
 
@@ -118,7 +119,7 @@ def test_a_rate_limit_cools_the_target_and_says_nothing_of_its_health() -> None:
     ward = Ward()
     ward.fail(30, ProviderRateLimited("slow", status=429, wait_s=3))
 
-    assert ward.state is State.CLOSED
+    assert ward.state is BreakerState.COOLING
     assert not ward.health.enter(ROUTE)
     ward.clock.advance(3)
     assert ward.health.enter(ROUTE)
@@ -170,3 +171,18 @@ def test_retries_are_a_tenth_of_the_answers_and_three_a_second() -> None:
     ward.clock.advance(1)
 
     assert [ward.health.take_retry(ROUTE) for _ in range(4)] == [True, True, True, False]
+
+
+def test_tells_who_is_left_alone_and_until_when() -> None:
+    ward = Ward()
+    ward.answer(1)
+    assert ward.health.ailing("w1") == ()
+
+    ward.fail(5, reached=False)
+    (told,) = ward.health.ailing("w1")
+
+    assert (told.worker_id, told.target, told.state) == ("w1", "sim/large", "open")
+    assert told.until_us == ward.clock.now_us() + round(FIRST_OPEN_S * 1e6)
+
+    ward.clock.advance(FIRST_OPEN_S + 1)
+    assert [it.state for it in ward.health.ailing("w1")] == ["half_open"]

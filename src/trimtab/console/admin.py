@@ -115,7 +115,7 @@ async def list_tenants(visit: Visit) -> object:
 
 async def suspend_tenant(visit: Visit) -> object:
     """See `CALLS`."""
-    body = _read(visit, SuspendTenant)
+    body = read_body(visit, SuspendTenant)
     change = await visit.console.control.suspend_tenant(
         TenantId(visit.param("id")),
         reason=body.reason,
@@ -128,7 +128,7 @@ async def suspend_tenant(visit: Visit) -> object:
 
 async def resume_tenant(visit: Visit) -> object:
     """See `CALLS`."""
-    body = _read(visit, Because)
+    body = read_body(visit, Because)
     change = await visit.console.control.resume_tenant(
         TenantId(visit.param("id")),
         reason=body.reason,
@@ -151,7 +151,7 @@ async def list_keys(visit: Visit) -> object:
 
 async def create_key(visit: Visit) -> object:
     """See `CALLS`."""
-    body = _read(visit, CreateKey)
+    body = read_body(visit, CreateKey)
     key = await visit.console.control.create_key(
         TenantId(body.tenant),
         name=body.name,
@@ -166,7 +166,7 @@ async def create_key(visit: Visit) -> object:
 
 async def revoke_key(visit: Visit) -> object:
     """See `CALLS`."""
-    body = _read(visit, Because)
+    body = read_body(visit, Because)
     change = await visit.console.control.revoke_key(
         KeyId(visit.param("id")), reason=body.reason, author=visit.author, source=visit.source
     )
@@ -182,7 +182,7 @@ async def list_changes(visit: Visit) -> object:
 
 async def undo_change(visit: Visit) -> object:
     """See `CALLS`."""
-    body = _read(visit, Because)
+    body = read_body(visit, Because)
     change = await visit.console.control.undo(
         wanted_seq(visit), reason=body.reason, author=visit.author, source=visit.source
     )
@@ -271,7 +271,8 @@ def encode(value: object) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _read(visit: Visit, kind: type[_Body]) -> _Body:
+def read_body(visit: Visit, kind: type[_Body]) -> _Body:
+    """Read a body. Raises `InvalidRequest`."""
     try:
         return msgspec.json.decode(visit.body, type=kind)
     except msgspec.DecodeError as exc:

@@ -11,7 +11,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from trimtab.console import admin, changes, login, overview, request, requests, tenants
+from trimtab.console import (
+    admin,
+    admin_models,
+    changes,
+    login,
+    models,
+    overview,
+    request,
+    requests,
+    tenants,
+)
 from trimtab.console.auth import Right, Sessions, Throttle
 from trimtab.console.base import Console, Visit
 from trimtab.console.failure import Failure
@@ -44,6 +54,9 @@ PAGES = (
     Page("GET", "/console/live", Right.READ, overview.live),
     Page("GET", "/console/requests", Right.READ, requests.show),
     Page("GET", "/console/requests/{id}", Right.READ, request.show),
+    Page("GET", "/console/models", Right.READ, models.show),
+    Page("GET", "/console/models/{name}/move", Right.OPERATE, models.ask),
+    Page("POST", "/console/models/{name}/move", Right.OPERATE, models.move),
     Page("GET", "/console/tenants", Right.READ, tenants.show),
     Page("GET", "/console/tenants/{id}/suspend", Right.OPERATE, tenants.ask_suspend),
     Page("POST", "/console/tenants/{id}/suspend", Right.OPERATE, tenants.suspend),
@@ -54,6 +67,10 @@ PAGES = (
     Page("POST", "/console/changes/{seq}/undo", Right.OPERATE, changes.undo),
 )
 """Every page and form of the console, with the right it takes."""
+
+
+CALLS = (*admin.CALLS, *admin_models.CALLS)
+"""Every call of the admin API."""
 
 
 def create_app(console: Console) -> Starlette:
@@ -67,8 +84,8 @@ def create_app(console: Console) -> Starlette:
         routes=[
             Route("/", RedirectResponse("/console")),
             *(_page(gate, page) for page in PAGES),
-            *(_call(gate, call) for call in admin.CALLS),
-            Route("/admin/v1/openapi.json", _fixed(document(admin.CALLS))),
+            *(_call(gate, call) for call in CALLS),
+            Route("/admin/v1/openapi.json", _fixed(document(CALLS))),
             Route("/console/static/{name:path}", _static(assets)),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1024)],

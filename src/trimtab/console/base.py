@@ -10,12 +10,15 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from trimtab.console.auth import Actor, Right, Sessions, Throttle
 from trimtab.console.view import Views
+from trimtab.control.models import Moves
 from trimtab.control.snapshot import Snapshot, State
 from trimtab.domain.change import Change, Source
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import InvalidRequest
+from trimtab.domain.health import Ailing
 from trimtab.domain.ids import Entropy, KeyId, TenantId
 from trimtab.domain.keys import NewKey
+from trimtab.domain.model import Provider, Target
 from trimtab.store.base import Accounts, Acknowledgements, RecordFilter, RecordReader, RollupReader
 
 
@@ -90,7 +93,7 @@ class Keyring(Protocol):
         ...
 
 
-class Control(Configuration, Switches, Keyring, Protocol):
+class Control(Configuration, Switches, Keyring, Moves, Protocol):
     """All that the console does to the configuration."""
 
 
@@ -114,6 +117,8 @@ class Console:
         session_key: Signs sessions; at least 32 random bytes, the same after a restart.
         parse_filter: Reads the text form of a filter. Raises `InvalidRequest`.
         health: Tells how far each worker's spool has been stored.
+        ailing: Lists the targets that workers leave alone.
+        price: Tells what a target costs in USD per million tokens, input and output.
         admin_token_sha256: Hex SHA-256 of the token that opens the admin API without a login;
             `None` closes that way.
         secure_cookies: Whether browsers reach the console by HTTPS only.
@@ -129,6 +134,8 @@ class Console:
     session_key: bytes
     parse_filter: Callable[[str], RecordFilter]
     health: Callable[[], Sequence[Lag]]
+    ailing: Callable[[], Sequence[Ailing]]
+    price: Callable[[Provider, Target], tuple[str, str] | None]
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
 

@@ -24,6 +24,10 @@ _MARKS = {
     "suspended": Mark("power-off", "warn"),
     "cancelled": Mark("circle-slash", "quiet"),
     "active": Mark("circle-check", "good"),
+    "closed": Mark("circle-check", "good"),
+    "open": Mark("ban", "bad"),
+    "cooling": Mark("circle-slash", "warn"),
+    "half_open": Mark("circle-help", "warn"),
 }
 
 

@@ -254,7 +254,7 @@ class Control:
         return made[0]
 
     # who, why and from where come with every change
-    async def put(
+    async def move(
         self,
         pointer: Pointer,
         value: object,

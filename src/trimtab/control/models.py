@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Protocol
 
 from msgspec.structs import replace
 
-from trimtab.control.changes import Control
+from trimtab.control.snapshot import State
 from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
 from trimtab.domain.model import Fallback, Model, ModelKind, Share, Target
@@ -23,11 +24,37 @@ class By:
     reason: str
 
 
+class Moves(Protocol):
+    """What moving models takes of `control.changes.Control`."""
+
+    async def state(self) -> State:
+        """Tell where every pointer stands."""
+        ...
+
+    # who, why and from where come with every change
+    async def move(
+        self,
+        pointer: Pointer,
+        value: object,
+        *,
+        reason: str,
+        author: str,
+        source: Source,
+        expected_seq: int | None = None,
+    ) -> Change | None:
+        """Move a pointer to a value; `None` if it stands there already."""
+        ...
+
+    async def undo(self, seq: int, *, reason: str, author: str, source: Source) -> Change:
+        """Append the inverse of a change."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Models:
     """Moves models. Every move is one change, and can be undone."""
 
-    control: Control
+    control: Moves
 
     async def move(
         self,
@@ -82,7 +109,7 @@ class Models:
         return entry.value, entry.change.seq
 
     async def _put(self, model: Model, by: By, expected_seq: int | None) -> Change:
-        change = await self.control.put(
+        change = await self.control.move(
             Pointer(PointerKind.MODEL, model.name),
             model,
             reason=by.reason,

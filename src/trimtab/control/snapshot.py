@@ -106,7 +106,7 @@ class Snapshot:
             if not mark:
                 return found
             target = Target(found.to.provider, f"{found.to.model}!{fault}")
-            return msgspec.structs.replace(found, to=target)
+            return msgspec.structs.replace(found, to=target, shares=())
         provider, slash, model = name.partition("/")
         if slash and model and provider in self.providers:
             return Model(name=plain, kind=ModelKind.DIRECT, to=Target(provider, model))

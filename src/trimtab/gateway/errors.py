@@ -65,6 +65,7 @@ SHAPES: Mapping[str, Shape] = {
     "provider_error": _PROVIDER,
     "provider_bad_output": _PROVIDER,
     "provider_auth": _PROVIDER,
+    "model_refused": _PROVIDER,
     "provider_overloaded": Shape(503, "server_error", "overloaded_error"),
     "provider_timeout": Shape(504, "server_error", "timeout_error"),
     "stream_truncated": _PROVIDER,

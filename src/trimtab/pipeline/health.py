@@ -6,10 +6,10 @@ Google SRE book, chapter 21, "Handling Overload".
 
 import logging
 from collections.abc import Callable
-from enum import StrEnum
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ProviderAuth, ProviderRateLimited, UpstreamFailed
+from trimtab.domain.health import Ailing, BreakerState
 from trimtab.domain.model import Target
 from trimtab.pipeline.handoff import Route
 
@@ -30,14 +30,6 @@ NOT_COUNTED = frozenset({"409", "429"})
 """Failures that say nothing about the target's health."""
 
 log = logging.getLogger("trimtab")
-
-
-class State(StrEnum):
-    """Of a circuit breaker."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
 
 
 class TargetHealth:
@@ -78,11 +70,11 @@ class TargetHealth:
         self.cool_until_s = [0.0] * keys
         self.ready_s = 0.0
 
-    def state(self, now_s: float) -> State:
+    def state(self, now_s: float) -> BreakerState:
         """Tell where the breaker stands."""
         if not self._open_for_s:
-            return State.CLOSED
-        return State.OPEN if now_s < self._open_until_s else State.HALF_OPEN
+            return BreakerState.COOLING if now_s < self.ready_s else BreakerState.CLOSED
+        return BreakerState.OPEN if now_s < self._open_until_s else BreakerState.HALF_OPEN
 
     def enter(self, now_s: float) -> bool:
         """Ask whether a request may go there; half open, one at a time may."""
@@ -240,6 +232,20 @@ class Health:
                         error.code,
                         health.open(now_s, self.draw()),
                     )
+
+    def ailing(self, worker_id: str) -> tuple[Ailing, ...]:
+        """List the targets that are left alone, or are being tried again."""
+        now_s, now_us = self._clock.monotonic_s(), self._clock.now_us()
+        return tuple(
+            Ailing(
+                worker_id=worker_id,
+                target=str(target),
+                state=health.state(now_s),
+                until_us=now_us + round((health.ready_s - now_s) * 1e6),
+            )
+            for target, health in self._targets.items()
+            if health.state(now_s) is not BreakerState.CLOSED
+        )
 
     def of(self, route: Route) -> TargetHealth:
         """Find how a target has been doing; a change of its number of credentials starts anew."""

@@ -7,7 +7,7 @@ import logging
 import random
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -44,6 +44,7 @@ from trimtab.providers.http1 import Http1Transport
 from trimtab.providers.openai import OpenAIChat
 from trimtab.settings import Settings, UnknownModel
 from trimtab.store.memory_limits import MemoryLimits
+from trimtab.telemetry.health_file import HealthFile
 from trimtab.telemetry.spool import Spool, claim_alone
 from trimtab.wiring.entropy import Entropy
 from trimtab.wiring.following import follower, https_proxy, meter, secret
@@ -51,6 +52,7 @@ from trimtab.wiring.following import follower, https_proxy, meter, secret
 log = logging.getLogger("trimtab")
 
 COLLECT_AFTER = (10_000, 25, 25)
+TELL_S = 1.0
 QUARTER_US = 15 * 60 * 1_000_000
 
 ADAPTERS: dict[Wire, Adapter] = {
@@ -71,11 +73,17 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
     spool = Spool(claim_alone(home / "spool", "gateway"), clock)
     following = follower(home, clock, spool.worker_id)
     transport = Http1Transport()
+    health = Health(clock, random.random)
     gateway = Gateway(
-        _pipeline(home, settings, spool, following, transport),
+        _pipeline(home, settings, spool, following, transport, health),
         Entropy(),
         Forward(transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
-        lambda: _running(following, spool, transport),
+        lambda: _running(
+            following,
+            spool,
+            transport,
+            _tell_health(health, HealthFile(home, spool.worker_id), spool.worker_id),
+        ),
         max_body=settings.gateway.max_body,
     )
     # What was built so far lives for ever; to look at it in every collection is wasted.
@@ -86,11 +94,16 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
 
 
 def _pipeline(
-    home: Path, settings: Settings, spool: Spool, following: Follower, transport: Transport
+    home: Path,
+    settings: Settings,
+    spool: Spool,
+    following: Follower,
+    transport: Transport,
+    health: Health,
 ) -> Pipeline:
     clock = wiring.SystemClock()
     metering = meter(following)
-    biller, health = Biller(metering), Health(clock, random.random)
+    biller = Biller(metering)
     journal = Journal(spool, ContentCapture(wiring.tenant_keys(home)), clock, local_day)
     fund = Fund(MemoryLimits(clock))
     call = Call(
@@ -142,10 +155,13 @@ def _priced(metering: Meter) -> Callable[[Provider, Target, int], bool]:
 
 @asynccontextmanager
 async def _running(
-    following: Follower, spool: Spool, transport: Http1Transport
+    following: Follower,
+    spool: Spool,
+    transport: Http1Transport,
+    telling: Coroutine[None, None, None],
 ) -> AsyncGenerator[None]:
     await following.start()
-    tasks = [asyncio.create_task(following.run()), asyncio.create_task(spool.run())]
+    tasks = [asyncio.create_task(job) for job in (following.run(), spool.run(), telling)]
     for task in tasks:
         task.add_done_callback(_stop_if_failed)
     try:
@@ -157,6 +173,13 @@ async def _running(
                 await task
         transport.close()
         spool.close()
+
+
+async def _tell_health(health: Health, file: HealthFile, worker_id: str) -> None:
+    """Let the keeper know which targets are left alone."""
+    while True:
+        file.tell(health.ailing(worker_id))
+        await asyncio.sleep(TELL_S)
 
 
 def _stop_if_failed(task: asyncio.Task[None]) -> None:

@@ -21,9 +21,11 @@ from trimtab import wiring
 from trimtab.console.app import create_app
 from trimtab.console.base import Console, Lag
 from trimtab.control.propagate import Follower
+from trimtab.cost.meter import Meter
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.domain.model import Provider
+from trimtab.domain.model import Provider, Target
+from trimtab.domain.money import usd_text
 from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import ExporterSettings, Settings, resolve
@@ -31,6 +33,7 @@ from trimtab.store.base import Acknowledgement
 from trimtab.store.sqlite.control import SqliteControl
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.export import Exporter
+from trimtab.telemetry.health_file import read_ailing
 from trimtab.telemetry.log_file import LogFile
 from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.recorder import Recorder
@@ -77,7 +80,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     )
     lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
     exporters = [_exporter(home, it, clock) for it in settings.exporters]
-    server = _server(create_app(_console(home, settings, recorder, clock)))
+    server = _server(create_app(_console(home, settings, recorder, metering, clock)))
     jobs = [recorder.run(), lines.run(), spool.run(), following.run()]
     jobs += [exporter.run() for exporter in exporters]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
@@ -105,7 +108,9 @@ def _provider(following: Follower) -> Callable[[str], Provider | None]:
     return find
 
 
-def _console(home: Path, settings: Settings, recorder: Recorder, clock: Clock) -> Console:
+def _console(
+    home: Path, settings: Settings, recorder: Recorder, metering: Meter, clock: Clock
+) -> Console:
     store = SqliteControl(home / "control.db")
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -120,9 +125,22 @@ def _console(home: Path, settings: Settings, recorder: Recorder, clock: Clock) -
         session_key=digest(wiring.site_key(home), b"console sessions", "sha256"),
         parse_filter=wiring.parse_filter,
         health=lambda: [Lag(worker, n) for worker, n in recorder.waiting().items() if n],
+        ailing=lambda: read_ailing(home),
+        price=_price(metering, clock),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
     )
+
+
+def _price(metering: Meter, clock: Clock) -> Callable[[Provider, Target], tuple[str, str] | None]:
+    def price(provider: Provider, target: Target) -> tuple[str, str] | None:
+        row = metering.prices.find(provider.priced_as, target.model, at_us=clock.now_us())
+        if row is None:
+            return None
+        rates = row.rates(0)
+        return usd_text(rates.input), "?" if rates.output is None else usd_text(rates.output)
+
+    return price
 
 
 def _hashed(reference: str) -> str:
