@@ -212,4 +212,4 @@ def test_arguments_that_are_no_text_are_no_bug_of_ours() -> None:
     ],
 )
 def test_reads_what_went_wrong(body: bytes, fault: tuple[str, str]) -> None:
-    assert tuple(MESSAGES.fault(body)) == fault
+    assert MESSAGES.fault(body)[:2] == fault

@@ -273,4 +273,4 @@ def test_an_answer_without_usage_tells_none(usage: bytes) -> None:
     ],
 )
 def test_reads_what_went_wrong(body: bytes, fault: tuple[str, str]) -> None:
-    assert tuple(CHAT.fault(body)) == fault
+    assert CHAT.fault(body)[:2] == fault
