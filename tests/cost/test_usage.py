@@ -308,6 +308,61 @@ def test_usage_on_every_chunk_is_cumulative() -> None:
     assert (usage.input_tokens, usage.output_tokens) == (5, 3)
 
 
+def test_responses_tell_lifetimes_of_cache_writes_and_the_tier_beside() -> None:
+    raw = (
+        b'{"input_tokens": 100, "output_tokens": 50, "total_tokens": 150,'
+        b'"input_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 30,'
+        b'"cache_write_tokens_details": {"ttl_30m_tokens": 20, "ttl_12h_tokens": 10}},'
+        b'"output_tokens_details": {"reasoning_tokens": 35}}'
+    )
+
+    usage = read_reports(
+        Wire.OPENAI_RESPONSES, [UsageReport(raw, final=True, service_tier="flex")]
+    )
+
+    assert usage == Usage(
+        source=UsageSource.PROVIDER,
+        input_tokens=100,
+        cached_tokens=40,
+        cache_write_30m=20,
+        cache_write_12h=10,
+        output_tokens=50,
+        reasoning_tokens=35,
+        service_tier="flex",
+    )
+
+
+def test_cache_writes_of_responses_without_a_lifetime_are_of_30_minutes() -> None:
+    raw = b'{"input_tokens":9,"output_tokens":1,"input_tokens_details":{"cache_write_tokens":5}}'
+    usage = read_reports(Wire.OPENAI_RESPONSES, [UsageReport(raw, final=True)])
+
+    assert usage is not None
+    assert (usage.cache_write_30m, usage.cache_write_12h) == (5, None)
+
+
+def test_chat_tells_the_tier_beside_the_usage() -> None:
+    raw = b'{"prompt_tokens": 1, "completion_tokens": 1}'
+    report = UsageReport(raw, final=True, service_tier="priority")
+    usage = read_reports(Wire.OPENAI_CHAT, [report])
+
+    assert usage is not None
+    assert usage.service_tier == "priority"
+
+
+@pytest.mark.parametrize(
+    ("raw", "tokens"),
+    [
+        (b'{"prompt_tokens": 8, "total_tokens": 8}', 8),
+        (b'{"total_tokens": 8}', 8),
+        (b'{"prompt_tokens": 0, "total_tokens": 0}', 0),
+    ],
+)
+def test_embeddings_write_nothing(raw: bytes, tokens: int) -> None:
+    usage = read_reports(Wire.OPENAI_EMBEDDINGS, [UsageReport(raw, final=True)])
+
+    assert usage == Usage(source=UsageSource.PROVIDER, input_tokens=tokens, output_tokens=0)
+
+
 @pytest.mark.parametrize("raw", [b"", b"null", b"[]", b"{}", b'"free"', b"[" * 100_000])
 def test_reports_that_tell_nothing_are_no_usage(raw: bytes) -> None:
     for wire in Wire:

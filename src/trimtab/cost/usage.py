@@ -4,9 +4,10 @@ Numbers of providers are believed only as far as they make sense. What is no cou
 unknown; what contradicts itself is normalised to the reading that costs more; both are marked
 `inconsistent`, and nothing ever raises.
 
-Wire facts: https://platform.openai.com/docs/api-reference/chat/object and
-https://docs.anthropic.com/en/api/messages. In a stream reports are cumulative and the last wins,
-field by field; the first report of an Anthropic stream has a placeholder for its output.
+Wire facts: https://platform.openai.com/docs/api-reference/chat/object, .../responses/object and
+.../embeddings/create, and https://docs.anthropic.com/en/api/messages. In a stream reports are
+cumulative and the last wins, field by field; the first report of an Anthropic stream has a
+placeholder for its output.
 """
 
 from collections.abc import Sequence
@@ -54,6 +55,29 @@ class _OpenAI(Struct):
     service_tier: str | None = None
 
 
+class _ResponsesWrites(Struct):
+    ttl_30m_tokens: Count = None
+    ttl_12h_tokens: Count = None
+
+
+class _ResponsesInput(Struct):
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
+    cache_write_tokens_details: _ResponsesWrites | None = None
+
+
+class _ResponsesOutput(Struct):
+    reasoning_tokens: Count = None
+
+
+class _Responses(Struct):
+    input_tokens: Count = None
+    output_tokens: Count = None
+    total_tokens: Count = None
+    input_tokens_details: _ResponsesInput | None = None
+    output_tokens_details: _ResponsesOutput | None = None
+
+
 class _AnthropicWrites(Struct):
     ephemeral_5m_input_tokens: Count = None
     ephemeral_1h_input_tokens: Count = None
@@ -84,6 +108,7 @@ _S = TypeVar("_S", bound=Struct)
 
 _NOTHING = Usage(source=UsageSource.NONE)
 _OPENAI = msgspec.json.Decoder(_OpenAI)
+_RESPONSES = msgspec.json.Decoder(_Responses)
 _ANTHROPIC = msgspec.json.Decoder(_Anthropic)
 
 
@@ -93,9 +118,16 @@ def read_reports(wire: Wire, reports: Sequence[UsageReport]) -> Usage | None:
     for report in reports:
         match wire:
             case Wire.OPENAI_CHAT:
-                usage = read_openai_chat(report.raw, usage, final=report.final)
+                tier = report.service_tier
+                usage = read_openai_chat(report.raw, usage, final=report.final, service_tier=tier)
+            case Wire.OPENAI_RESPONSES:
+                usage = read_openai_responses(report.raw, service_tier=report.service_tier)
+            case Wire.OPENAI_EMBEDDINGS:
+                usage = read_openai_embeddings(report.raw)
             case Wire.ANTHROPIC_MESSAGES:
                 usage = read_anthropic(report.raw, usage, final=report.final)
+            case Wire.OPENAI_MODERATIONS | Wire.ANTHROPIC_COUNT_TOKENS:
+                pass
     if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
         return None
     return usage
@@ -134,6 +166,50 @@ def read_openai_chat(
             image_tokens=_first(read.image_tokens, before.image_tokens),
             service_tier=said.service_tier or service_tier or before.service_tier,
             inconsistent=broken or before.inconsistent,
+        ),
+        said.total_tokens,
+    )
+
+
+def read_openai_responses(raw: bytes, *, service_tier: str | None = None) -> Usage:
+    """Read a `usage` of responses, which is told once, at the end.
+
+    Cache writes without a lifetime are of 30 minutes, as in chat completions.
+    """
+    said, broken = _decode(_RESPONSES, raw)
+    read = said.input_tokens_details or _ResponsesInput()
+    wrote = said.output_tokens_details or _ResponsesOutput()
+    split = read.cache_write_tokens_details or _ResponsesWrites()
+    twelve = split.ttl_12h_tokens
+    thirty = split.ttl_30m_tokens
+    if thirty is None and read.cache_write_tokens is not None:
+        thirty = max(0, read.cache_write_tokens - (twelve or 0))
+    return _normalised(
+        Usage(
+            source=UsageSource.PROVIDER,
+            input_tokens=said.input_tokens,
+            cached_tokens=read.cached_tokens,
+            cache_write_30m=thirty,
+            cache_write_12h=twelve,
+            output_tokens=said.output_tokens,
+            reasoning_tokens=wrote.reasoning_tokens,
+            service_tier=service_tier,
+            inconsistent=broken,
+        ),
+        said.total_tokens,
+    )
+
+
+def read_openai_embeddings(raw: bytes) -> Usage:
+    """Read a `usage` of embeddings: that of chat completions, but nothing is ever written."""
+    said, broken = _decode(_OPENAI, raw)
+    given = _first(said.prompt_tokens, said.total_tokens)
+    return _normalised(
+        Usage(
+            source=UsageSource.PROVIDER,
+            input_tokens=given,
+            output_tokens=None if given is None else 0,
+            inconsistent=broken,
         ),
         said.total_tokens,
     )

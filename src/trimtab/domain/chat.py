@@ -68,11 +68,13 @@ class ToolArgs(NamedTuple):
 class UsageReport(NamedTuple):
     """The provider's own usage object, as bytes; `cost.usage` alone reads it.
 
-    `final` says that the wire will not correct it any more.
+    `final` says that the wire will not correct it any more; `service_tier` is the service that was
+    given, where the wire tells it beside the usage.
     """
 
     raw: bytes
     final: bool
+    service_tier: str | None = None
 
 
 class Stop(NamedTuple):

@@ -13,10 +13,28 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Wire(StrEnum):
-    """Dialects of HTTP that apps and providers speak."""
+    """Dialects of HTTP that apps and providers speak: one for each route to a provider."""
 
     OPENAI_CHAT = "openai.chat"
+    OPENAI_RESPONSES = "openai.responses"
+    OPENAI_EMBEDDINGS = "openai.embeddings"
+    OPENAI_MODERATIONS = "openai.moderations"
     ANTHROPIC_MESSAGES = "anthropic.messages"
+    ANTHROPIC_COUNT_TOKENS = "anthropic.count_tokens"
+
+    @property
+    def is_anthropic(self) -> bool:
+        """Whether it is Anthropic's, which has errors and headers of its own."""
+        return self in _ANTHROPIC
+
+    @property
+    def is_free(self) -> bool:
+        """Whether providers bill nothing for it, whatever the model costs elsewhere."""
+        return self in _FREE
+
+
+_ANTHROPIC = frozenset({Wire.ANTHROPIC_MESSAGES, Wire.ANTHROPIC_COUNT_TOKENS})
+_FREE = frozenset({Wire.OPENAI_MODERATIONS, Wire.ANTHROPIC_COUNT_TOKENS})
 
 
 class ProviderWire(StrEnum):

@@ -6,7 +6,6 @@ partial: its input is exact, its output a placeholder; `message_delta` repeats i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Raw, Struct
@@ -25,15 +24,11 @@ from trimtab.domain.chat import (
     UsageReport,
 )
 from trimtab.domain.model import Provider, Wire
-from trimtab.domain.transport import render_head
-from trimtab.providers.base import UNREADABLE, BadBody, BadStream, Chunk, ProviderFault
-from trimtab.providers.sse import EventTooLong, SseEvent, SseSplitter
-
-DEFAULT_VERSION = "2023-06-01"
-MALFORMED_IN_A_ROW = 3
-
-# https://docs.anthropic.com/en/docs/build-with-claude/context-windows: it has no type of its own.
-_TOO_LONG = "prompt is too long"
+from trimtab.providers import anthropic_http
+from trimtab.providers import members as upstream
+from trimtab.providers.anthropic_http import Error
+from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, StreamReader
+from trimtab.providers.stream import EventStream
 
 _STOPS = {
     "end_turn": StopReason.STOP,
@@ -66,11 +61,6 @@ class _Message(Struct):
     usage: Raw = Raw(b"null")
 
 
-class _Error(Struct):
-    type: str | None = None
-    message: str | None = None
-
-
 class _StreamEvent(Struct):
     type: str = ""
     index: int = 0
@@ -78,17 +68,11 @@ class _StreamEvent(Struct):
     content_block: _Block | None = None
     delta: _Block | None = None
     usage: Raw = Raw(b"null")
-    error: _Error | None = None
-
-
-class _ErrorBody(Struct):
-    error: _Error | None = None
+    error: Error | None = None
 
 
 _message = msgspec.json.Decoder(_Message)
 _event = msgspec.json.Decoder(_StreamEvent)
-_error_body = msgspec.json.Decoder(_ErrorBody)
-_encoder = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +83,15 @@ class AnthropicMessages:
 
     def head(self, provider: Provider, secret: str, headers: tuple[tuple[str, str], ...]) -> bytes:
         """See `Adapter.head`."""
-        url = urlsplit(provider.url)
-        sent = [("host", url.netloc), ("content-type", "application/json"), *headers]
-        if not any(name == "anthropic-version" for name, _ in headers):
-            sent.append(("anthropic-version", DEFAULT_VERSION))
-        if secret:
-            sent.append(("x-api-key", secret))
-        base = url.path.rstrip("/").removesuffix("/v1")
-        return render_head("POST", base + "/v1/messages", sent)
+        return anthropic_http.head(provider, secret, headers, "/v1/messages")
 
     def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:  # noqa: ARG002
         """See `Adapter.body`. This wire tells usage unasked."""
-        edited: dict[str, object] = {**members, "model": model}
-        edited.pop("trimtab", None)
-        return _encoder.encode(edited)
+        return upstream.for_target(members, model)
 
-    def reader(self, *, hide_usage: bool) -> "AnthropicStream":  # noqa: ARG002
+    def reader(self, *, hide_usage: bool) -> StreamReader:  # noqa: ARG002
         """See `Adapter.reader`. Nothing is hidden: every stream of this wire has usage."""
-        return AnthropicStream()
+        return EventStream(_ReadEvent())
 
     def read_body(self, body: bytes) -> tuple[Event, ...]:
         """See `Adapter.read_body`."""
@@ -140,50 +115,27 @@ class AnthropicMessages:
 
     def fault(self, body: bytes) -> ProviderFault:
         """See `Adapter.fault`."""
-        try:
-            error = _error_body.decode(body).error or _Error()
-        except UNREADABLE:
-            return ProviderFault("unknown", "")
-        message = error.message or ""
-        return ProviderFault(error.type or "unknown", message, message.startswith(_TOO_LONG))
+        return anthropic_http.fault(body)
 
 
-class AnthropicStream:
-    """Reads a messages stream.
+class _ReadEvent:
+    """Reads the events of a messages stream.
 
-    State: an unfinished event, malformed events in a row, and whether the model stopped: each
-    `message_delta` after it says so again.
+    State: whether the model stopped: each `message_delta` after it says so again.
     """
 
-    __slots__ = ("_malformed", "_splitter", "_stopped")
+    __slots__ = ("_stopped",)
 
     def __init__(self) -> None:
-        self._splitter = SseSplitter()
-        self._malformed = 0
         self._stopped = False
 
-    def feed(self, block: bytes) -> list[Chunk]:
-        """See `StreamReader.feed`."""
-        try:
-            return [self._read(event) for event in self._splitter.feed(block)]
-        except EventTooLong as exc:
-            raise BadStream("an event without end") from exc
-
-    def _read(self, event: SseEvent) -> Chunk:
-        if event.data is None:
-            return Chunk(event.raw, ())
-        try:
-            said = _event.decode(event.data)
-        except UNREADABLE as exc:
-            self._malformed += 1
-            if self._malformed >= MALFORMED_IN_A_ROW:
-                raise BadStream("malformed events in a row") from exc
-            return Chunk(event.raw, ())
-        self._malformed = 0
+    def __call__(self, raw: bytes, data: bytes) -> Chunk:
+        """See `EventReader`."""
+        said = _event.decode(data)
         events = _read_event(said)
         if said.type == "message_delta":
             events = self._once(events)
-        return Chunk(event.raw, tuple(events))
+        return Chunk(raw, tuple(events))
 
     def _once(self, events: list[Event]) -> list[Event]:
         fresh = [event for event in events if not (self._stopped and isinstance(event, Stop))]
@@ -226,7 +178,7 @@ def _read_stop(_said: _StreamEvent) -> list[Event]:
 
 
 def _read_error(said: _StreamEvent) -> list[Event]:
-    error = said.error or _Error()
+    error = said.error or Error()
     return [Failed(error.message or "", error.type or "unknown")]
 
 

@@ -7,7 +7,6 @@ last, in a chunk without choices, after `finish_reason`; the stream ends with `[
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Raw, Struct
@@ -26,18 +25,16 @@ from trimtab.domain.chat import (
     ToolStart,
     UsageReport,
 )
-from trimtab.domain.model import Provider, ProviderWire, Wire
-from trimtab.domain.transport import render_head
-from trimtab.providers.base import UNREADABLE, BadBody, BadStream, Chunk, ProviderFault
-from trimtab.providers.sse import EventTooLong, SseEvent, SseSplitter
-
-MALFORMED_IN_A_ROW = 3
+from trimtab.domain.model import Provider, Wire
+from trimtab.providers import members as upstream
+from trimtab.providers import openai_http
+from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, StreamReader
+from trimtab.providers.openai_http import Error
+from trimtab.providers.stream import EventStream
 
 _ABSENT, _NULL = Raw(b""), Raw(b"null")
 _NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,\s*')
 
-# Servers that only speak this wire, such as vLLM, say it in words.
-_TOO_LONG = "maximum context length"
 _TELLS_NOTHING = (b"", b"null")
 _STOPS = {
     "stop": StopReason.STOP,
@@ -78,24 +75,13 @@ class _Answer(Struct):
     model: str | None = None
     choices: list[_Choice] | None = None
     usage: Raw = _ABSENT
+    service_tier: str | None = None
     error: Raw = _NULL
 
 
-class _Error(Struct):
-    message: str | None = None
-    type: str | None = None
-    code: str | int | None = None
-
-
-class _ErrorBody(Struct):
-    error: _Error | str | None = None
-
-
 _answer = msgspec.json.Decoder(_Answer)
-_error = msgspec.json.Decoder(_Error)
-_error_body = msgspec.json.Decoder(_ErrorBody)
+_error = msgspec.json.Decoder(Error)
 _options = msgspec.json.Decoder(dict[str, Raw])
-_encoder = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +92,22 @@ class OpenAIChat:
 
     def head(self, provider: Provider, secret: str, headers: tuple[tuple[str, str], ...]) -> bytes:
         """See `Adapter.head`."""
-        url = urlsplit(provider.url)
-        sent = [("host", url.netloc), ("content-type", "application/json"), *headers]
-        if secret:
-            sent.append(("authorization", f"Bearer {secret}"))
-        base = url.path.rstrip("/")
-        if provider.wire is ProviderWire.CALLER:
-            base = base.removesuffix("/v1") + "/v1"
-        return render_head("POST", base + "/chat/completions", sent)
+        return openai_http.head(provider, secret, headers, "/chat/completions")
 
     def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:
         """See `Adapter.body`. A stream always asks for usage, for the charge must be exact."""
-        edited: dict[str, object] = {**members, "model": model}
-        edited.pop("trimtab", None)
-        if stream:
-            options = members.get("stream_options")
-            asked: dict[str, object] = {}
-            if options is not None and bytes(options) != b"null":
-                asked.update(_options.decode(options))
-            edited["stream_options"] = {**asked, "include_usage": True}
-        return _encoder.encode(edited)
+        if not stream:
+            return upstream.for_target(members, model)
+        options = members.get("stream_options")
+        asked: dict[str, object] = {}
+        if options is not None and bytes(options) != b"null":
+            asked.update(_options.decode(options))
+        shown = {"stream_options": {**asked, "include_usage": True}}
+        return upstream.for_target(members, model, shown)
 
-    def reader(self, *, hide_usage: bool) -> "OpenAIStream":
+    def reader(self, *, hide_usage: bool) -> StreamReader:
         """See `Adapter.reader`."""
-        return OpenAIStream(hide_usage=hide_usage)
+        return EventStream(_ReadEvent(hide_usage=hide_usage))
 
     def read_body(self, body: bytes) -> tuple[Event, ...]:
         """See `Adapter.read_body`."""
@@ -146,63 +124,34 @@ class OpenAIChat:
             if choice.finish_reason is not None:
                 events.append(_stop(choice.finish_reason))
         if bytes(answer.usage) not in _TELLS_NOTHING:
-            events.append(UsageReport(bytes(answer.usage), final=True))
+            events.append(_usage(answer))
         events.append(End())
         return tuple(events)
 
     def fault(self, body: bytes) -> ProviderFault:
         """See `Adapter.fault`."""
-        try:
-            error = _error_body.decode(body).error
-        except UNREADABLE:
-            return ProviderFault("unknown", "")
-        if isinstance(error, _Error):
-            message = error.message or ""
-            too_long = error.code == "context_length_exceeded" or _TOO_LONG in message
-            return ProviderFault(error.type or str(error.code or "unknown"), message, too_long)
-        return ProviderFault("unknown", error or "")
+        return openai_http.fault(body)
 
 
-class OpenAIStream:
-    """Reads a chat completion stream.
+class _ReadEvent:
+    """Reads the events of a chat completion stream.
 
-    State: an unfinished event, malformed events in a row, and the choices that stopped: some
-    servers say it again when they tell usage.
+    State: whether it has begun, and the choices that stopped: some servers say it again when they
+    tell usage.
     """
 
-    __slots__ = ("_hide_usage", "_malformed", "_splitter", "_started", "_stopped")
+    __slots__ = ("_hide_usage", "_started", "_stopped")
 
     def __init__(self, *, hide_usage: bool) -> None:
-        self._splitter = SseSplitter()
         self._hide_usage = hide_usage
-        self._malformed = 0
         self._started = False
         self._stopped: set[int] = set()
 
-    def feed(self, block: bytes) -> list[Chunk]:
-        """See `StreamReader.feed`."""
-        try:
-            return [self._read(event) for event in self._splitter.feed(block)]
-        except EventTooLong as exc:
-            raise BadStream("an event without end") from exc
-
-    def _read(self, event: SseEvent) -> Chunk:
-        data = event.data
-        if data is None:
-            return Chunk(event.raw, ())
+    def __call__(self, raw: bytes, data: bytes) -> Chunk:
+        """See `EventReader`."""
         if data == b"[DONE]":
-            return Chunk(event.raw, (End(),))
-        try:
-            answer = _answer.decode(data)
-        except UNREADABLE as exc:
-            self._malformed += 1
-            if self._malformed >= MALFORMED_IN_A_ROW:
-                raise BadStream("malformed events in a row") from exc
-            return Chunk(event.raw, ())
-        self._malformed = 0
-        return self._chunk(event.raw, answer)
-
-    def _chunk(self, raw: bytes, answer: _Answer) -> Chunk:
+            return Chunk(raw, (End(),))
+        answer = _answer.decode(data)
         events: list[Event] = []
         if not self._started:
             self._started = True
@@ -214,7 +163,7 @@ class OpenAIStream:
                 self._stopped.add(choice.index)
                 events.append(_stop(choice.finish_reason))
         if bytes(answer.usage) not in _TELLS_NOTHING:
-            events.append(UsageReport(bytes(answer.usage), final=True))
+            events.append(_usage(answer))
         if bytes(answer.error) != b"null":
             events.append(_failed(bytes(answer.error)))
         return Chunk(self._without_usage(raw, answer) if self._hide_usage else raw, tuple(events))
@@ -250,6 +199,10 @@ def _read_message(events: list[Event], choice: int, message: _Message) -> None:
             events.append(ToolStart(channel, call.id or "", function.name or ""))
         if function.arguments:
             events.append(ToolArgs(channel, function.arguments))
+
+
+def _usage(answer: _Answer) -> UsageReport:
+    return UsageReport(bytes(answer.usage), final=True, service_tier=answer.service_tier)
 
 
 def _stop(reason: str) -> Stop:
