@@ -15,7 +15,7 @@ def test_models_are_listed_in_the_shape_of_either_wire(
     ours = [model.id for model in openai.models.list()]
     theirs = [model.id for model in anthropic.models.list()]
 
-    assert ours == ["sim/small", "sim/large", "sim/reasoner", "sim/embed"]
+    assert ours == ["sim/small", "sim/large", "sim/reasoner", "sim/embed", "sim/moderation"]
     assert theirs == ["sim/small", "sim/large", "sim/reasoner"]
 
 

@@ -51,7 +51,9 @@ def test_prices_are_told_as_the_settings_take_them(sim: Sim) -> None:
         "cache_write_1h": "6",
         "output": "15",
     }
-    assert set(prices) == {"sim/small", "sim/large", "sim/reasoner", "sim/embed"}
+    assert set(prices) == {
+        *("sim/small", "sim/large", "sim/reasoner", "sim/embed", "sim/moderation"),
+    }
 
 
 def test_a_reset_forgets_everything(sim: Sim) -> None:

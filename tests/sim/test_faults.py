@@ -37,7 +37,7 @@ def test_every_fault_of_the_book_is_known() -> None:
         *("reset", "hang", "slow_headers", "slow_first", "status", "retry_after", "429_storm"),
         *("401", "error_after_preamble", "cut_after", "stall_after", "bad_line", "no_done"),
         *("no_usage", "usage_zero", "usage_repeated", "usage_after_finish", "usage_string"),
-        *("args_in_first_delta", "refusal", "empty", "huge", "wrong_model"),
+        *("args_in_first_delta", "args_only_in_done", "refusal", "empty", "huge", "wrong_model"),
     }
 
 

@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from trimtab.sim import embeddings
+from trimtab.sim import embeddings, moderations
 from trimtab.sim.answer import Answer, compose
 from trimtab.sim.bill import Bill, Usage
 from trimtab.sim.cache import PrefixCache
 from trimtab.sim.calls import Calls, Seen
+from trimtab.sim.conversations import Conversations
 from trimtab.sim.exchange import Exchange
 from trimtab.sim.faults import BadFault, FaultBoard, Faults
 from trimtab.sim.reply import Reply, to_json
@@ -47,6 +48,7 @@ class Answering:
     cache: PrefixCache
     board: FaultBoard
     calls: Calls
+    conversations: Conversations
     numbers: Iterator[int] = field(default_factory=count)
 
     async def serve(
@@ -90,6 +92,9 @@ class Answering:
         )
         tab = Tab(self.bill, turn, turn.wire.call_id(turn.unique), usage)
         reply = self._reply(turn, request, usage, answers)
+        if request.keeps is not None:
+            talk = request.keeps + "".join(map(_written, answers))
+            self.conversations.keep(turn.account, turn.wire.call_id(turn.unique), talk)
         if request.faults.hang:
             await _hang(turn, request, tab)
         elif request.stream:
@@ -106,6 +111,13 @@ class Answering:
             await _hang(turn, request, tab)
         else:
             await self.sending.whole(turn, reply, embeddings.told(reply, self.seed), tab)
+
+    async def verdicts(self, turn: Turn, request: Request) -> None:
+        """Answer with judgements of texts; this is free."""
+        if request.faults.hang:
+            await turn.exchange.until_gone()
+        told = moderations.told(self._reply(turn, request, Usage()), self.seed)
+        await turn.exchange.answer(200, turn.json_headers(), told)
 
     async def count(self, turn: Turn, request: Request) -> None:
         """Answer with the number of tokens of a call; this is free."""
@@ -136,6 +148,12 @@ class Answering:
             answers=answers,
             usage=usage,
         )
+
+
+def _written(answer: Answer) -> str:
+    """Write an answer down as the next turn reads it."""
+    calls = "".join(f"{call.name}({call.arguments})" for call in answer.calls)
+    return f"<|assistant|>{answer.text}{calls}"
 
 
 async def _hang(turn: Turn, request: Request, tab: Tab) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from trimtab.sim.models import find
+from trimtab.sim.models import Task, find
 from trimtab.sim.request import Prompt, Refused, Request, Tool
 from trimtab.sim.text import attachment
 
@@ -106,8 +106,8 @@ def read_count(body: bytes) -> Request:
     except (msgspec.DecodeError, RecursionError) as exc:
         raise Refused(400, f"the body cannot be read: {exc}") from exc
     name, _, fault = said.model.partition("!")
-    served = find(name)
-    if served is None or served.model.embeds:
+    served = find(name, Task.WRITE)
+    if served is None:
         raise missing_model(name)
     if not said.messages:
         raise Refused(400, "messages: at least one message is required")

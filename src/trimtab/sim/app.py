@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
@@ -17,15 +18,18 @@ from trimtab.sim.bill import Bill
 from trimtab.sim.cache import PrefixCache
 from trimtab.sim.calls import Calls
 from trimtab.sim.control import Control
+from trimtab.sim.conversations import Conversations
 from trimtab.sim.embeddings import read_embed
 from trimtab.sim.exchange import Exchange, Receive, Scope, Send
 from trimtab.sim.faults import FaultBoard
 from trimtab.sim.latency import PROFILES
+from trimtab.sim.moderations import read_moderation
 from trimtab.sim.openai_request import missing_model, read_chat
 from trimtab.sim.reply import to_json
 from trimtab.sim.request import Refused, Request
+from trimtab.sim.responses_request import read_responses
 from trimtab.sim.sending import Sending
-from trimtab.sim.wires import ANTHROPIC, OPENAI
+from trimtab.sim.wires import ANTHROPIC, OPENAI, RESPONSES
 
 VERSION_HEADER = b"anthropic-version"
 MODELS_PATH = "/v1/models"
@@ -52,7 +56,7 @@ def create(
         BadFault: a rule cannot be read.
         KeyError: there is no such profile.
     """
-    bill, calls = Bill(), Calls()
+    bill, calls, conversations = Bill(), Calls(), Conversations()
     cache = PrefixCache(clock)
     board = FaultBoard(faults, seed, clock)
     answering = Answering(
@@ -64,8 +68,9 @@ def create(
         cache=cache,
         board=board,
         calls=calls,
+        conversations=conversations,
     )
-    return SimApp(answering, Control(bill, calls, cache, board))
+    return SimApp(answering, Control(bill, calls, cache, board, conversations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class SimApp:
     control: Control
 
     # One case a route.
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912
         """Answer one HTTP call."""
         if scope["type"] != "http":
             return
@@ -85,6 +90,10 @@ class SimApp:
         match exchange.method, exchange.path:
             case "POST", "/v1/chat/completions":
                 await serve(exchange, OPENAI, read_chat, self.answering.text)
+            case "POST", "/v1/responses":
+                kept = partial(self.answering.conversations.find, exchange.account)
+                read = partial(read_responses, kept=kept)
+                await serve(exchange, RESPONSES, read, self.answering.text)
             case "POST", "/v1/messages":
                 read = _versioned(exchange, read_messages)
                 await serve(exchange, ANTHROPIC, read, self.answering.text)
@@ -93,6 +102,8 @@ class SimApp:
                 await serve(exchange, ANTHROPIC, read, self.answering.count)
             case "POST", "/v1/embeddings":
                 await serve(exchange, OPENAI, read_embed, self.answering.vectors)
+            case "POST", "/v1/moderations":
+                await serve(exchange, OPENAI, read_moderation, self.answering.verdicts)
             case _, path if path.startswith("/_sim/"):
                 await self.control(exchange)
             case "GET", path if path.startswith(MODELS_PATH):

@@ -9,6 +9,7 @@ from msgspec import Struct
 from trimtab.sim.bill import Bill
 from trimtab.sim.cache import PrefixCache
 from trimtab.sim.calls import Calls
+from trimtab.sim.conversations import Conversations
 from trimtab.sim.exchange import Exchange
 from trimtab.sim.faults import NAMES, BadFault, FaultBoard
 from trimtab.sim.models import MODELS
@@ -28,6 +29,7 @@ class Control:
     calls: Calls
     cache: PrefixCache
     board: FaultBoard
+    conversations: Conversations
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one call in plain JSON."""
@@ -64,5 +66,6 @@ class Control:
         self.bill.clear()
         self.calls.clear()
         self.cache.clear()
+        self.conversations.clear()
         self.board.set(())
         return {}

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from trimtab.sim.bill import Usage
-from trimtab.sim.models import find
+from trimtab.sim.models import Task, find
 from trimtab.sim.openai_request import missing_model
 from trimtab.sim.reply import Reply, to_json, told_usage
 from trimtab.sim.request import Refused, Request, Vectors
@@ -46,8 +46,8 @@ def read_embed(body: bytes) -> Request:
     except (msgspec.DecodeError, RecursionError) as exc:
         raise Refused(400, f"the body cannot be read: {exc}") from exc
     name, _, fault = said.model.partition("!")
-    served = find(name)
-    if served is None or not served.model.embeds:
+    served = find(name, Task.EMBED)
+    if served is None:
         raise missing_model(name)
     dimensions = DIMENSIONS if said.dimensions is None else said.dimensions
     if not 1 <= dimensions <= MOST_DIMENSIONS:

@@ -41,6 +41,7 @@ class Faults:
     usage_after_finish_s: float = 0.0
     usage_string: bool = False
     args_in_first_delta: bool = False
+    args_only_in_done: bool = False
     refusal: str | None = None
     empty: bool = False
     huge: int | None = None
@@ -111,6 +112,7 @@ _KINDS: Mapping[str, _Kind] = {
     "usage_after_finish": _Kind("usage_after_finish_s", _seconds, 0.2, "seconds"),
     "usage_string": _Kind("usage_string", default=True),
     "args_in_first_delta": _Kind("args_in_first_delta", default=True),
+    "args_only_in_done": _Kind("args_only_in_done", default=True),
     "refusal": _Kind("refusal", _finish, "content_filter", "content_filter or stop"),
     "empty": _Kind("empty", default=True),
     "huge": _Kind("huge", _count, 100_000, "a number of tokens"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trimtab.sim.models import MODELS, RELEASE, RELEASED_S, Model, find
+from trimtab.sim.models import MODELS, RELEASE, RELEASED_S, Model, Task, find
 
 
 def openai_list() -> dict[str, Any]:
@@ -17,7 +17,7 @@ def openai_one(name: str) -> dict[str, Any] | None:
 
 def anthropic_list() -> dict[str, Any]:
     """List the models that write text."""
-    data = [_anthropic(name, model) for name, model in MODELS.items() if not model.embeds]
+    data = [_anthropic(name, model) for name, model in MODELS.items() if model.task is Task.WRITE]
     return {
         "data": data,
         "has_more": False,
@@ -28,10 +28,8 @@ def anthropic_list() -> dict[str, Any]:
 
 def anthropic_one(name: str) -> dict[str, Any] | None:
     """Describe one model that writes text; `None` if there is none of that name."""
-    served = find(name)
-    if served is None or served.model.embeds:
-        return None
-    return _anthropic(name, served.model)
+    served = find(name, Task.WRITE)
+    return None if served is None else _anthropic(name, served.model)
 
 
 def _openai(name: str) -> dict[str, Any]:

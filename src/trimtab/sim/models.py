@@ -7,6 +7,7 @@ names a dated model, as providers do.
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum, auto
 from typing import NamedTuple
 
 PREFIX = "sim/"
@@ -64,6 +65,14 @@ class NanoPrices(NamedTuple):
     output: int
 
 
+class Task(Enum):
+    """What a model is for."""
+
+    WRITE = auto()
+    EMBED = auto()
+    MODERATE = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One model; `context` is the most input tokens."""
@@ -72,7 +81,7 @@ class Model:
     prices: Prices
     context: int
     reasons: bool = False
-    embeds: bool = False
+    task: Task = Task.WRITE
 
 
 SMALL = Model(
@@ -104,7 +113,7 @@ REASONER = Model(
 EMBED = Model(
     name="sim/embed",
     context=8_192,
-    embeds=True,
+    task=Task.EMBED,
     prices=Prices(
         input="0.02",
         cache_read="0.02",
@@ -113,7 +122,13 @@ EMBED = Model(
         output="0",
     ),
 )
-MODELS = {model.name: model for model in (SMALL, LARGE, REASONER, EMBED)}
+MODERATION = Model(
+    name="sim/moderation",
+    context=32_768,
+    task=Task.MODERATE,
+    prices=Prices(input="0", cache_read="0", cache_write_5m="0", cache_write_1h="0", output="0"),
+)
+MODELS = {model.name: model for model in (SMALL, LARGE, REASONER, EMBED, MODERATION)}
 
 
 class Served(NamedTuple):
@@ -123,15 +138,14 @@ class Served(NamedTuple):
     dated: str
 
 
-def find(name: str) -> Served | None:
-    """Find a model by any of its names; `None` if there is none."""
+def find(name: str, task: Task | None = None) -> Served | None:
+    """Find a model by any of its names; `None` if there is none, or none for that task."""
     full = name if name.startswith(PREFIX) else PREFIX + name
-    model = MODELS.get(full)
-    if model is not None:
-        return Served(model, f"{full}-{RELEASE}")
-    match = _DATED.fullmatch(full)
-    model = MODELS.get(match[1]) if match else None
-    return None if model is None else Served(model, full)
+    dated = _DATED.fullmatch(full)
+    model = MODELS.get(dated[1] if dated else full)
+    if model is None or task not in (None, model.task):
+        return None
+    return Served(model, full if dated else f"{full}-{RELEASE}")
 
 
 def another(served: Served) -> str:

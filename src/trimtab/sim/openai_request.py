@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from trimtab.sim.models import find
+from trimtab.sim.models import Task, find
 from trimtab.sim.request import Prompt, Refused, Request, Tool
 from trimtab.sim.text import attachment
 
@@ -96,7 +96,7 @@ class _Body(Struct):
 
 _decode = msgspec.json.Decoder(_Body).decode
 _decode_tool = msgspec.json.Decoder(_Tool).decode
-_ANY_OBJECT: dict[str, Any] = {
+ANY_OBJECT: dict[str, Any] = {
     "type": "object",
     "properties": {"answer": {"type": "string"}},
     "required": ["answer"],
@@ -116,8 +116,8 @@ def read_chat(body: bytes) -> Request:
         raise Refused(400, f"the body cannot be read: {exc}") from exc
     _check(said)
     name, _, fault = said.model.partition("!")
-    served = find(name)
-    if served is None or served.model.embeds:
+    served = find(name, Task.WRITE)
+    if served is None:
         raise missing_model(name)
     must_call, may_call = _choice(said.tool_choice)
     stop = said.stop or ()
@@ -192,7 +192,7 @@ def _schema(said: _ResponseFormat | None) -> dict[str, Any] | None:
     if said is None or said.type == "text":
         return None
     if said.type == "json_object":
-        return _ANY_OBJECT
+        return ANY_OBJECT
     if said.json_schema is None or said.json_schema.schema is None:
         raise Refused(400, "a schema is missing", param="response_format")
     return said.json_schema.schema

@@ -1,5 +1,6 @@
 """What both wires ask for, in one form."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -90,6 +91,10 @@ class Request:
         thinking: Most tokens of visible thinking; `None` if none was asked for.
         usage_asked: The stream shall tell usage.
         vectors: Embeddings are asked for, not text.
+        moderated: Texts that are to be judged.
+        summary: The answer shall show a summary of its reasoning.
+        keeps: What the provider keeps of the conversation, to go on from; `None` for nothing.
+        echoed: Members that the answer repeats.
         fault: Faults the caller asked for with the model's name.
     """
 
@@ -112,5 +117,9 @@ class Request:
     stream: bool = False
     usage_asked: bool = False
     vectors: Vectors | None = None
+    moderated: tuple[str, ...] = ()
+    summary: bool = False
+    keeps: str | None = None
+    echoed: Mapping[str, Any] = field(default_factory=dict[str, Any])
     fault: str = field(default="", repr=False)
     faults: Faults = NO_FAULTS

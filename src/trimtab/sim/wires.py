@@ -1,9 +1,9 @@
-"""The two wires, each as the functions that read and write it."""
+"""The wires of answers in text, each as the functions that read and write it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trimtab.sim import anthropic_reply, openai_reply
+from trimtab.sim import anthropic_reply, openai_reply, responses_reply
 from trimtab.sim.bill import Usage
 from trimtab.sim.cache import PrefixCache
 from trimtab.sim.reply import Event, Reply
@@ -12,7 +12,7 @@ from trimtab.sim.request import Refused, Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """How one provider talks.
+    """How one provider talks on one route.
 
     Attributes:
         count: Counts what is read, by the provider's own caching.
@@ -60,6 +60,17 @@ OPENAI = Wire(
     id_header=b"x-request-id",
     error_event=openai_reply.ERROR_EVENT,
     bad_line=openai_reply.BAD_LINE,
+    too_long=_openai_too_long,
+)
+RESPONSES = Wire(
+    count=PrefixCache.read_automatic,
+    whole=responses_reply.whole,
+    stream=responses_reply.stream,
+    error=openai_reply.error,
+    call_id=responses_reply.call_id,
+    id_header=b"x-request-id",
+    error_event=responses_reply.ERROR_EVENT,
+    bad_line=responses_reply.BAD_LINE,
     too_long=_openai_too_long,
 )
 ANTHROPIC = Wire(
