@@ -337,6 +337,7 @@ FILTERS: Mapping[str, tuple[Any, str, Any, Any]] = {
     "error_code": ("rate_limited", "error_code", "rate_limited", None),
     "origin": ("shadow", "origin", "shadow", "live"),
     "trace_id": ("ab" * 16, "trace_id", "ab" * 16, "cd" * 16),
+    "response_id": ("resp_1", "response_id", "resp_1", None),
     "min_latency_us": (2000, "latency_us", 2000, 1999),
     "since_us": (TS_US, "ts_us", TS_US, TS_US - 1),
     "until_us": (TS_US, "ts_us", TS_US - 1, TS_US),

@@ -27,6 +27,7 @@ DAY_US = 86_400_000_000
         pytest.param("error:rate_limited", RecordFilter(error_code="rate_limited"), id="error"),
         pytest.param("origin:shadow", RecordFilter(origin="shadow"), id="origin"),
         pytest.param("trace:ab12", RecordFilter(trace_id="ab12"), id="trace"),
+        pytest.param("response:resp_1", RecordFilter(response_id="resp_1"), id="response"),
         pytest.param("latency_ms:>2000", RecordFilter(min_latency_us=2_000_000), id="latency"),
         pytest.param("latency_ms:>=2", RecordFilter(min_latency_us=2000), id="at least"),
         pytest.param("since:90s", RecordFilter(since_us=NOW_US - 90_000_000), id="seconds"),

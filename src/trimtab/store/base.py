@@ -238,6 +238,7 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     error_code: str | None = None
     origin: str | None = None
     trace_id: str | None = None
+    response_id: str | None = None
     min_latency_us: int | None = None
     since_us: int | None = None
     until_us: int | None = None

@@ -83,6 +83,7 @@ FIELDS: Mapping[str, tuple[str, Callable[[str, int], str | int]]] = {
     "error": ("error_code", _text),
     "origin": ("origin", _one_of(Origin)),
     "trace": ("trace_id", _text),
+    "response": ("response_id", _text),
     "latency_ms": ("min_latency_us", _at_least_us),
     "since": ("since_us", _instant_us),
     "until": ("until_us", _instant_us),

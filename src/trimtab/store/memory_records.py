@@ -48,6 +48,7 @@ _EQUAL = (
     "error_code",
     "origin",
     "trace_id",
+    "response_id",
 )
 _Days = dict[tuple[int, Key], Sums]
 

@@ -63,6 +63,21 @@ async def test_many_may_ask_at_once(home: Path) -> None:
     assert {len(page) for page in pages} == {5}
 
 
+async def test_an_answer_is_found_by_its_id_and_not_among_all_of_its_tenant(tmp_path: Path) -> None:
+    one = finish(1).record
+    records = [
+        replace(one, request_id=f"r_{number}", response_id=f"resp_{number}")
+        for number in range(4000)
+    ]
+    with closing(SqliteRecording(tmp_path)) as store:
+        await store.commit(Batch(finishes=tuple(Finish(record=it) for it in records)))
+    where = RecordFilter(tenant_id=one.tenant_id, response_id="resp_7")
+
+    # A query that looked at every record of the tenant would be given up.
+    with closing(SqliteReading(tmp_path, tenant_key, Hurrying())) as reading:
+        assert [it.request_id for it in await reading.page(where)] == ["r_7"]
+
+
 async def test_a_query_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     one = finish(1).record
     records = [replace(one, request_id=f"r_{number}") for number in range(1200)]

@@ -35,6 +35,7 @@ _CONDITIONS: Mapping[str, str] = {
     "error_code": "error_code = ?",
     "origin": "origin = ?",
     "trace_id": "trace_id = ?",
+    "response_id": "response_id = ?",
     "min_latency_us": "latency_us >= ?",
     "since_us": "ts_us >= ?",
     "until_us": "ts_us < ?",
