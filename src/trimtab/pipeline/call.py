@@ -235,6 +235,8 @@ class Call:
                 raw_reason="bad_body",
                 usage_possible=True,
             ) from exc
+        if attempt.transcript.failed is not None:
+            _in_stream(attempt)
         return Answered(attempt, response, body=body)
 
     async def _first_content(
@@ -338,6 +340,7 @@ def _unreadable(attempt: Try) -> ProviderBadOutput:
 
 
 def _in_stream(attempt: Try) -> NoReturn:
+    """Turn an error inside an answer into what the caller can do about it."""
     failed = attempt.transcript.failed
     reason = (bounded(failed.provider_type) if failed else None) or "unknown"
     overloaded = "overloaded" in reason
