@@ -17,10 +17,17 @@ from trimtab.wiring.gateway import ADAPTERS
 CORPORA = {
     path.name: path.read_bytes() for path in sorted((Path(__file__).parent / "wire").iterdir())
 }
-WIRES = {"openai": Wire.OPENAI_CHAT, "anthropic": Wire.ANTHROPIC_MESSAGES}
+WIRES = {
+    "openai": Wire.OPENAI_CHAT,
+    "responses": Wire.OPENAI_RESPONSES,
+    "anthropic": Wire.ANTHROPIC_MESSAGES,
+}
+STREAMED = list(WIRES.values())
+WHOLE = [wire for wire in ADAPTERS if wire not in STREAMED]
 BAD = b"data: {oops\n\n"
 GOOD = {
     Wire.OPENAI_CHAT: b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n',
+    Wire.OPENAI_RESPONSES: b'data: {"type":"response.queued"}\n\n',
     Wire.ANTHROPIC_MESSAGES: b'data: {"type":"ping"}\n\n',
 }
 
@@ -107,6 +114,7 @@ def test_hiding_usage_hides_nothing_that_was_said(name: str) -> None:
     ("name", "arguments"),
     [
         ("openai_tools.sse", {1: '{"city":"Rome"} ', 2: '{"tz":"CET"}'}),
+        ("responses_tools.sse", {1: '{"city":"Rome"}', 2: '{"tz":"CET"}'}),
         ("anthropic_tools.sse", {1: '{"city": "Rome"}', 2: '{"tz": "CET"}'}),
     ],
 )
@@ -120,7 +128,7 @@ def test_arguments_of_interleaved_calls_stay_apart(name: str, arguments: dict[in
     assert found == arguments
 
 
-@pytest.mark.parametrize("wire", ADAPTERS)
+@pytest.mark.parametrize("wire", STREAMED)
 def test_three_malformed_events_in_a_row_end_a_stream_and_two_do_not(wire: Wire) -> None:
     judged = ADAPTERS[wire].reader(hide_usage=False)
 
@@ -131,7 +139,7 @@ def test_three_malformed_events_in_a_row_end_a_stream_and_two_do_not(wire: Wire)
         judged.feed(BAD)
 
 
-@pytest.mark.parametrize("wire", ADAPTERS)
+@pytest.mark.parametrize("wire", STREAMED)
 def test_comments_and_empty_events_are_not_malformed(wire: Wire) -> None:
     judged = ADAPTERS[wire].reader(hide_usage=False)
     quiet = b": keepalive\n\nevent: ping\n\nid: 1\n\n\n\n"
@@ -142,7 +150,7 @@ def test_comments_and_empty_events_are_not_malformed(wire: Wire) -> None:
     assert all(chunk.events == () for chunk in chunks)
 
 
-@pytest.mark.parametrize("wire", ADAPTERS)
+@pytest.mark.parametrize("wire", STREAMED)
 def test_an_event_without_end_ends_the_stream(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trimtab.providers.sse.MAX_EVENT_BYTES", 1000)
     judged = ADAPTERS[wire].reader(hide_usage=False)
@@ -180,7 +188,7 @@ def test_reading_an_error_never_fails(wire: Wire, body: bytes) -> None:
     assert fault.type
 
 
-@pytest.mark.parametrize("wire", ADAPTERS)
+@pytest.mark.parametrize("wire", STREAMED)
 @settings(max_examples=200)
 @given(blocks=st.lists(st.binary(max_size=60), max_size=8))
 def test_no_bytes_of_a_provider_are_a_bug_of_ours(wire: Wire, blocks: list[bytes]) -> None:
@@ -191,6 +199,12 @@ def test_no_bytes_of_a_provider_are_a_bug_of_ours(wire: Wire, blocks: list[bytes
             judged.feed(b"data: " + block + b"\n\n")
     except BadStream:
         pass
+
+
+@pytest.mark.parametrize("wire", WHOLE)
+def test_a_wire_without_streams_reads_none(wire: Wire) -> None:
+    with pytest.raises(BadStream):
+        ADAPTERS[wire].reader(hide_usage=False).feed(b"data: {}\n\n")
 
 
 @pytest.mark.parametrize("wire", ADAPTERS)

@@ -316,9 +316,7 @@ def test_responses_tell_lifetimes_of_cache_writes_and_the_tier_beside() -> None:
         b'"output_tokens_details": {"reasoning_tokens": 35}}'
     )
 
-    usage = read_reports(
-        Wire.OPENAI_RESPONSES, [UsageReport(raw, final=True, service_tier="flex")]
-    )
+    usage = read_reports(Wire.OPENAI_RESPONSES, [UsageReport(raw, final=True, service_tier="flex")])
 
     assert usage == Usage(
         source=UsageSource.PROVIDER,

@@ -16,7 +16,8 @@ from trimtab.testing import seeded_entropy
 
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
-HI = b'{"model":"chat","messages":[{"role":"user","content":"hi"}]}'
+HI = b'{"model":"chat","messages":[{"role":"user","content":"hi"}],"input":"hi"}'
+"""Good on every wire: each takes its own member, and leaves the other to the provider."""
 HI_STREAM = HI[:-1] + b',"stream":true}'
 AUTH = (b"authorization", f"Bearer {KEY.text}".encode())
 MAX_BODY = 10_000

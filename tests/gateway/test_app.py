@@ -19,27 +19,36 @@ from tests.gateway.conftest import (
 from tests.pipeline.conftest import (
     ANSWER,
     BEGAN,
+    CREATED,
     DONE,
     GRANT,
     KEY,
+    LIMITED,
     OVER,
     ROLE,
     SAID,
+    SIM,
     STOP,
     TOLD,
     WARM,
+    WROTE,
     Rig,
     good_stream,
     json_answer,
     streamed,
 )
 
-from trimtab.domain.tenant import Suspension
+from trimtab.domain.endpoints import ENDPOINTS
+from trimtab.domain.model import ProviderWire, Wire
+from trimtab.domain.tenant import Limits, Suspension
 from trimtab.gateway import app as module
-from trimtab.gateway.app import CHAT_ROUTES
+from trimtab.gateway.app import WIRES
 from trimtab.gateway.reply import Message
+from trimtab.wiring.gateway import ADAPTERS
 
-ROUTES = sorted(CHAT_ROUTES)
+RESPONSES = "/v1/responses"
+COUNT = "/v1/messages/count_tokens"
+ROUTES = sorted(WIRES)
 VERSION = (b"anthropic-version", b"2023-06-01")
 
 
@@ -82,7 +91,7 @@ async def test_the_other_wire_is_answered() -> None:
     assert b"\r\nanthropic-version: 2023-06-01\r\n" in rig.provider.sent[0][1]
 
 
-@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
 async def test_a_stream_that_is_cut_ends_in_an_error_of_its_wire(path: str) -> None:
     first = ROLE + WARM if path == CHAT else BEGAN + SAID
     rig = Rig(streamed(first))
@@ -96,6 +105,120 @@ async def test_a_stream_that_is_cut_ends_in_an_error_of_its_wire(path: str) -> N
     assert (error.get("code") or error["details"]["error_code"]) == "stream_truncated"
     assert DONE not in answer.body
     assert OVER not in answer.body
+
+
+async def test_a_response_that_is_cut_ends_as_failed_and_counts_on() -> None:
+    rig = Rig(streamed(CREATED + WROTE))
+
+    answer = await call(gateway(rig), "POST", RESPONSES, HI_STREAM)
+
+    *_, first, second = answer.body.decode().removesuffix("\n\n").split("\n\n")
+    error = msgspec.json.decode(first.removeprefix("event: error\ndata: "))
+    failed = msgspec.json.decode(second.removeprefix("event: response.failed\ndata: "))
+    assert (error["code"], error["sequence_number"]) == ("stream_truncated", 2)
+    assert failed["sequence_number"] == 3
+    assert failed["response"]["id"] == "resp_1"
+    assert failed["response"]["status"] == "failed"
+    assert (rig.record.status, rig.record.error_code) == ("truncated", "stream_truncated")
+
+
+async def test_an_embedding_is_relayed_and_charged_and_its_vector_is_not_kept() -> None:
+    body = b'{"data":[{"embedding":"AAAA"}],"model":"embed-1","usage":{"prompt_tokens":5}}'
+    rig = Rig(json_answer(body))
+
+    answer = await call(gateway(rig), "POST", "/v1/embeddings", HI)
+
+    assert answer.body == body
+    assert rig.provider.sent[0][1].startswith(b"POST /v1/embeddings ")
+    assert (rig.record.operation, rig.record.wire) == ("embeddings", "openai.embeddings")
+    assert (rig.record.input_tokens, rig.record.output_tokens) == (5, 0)
+    assert rig.record.cost_nano == 5 * 3_000
+    assert rig.record.model_response == "embed-1"
+    assert rig.record.output_ref is None
+
+
+async def test_a_moderation_costs_nothing_though_the_model_has_no_price() -> None:
+    body = b'{"id":"modr-1","model":"m","results":[{"flagged":false}]}'
+    rig = Rig(json_answer(body), provider=msgspec.structs.replace(SIM, prices_as="unpriced"))
+
+    answer = await call(gateway(rig), "POST", "/v1/moderations", HI)
+
+    assert answer.body == body
+    assert answer.headers["x-trimtab-cost-usd"] == "0"
+    assert (rig.record.operation, rig.record.cost_nano) == ("moderations", 0)
+    assert [line.cost_nano for line in rig.finish.lines] == [0]
+
+
+async def test_a_count_of_tokens_is_the_providers_and_costs_nothing() -> None:
+    rig = Rig(json_answer(b'{"input_tokens":11}'), grant=LIMITED)
+
+    answer = await call(gateway(rig), "POST", COUNT, HI)
+
+    assert (answer.status, answer.body) == (200, b'{"input_tokens":11}')
+    assert rig.provider.sent[0][1].startswith(b"POST /v1/messages/count_tokens ")
+    assert "x-trimtab-estimated" not in answer.headers
+    assert (rig.record.operation, rig.record.cost_nano) == ("count_tokens", 0)
+    assert (rig.record.input_tokens, rig.record.output_tokens) == (0, 0)
+
+
+async def test_a_count_of_tokens_that_no_target_can_make_is_estimated() -> None:
+    rig = Rig(provider=msgspec.structs.replace(SIM, wire=ProviderWire.OPENAI), grant=LIMITED)
+
+    answer = await call(gateway(rig), "POST", COUNT, HI)
+
+    read = len(b'[{"role":"user","content":"hi"}]') + len(b'"hi"')
+    assert answer.json == {"input_tokens": -(-read // 4)}
+    assert answer.headers["x-trimtab-estimated"] == "true"
+    assert rig.provider.sent == []
+    assert (rig.record.status, rig.record.attempt_count) == ("ok", 0)
+    assert rig.record.cost_nano == 0
+    assert rig.finish.lines == ()
+    assert await rig.free() == (1,)
+
+
+async def test_counting_tokens_passes_the_kill_switch_and_the_limits() -> None:
+    suspended = Rig(grant=replace(GRANT, suspension=Suspension(reason="loop")))
+    limited = Rig(
+        *(json_answer(b'{"input_tokens":11}') for _ in range(2)),
+        grant=replace(GRANT, limits=Limits(requests_per_minute=1, tokens_per_minute=1)),
+    )
+
+    stopped = await call(gateway(suspended), "POST", COUNT, HI)
+    served = await call(gateway(limited), "POST", COUNT, HI)
+    one_too_many = await call(gateway(limited), "POST", COUNT, HI)
+
+    assert (stopped.status, served.status, one_too_many.status) == (403, 200, 429)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("background", "true"),
+        ("conversation", '"conv_1"'),
+        ("prompt", '{"id":"pmpt_1"}'),
+        ("tools[1]", '[{"type":"function","name":"f"},{"type":"web_search"}]'),
+        ("input[1]", '[{"role":"user","content":"hi"},{"type":"item_reference","id":"msg_1"}]'),
+        ("input[0]", '[{"id":"msg_1"}]'),
+    ],
+)
+async def test_what_is_not_served_of_responses_is_named(member: str, value: str) -> None:
+    rig = Rig()
+    name = member.partition("[")[0]
+
+    answer = await call(gateway(rig), "POST", RESPONSES, HI[:-1] + f',"{name}":{value}}}'.encode())
+
+    assert (answer.status, answer.json["error"]["code"]) == (400, "unsupported")
+    assert answer.json["error"]["param"] == member
+    assert (rig.record.status, rig.record.error_code) == ("rejected", "unsupported")
+    assert rig.provider.sent == []
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/moderations", COUNT])
+async def test_what_has_no_stream_refuses_to_stream(path: str) -> None:
+    answer = await call(gateway(Rig()), "POST", path, HI_STREAM)
+
+    assert answer.status == 400
+    assert answer.headers["x-trimtab-error"] == "unsupported"
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -361,7 +484,7 @@ async def test_what_is_not_served_is_told_in_the_callers_wire(
     assert rig.spool.frames == []
 
 
-async def test_every_route_to_a_provider_goes_through_the_pipeline() -> None:
+async def test_t03_every_route_to_a_provider_goes_through_the_pipeline() -> None:
     class NoPipeline(Exception):
         """The pipeline was called."""
 
@@ -380,11 +503,12 @@ async def test_every_route_to_a_provider_goes_through_the_pipeline() -> None:
         try:
             await served(scope(method, path, [AUTH]), caller.receive, caller.send)
         except NoPipeline:
-            assert path in CHAT_ROUTES
+            assert path in WIRES
         else:
-            assert path not in CHAT_ROUTES
-    assert len(asked) == len(CHAT_ROUTES)
+            assert path not in WIRES
+    assert len(asked) == len(WIRES)
     assert rig.provider.sent == []
+    assert set(WIRES.values()) == set(ENDPOINTS) == set(ADAPTERS) == set(Wire)
 
 
 class Stand:

@@ -38,14 +38,12 @@ from trimtab.pipeline.handoff import Request
 from trimtab.pipeline.health import Health
 from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.plan import Plan
+from trimtab.pipeline.recall import Recall
 from trimtab.pipeline.relay import Relay
 from trimtab.pipeline.run import Pipeline
 from trimtab.pipeline.screen import InputGuard, ScreenInput, ScreenOutput
 from trimtab.pipeline.settle import Settle
 from trimtab.pipeline.upstream import Upstreams
-from trimtab.providers.anthropic import AnthropicMessages
-from trimtab.providers.base import Adapter
-from trimtab.providers.openai import OpenAIChat
 from trimtab.store.base import Need
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.frames import Kind
@@ -57,12 +55,9 @@ from trimtab.testing import (
     ScriptedProvider,
     seeded_entropy,
 )
+from trimtab.wiring.gateway import ADAPTERS
 
 KEY = new_key("test", seeded_entropy())
-ADAPTERS: Mapping[Wire, Adapter] = {
-    Wire.OPENAI_CHAT: OpenAIChat(),
-    Wire.ANTHROPIC_MESSAGES: AnthropicMessages(),
-}
 PRICES = PriceList(shipped_lock(), {"sim/*": {"input": 3, "output": 15}})
 MESSAGES = b'[{"role":"user","content":"How warm is it?"}]'
 FLOOR = -(-len(MESSAGES) // 4)
@@ -134,6 +129,7 @@ class Rig:
             grants={GRANT.key.id: grant},
         )
         self.slept: list[float] = []
+        self.stored: dict[tuple[str, str], RequestRecord] = {}
         self._ids = seeded_entropy()
         biller = Biller(Meter(PRICES))
         self.health = Health(self.clock, lambda: 0.5)
@@ -153,6 +149,7 @@ class Rig:
         self.pipeline = Pipeline(
             identify=Identify(lambda: self.snapshot, self.clock),
             admit=Admit(self.clock),
+            recall=Recall(self.stored_answer),
             plan=Plan(
                 lambda account, target, at_us: (
                     PRICES.find(account.priced_as, target.model, at_us=at_us) is not None
@@ -179,6 +176,10 @@ class Rig:
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.clock.advance(seconds)
+
+    async def stored_answer(self, tenant_id: str, response_id: str) -> RequestRecord | None:
+        """Find an answer that only the store knows."""
+        return self.stored.get((tenant_id, response_id))
 
     async def ask(
         self, request: Request | None = None, reply: RecordingReply | None = None
@@ -335,6 +336,19 @@ TOLD = named(
     }
 )
 OVER = named({"type": "message_stop"})
+
+CREATED = named(
+    {"type": "response.created", "response": {"id": "resp_1", "model": "large-2026-01-01"}}
+)
+WROTE = named({"type": "response.output_text.delta", "output_index": 0, "delta": "21 degrees"})
+RESPONDED: dict[str, Any] = {
+    "id": "resp_1",
+    "model": "large-2026-01-01",
+    "status": "completed",
+    "output": [{"type": "message", "content": [{"type": "output_text", "text": "21 degrees"}]}],
+    "usage": {"input_tokens": 12, "output_tokens": 3, "total_tokens": 15},
+}
+COMPLETED = named({"type": "response.completed", "response": RESPONDED})
 
 
 def json_answer(body: bytes = ANSWER, status: int = 200) -> ScriptedAnswer:

@@ -55,23 +55,23 @@ class TrimtabError(Exception):
 
 
 class Refused(TrimtabError):
-    """The request was understood and denied."""
-
-    code: ClassVar[str] = "refused"
-
-
-class InvalidRequest(Refused):
-    """The request is malformed; `param` names the member at fault.
+    """The request was understood and denied.
 
     Attributes:
-        param: Name of the body member or header, for people.
+        param: Name of the body member or header at fault, for people.
     """
 
-    code: ClassVar[str] = "invalid_request"
+    code: ClassVar[str] = "refused"
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
         self.param = param
+
+
+class InvalidRequest(Refused):
+    """The request is malformed; `param` names the member at fault."""
+
+    code: ClassVar[str] = "invalid_request"
 
 
 class Unsupported(Refused):

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from trimtab.domain.endpoints import ENDPOINTS
 from trimtab.domain.errors import (
     BodyTooLarge,
     Draining,
@@ -20,6 +21,7 @@ from trimtab.domain.model import Wire
 from trimtab.gateway import body, headers, models
 from trimtab.gateway.forward import Forward
 from trimtab.gateway.reply import AsgiReply, Message, Receive, Send
+from trimtab.gateway.routing import TrimtabMember
 from trimtab.pipeline.handoff import Request
 from trimtab.pipeline.reply import Facts
 from trimtab.pipeline.run import Pipeline
@@ -29,10 +31,7 @@ UPLOAD_S = 30.0
 Scope = Mapping[str, Any]
 Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-CHAT_ROUTES: Mapping[str, Wire] = {
-    "/v1/chat/completions": Wire.OPENAI_CHAT,
-    "/v1/messages": Wire.ANTHROPIC_MESSAGES,
-}
+WIRES: Mapping[str, Wire] = {endpoint.path: wire for wire, endpoint in ENDPOINTS.items()}
 """Routes that reach a provider; all of them through the pipeline."""
 
 
@@ -62,7 +61,7 @@ class Gateway:
         self._idle = asyncio.Event()
         self._draining = False
         self._routes: dict[tuple[str, str], Handle] = {
-            **{("POST", path): self._chat for path in CHAT_ROUTES},
+            **{("POST", path): self._ask for path in WIRES},
             ("GET", "/v1/models"): self._models,
             ("GET", "/healthz"): self._health,
             ("GET", "/readyz"): self._ready,
@@ -86,10 +85,10 @@ class Gateway:
         else:
             await self._missing(scope, receive, send)
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wire = CHAT_ROUTES[scope["path"]]
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wire = WIRES[scope["path"]]
         reply = AsgiReply(wire, receive, send)
-        request = self._arrived(wire, "chat")
+        request = self._arrived(wire, ENDPOINTS[wire].operation)
         try:
             request = await self._read(request, scope, receive)
         except TrimtabError as error:
@@ -133,7 +132,7 @@ class Gateway:
         headers.check_tenant(said, grant.tenant.id)
         data = await self._body(receive)
         routing, members = body.read(request.wire, data)
-        ours = routing.trimtab or body.TrimtabMember()
+        ours = routing.trimtab or TrimtabMember()
         return Request(
             request_id=request.request_id,
             trace_id=said.trace_id or request.trace_id,
@@ -149,6 +148,7 @@ class Gateway:
             size=len(data),
             stream=routing.stream is True,
             usage_asked=routing.usage_asked,
+            previous=routing.previous,
             feature=ours.feature or said.feature or "default",
             end_user=ours.user or said.user or routing.end_user,
             conversation=ours.conversation or said.conversation,

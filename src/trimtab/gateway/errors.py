@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from trimtab.domain.errors import InvalidRequest, ProviderRefused, TrimtabError, TryLater
+from trimtab.domain.errors import ProviderRefused, Refused, TrimtabError, TryLater
 from trimtab.domain.model import Wire
+from trimtab.pipeline.reply import Facts
 
 LONGEST_TOLD_WAIT_S = 120.0
 OVERLOADED_ON_ANTHROPIC = 529
@@ -80,7 +81,7 @@ def http_status(error: TrimtabError, wire: Wire) -> int:
     """Tell the HTTP status of an error on a wire."""
     if isinstance(error, ProviderRefused) and error.status is not None:
         return error.status
-    if error.code == "provider_overloaded" and wire is Wire.ANTHROPIC_MESSAGES:
+    if error.code == "provider_overloaded" and wire.is_anthropic:
         return OVERLOADED_ON_ANTHROPIC
     return _shape(error).status
 
@@ -94,24 +95,46 @@ def body(error: TrimtabError, wire: Wire, request_id: str) -> bytes:
     """Write an error in the shape of a wire."""
     shape = _shape(error)
     message = str(error)
-    if wire is Wire.ANTHROPIC_MESSAGES:
+    if wire.is_anthropic:
         detail = {
             "type": shape.anthropic_type,
             "message": message,
             "details": {"error_code": error.code},
         }
         return msgspec.json.encode({"type": "error", "error": detail, "request_id": request_id})
-    param = error.param if isinstance(error, InvalidRequest) else None
+    param = error.param if isinstance(error, Refused) else None
     code = shape.openai_code or error.code
     detail = {"message": message, "type": shape.openai_type, "param": param, "code": code}
     return msgspec.json.encode({"error": detail})
 
 
-def event(error: TrimtabError, wire: Wire, request_id: str) -> bytes:
-    """Write an error as the last event of a stream."""
-    data = body(error, wire, request_id)
-    name = b"event: error\n" if wire is Wire.ANTHROPIC_MESSAGES else b""
+def event(error: TrimtabError, wire: Wire, facts: Facts, sent: int) -> bytes:
+    """Write an error as the end of a stream, of which so many events were sent."""
+    if wire is Wire.OPENAI_RESPONSES:
+        return _response_failed(error, facts, sent)
+    data = body(error, wire, facts.request_id)
+    name = b"event: error\n" if wire.is_anthropic else b""
     return name + b"data: " + data + b"\n\n"
+
+
+def _response_failed(error: TrimtabError, facts: Facts, sent: int) -> bytes:
+    """Write the two events that end a response which failed; events of this wire are counted."""
+    told = {"code": error.code, "message": str(error)}
+    failed: dict[str, object] = {
+        "id": facts.response_id or facts.request_id,
+        "object": "response",
+        "status": "failed",
+        "error": {**told, "code": "server_error"},
+        "incomplete_details": None,
+        "output": [],
+        "usage": None,
+    }
+    return b"event: error\ndata: %b\n\nevent: response.failed\ndata: %b\n\n" % (
+        msgspec.json.encode({"type": "error", "sequence_number": sent, **told, "param": None}),
+        msgspec.json.encode(
+            {"type": "response.failed", "sequence_number": sent + 1, "response": failed}
+        ),
+    )
 
 
 def retry_headers(error: TrimtabError) -> list[tuple[bytes, bytes]]:

@@ -30,13 +30,15 @@ _STREAM = [
 class AsgiReply:
     """`pipeline.reply.Reply` over one ASGI connection.
 
-    State: whether the caller is still there. A caller who does not read for 30 s is gone.
+    State: whether the caller is still there, and on a wire that counts its events, how many were
+    sent. A caller who does not read for 30 s is gone.
     """
 
     __slots__ = (
         "_act",
         "_receive",
         "_send",
+        "_sent",
         "_stall_timer",
         "_stalled",
         "_task",
@@ -55,6 +57,7 @@ class AsgiReply:
         self._task: asyncio.Task[Any] | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._writing = 0
+        self._sent = 0
         self._stalled = False
         self.gone = False
 
@@ -82,6 +85,8 @@ class AsgiReply:
 
     async def write(self, data: bytes) -> None:
         """See `Reply.write`."""
+        if self._wire is Wire.OPENAI_RESPONSES:
+            self._sent += data.count(b"\ndata:")
         await self._try({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end_stream(self, terminal: bytes, facts: Facts) -> None:
@@ -99,7 +104,7 @@ class AsgiReply:
 
     async def cut(self, error: TrimtabError, *, told: bool, facts: Facts) -> None:
         """See `Reply.cut`."""
-        last = b"" if told else errors.event(error, self._wire, facts.request_id)
+        last = b"" if told else errors.event(error, self._wire, facts, self._sent)
         await self._last(_comment(facts) + last)
 
     async def _whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
@@ -178,6 +183,8 @@ def spent(facts: Facts) -> list[tuple[bytes, bytes]]:
     headers = [(b"x-trimtab-usage", facts.usage_source.encode())] if facts.attempts else []
     if facts.cost_nano is not None:
         headers.append((b"x-trimtab-cost-usd", usd_text(facts.cost_nano).encode()))
+    if facts.estimated:
+        headers.append((b"x-trimtab-estimated", b"true"))
     return headers
 
 

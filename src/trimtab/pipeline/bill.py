@@ -14,6 +14,7 @@ from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.handoff import Identified
 from trimtab.pipeline.journey import Journey, Try
 
+UNBILLED = Usage(source=UsageSource.NONE, input_tokens=0, output_tokens=0)
 CHARS_PER_TOKEN = 4
 MOST_CHARS_PER_TOKEN = 16
 
@@ -47,9 +48,9 @@ class Biller:
 
     def __call__(self, journey: Journey, attempt: Try) -> Bill:
         """Bill one attempt."""
-        reported = self.meter.usage(journey.request.wire, attempt.transcript.usage_reports)
-        usage = usage_of(attempt, reported)
-        route = attempt.route
+        route, wire = attempt.route, journey.request.wire
+        reported = self.meter.usage(wire, attempt.transcript.usage_reports)
+        usage = UNBILLED if wire.is_free else usage_of(attempt, reported)
         charge = self.meter.charge(route.provider, route.target, usage, journey.request.ts_us)
         return Bill(attempt, usage, charge)
 
@@ -72,7 +73,7 @@ def usage_of(attempt: Try, reported: Usage | None) -> Usage:
     free = attempt.cancelled and attempt.route.provider.on_client_gone is OnClientGone.CANCEL_FREE
     worked = attempt.dispatched and (error is None or error.usage_possible)
     if free or not (answered or worked):
-        return Usage(source=UsageSource.NONE, input_tokens=0, output_tokens=0)
+        return UNBILLED
     output = -(-attempt.transcript.output_chars // CHARS_PER_TOKEN)
     if reported is None:
         floor = attempt.input_floor

@@ -15,7 +15,7 @@ from trimtab.store.base import Held, LimitStore, Need
 
 BYTES_PER_TOKEN = 4
 LEASE_S = 3600.0
-READ_BY_MODELS = ("messages", "system", "tools")
+READ_BY_MODELS = ("messages", "system", "tools", "input", "instructions")
 
 _NOTHING = Raw(b"")
 
@@ -37,7 +37,7 @@ class Fund:
         request = admitted.request
         read = sum(len(memoryview(request.members.get(name, _NOTHING))) for name in READ_BY_MODELS)
         floor = -(-read // BYTES_PER_TOKEN)
-        needs = _needs(admitted.grant, tokens=floor)
+        needs = _needs(admitted.grant, tokens=0 if request.wire.is_free else floor)
         if needs:
             held = await self.limits.hold(request.request_id, needs, lease_s=LEASE_S)
             if held.denied is not None:

@@ -26,6 +26,7 @@ class Request(Struct, frozen=True, kw_only=True):
         members: Members of the body by name, each with the very bytes the caller sent.
         size: Bytes of the body.
         usage_asked: Whether the caller asked for usage in the stream.
+        previous: The provider's id of the answer that this request goes on from.
     """
 
     request_id: RequestId
@@ -42,6 +43,7 @@ class Request(Struct, frozen=True, kw_only=True):
     size: int
     stream: bool = False
     usage_asked: bool = False
+    previous: str | None = None
     feature: str = "default"
     end_user: str | None = None
     conversation: str | None = None
@@ -80,7 +82,8 @@ class Planned(Struct, frozen=True):
     """An admitted request with the targets it may be tried on, and never others.
 
     Attributes:
-        routes: The model's own target, then those for its failures, in order.
+        routes: The model's own target, then those for its failures, in order. There are none if
+            no target can answer and an estimate does.
         when_rate_limited: Those for a 429; `None` if they are the same.
         skipped: Target and error code of those that cannot do what is asked.
     """

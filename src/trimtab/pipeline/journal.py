@@ -167,7 +167,7 @@ class Journal:
         tenant_id, request = admitted.grant.tenant.id, admitted.request
         if admitted.grant.content is not ContentPolicy.FULL:
             return Captured(self._content.hash(tenant_id, body), ())
-        messages = request.members.get("messages")
+        messages = request.members.get("messages", request.members.get("input"))
         return self._content.capture(tenant_id, request.ts_us, body, messages)
 
     def _write(self, kind: Kind, frame: Begin | Finish) -> int:

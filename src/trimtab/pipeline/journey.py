@@ -41,6 +41,7 @@ class Journey:
         tries: Attempts made, oldest first.
         committed: Whether the caller has seen the head of an answer.
         gone: Whether the caller hung up before the end.
+        estimate: Our own answer where no target can give one.
         input_ref: Ref of the upstream body in the content store.
         checkpoint_s: When the stream was last written down.
     """
@@ -51,6 +52,7 @@ class Journey:
         "begun",
         "checkpoint_s",
         "committed",
+        "estimate",
         "funded",
         "gone",
         "identified",
@@ -73,6 +75,7 @@ class Journey:
         self.begun = False
         self.committed = False
         self.gone = False
+        self.estimate: bytes | None = None
         self.input_ref: bytes | None = None
         self.checkpoint_s = request.started_s
         self._clock = clock

@@ -13,12 +13,13 @@ from trimtab.domain.errors import (
 )
 from trimtab.domain.model import Fallback, Model, Provider, ProviderWire, Target, Wire
 from trimtab.pipeline.handoff import Admitted, Planned, Route
+from trimtab.pipeline.recall import Made
 
 _NO_FALLBACK = Fallback()
 _SPOKEN = {
     ProviderWire.CALLER: frozenset(Wire),
-    ProviderWire.OPENAI: frozenset({Wire.OPENAI_CHAT}),
-    ProviderWire.ANTHROPIC: frozenset({Wire.ANTHROPIC_MESSAGES}),
+    ProviderWire.OPENAI: frozenset(wire for wire in Wire if not wire.is_anthropic),
+    ProviderWire.ANTHROPIC: frozenset(wire for wire in Wire if wire.is_anthropic),
 }
 
 
@@ -34,15 +35,28 @@ class Plan:
     priced: Callable[[Provider, Target, int], bool]
     reject_unpriced: bool
 
-    def __call__(self, admitted: Admitted) -> Planned:
+    def __call__(self, admitted: Admitted, made: Made | None = None) -> Planned:
         """Plan an admitted request. What cannot do what it asks is left out.
+
+        What goes on from an earlier answer goes to who `made` that one, and nowhere else.
 
         Raises:
             ModelNotFound: the model leads to a provider that is gone.
-            UnsupportedByTarget: the provider does not speak the caller's wire.
+            UnsupportedByTarget: the provider does not speak the caller's wire, or does not have
+                the earlier answer.
             PriceUnknown: nobody can say what the target costs, and that is not allowed.
         """
         model = admitted.model
+        if made is not None:
+            return Planned(admitted, model, (self._route(admitted, _pinned(model, made)),))
+        try:
+            return self._plan(admitted, model)
+        except UnsupportedByTarget:
+            if admitted.request.wire is not Wire.ANTHROPIC_COUNT_TOKENS:
+                raise
+            return Planned(admitted, model, ())
+
+    def _plan(self, admitted: Admitted, model: Model) -> Planned:
         if not model.shares and model.fallback == _NO_FALLBACK:
             return Planned(admitted, model, (self._route(admitted, model.to),))
         fallback, skipped = model.fallback, _Skipped()
@@ -91,12 +105,30 @@ class Plan:
                 f"provider {provider.name!r} does not speak {request.wire.value};"
                 f" call {model.name!r} on the {provider.wire.value} wire"
             )
-        if self.reject_unpriced and not self.priced(provider, target, request.ts_us):
+        unpriced = not request.wire.is_free and not self.priced(provider, target, request.ts_us)
+        if unpriced and self.reject_unpriced:
             raise PriceUnknown(
                 f"target '{target}' has no price; add it under `prices.overrides`, or set"
                 " `prices.unknown_model: meter_unknown`"
             )
         return Route(target, provider)
+
+
+def _pinned(model: Model, made: Made) -> Target:
+    """Find the target that has the earlier answer: a model may have been moved since.
+
+    Under another name it must be one that the name leads to, for a key may be kept from others.
+    """
+    if made.model == model.name:
+        return made.target
+    for target in model.targets:
+        if target.provider == made.target.provider:
+            return target
+    raise UnsupportedByTarget(
+        f"model {model.name!r} does not lead to provider {made.target.provider!r}, which has the"
+        f" previous response; call {made.model!r}, or send the conversation itself",
+        param="previous_response_id",
+    )
 
 
 class _Skipped:

@@ -11,7 +11,12 @@ from trimtab.pipeline.journey import Journey
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What every answer tells about itself, in headers or in a comment of the stream."""
+    """What every answer tells about itself, in headers or in a comment of the stream.
+
+    Attributes:
+        response_id: The provider's name for the answer, as far as one was told.
+        estimated: Whether the answer is our guess and not a provider's word.
+    """
 
     request_id: str
     trace_id: str
@@ -20,6 +25,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     attempts: int = 0
     cost_nano: int | None = None
     usage_source: str = "none"
+    response_id: str | None = None
+    estimated: bool = False
 
 
 def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
@@ -33,6 +40,8 @@ def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
         attempts=len(journey.tries),
         cost_nano=record.cost_nano if record else None,
         usage_source=record.usage_source if record else "none",
+        response_id=record.response_id if record else None,
+        estimated=journey.estimate is not None,
     )
 
 

@@ -13,10 +13,12 @@ from trimtab.domain.model import Wire
 from trimtab.domain.transport import TransportError
 from trimtab.pipeline.admit import Admit, Identify
 from trimtab.pipeline.call import Answered, Call
+from trimtab.pipeline.estimate import estimated_count
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.handoff import Identified, Request
 from trimtab.pipeline.journey import Journey
 from trimtab.pipeline.plan import Plan
+from trimtab.pipeline.recall import Recall
 from trimtab.pipeline.relay import Relay
 from trimtab.pipeline.reply import Reply, facts_of
 from trimtab.pipeline.screen import Checked, ScreenInput, ScreenOutput
@@ -40,6 +42,7 @@ class Pipeline:
 
     identify: Identify
     admit: Admit
+    recall: Recall
     plan: Plan
     screen: ScreenInput
     fund: Fund
@@ -50,7 +53,8 @@ class Pipeline:
     http_status: Callable[[TrimtabError, Wire], int]
     clock: Clock
 
-    async def __call__(self, request: Request, reply: Reply) -> None:
+    # The path is one piece to read, and its stages are as many as they are.
+    async def __call__(self, request: Request, reply: Reply) -> None:  # noqa: PLR0915
         """Answer one request. Never raises: every failure is told to the caller and recorded."""
         journey = Journey(request, self.clock)
         answered, checked, terminal, failure = None, None, b"", None
@@ -58,15 +62,19 @@ class Pipeline:
             journey.identified = identified = self.identify(request)
             admitted = self.admit(identified)
             journey.passed("admit")
-            journey.planned = planned = self.plan(admitted)
+            made = await self.recall(admitted) if request.previous else None
+            journey.planned = planned = self.plan(admitted, made)
             journey.passed("plan")
             journey.screened = screened = await self.screen(planned)
             journey.passed("screen_input")
             journey.funded = funded = await self.fund(screened)
             journey.passed("fund")
-            answered = await self.call(funded, journey)
-            checked = await self.check(answered)
-            terminal = await self.relay(checked, journey, reply)
+            if planned.routes:
+                answered = await self.call(funded, journey)
+                checked = await self.check(answered)
+                terminal = await self.relay(checked, journey, reply)
+            else:
+                journey.estimate = estimated_count(funded)
         except TrimtabError as error:
             failure = error
         except asyncio.CancelledError:
@@ -122,6 +130,8 @@ class Pipeline:
         journey.gone = reply.gone
         try:
             record = await self.settle(journey, failure, self._status)
+            if record is not None and journey.request.wire is Wire.OPENAI_RESPONSES:
+                self.recall.remember(record)
         except TrimtabError as error:
             failure = failure or error
         except Exception:
@@ -131,6 +141,8 @@ class Pipeline:
         if failure is not None and journey.committed:
             told = journey.tries[-1].transcript.failed is not None
             await reply.cut(failure, told=told, facts=facts)
+        elif failure is None and journey.estimate is not None:
+            await reply.whole(journey.estimate, facts)
         elif failure is not None or checked is None:
             await reply.refuse(failure or TrimtabError("no answer; tell an operator"), facts)
         elif checked.answered.reader is None:

@@ -6,6 +6,7 @@ read which is which.
 
 from collections.abc import Mapping
 
+from trimtab.domain.endpoints import ENDPOINTS
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.record import RequestRecord, Status
 
@@ -73,8 +74,7 @@ SHARED = (
 """Fields that attempts carry too: receivers that look at model calls alone group by them."""
 
 _ROUTES: Mapping[tuple[str, str], tuple[str, str]] = {
-    ("chat", "openai.chat"): ("POST", "/v1/chat/completions"),
-    ("chat", "anthropic.messages"): ("POST", "/v1/messages"),
+    **{(it.operation, wire.value): ("POST", it.path) for wire, it in ENDPOINTS.items()},
     ("models", "openai.chat"): ("GET", "/v1/models"),
     ("models", "anthropic.messages"): ("GET", "/v1/models"),
 }

@@ -19,6 +19,7 @@ from trimtab.control.propagate import Follower
 from trimtab.cost.meter import Meter
 from trimtab.domain.clock import Clock
 from trimtab.domain.model import Provider, Target, Wire
+from trimtab.domain.record import RequestRecord
 from trimtab.domain.transport import Origin, Transport
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.errors import http_status
@@ -33,16 +34,22 @@ from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.health import Health
 from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.plan import Plan
+from trimtab.pipeline.recall import Recall, Stored
 from trimtab.pipeline.relay import Relay
 from trimtab.pipeline.run import Pipeline
 from trimtab.pipeline.screen import ScreenInput, ScreenOutput
 from trimtab.pipeline.settle import Settle
 from trimtab.pipeline.upstream import Upstreams
 from trimtab.providers.anthropic import AnthropicMessages
+from trimtab.providers.anthropic_count_tokens import AnthropicCountTokens
 from trimtab.providers.base import Adapter
 from trimtab.providers.http1 import Http1Transport
 from trimtab.providers.openai import OpenAIChat
+from trimtab.providers.openai_embeddings import OpenAIEmbeddings
+from trimtab.providers.openai_moderations import OpenAIModerations
+from trimtab.providers.openai_responses import OpenAIResponses
 from trimtab.settings import Settings, UnknownModel
+from trimtab.store.base import RecordFilter
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.health_file import HealthFile
 from trimtab.telemetry.spool import Spool, claim_alone
@@ -57,7 +64,11 @@ QUARTER_US = 15 * 60 * 1_000_000
 
 ADAPTERS: dict[Wire, Adapter] = {
     Wire.OPENAI_CHAT: OpenAIChat(),
+    Wire.OPENAI_RESPONSES: OpenAIResponses(),
+    Wire.OPENAI_EMBEDDINGS: OpenAIEmbeddings(),
+    Wire.OPENAI_MODERATIONS: OpenAIModerations(),
     Wire.ANTHROPIC_MESSAGES: AnthropicMessages(),
+    Wire.ANTHROPIC_COUNT_TOKENS: AnthropicCountTokens(),
 }
 """One line a wire."""
 
@@ -119,6 +130,7 @@ def _pipeline(
     return Pipeline(
         identify=Identify(lambda: following.current, clock),
         admit=Admit(clock),
+        recall=Recall(_stored(home)),
         plan=Plan(
             _priced(metering),
             reject_unpriced=settings.prices.unknown_model is UnknownModel.REJECT,
@@ -143,6 +155,18 @@ def _settle(spool: Spool, biller: Biller, fund: Fund, journal: Journal, clock: C
         journal=journal,
         clock=clock,
     )
+
+
+def _stored(home: Path) -> Stored:
+    """Find answers in the store of records, which reads in a thread."""
+    reading = wiring.records(home)
+
+    async def stored(tenant_id: str, response_id: str) -> RequestRecord | None:
+        where = RecordFilter(tenant_id=tenant_id, response_id=response_id)
+        found = await reading.page(where, limit=1)
+        return found[0] if found else None
+
+    return stored
 
 
 def _priced(metering: Meter) -> Callable[[Provider, Target, int], bool]:

@@ -1,0 +1,61 @@
+"""The OpenAI wire: embeddings.
+
+Wire facts: https://platform.openai.com/docs/api-reference/embeddings. Vectors are no text: they
+become no event, so they are relayed, charged and not kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import Raw, Struct
+
+from trimtab.domain.chat import End, Event, Start, UsageReport
+from trimtab.domain.model import Provider, Wire
+from trimtab.providers import members as upstream
+from trimtab.providers import openai_http
+from trimtab.providers.base import UNREADABLE, BadBody, ProviderFault, StreamReader
+from trimtab.providers.stream import NoStream
+
+
+class _Answer(Struct):
+    data: list[Raw]
+    model: str | None = None
+    usage: Raw = Raw(b"null")
+
+
+_answer = msgspec.json.Decoder(_Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIEmbeddings:
+    """`providers.base.Adapter` of `POST /embeddings`."""
+
+    wire: Wire = Wire.OPENAI_EMBEDDINGS
+
+    def head(self, provider: Provider, secret: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+        """See `Adapter.head`."""
+        return openai_http.head(provider, secret, headers, "/embeddings")
+
+    def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:  # noqa: ARG002
+        """See `Adapter.body`."""
+        return upstream.for_target(members, model)
+
+    def reader(self, *, hide_usage: bool) -> StreamReader:  # noqa: ARG002
+        """See `Adapter.reader`."""
+        return NoStream()
+
+    def read_body(self, body: bytes) -> tuple[Event, ...]:
+        """See `Adapter.read_body`."""
+        try:
+            answer = _answer.decode(body)
+        except UNREADABLE as exc:
+            raise BadBody(str(exc)) from exc
+        events: list[Event] = [Start(None, answer.model)]
+        if bytes(answer.usage) != b"null":
+            events.append(UsageReport(bytes(answer.usage), final=True))
+        return (*events, End())
+
+    def fault(self, body: bytes) -> ProviderFault:
+        """See `Adapter.fault`."""
+        return openai_http.fault(body)
