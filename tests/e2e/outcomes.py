@@ -9,7 +9,9 @@ from tests.e2e.conftest import Stack
 
 from trimtab.sim.faults import NAMES
 
-ELSEWHERE = frozenset({"args_in_first_delta", "huge", "empty", "refusal", "wrong_model"})
+ELSEWHERE = frozenset(
+    {*("args_in_first_delta", "args_only_in_done"), *("huge", "empty", "refusal", "wrong_model")}
+)
 """Faults that tests of their own ask for, in both suites."""
 
 

@@ -572,6 +572,35 @@ def test_a_failure_is_not_tried_again_by_the_sdk(client: Anthropic, stack: Stack
     assert len(found) == 1
 
 
+def test_tokens_are_counted_by_the_target_and_for_free(client: Anthropic, stack: Stack) -> None:
+    raw = client.messages.with_raw_response.count_tokens(
+        model="chat", messages=HELLO, system="Be brief."
+    )
+    answer = client.messages.create(
+        model="chat", messages=HELLO, system="Be brief.", max_tokens=400
+    )
+
+    counted = raw.parse()
+    record = stack.record(str(raw.request_id))
+    assert counted.input_tokens == answer.usage.input_tokens
+    assert "x-trimtab-estimated" not in raw.headers
+    assert raw.headers["x-trimtab-cost-usd"] == "0"
+    assert (record["operation"], record["wire"]) == ("count_tokens", "anthropic.count_tokens")
+    assert (record["status"], record["cost_nano"]) == ("ok", 0)
+    assert record["target"] == "sim/large"
+    assert [line["cost_nano"] for line in stack.ledger(record["request_id"])] == [0]
+
+
+def test_tokens_that_no_target_can_count_are_estimated(client: Anthropic, stack: Stack) -> None:
+    raw = client.messages.with_raw_response.count_tokens(model="openai-only", messages=HELLO)
+
+    record = stack.record(str(raw.request_id))
+    assert raw.parse().input_tokens > 0
+    assert raw.headers["x-trimtab-estimated"] == "true"
+    assert (record["status"], record["attempt_count"], record["cost_nano"]) == ("ok", 0, 0)
+    assert stack.ledger(record["request_id"]) == []
+
+
 def test_our_own_limits_say_when_to_come_back(stack: Stack) -> None:
     with Anthropic(base_url=stack.url, api_key=stack.key("limited-too"), max_retries=0) as client:
         for _ in range(2):

@@ -21,6 +21,8 @@ from trimtab.domain.keys import new_key
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
+INPUT_ROUTES = ("/v1/responses", "/v1/embeddings", "/v1/moderations")
+COUNT = "/v1/messages/count_tokens"
 HUGE = 50_000_000
 LARGEST = 32 << 20
 SLACK = 8 << 20
@@ -99,6 +101,104 @@ def test_a_body_that_cannot_be_read_is_explained(
     if path == OPENAI:
         assert answer.json["error"]["param"] == param
     _check_denied(stack, answer, "invalid_request")
+
+
+INPUTS = [
+    pytest.param({"input": None}, "input", id="no input"),
+    pytest.param({"input": ""}, "input", id="an empty text"),
+    pytest.param({"input": []}, "input", id="an empty list"),
+    pytest.param({"input": {"text": "hi"}}, "input", id="input is an object"),
+    pytest.param({"input": 7}, "input", id="input is a number"),
+    pytest.param({"model": 1}, "model", id="model is a number"),
+    pytest.param({"model": ""}, "model", id="model is empty"),
+    pytest.param({"stream": "yes"}, "stream", id="stream is text"),
+    pytest.param({"user": 7}, "user", id="user is a number"),
+    pytest.param({"user": "u" * 600}, "user", id="user is long"),
+    pytest.param({"trimtab": {"fature": "x"}}, "trimtab", id="typo in our member"),
+]
+
+
+@pytest.mark.parametrize("path", INPUT_ROUTES)
+@pytest.mark.parametrize(("members", "param"), INPUTS)
+def test_an_input_that_cannot_be_read_is_explained(
+    stack: Stack, clumsy: str, path: str, members: dict[str, Any], param: str
+) -> None:
+    body = json.dumps({"model": "chat", "input": "hi", **members}).encode()
+
+    answer = send(stack.port, request(clumsy, body, path))
+
+    _check_error(answer, OPENAI, 400, "invalid_request")
+    assert answer.json["error"]["param"] == param
+    _check_denied(stack, answer, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("members", "param"),
+    [
+        pytest.param({"previous_response_id": ""}, "previous_response_id", id="an empty id"),
+        pytest.param({"previous_response_id": 7}, "previous_response_id", id="id is a number"),
+        pytest.param({"previous_response_id": "r" * 300}, "previous_response_id", id="a long id"),
+        pytest.param({"background": "yes"}, "background", id="background is text"),
+        pytest.param({"tools": {}}, "tools", id="tools are no list"),
+        pytest.param({"tools": [7]}, "tools[0]", id="a tool is a number"),
+        pytest.param({"input": ["hi"]}, "input[0]", id="an item is text"),
+    ],
+)
+def test_a_member_of_responses_that_cannot_be_read_is_explained(
+    stack: Stack, clumsy: str, members: dict[str, Any], param: str
+) -> None:
+    body = json.dumps({"model": "chat", "input": "hi", **members}).encode()
+
+    answer = send(stack.port, request(clumsy, body, "/v1/responses"))
+
+    _check_error(answer, OPENAI, 400, "invalid_request")
+    assert answer.json["error"]["param"] == param
+    _check_denied(stack, answer, "invalid_request")
+
+
+@pytest.mark.parametrize("path", [*INPUT_ROUTES, COUNT])
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b'"hi"', b'{"model": "chat"', b"\xff"])
+def test_what_is_no_object_is_refused_on_every_route(
+    stack: Stack, clumsy: str, path: str, body: bytes
+) -> None:
+    answer = send(stack.port, request(clumsy, body, path))
+
+    _check_error(answer, ANTHROPIC if path == COUNT else OPENAI, 400, "invalid_request")
+    _check_denied(stack, answer, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        pytest.param({"messages": []}, "messages", id="no message"),
+        pytest.param({"messages": "hi"}, "messages", id="messages are text"),
+        pytest.param({"model": 1}, "model", id="model is a number"),
+        pytest.param({"metadata": {"user_id": 7}}, "metadata.user_id", id="user is a number"),
+    ],
+)
+def test_a_count_that_cannot_be_read_is_explained(
+    stack: Stack, clumsy: str, members: dict[str, Any], told: str
+) -> None:
+    answer = send(stack.port, request(clumsy, chat(**members), COUNT))
+
+    _check_error(answer, ANTHROPIC, 400, "invalid_request")
+    assert f"`{told}`" in answer.json["error"]["message"]
+    _check_denied(stack, answer, "invalid_request")
+
+
+@pytest.mark.parametrize("path", [*INPUT_ROUTES, COUNT])
+def test_new_routes_know_keys_and_models_as_the_old_ones_do(
+    stack: Stack, clumsy: str, path: str
+) -> None:
+    shape = ANTHROPIC if path == COUNT else OPENAI
+    body = chat(model="nothing", input="hi")
+
+    unknown_key = send(stack.port, request(None, body, path))
+    unknown_model = send(stack.port, request(clumsy, body, path))
+
+    _check_error(unknown_key, shape, 401, "unauthenticated")
+    _check_error(unknown_model, shape, 404, "model_not_found")
+    _check_denied(stack, unknown_model, "model_not_found")
 
 
 def test_what_is_told_about_a_typo_is_short(stack: Stack, clumsy: str) -> None:
@@ -331,14 +431,10 @@ def test_other_headers_stop_here(stack: Stack, clumsy: str, name: str) -> None:
     [
         *("GET {}", "HEAD {}", "OPTIONS {}", "PUT {}", "DELETE {}", "PATCH {}", "TRACE {}"),
         *("POST {}/", "POST /{}", "POST /v1/..{}", "POST {}%00", "POST {}%0d%0ax:1", "POST {};a"),
-        *(
-            "POST /v1/embeddings",
-            "POST /v1/responses",
-            "POST /v1/files",
-            "POST *",
-            "GET /v2/models",
-        ),
-        *("POST /v1/models", "HEAD /v1/models", "GET /v1", "GET /metrics", "GET /.env"),
+        *("POST /v1/files", "POST /v1/batches", "POST /v1/assistants", "POST /v1/audio/speech"),
+        *("POST /v1/images/generations", "GET /v1/responses", "GET /v1/responses/resp_1"),
+        *("POST /v1/responses/resp_1/cancel", "POST *", "GET /v2/models", "POST /v1/realtime"),
+        *("POST /v1/models", "HEAD /v1/models", "GET /v1", "GET /.env"),
     ],
 )
 @pytest.mark.parametrize("path", WIRES)
