@@ -18,12 +18,13 @@ import reference_words as words
 
 from trimtab.console import auth, failure
 from trimtab.console.app import CALLS, PAGES
+from trimtab.console.metrics import METRICS
 from trimtab.cost.lock import shipped_lock
 from trimtab.domain import errors as domain
 from trimtab.domain.errors import TrimtabError
 from trimtab.domain.model import Wire
 from trimtab.gateway import errors
-from trimtab.gateway.body import TrimtabMember
+from trimtab.gateway.routing import TrimtabMember
 from trimtab.local import lock as local_lock
 from trimtab.sim import faults, script
 from trimtab.sim.latency import PROFILES
@@ -237,7 +238,9 @@ def _error_row(kind: type[TrimtabError]) -> tuple[str, ...]:
     shape = errors.SHAPES[kind.code]
     error = kind("x", status=418) if kind is domain.ProviderRefused else kind("x")
     remedy = words.REMEDIES.get(kind.code)
-    openai, anthropic = (str(errors.http_status(error, wire)) for wire in Wire)
+    openai, anthropic = (
+        str(errors.http_status(error, wire)) for wire in (Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES)
+    )
     if kind is domain.ProviderRefused:
         openai = anthropic = "the provider's own 4xx,"
     code = f", code `{shape.openai_code}`" if shape.openai_code else ""
@@ -357,6 +360,14 @@ def _routes_page() -> list[str]:
         " has every right. `GET /admin/v1/openapi.json` describes the calls to anybody. Sequences are"
         " pages of 100; `next` is the `cursor` of the following one.",
         _table(["call", "right", "query", "what it does"], calls),
+        "## Metrics",
+        "`GET /metrics`, for Prometheus. From this machine no token is needed, unless `gateway.public_url` is"
+        " an HTTPS address: then a proxy may stand in front. From elsewhere, send `authorization: Bearer` and"
+        " the token that `gateway.admin_key` refers to. Counters equal the ledger, and survive restarts.",
+        _table(
+            ["metric", "kind", "what it tells"],
+            [(_code(name), it.kind, it.told) for name, it in METRICS.items()],
+        ),
         "## Console",
         _table(["page or form", "right", "what it does"], shown),
         "## Simulator",
@@ -428,7 +439,8 @@ def _models_page() -> list[str]:
     return [
         "# Models and prices",
         "## Simulator",
-        "Each model also has a dated name, `-2026-01-15`. `sim/reasoner` reasons, `sim/embed` embeds."
+        "Each model also has a dated name, `-2026-01-15`. `sim/reasoner` reasons, `sim/embed` embeds,"
+        " `sim/moderation` judges."
         " USD per million tokens, fixed in the demo's `prices.overrides`.",
         _table(["model", "most input tokens", "input", "cache read", "output"], sims),
         "## Local",

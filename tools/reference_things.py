@@ -31,7 +31,7 @@ from trimtab.domain.ids import RequestId, TraceId
 from trimtab.domain.record import Attempt, Finish, RequestRecord, StageTime, Status
 from trimtab.gateway import errors, forward, headers, reply
 from trimtab.gateway.app import Gateway
-from trimtab.gateway.body import TrimtabMember
+from trimtab.gateway.routing import TrimtabMember
 from trimtab.pipeline.reply import Facts
 from trimtab.settings import load
 from trimtab.settings.sections import sections
@@ -237,6 +237,7 @@ def response_headers() -> list[str]:
         attempts=1,
         cost_nano=1,
         usage_source="provider",
+        estimated=True,
     )
     told = [*reply.told(facts), *reply.spent(facts)]
     told += errors.retry_headers(domain.RateLimited("x", wait_s=1.0))
@@ -253,7 +254,7 @@ def gateway_routes() -> list[str]:
     stand_in = cast("Any", SimpleNamespace(identify=SimpleNamespace(snapshot=None), clock=None))
     gateway = Gateway(stand_in, bytes, None, cast("Any", None), max_body=1)
     own = [f"{method} {path}" for method, path in gateway._routes]
-    return [*own, "GET /v1/models/{id}", *forward.PREFIXES, "/"]
+    return [*own, "GET /v1/models/{id}", *forward.PREFIXES, *forward.PATHS]
 
 
 def sim_routes() -> list[str]:

@@ -50,6 +50,7 @@ FILTERS = {
     "key": "Id of the key.",
     "status": "How the request ended.",
     "error": "Error code; see [errors](errors.md).",
+    "response": "The provider's id of the answer, such as `resp_...`.",
     "origin": "Why the request ran.",
     "trace": "Trace id, 32 hex digits.",
     "latency_ms": "Took at least so many milliseconds.",
@@ -392,7 +393,7 @@ REMEDIES = {
         _OPERATOR, "Report it with the request id; the worker's log has the traceback."
     ),
     "invalid_request": Remedy(_APP, "Correct what `param` and the message name."),
-    "unsupported": Remedy(_APP, "Use a route of [routes](routes.md); nothing raises this yet."),
+    "unsupported": Remedy(_APP, "Leave out the member that `param` names; the message says what to do instead."),
     "unsupported_by_target": Remedy(_APP, "Call the model on the wire its provider speaks."),
     "body_too_large": Remedy(_APP, "Send less, or raise `gateway.max_body`."),
     "request_timeout": Remedy(_APP, "Send the body within 30 seconds."),
@@ -585,6 +586,7 @@ RESPONSE_HEADERS = {
     "x-trimtab-attempts": "Number of attempts, if there was one.",
     "x-trimtab-usage": "Where the token counts come from; not on streams, whose last comment says it.",
     "x-trimtab-cost-usd": "Exact cost in USD; absent if unknown, and not on streams, whose last comment says it.",
+    "x-trimtab-estimated": "`true` on a count of tokens that is Trimtab's guess and not the provider's count.",
     "x-trimtab-error": "The error code, on a refusal.",
     "x-should-retry": "Whether the SDKs may try again by themselves.",
     "retry-after": "Seconds to wait, where a retry makes sense.",
@@ -615,13 +617,18 @@ BODY_MEMBERS = {
 
 GATEWAY_ROUTES = {
     "POST /v1/chat/completions": "OpenAI Chat Completions, streamed or not.",
+    "POST /v1/responses": "OpenAI Responses, streamed or not; `previous_response_id` goes on where the answer was made.",
+    "POST /v1/embeddings": "OpenAI Embeddings.",
+    "POST /v1/moderations": "OpenAI Moderations; free. Without a `model` it is `omni-moderation-latest`.",
     "POST /v1/messages": "Anthropic Messages, streamed or not.",
+    "POST /v1/messages/count_tokens": "Anthropic's count of tokens; free. Estimated if the model's provider cannot count.",
     "GET /v1/models": "Models the key may call; those that only `provider/*` allows are not listed.",
     "GET /v1/models/{id}": "One model, also one that only `provider/*` allows.",
     "GET /healthz": "200 while the process lives.",
     "GET /readyz": "200 once it has a configuration and takes requests, else 503.",
     "/console": "Passed on to the keeper: the console.",
     "/admin/v1/": "Passed on to the keeper: the admin API.",
+    "/metrics": "Passed on to the keeper: [metrics](#metrics).",
     "/": "Passed on to the keeper, which leads on to the console.",
 }
 
@@ -659,13 +666,15 @@ SIM_ROUTES = {
     "POST /v1/messages": "Anthropic Messages.",
     "POST /v1/messages/count_tokens": "Counts the input tokens of a call; free.",
     "POST /v1/embeddings": "OpenAI Embeddings.",
+    "POST /v1/responses": "OpenAI Responses; keeps the latest conversations to go on from.",
+    "POST /v1/moderations": "OpenAI Moderations: flags a category if the text names it; free.",
     "GET /v1/models": "The simulator's models, in either form.",
     "GET /_sim/bill": "What the simulator billed, by account and model, and its last lines.",
     "GET /_sim/calls": "The last calls it saw, with headers and bodies.",
     "GET /_sim/prices": "Its prices, in the form of `prices.overrides`.",
     "GET /_sim/faults": "The rules in force, and the names of all faults.",
     "PUT /_sim/faults": 'Replaces all rules: `{"faults": ["cut_after:3 rate=0.02"]}`.',
-    "POST /_sim/reset": "Forgets bill, calls, cache and rules.",
+    "POST /_sim/reset": "Forgets bill, calls, caches, conversations and rules.",
 }
 
 FAULTS = {
@@ -688,6 +697,7 @@ FAULTS = {
     "usage_after_finish": "Tells usage so many seconds after the answer has ended.",
     "usage_string": "Tells usage as text instead of numbers.",
     "args_in_first_delta": "Sends a tool's arguments in the first event of the call.",
+    "args_only_in_done": "Sends a tool's arguments in the last event of the call only; of Responses.",
     "refusal": "Refuses to answer, with that finish reason.",
     "empty": "Answers with nothing.",
     "huge": "Answers with so many tokens.",

@@ -110,7 +110,13 @@ class Stores:
         for stored in self.records:
             r = stored.record
             day = f"{datetime.fromtimestamp(r.ts_us / 1e6, UTC):%Y-%m-%d}"
-            known = {"tenant_id": r.tenant_id, "day": day, "feature": r.feature}
+            known = {
+                "tenant_id": r.tenant_id,
+                "day": day,
+                "feature": r.feature,
+                "model": r.model_requested,
+                "status": r.status,
+            }
             if since_us <= r.ts_us < until_us and tenant_id in (None, r.tenant_id):
                 groups[tuple(known[name] for name in group_by)].append(r)
         return tuple(_cost_row(group, rows) for group, rows in groups.items())
@@ -335,9 +341,9 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         entropy=seeded_entropy(),
         session_key=b"k" * 32,
         parse_filter=lambda text: parse(text, clock.now_us()),
-        health=lambda: (Lag("w1", 0), Lag("w2", 18_432)),
         ailing=lambda: AILING,
         price=lambda _, target: PRICES.get(target.model),
+        health=lambda: (Lag("w1", 0), Lag("w2", 18_432, running=3)),
         admin_token_sha256=sha256(BEARER.encode()).hexdigest(),
     )
 

@@ -471,6 +471,7 @@ GROUPED: Mapping[str, list[CostRow]] = {
     "model": [row("chat", n=3, cost_nano=45), row("chat-small", n=1, cost_nano=30)],
     "provider": [row("sim", n=3, cost_nano=55), row("sim-us", n=1, cost_nano=20)],
     "key_id": [row("k1", n=3, cost_nano=60), row("k2", n=1, cost_nano=15)],
+    "status": [row("ok", n=4, cost_nano=75)],
     "day": [row("2026-04-26", n=2, cost_nano=45), row("2026-04-25", n=2, cost_nano=30)],
     "day,tenant_id": [
         row("2026-04-26", "acme", n=2, cost_nano=45),

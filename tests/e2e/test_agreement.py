@@ -46,6 +46,13 @@ QUESTIONS = (
     '[[sim: tool=lookup({"query":"tab"}), tool=lookup({"query":"rudder"})]]',
     "[[sim: tokens=200]]",
 )
+BESIDE = {
+    "/v1/responses": MODELS,
+    "/v1/embeddings": ("embed", "embed!no_usage", "embed!status:500", "chat"),
+    "/v1/moderations": ("omni-moderation-latest", "sim/moderation!status:429"),
+    "/v1/messages/count_tokens": MODELS,
+}
+"""The routes beside chat, and whom to ask there."""
 TOOL = {"type": "object", "properties": {"query": {"type": "string"}}}
 TOOLS = {
     OPENAI: [{"type": "function", "function": {"name": "lookup", "parameters": TOOL}}],
@@ -87,6 +94,7 @@ async def test_all_places_tell_the_same_of_a_thousand_requests(tmp_path: Path) -
                 _check_attempts(one)
                 _check_answer(one)
             _check_variety(told)
+            _check_bill(stack, told)
             _check_other_places(stack, told[:: len(told) // LOOKED_AT])
 
 
@@ -107,6 +115,12 @@ def _requests(keys: Sequence[str]) -> Iterator[bytes]:
                 yield request(key, b"{", path, *headers)
             case dice if dice < 0.05:
                 yield head(key, headers, line="GET /v1/models HTTP/1.1")
+            case dice if dice < 0.3:
+                path = chance.choice(list(BESIDE))
+                model, question = chance.choice(BESIDE[path]), chance.choice(QUESTIONS)
+                stream = path == "/v1/responses" and chance.random() < 0.5
+                asked = chat(model=model, input=question, stream=stream)
+                yield request(key, asked, path, *_headers(chance, number, path))
             case _:
                 yield request(key, _body(chance, path), path, *headers)
 
@@ -353,11 +367,30 @@ def _check_variety(told: Sequence[Told]) -> None:
             seen[name].add(value)
     assert {"ok", "error", "rejected", "truncated"} <= seen["status"]
     assert {"provider", "partial", "estimated", "none"} <= seen["usage_source"]
-    assert {"chat", "models"} == seen["operation"]
+    operations = {"chat", "models", "embeddings", "moderations", "count_tokens"}
+    assert operations == seen["operation"]
     assert len(seen["error_code"]) > 10
     assert len(seen["model_requested"]) >= len(set(MODELS))
     for name in ("tenant_id", "wire", "stream", "refusal", "user_hash", "conversation_id", "tags"):
         assert len(seen[name]) > 1, name
+
+
+def _check_bill(stack: Stack, told: Sequence[Told]) -> None:
+    """What the provider said it used costs what the provider bills for it."""
+    bill = {line["id"]: line["cost_nano"] for line in stack.sim("bill")["lines"]}
+    answered = [
+        one.record
+        for one in told
+        if one.record["status"] == "ok" and one.record["usage_source"] == "provider"
+    ]
+    named = [it for it in answered if it["response_id"] and "usage_zero" not in it["target"]]
+    assert {it["wire"] for it in named} > {"openai.chat", "openai.responses"}
+    for record in named:
+        assert record["cost_nano"] == bill[record["response_id"]], record["target"]
+    vectors = [it["cost_nano"] for it in answered if it["operation"] == "embeddings"]
+    billed = [cost for name, cost in bill.items() if name.startswith("embd-")]
+    assert set(vectors) <= set(billed)
+    assert sum(vectors) > 0
 
 
 def _check_other_places(stack: Stack, told: Sequence[Told]) -> None:

@@ -4,10 +4,10 @@ import json
 import os
 import signal
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import openai
 import pytest
@@ -363,10 +363,10 @@ def _alike(body: bytes) -> list[Any]:
 
 def _unnamed(value: object) -> object:
     if isinstance(value, dict):
-        members: dict[str, object] = value
+        members = cast("dict[str, object]", value)
         return {name: _unnamed(it) for name, it in members.items() if name not in NAMES_A_CALL}
     if isinstance(value, list):
-        items: Sequence[object] = value
+        items = cast("list[object]", value)
         return [_unnamed(it) for it in items]
     return value
 

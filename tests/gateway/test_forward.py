@@ -194,7 +194,8 @@ async def test_a_request_that_could_smuggle_another_is_not_passed_on(tmp_path: P
         ("/admin/v1/tenants", True),
         ("/admin", False),
         ("/v1/chat/completions", False),
-        ("/metrics", False),
+        ("/metrics", True),
+        ("/metrics/x", False),
     ],
 )
 def test_takes_what_is_the_keepers(*, path: str, taken: bool) -> None:

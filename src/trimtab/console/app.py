@@ -16,6 +16,7 @@ from trimtab.console import (
     admin_models,
     changes,
     login,
+    metrics,
     models,
     overview,
     request,
@@ -74,7 +75,7 @@ CALLS = (*admin.CALLS, *admin_models.CALLS)
 
 
 def create_app(console: Console) -> Starlette:
-    """Build the application that serves `/console` and `/admin/v1`."""
+    """Build the application that serves `/console`, `/admin/v1` and `/metrics`."""
     assets = load_assets()
     views = Views(assets)
     sessions = Sessions(console.session_key, console.accounts, console.clock)
@@ -85,6 +86,7 @@ def create_app(console: Console) -> Starlette:
             Route("/", RedirectResponse("/console")),
             *(_page(gate, page) for page in PAGES),
             *(_call(gate, call) for call in CALLS),
+            _metrics(gate, console),
             Route("/admin/v1/openapi.json", _fixed(document(CALLS))),
             Route("/console/static/{name:path}", _static(assets)),
         ],
@@ -110,6 +112,15 @@ def _call(gate: Gate, call: Call) -> Route:
         return Response(admin.encode(await call.answer(visit)), call.status, media_type=_JSON)
 
     return Route(call.path, endpoint, methods=[call.method])
+
+
+def _metrics(gate: Gate, console: Console) -> Route:
+    async def endpoint(request: Request) -> Response:
+        if not metrics.is_open(console, request):
+            await gate.call(request, Right.READ)
+        return Response(await metrics.exposition(console), media_type=metrics.MEDIA_TYPE)
+
+    return Route("/metrics", endpoint)
 
 
 def _fixed(content: bytes) -> Callable[[Request], Awaitable[Response]]:

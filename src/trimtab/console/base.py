@@ -103,10 +103,12 @@ class Lag:
 
     Attributes:
         waiting_bytes: Bytes of the worker's spool that are not stored yet.
+        running: Requests of the worker that have begun and, as far as is stored, not ended.
     """
 
     worker_id: str
     waiting_bytes: int
+    running: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ STATUS: tuple[tuple[type[TrimtabError], int], ...] = (
 )
 """HTTP status of each error; the first class that fits counts."""
 
-_API = "/admin/"
+_FOR_PROGRAMS = ("/admin/", "/metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Failure:
     async def __call__(self, request: Request, error: Exception) -> Response:
         """Answer for an error. What is not ours stays unexplained; the log has it."""
         status, code, message = _explain(error)
-        if request.url.path.startswith(_API):
+        if request.url.path.startswith(_FOR_PROGRAMS):
             body = {"error": {"code": code, "message": message}}
             return JSONResponse(body, status)
         if isinstance(error, Unauthenticated):

@@ -198,7 +198,7 @@ def _spends(costs: Sequence[CostRow], today: str) -> tuple[Spend, ...]:
 
 def _workers(acks: Sequence[Acknowledgement], lags: Sequence[Lag]) -> tuple[Worker, ...]:
     by_id = {ack.worker_id: ack for ack in acks}
-    waiting = {lag.worker_id: lag.waiting_bytes for lag in lags}
+    waiting = {lag.worker_id: lag.waiting_bytes for lag in lags if lag.waiting_bytes}
     return tuple(
         Worker(
             worker_id,

@@ -1,4 +1,4 @@
-"""Passing the console and the admin API on to the keeper, so that one port serves both."""
+"""Passing on what the keeper serves, console, admin API and metrics, so that one port is enough."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from trimtab.domain.transport import Origin, Response, Transport, TransportError
 from trimtab.gateway.reply import Receive, Send
 
 PREFIXES = ("/console", "/admin/v1/")
+PATHS = ("/", "/metrics")
 CONNECT_S = 2.0
 UPLOAD_S = 30.0
 ANSWER_S = 15.0
@@ -26,7 +27,7 @@ class Forward:
 
     def takes(self, path: str) -> bool:
         """Whether a path is the keeper's."""
-        return path == "/" or path.startswith(PREFIXES)
+        return path in PATHS or path.startswith(PREFIXES)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Forward one request; 413 if it is larger than any form, 503 if the keeper is away."""

@@ -306,7 +306,8 @@ class RollupReader(Protocol):
     ) -> tuple[CostRow, ...]:
         """Sum live cost of configured models from daily rollups, dearest group first.
 
-        `group_by` names columns of: `tenant_id`, `feature`, `model`, `provider`, `key_id`, `day`.
+        `group_by` names columns of: `tenant_id`, `feature`, `model`, `provider`, `key_id`,
+        `status`, `day`.
         Days begin at the tenant's midnight if one is named, else at midnight UTC; a day is in the
         span if its date, taken as UTC, is.
         """

@@ -7,6 +7,7 @@ one step with the position behind it, so a crash at any point repeats the batch 
 import asyncio
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,6 +165,10 @@ class Recorder:
             path.name: waiting_bytes(path, self._places.get(path.name, START))
             for path in workers(self._spool)
         }
+
+    def running(self) -> Counter[str]:
+        """Count each worker's requests that have begun and not ended."""
+        return Counter(it.worker_id for it in self._open.values())
 
     def _read(self) -> _Reading:
         reading = _Reading()

@@ -124,7 +124,7 @@ def _console(
         entropy=os.urandom,
         session_key=digest(wiring.site_key(home), b"console sessions", "sha256"),
         parse_filter=wiring.parse_filter,
-        health=lambda: [Lag(worker, n) for worker, n in recorder.waiting().items() if n],
+        health=lambda: _lags(recorder),
         ailing=lambda: read_ailing(home),
         price=_price(metering, clock),
         admin_token_sha256=_hashed(token) if token else None,
@@ -141,6 +141,12 @@ def _price(metering: Meter, clock: Clock) -> Callable[[Provider, Target], tuple[
         return usd_text(rates.input), "?" if rates.output is None else usd_text(rates.output)
 
     return price
+
+
+def _lags(recorder: Recorder) -> list[Lag]:
+    running = recorder.running()
+    waiting = recorder.waiting()
+    return [Lag(worker, waiting[worker], running[worker]) for worker in waiting]
 
 
 def _hashed(reference: str) -> str:

@@ -46,6 +46,7 @@ _GROUPS: Mapping[str, str] = {
     "model": "model",
     "provider": "provider",
     "key_id": "key_id",
+    "status": "status",
     "day": "strftime('%Y-%m-%d', bucket_us / 1000000, 'unixepoch')",
 }
 _NO_GROUP = "NULL"

@@ -1,0 +1,113 @@
+"""`GET /metrics`: what the keeper knows of all workers, for Prometheus.
+
+Counters are the sums that are committed together with the records. So they equal the ledger, to
+the nano-dollar, and neither a crash nor a restart resets them. Form:
+https://prometheus.io/docs/instrumenting/exposition_formats/.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from starlette.requests import Request
+
+from trimtab.console.base import Console, Lag
+from trimtab.store.base import Acknowledgement, CostRow
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MOST_GROUPS = 2_000
+OTHER = "__other__"
+
+_ALWAYS_US = 1 << 62
+_GROUPS = ("tenant_id", "model", "status")
+
+Labels = Mapping[str, str]
+Samples = Iterable[tuple[Labels, int]]
+
+
+class Metric(NamedTuple):
+    """One metric: its kind, and what it tells, in whole units."""
+
+    kind: str
+    told: str
+
+
+METRICS: Mapping[str, Metric] = {
+    "trimtab_requests_total": Metric("counter", "Requests that named a model, by how they ended."),
+    "trimtab_tokens_total": Metric("counter", "Tokens read, read from a cache, and written."),
+    "trimtab_cost_nano_usd_total": Metric("counter", "What requests cost, in nano-USD."),
+    "trimtab_requests_open": Metric("gauge", "Requests that have begun and not ended."),
+    "trimtab_spool_bytes": Metric("gauge", "Bytes a worker has written that are not stored yet."),
+    "trimtab_worker_up": Metric("gauge", "1 for every worker that lives; keepers count, too."),
+    "trimtab_config_seq": Metric("gauge", "Sequence number of the change a worker runs under."),
+}
+"""Every metric, in the order in which they are told."""
+
+
+def is_open(console: Console, request: Request) -> bool:
+    """Tell whether a caller needs no token: one on this machine, unless a proxy may stand there."""
+    client = request.headers.get("x-trimtab-client", "")
+    try:
+        return ip_address(client).is_loopback and not console.secure_cookies
+    except ValueError:
+        return False
+
+
+async def exposition(console: Console) -> str:
+    """Write all metrics."""
+    rows = await console.rollups.costs(since_us=0, until_us=_ALWAYS_US, group_by=_GROUPS)
+    acks = await console.acknowledgements.acknowledgements()
+    samples = {**_counters(rows), **_gauges(console.health(), acks)}
+    lines = [line for name in METRICS for line in _written(name, samples[name])]
+    return "\n".join([*lines, ""])
+
+
+def _counters(rows: Sequence[CostRow]) -> dict[str, Samples]:
+    """Count by tenant and model; behind the dearest `MOST_GROUPS` all others are one."""
+    requests: dict[tuple[str, ...], int] = {}
+    tokens: dict[tuple[str, ...], int] = {}
+    cost: dict[tuple[str, ...], int] = {}
+    for place, row in enumerate(rows):
+        tenant, model, status = row.group
+        if place >= MOST_GROUPS:
+            tenant = model = OTHER
+        _add(requests, (tenant, model, status), row.n)
+        _add(tokens, (tenant, model, "input"), row.input_tokens)
+        _add(tokens, (tenant, model, "cached"), row.cached_tokens)
+        _add(tokens, (tenant, model, "output"), row.output_tokens)
+        _add(cost, (tenant, model), row.cost_nano)
+    return {
+        "trimtab_requests_total": _labelled(requests, "tenant", "model", "status"),
+        "trimtab_tokens_total": _labelled(tokens, "tenant", "model", "type"),
+        "trimtab_cost_nano_usd_total": _labelled(cost, "tenant", "model"),
+    }
+
+
+def _gauges(lags: Sequence[Lag], acks: Sequence[Acknowledgement]) -> dict[str, Samples]:
+    return {
+        "trimtab_requests_open": [({"worker": it.worker_id}, it.running) for it in lags],
+        "trimtab_spool_bytes": [({"worker": it.worker_id}, it.waiting_bytes) for it in lags],
+        "trimtab_worker_up": [({"worker": it.worker_id}, 1) for it in acks],
+        "trimtab_config_seq": [({"worker": it.worker_id}, it.config_seq) for it in acks],
+    }
+
+
+def _add(sums: dict[tuple[str, ...], int], group: tuple[str, ...], amount: int) -> None:
+    sums[group] = sums.get(group, 0) + amount
+
+
+def _labelled(sums: Mapping[tuple[str, ...], int], *names: str) -> Samples:
+    return [(dict(zip(names, group, strict=True)), amount) for group, amount in sums.items()]
+
+
+def _written(name: str, samples: Samples) -> Iterable[str]:
+    metric = METRICS[name]
+    yield f"# HELP {name} {metric.told}"
+    yield f"# TYPE {name} {metric.kind}"
+    for labels, amount in samples:
+        told = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels.items())
+        yield f"{name}{{{told}}} {amount}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
