@@ -393,7 +393,9 @@ REMEDIES = {
         _OPERATOR, "Report it with the request id; the worker's log has the traceback."
     ),
     "invalid_request": Remedy(_APP, "Correct what `param` and the message name."),
-    "unsupported": Remedy(_APP, "Leave out the member that `param` names; the message says what to do instead."),
+    "unsupported": Remedy(
+        _APP, "Leave out the member that `param` names; the message says what to do instead."
+    ),
     "unsupported_by_target": Remedy(_APP, "Call the model on the wire its provider speaks."),
     "body_too_large": Remedy(_APP, "Send less, or raise `gateway.max_body`."),
     "request_timeout": Remedy(_APP, "Send the body within 30 seconds."),
