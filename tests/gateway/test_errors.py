@@ -4,7 +4,14 @@ import msgspec
 import pytest
 
 from trimtab.domain import errors as domain
-from trimtab.domain.errors import ModelNotFound, ProviderOverloaded, RateLimited, TrimtabError
+from trimtab.domain.errors import (
+    InvalidRequest,
+    ModelNotFound,
+    ProviderOverloaded,
+    RateLimited,
+    TrimtabError,
+    UnsupportedByTarget,
+)
 from trimtab.domain.model import Wire
 from trimtab.gateway import errors
 
@@ -32,6 +39,13 @@ def test_speaks_openai() -> None:
             "code": "model_not_found",
         }
     }
+
+
+@pytest.mark.parametrize("kind", [InvalidRequest, UnsupportedByTarget])
+def test_names_the_member_at_fault(kind: type[InvalidRequest | UnsupportedByTarget]) -> None:
+    body = errors.body(kind("no", param="messages[0].name"), Wire.OPENAI_CHAT, "r_1")
+
+    assert msgspec.json.decode(body)["error"]["param"] == "messages[0].name"
 
 
 def test_speaks_anthropic() -> None:

@@ -27,7 +27,7 @@ from trimtab.domain.model import Provider, Wire
 from trimtab.providers import anthropic_http
 from trimtab.providers import members as upstream
 from trimtab.providers.anthropic_http import Error
-from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, StreamReader
+from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, SameWire, StreamReader
 from trimtab.providers.stream import EventStream
 
 _STOPS = {
@@ -76,7 +76,7 @@ _event = msgspec.json.Decoder(_StreamEvent)
 
 
 @dataclass(frozen=True, slots=True)
-class AnthropicMessages:
+class AnthropicMessages(SameWire):
     """`providers.base.Adapter` of `POST /v1/messages`."""
 
     wire: Wire = Wire.ANTHROPIC_MESSAGES

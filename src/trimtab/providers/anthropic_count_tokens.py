@@ -14,7 +14,7 @@ from trimtab.domain.chat import End, Event
 from trimtab.domain.model import Provider, Wire
 from trimtab.providers import anthropic_http
 from trimtab.providers import members as upstream
-from trimtab.providers.base import UNREADABLE, BadBody, ProviderFault, StreamReader
+from trimtab.providers.base import UNREADABLE, BadBody, ProviderFault, SameWire, StreamReader
 from trimtab.providers.stream import NoStream
 
 
@@ -26,7 +26,7 @@ _answer = msgspec.json.Decoder(_Answer)
 
 
 @dataclass(frozen=True, slots=True)
-class AnthropicCountTokens:
+class AnthropicCountTokens(SameWire):
     """`providers.base.Adapter` of `POST /v1/messages/count_tokens`."""
 
     wire: Wire = Wire.ANTHROPIC_COUNT_TOKENS

@@ -1,6 +1,6 @@
 """What an adapter of a provider's wire does: pure functions from bytes to events and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -32,6 +32,18 @@ class ProviderFault(NamedTuple):
     context_too_long: bool = False
 
 
+class Loss(NamedTuple):
+    """A member of a request that the target's wire has no word for.
+
+    Attributes:
+        name: Its path in the caller's body, as `messages[3].content[0].citations`.
+        hint: Whether it only asks for something that changes no answer, and so may always go.
+    """
+
+    name: str
+    hint: bool
+
+
 class StreamReader(Protocol):
     """Reads one stream. State: the bytes of an event that has not ended."""
 
@@ -53,11 +65,19 @@ class BadBody(Exception):
 
 
 class Adapter(Protocol):
-    """One wire as spoken to providers."""
+    """One wire as spoken to providers, for callers of the same wire or of another."""
 
     @property
     def wire(self) -> Wire:
-        """The wire whose bytes it reads."""
+        """The provider's wire: the one whose bytes and usage it reads."""
+        ...
+
+    def losses(self, members: Mapping[str, Raw]) -> tuple[Loss, ...]:
+        """Name what `body` would leave out.
+
+        Raises:
+            InvalidRequest: the members are not a request of the caller's wire.
+        """
         ...
 
     def head(self, provider: Provider, secret: str, headers: tuple[tuple[str, str], ...]) -> bytes:
@@ -65,7 +85,11 @@ class Adapter(Protocol):
         ...
 
     def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:
-        """Build the upstream body: the caller's members, with the target's model name."""
+        """Build the upstream body: the caller's members, with the target's model name.
+
+        Raises:
+            InvalidRequest: the members are not a request of the caller's wire.
+        """
         ...
 
     def reader(self, *, hide_usage: bool) -> StreamReader:
@@ -80,6 +104,36 @@ class Adapter(Protocol):
         """
         ...
 
+    def answer(self, body: bytes, events: Sequence[Event]) -> bytes:
+        """Give a whole answer as the caller's wire tells it.
+
+        Raises:
+            BadBody: it says what the caller's wire has no form for.
+        """
+        ...
+
     def fault(self, body: bytes) -> ProviderFault:
         """Read an error answer; never fails."""
         ...
+
+    def refusal(self, body: bytes) -> bytes:
+        """Give an error answer as the caller's wire tells it."""
+        ...
+
+
+class SameWire:
+    """The part of an adapter whose caller speaks the provider's wire: all passes as it came."""
+
+    __slots__ = ()
+
+    def losses(self, members: Mapping[str, Raw]) -> tuple[Loss, ...]:  # noqa: ARG002
+        """See `Adapter.losses`."""
+        return ()
+
+    def answer(self, body: bytes, events: Sequence[Event]) -> bytes:  # noqa: ARG002
+        """See `Adapter.answer`."""
+        return body
+
+    def refusal(self, body: bytes) -> bytes:
+        """See `Adapter.refusal`."""
+        return body

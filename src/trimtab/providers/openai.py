@@ -28,7 +28,7 @@ from trimtab.domain.chat import (
 from trimtab.domain.model import Provider, Wire
 from trimtab.providers import members as upstream
 from trimtab.providers import openai_http
-from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, StreamReader
+from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, SameWire, StreamReader
 from trimtab.providers.openai_http import Error
 from trimtab.providers.stream import EventStream
 
@@ -85,7 +85,7 @@ _options = msgspec.json.Decoder(dict[str, Raw])
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIChat:
+class OpenAIChat(SameWire):
     """`providers.base.Adapter` of `POST /chat/completions`."""
 
     wire: Wire = Wire.OPENAI_CHAT

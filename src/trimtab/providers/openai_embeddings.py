@@ -14,7 +14,7 @@ from trimtab.domain.chat import End, Event, Start, UsageReport
 from trimtab.domain.model import Provider, Wire
 from trimtab.providers import members as upstream
 from trimtab.providers import openai_http
-from trimtab.providers.base import UNREADABLE, BadBody, ProviderFault, StreamReader
+from trimtab.providers.base import UNREADABLE, BadBody, ProviderFault, SameWire, StreamReader
 from trimtab.providers.stream import NoStream
 
 
@@ -28,7 +28,7 @@ _answer = msgspec.json.Decoder(_Answer)
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIEmbeddings:
+class OpenAIEmbeddings(SameWire):
     """`providers.base.Adapter` of `POST /embeddings`."""
 
     wire: Wire = Wire.OPENAI_EMBEDDINGS

@@ -29,7 +29,7 @@ from trimtab.domain.chat import (
 from trimtab.domain.model import Provider, Wire
 from trimtab.providers import members as upstream
 from trimtab.providers import openai_http
-from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, StreamReader
+from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, SameWire, StreamReader
 from trimtab.providers.openai_http import Error
 from trimtab.providers.stream import EventStream
 
@@ -94,7 +94,7 @@ _event = msgspec.json.Decoder(_StreamEvent)
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIResponses:
+class OpenAIResponses(SameWire):
     """`providers.base.Adapter` of `POST /responses`."""
 
     wire: Wire = Wire.OPENAI_RESPONSES

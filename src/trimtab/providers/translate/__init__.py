@@ -1,0 +1,1 @@
+"""Translation between wires: a request in one, its provider in another."""
