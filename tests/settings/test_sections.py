@@ -11,6 +11,7 @@ from trimtab.domain.model import (
     Share,
     Target,
     Timeouts,
+    WhenUntranslatable,
 )
 from trimtab.settings import ExporterSettings, UnknownModel
 
@@ -158,10 +159,23 @@ def test_a_freezer_may_say_why_its_model_has_no_date(load_text: Load) -> None:
     assert (model.undated_ok, model.review_by) == ("none exists", "2026-12-31")
 
 
+def test_a_model_may_let_go_of_what_cannot_be_translated(load_text: Load) -> None:
+    lenient = load_text(MODEL.format("kind: alias, to: p/m, when_untranslatable: drop"))
+    strict = load_text(MODEL.format("kind: alias, to: p/m"))
+
+    assert lenient.models["m"].when_untranslatable is WhenUntranslatable.DROP
+    assert strict.models["m"].when_untranslatable is WhenUntranslatable.REFUSE
+
+
 @pytest.mark.parametrize(
     ("members", "at", "says"),
     [
         ("kind: direct, to: p/m", ".kind", "write alias | freezer"),
+        (
+            "kind: alias, to: p/m, when_untranslatable: maybe",
+            ".when_untranslatable",
+            "write refuse | drop",
+        ),
         ("kind: alias", "", "'to' is missing"),
         ("kind: alias, to: large", ".to", "'large' is no target; write provider/model"),
         ("kind: alias, to: p/", ".to", "is no target"),

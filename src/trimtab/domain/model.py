@@ -53,6 +53,13 @@ class OnClientGone(StrEnum):
     CANCEL_FREE = "cancel_free"
 
 
+class WhenUntranslatable(StrEnum):
+    """What happens to a request that a target's wire has no words for."""
+
+    REFUSE = "refuse"
+    DROP = "drop"
+
+
 class ModelKind(StrEnum):
     """`alias` may be moved; `freezer` is pinned to a dated model; `direct` is a provider's name."""
 
@@ -151,6 +158,8 @@ class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
         shares: All targets with their weights, if there are several.
         review_by: ISO date by which a freezer must be looked at again.
         undated_ok: Why a freezer names an undated model, if it does.
+        when_untranslatable: Whether a target of another wire is asked without the members that
+            its wire has no words for.
     """
 
     name: str
@@ -162,6 +171,7 @@ class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
     fallback: Fallback = Fallback()
     review_by: str | None = None
     undated_ok: str | None = None
+    when_untranslatable: WhenUntranslatable = WhenUntranslatable.REFUSE
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -13,6 +13,7 @@ from trimtab.domain.model import (
     Share,
     Target,
     Timeouts,
+    WhenUntranslatable,
     undated,
 )
 from trimtab.settings.fields import (
@@ -130,4 +131,5 @@ _MODEL: Mapping[str, Read] = {
     "fallback": lambda node, faults: Fallback(**members(node, faults, _FALLBACK) or {}),
     "review_by": day,
     "undated_ok": text,
+    "when_untranslatable": one_of(WhenUntranslatable),
 }
