@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from trimtab.domain.chat import End, Event, Failed, Start, Stop, ToolArgs, UsageReport
 from trimtab.domain.model import Wire
 from trimtab.pipeline.transcript import Transcript
 from trimtab.providers.base import Adapter, BadBody, BadStream, StreamReader
-from trimtab.wiring.gateway import ADAPTERS
+from trimtab.testing import FrozenClock
+from trimtab.wiring.gateway import SPOKEN, adapters
 
 CORPORA = {
     path.name: path.read_bytes() for path in sorted((Path(__file__).parent / "wire").iterdir())
@@ -23,7 +25,13 @@ WIRES = {
     "anthropic": Wire.ANTHROPIC_MESSAGES,
 }
 STREAMED = list(WIRES.values())
-WHOLE = [wire for wire in ADAPTERS if wire not in STREAMED]
+WHOLE = [wire for wire in SPOKEN if wire not in STREAMED]
+ALL = {
+    f"{caller} to {provider}": adapter
+    for (caller, provider), adapter in adapters(FrozenClock()).items()
+    if caller in STREAMED
+}
+each = pytest.mark.parametrize("adapter", ALL.values(), ids=ALL)
 BAD = b"data: {oops\n\n"
 GOOD = {
     Wire.OPENAI_CHAT: b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n',
@@ -33,7 +41,7 @@ GOOD = {
 
 
 def reader(name: str, *, hide_usage: bool = False) -> StreamReader:
-    return ADAPTERS[WIRES[name.partition("_")[0]]].reader(hide_usage=hide_usage)
+    return SPOKEN[WIRES[name.partition("_")[0]]].reader(hide_usage=hide_usage)
 
 
 def read(
@@ -130,7 +138,7 @@ def test_arguments_of_interleaved_calls_stay_apart(name: str, arguments: dict[in
 
 @pytest.mark.parametrize("wire", STREAMED)
 def test_three_malformed_events_in_a_row_end_a_stream_and_two_do_not(wire: Wire) -> None:
-    judged = ADAPTERS[wire].reader(hide_usage=False)
+    judged = SPOKEN[wire].reader(hide_usage=False)
 
     passed = judged.feed(BAD + BAD + GOOD[wire] + BAD + BAD)
 
@@ -141,7 +149,7 @@ def test_three_malformed_events_in_a_row_end_a_stream_and_two_do_not(wire: Wire)
 
 @pytest.mark.parametrize("wire", STREAMED)
 def test_comments_and_empty_events_are_not_malformed(wire: Wire) -> None:
-    judged = ADAPTERS[wire].reader(hide_usage=False)
+    judged = SPOKEN[wire].reader(hide_usage=False)
     quiet = b": keepalive\n\nevent: ping\n\nid: 1\n\n\n\n"
 
     chunks = [chunk for _ in range(5) for chunk in judged.feed(quiet)]
@@ -150,17 +158,19 @@ def test_comments_and_empty_events_are_not_malformed(wire: Wire) -> None:
     assert all(chunk.events == () for chunk in chunks)
 
 
-@pytest.mark.parametrize("wire", STREAMED)
-def test_an_event_without_end_ends_the_stream(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+@each
+def test_an_event_without_end_ends_the_stream(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("trimtab.providers.sse.MAX_EVENT_BYTES", 1000)
-    judged = ADAPTERS[wire].reader(hide_usage=False)
+    judged = adapter.reader(hide_usage=False)
 
     judged.feed(b"data: " + b"x" * 900)
     with pytest.raises(BadStream):
         judged.feed(b"x" * 900)
 
 
-@pytest.mark.parametrize("wire", ADAPTERS)
+@each
 @pytest.mark.parametrize(
     "body",
     [
@@ -174,25 +184,25 @@ def test_an_event_without_end_ends_the_stream(wire: Wire, monkeypatch: pytest.Mo
         pytest.param(b"<html>Bad Gateway</html>", id="a page"),
     ],
 )
-def test_a_body_of_another_shape_is_bad(wire: Wire, body: bytes) -> None:
+def test_a_body_of_another_shape_is_bad(adapter: Adapter, body: bytes) -> None:
     with pytest.raises(BadBody):
-        ADAPTERS[wire].read_body(body)
+        adapter.read_body(body)
 
 
-@pytest.mark.parametrize("wire", ADAPTERS)
+@each
 @given(body=st.binary(max_size=200))
-def test_reading_an_error_never_fails(wire: Wire, body: bytes) -> None:
-    fault = ADAPTERS[wire].fault(body)
+def test_reading_an_error_never_fails(adapter: Adapter, body: bytes) -> None:
+    fault = adapter.fault(body)
 
     assert isinstance(fault.type, str)
     assert fault.type
 
 
-@pytest.mark.parametrize("wire", STREAMED)
+@each
 @settings(max_examples=200)
 @given(blocks=st.lists(st.binary(max_size=60), max_size=8))
-def test_no_bytes_of_a_provider_are_a_bug_of_ours(wire: Wire, blocks: list[bytes]) -> None:
-    judged = ADAPTERS[wire].reader(hide_usage=True)
+def test_no_bytes_of_a_provider_are_a_bug_of_ours(adapter: Adapter, blocks: list[bytes]) -> None:
+    judged = adapter.reader(hide_usage=True)
 
     try:
         for block in blocks:
@@ -204,11 +214,24 @@ def test_no_bytes_of_a_provider_are_a_bug_of_ours(wire: Wire, blocks: list[bytes
 @pytest.mark.parametrize("wire", WHOLE)
 def test_a_wire_without_streams_reads_none(wire: Wire) -> None:
     with pytest.raises(BadStream):
-        ADAPTERS[wire].reader(hide_usage=False).feed(b"data: {}\n\n")
+        SPOKEN[wire].reader(hide_usage=False).feed(b"data: {}\n\n")
 
 
-@pytest.mark.parametrize("wire", ADAPTERS)
+@each
+@given(body=st.binary(max_size=200))
+def test_telling_an_error_never_fails(adapter: Adapter, body: bytes) -> None:
+    assert isinstance(adapter.refusal(body), bytes)
+
+
+@pytest.mark.parametrize("wire", SPOKEN)
 def test_an_adapter_knows_its_wire(wire: Wire) -> None:
-    judged: Adapter = ADAPTERS[wire]
+    assert SPOKEN[wire].wire is wire
 
-    assert judged.wire is wire
+
+@pytest.mark.parametrize("wire", SPOKEN)
+def test_on_the_same_wire_nothing_is_lost_and_every_byte_is_told_as_it_came(wire: Wire) -> None:
+    adapter, odd = SPOKEN[wire], b'{"a": 1.50,  "error":{} }'
+
+    assert adapter.losses({"new": Raw(odd)}) == ()
+    assert adapter.answer(odd, ()) is odd
+    assert adapter.refusal(odd) is odd

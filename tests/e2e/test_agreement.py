@@ -38,7 +38,7 @@ MODELS = (
     *("chat!cut_after:3", "chat!no_done", "chat!error_after_preamble", "chat!bad_line:3"),
     *("chat!no_usage", "chat!usage_zero", "chat!usage_repeated", "chat!usage_string"),
     *("chat!empty", "chat!refusal", "chat!wrong_model", "refused", "keyless"),
-    *("nothing", "forbidden", "unpriced", "openai-only", "anthropic-only"),
+    *("nothing", "forbidden", "unpriced"),
 )
 QUESTIONS = (
     "What is a trim tab?",

@@ -526,7 +526,6 @@ def test_one_malformed_line_is_passed_on_and_three_are_not(client: Anthropic, st
         pytest.param("nothing", 404, "model_not_found", id="no such model"),
         pytest.param("forbidden", 403, "model_not_allowed", id="not for this tenant"),
         pytest.param("unpriced", 403, "price_unknown", id="without a price"),
-        pytest.param("openai-only", 400, "unsupported_by_target", id="another wire"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

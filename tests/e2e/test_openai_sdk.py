@@ -521,7 +521,6 @@ def test_one_malformed_line_is_passed_on_and_three_are_not(client: OpenAI, stack
         pytest.param("sim", 404, "model_not_found", id="a provider alone"),
         pytest.param("forbidden", 403, "model_not_allowed", id="not for this tenant"),
         pytest.param("unpriced", 403, "price_unknown", id="without a price"),
-        pytest.param("anthropic-only", 400, "unsupported_by_target", id="another wire"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -44,7 +44,7 @@ from trimtab.domain.tenant import Limits, Suspension
 from trimtab.gateway import app as module
 from trimtab.gateway.app import WIRES
 from trimtab.gateway.reply import Message
-from trimtab.wiring.gateway import ADAPTERS
+from trimtab.wiring.gateway import SPOKEN
 
 RESPONSES = "/v1/responses"
 COUNT = "/v1/messages/count_tokens"
@@ -508,7 +508,7 @@ async def test_t03_every_route_to_a_provider_goes_through_the_pipeline() -> None
             assert path not in WIRES
     assert len(asked) == len(WIRES)
     assert rig.provider.sent == []
-    assert set(WIRES.values()) == set(ENDPOINTS) == set(ADAPTERS) == set(Wire)
+    assert set(WIRES.values()) == set(ENDPOINTS) == set(SPOKEN) == set(Wire)
 
 
 class Stand:

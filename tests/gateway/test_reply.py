@@ -39,6 +39,18 @@ async def test_a_whole_answer_tells_its_cost_in_headers() -> None:
     }
 
 
+async def test_what_was_dropped_is_told_in_a_header_of_an_answer_and_of_a_stream() -> None:
+    whole, streamed = Caller([]), Caller([])
+    lost = msgspec.structs.replace(AFTER, dropped=("seed", "messages[].name"))
+
+    await reply_to(whole).whole(b"{}", lost)
+    await reply_to(streamed).begin_stream(lost)
+    await reply_to(streamed).end_stream(b"", lost)
+
+    for caller in (whole, streamed):
+        assert caller.answer.headers["x-trimtab-dropped"] == "seed, messages[].name"
+
+
 async def test_an_unknown_cost_is_not_told() -> None:
     whole, streamed = Caller([]), Caller([])
     stream = reply_to(streamed)

@@ -44,6 +44,7 @@ from trimtab.pipeline.run import Pipeline
 from trimtab.pipeline.screen import InputGuard, ScreenInput, ScreenOutput
 from trimtab.pipeline.settle import Settle
 from trimtab.pipeline.upstream import Upstreams
+from trimtab.providers.openai import OpenAIChat
 from trimtab.store.base import Need
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.frames import Kind
@@ -55,9 +56,10 @@ from trimtab.testing import (
     ScriptedProvider,
     seeded_entropy,
 )
-from trimtab.wiring.gateway import ADAPTERS
+from trimtab.wiring.gateway import adapters
 
 KEY = new_key("test", seeded_entropy())
+CHAT_ADAPTER = OpenAIChat()
 PRICES = PriceList(shipped_lock(), {"sim/*": {"input": 3, "output": 15}})
 MESSAGES = b'[{"role":"user","content":"How warm is it?"}]'
 FLOOR = -(-len(MESSAGES) // 4)
@@ -138,8 +140,7 @@ class Rig:
         fund = Fund(self.limits)
         call = Call(
             transport=self.provider,
-            adapters=ADAPTERS,
-            upstream=Upstreams(ADAPTERS, lambda _: "sk-secret", lambda _: None),
+            upstream=Upstreams(lambda _: "sk-secret", lambda _: None),
             course=Course(self.health, self.clock),
             bill=biller,
             journal=self.journal,
@@ -151,6 +152,7 @@ class Rig:
             admit=Admit(self.clock),
             recall=Recall(self.stored_answer),
             plan=Plan(
+                adapters(self.clock),
                 lambda account, target, at_us: (
                     PRICES.find(account.priced_as, target.model, at_us=at_us) is not None
                 ),

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from tests.pipeline.conftest import CHAT, SIM
+from tests.pipeline.conftest import CHAT, CHAT_ADAPTER, SIM
 
 from trimtab.domain.chat import End, Text, UsageReport
 from trimtab.domain.errors import (
@@ -34,7 +34,9 @@ def attempt(
     sent: bool = True,
     text: str = "",
 ) -> Try:
-    made = Try(n=1, route=Route(CHAT.to, SIM), started_s=0, sent_hash="", input_floor=50)
+    made = Try(
+        n=1, route=Route(CHAT.to, SIM, CHAT_ADAPTER), started_s=0, sent_hash="", input_floor=50
+    )
     made.dispatched, made.error = sent, error
     made.first_token_s = 1.0 if answered else None
     made.transcript.absorb(Text((0, 0), text))
@@ -103,7 +105,7 @@ def test_own_hardware_costs_nothing_when_we_cancel() -> None:
     made = attempt(answered=True, text="x")
     made.cancelled = True
     own = msgspec.structs.replace(SIM, on_client_gone=OnClientGone.CANCEL_FREE)
-    free = replace(made, route=Route(CHAT.to, own))
+    free = replace(made, route=Route(CHAT.to, own, CHAT_ADAPTER))
 
     assert usage_of(made, None).source is UsageSource.ESTIMATED
     assert usage_of(free, None).source is UsageSource.NONE

@@ -27,8 +27,13 @@ from tests.pipeline.conftest import (
     streamed,
 )
 
-from trimtab.domain.errors import ProviderBadOutput, ProviderRefused, ProviderTimeout
-from trimtab.domain.model import Fallback, Model, Retry, Wire
+from trimtab.domain.errors import (
+    ProviderBadOutput,
+    ProviderRefused,
+    ProviderTimeout,
+    UnsupportedByTarget,
+)
+from trimtab.domain.model import Fallback, Model, ProviderWire, Retry, Wire
 from trimtab.domain.transport import (
     AddressRefused,
     BadResponse,
@@ -421,3 +426,96 @@ async def test_a_stream_that_is_cut_counts_against_its_target() -> None:
 
     (route,) = rig.pipeline.plan(rig.pipeline.admit(rig.pipeline.identify(rig.request()))).routes
     assert not rig.health.enter(route)
+
+
+CLAUDE = msgspec.structs.replace(SIM, wire=ProviderWire.ANTHROPIC)
+
+
+async def test_a_stream_of_another_wire_is_told_in_the_callers() -> None:
+    rig = Rig(streamed(BEGAN, PING, SAID, TOLD, OVER), provider=CLAUDE)
+
+    reply = await rig.ask(rig.request({"service_tier": "auto"}))
+
+    _, head, body = rig.provider.sent[0]
+    assert head.startswith(b"POST /v1/messages HTTP/1.1\r\n")
+    assert b'"max_tokens"' in body
+    assert b'"content":"21 degrees"' in reply.data
+    assert reply.data.endswith(b'"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
+    assert (rig.record.input_tokens, rig.record.output_tokens) == (12, 3)
+    assert rig.record.wire == Wire.OPENAI_CHAT
+    assert reply.facts is not None
+    assert reply.facts.dropped == rig.finish.detail.dropped == ("service_tier",)
+
+
+async def test_an_answer_of_another_wire_is_told_in_the_callers() -> None:
+    rig = Rig(json_answer(), provider=msgspec.structs.replace(SIM, wire=ProviderWire.OPENAI))
+
+    reply = await rig.ask(rig.request(wire=Wire.ANTHROPIC_MESSAGES, stream=False))
+
+    told = msgspec.json.decode(reply.data)
+    assert told["content"] == [{"type": "text", "text": "21 degrees"}]
+    assert told["usage"] == {"input_tokens": 12, "output_tokens": 3}
+    assert (rig.record.input_tokens, rig.record.output_tokens) == (12, 3)
+
+
+async def test_an_answer_that_the_callers_wire_cannot_tell_fails_and_is_charged() -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{"}}
+    body = {
+        "id": "c",
+        "choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}],
+        "usage": {"prompt_tokens": 12, "completion_tokens": 3},
+    }
+    provider = msgspec.structs.replace(SIM, wire=ProviderWire.OPENAI)
+    rig = Rig(json_answer(msgspec.json.encode(body)), provider=provider)
+
+    reply = await rig.ask(rig.request(wire=Wire.ANTHROPIC_MESSAGES, stream=False))
+
+    assert isinstance(reply.error, ProviderBadOutput)
+    assert (rig.record.input_tokens, rig.record.output_tokens) == (12, 3)
+
+
+async def test_a_refusal_of_another_wire_is_told_in_the_callers() -> None:
+    said = b'{"type":"error","error":{"type":"not_found_error","message":"no such model"}}'
+    rig = Rig(json_answer(said, 404), provider=CLAUDE)
+
+    reply = await rig.ask()
+
+    assert isinstance(reply.error, ProviderRefused)
+    assert reply.error.body == (
+        b'{"error":{"message":"no such model","type":"invalid_request_error","param":null,'
+        b'"code":"not_found_error"}}'
+    )
+
+
+async def test_what_cannot_be_translated_is_refused_before_anything_is_held() -> None:
+    rig = Rig(provider=CLAUDE, grant=LIMITED)
+
+    reply = await rig.ask(rig.request({"seed": 7}))
+
+    assert isinstance(reply.error, UnsupportedByTarget)
+    assert rig.begins == []
+    assert rig.record.error_code == "unsupported_by_target"
+    assert await rig.free() == (1,)
+
+
+async def test_a_target_of_another_wire_is_fallen_back_to_and_told_in_the_callers() -> None:
+    other = msgspec.structs.replace(CLAUDE, name="other")
+    model = msgspec.structs.replace(
+        CHAT, retry=Retry(per_target=1), fallback=Fallback(when_error=("other/large",))
+    )
+    failing = json_answer(b"{}", 500)
+    rig = Rig(
+        failing,
+        streamed(BEGAN, SAID, TOLD, OVER),
+        model=model,
+        others=(other,),
+        reject_unpriced=False,
+    )
+
+    reply = await rig.ask(rig.request({"service_tier": "auto"}))
+
+    first, second = (head for _, head, _ in rig.provider.sent)
+    assert first.startswith(b"POST /v1/chat/completions ")
+    assert second.startswith(b"POST /v1/messages ")
+    assert reply.data.endswith(b"data: [DONE]\n\n")
+    assert rig.finish.detail.dropped == ("service_tier",)

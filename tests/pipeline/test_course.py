@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.pipeline.conftest import CHAT, GRANT, SIM, Rig
+from tests.pipeline.conftest import CHAT, CHAT_ADAPTER, GRANT, SIM, Rig
 
 from trimtab.domain.errors import (
     ModelRefused,
@@ -39,7 +39,7 @@ FAILURES = [
 
 
 def routes(*names: str) -> tuple[Route, ...]:
-    return tuple(Route(Target("sim", name), SIM) for name in names)
+    return tuple(Route(Target("sim", name), SIM, CHAT_ADAPTER) for name in names)
 
 
 class Trip:

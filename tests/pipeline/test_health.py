@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.pipeline.conftest import CHAT, SIM
+from tests.pipeline.conftest import CHAT, CHAT_ADAPTER, SIM
 
 from trimtab.domain.errors import (
     ProviderAuth,
@@ -17,8 +17,10 @@ from trimtab.pipeline.handoff import Route
 from trimtab.pipeline.health import FIRST_OPEN_S, LONGEST_OPEN_S, Health
 from trimtab.testing import FrozenClock
 
-ROUTE = Route(CHAT.to, SIM)
-TWO_KEYS = Route(CHAT.to, msgspec.structs.replace(SIM, key="env:A", more_keys=("env:B",)))
+ROUTE = Route(CHAT.to, SIM, CHAT_ADAPTER)
+TWO_KEYS = Route(
+    CHAT.to, msgspec.structs.replace(SIM, key="env:A", more_keys=("env:B",)), CHAT_ADAPTER
+)
 BROKEN = ProviderError("500", status=500)
 
 

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.pipeline.conftest import CHAT, SIM, Rig
+from tests.pipeline.conftest import CHAT, CHAT_ADAPTER, SIM, Rig
 
 from trimtab.domain.errors import (
     ContentBlocked,
@@ -23,7 +23,9 @@ def nothing(_: Journey) -> None:
 
 
 def called(journey: Journey) -> None:
-    sent = Try(n=1, route=Route(CHAT.to, SIM), started_s=0, sent_hash="", input_floor=50)
+    sent = Try(
+        n=1, route=Route(CHAT.to, SIM, CHAT_ADAPTER), started_s=0, sent_hash="", input_floor=50
+    )
     journey.tries.append(sent)
 
 

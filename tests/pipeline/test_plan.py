@@ -4,13 +4,32 @@ import msgspec
 import pytest
 from tests.pipeline.conftest import CHAT, SIM, Rig
 
-from trimtab.domain.errors import ModelNotFound, PriceUnknown, UnsupportedByTarget
-from trimtab.domain.model import Fallback, Model, ModelKind, ProviderWire, Share, Target, Wire
+from trimtab.domain.errors import (
+    InvalidRequest,
+    ModelNotFound,
+    PriceUnknown,
+    UnsupportedByTarget,
+)
+from trimtab.domain.model import (
+    Fallback,
+    Model,
+    ModelKind,
+    ProviderWire,
+    Share,
+    Target,
+    WhenUntranslatable,
+    Wire,
+)
 from trimtab.pipeline.handoff import Planned
+from trimtab.providers.base import SameWire
+
+CLAUDE = msgspec.structs.replace(SIM, wire=ProviderWire.ANTHROPIC)
 
 
-def planned(rig: Rig, wire: Wire = Wire.OPENAI_CHAT) -> Planned:
-    identified = rig.pipeline.identify(rig.request(wire=wire))
+def planned(
+    rig: Rig, wire: Wire = Wire.OPENAI_CHAT, members: dict[str, object] | None = None
+) -> Planned:
+    identified = rig.pipeline.identify(rig.request(members, wire=wire))
     return rig.pipeline.plan(rig.pipeline.admit(identified))
 
 
@@ -29,26 +48,70 @@ def test_says_so_if_the_provider_is_gone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoken", "wire", "good"),
+    ("spoken", "wire", "sent"),
     [
-        (ProviderWire.CALLER, Wire.OPENAI_CHAT, True),
-        (ProviderWire.CALLER, Wire.ANTHROPIC_MESSAGES, True),
-        (ProviderWire.OPENAI, Wire.OPENAI_CHAT, True),
-        (ProviderWire.OPENAI, Wire.ANTHROPIC_MESSAGES, False),
-        (ProviderWire.ANTHROPIC, Wire.OPENAI_CHAT, False),
-        (ProviderWire.ANTHROPIC, Wire.ANTHROPIC_MESSAGES, True),
+        (ProviderWire.CALLER, Wire.OPENAI_CHAT, Wire.OPENAI_CHAT),
+        (ProviderWire.CALLER, Wire.ANTHROPIC_MESSAGES, Wire.ANTHROPIC_MESSAGES),
+        (ProviderWire.OPENAI, Wire.OPENAI_CHAT, Wire.OPENAI_CHAT),
+        (ProviderWire.OPENAI, Wire.ANTHROPIC_MESSAGES, Wire.OPENAI_CHAT),
+        (ProviderWire.ANTHROPIC, Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES),
+        (ProviderWire.ANTHROPIC, Wire.ANTHROPIC_MESSAGES, Wire.ANTHROPIC_MESSAGES),
     ],
 )
 def test_a_provider_is_only_spoken_to_in_its_wire(
-    *, spoken: ProviderWire, wire: Wire, good: bool
+    spoken: ProviderWire, wire: Wire, sent: Wire
 ) -> None:
     rig = Rig(provider=msgspec.structs.replace(SIM, wire=spoken))
 
-    if good:
-        assert planned(rig, wire).routes
-    else:
-        with pytest.raises(UnsupportedByTarget):
-            planned(rig, wire)
+    (route,) = planned(rig, wire).routes
+
+    assert route.adapter.wire is sent
+    assert isinstance(route.adapter, SameWire) == (wire is sent)
+    assert route.dropped == ()
+
+
+def test_a_wire_that_nobody_translates_is_refused() -> None:
+    rig = Rig()
+    plan = replace(rig.pipeline.plan, adapters={})
+
+    with pytest.raises(UnsupportedByTarget, match="does not speak"):
+        plan(rig.pipeline.admit(rig.pipeline.identify(rig.request())))
+
+
+def test_what_the_targets_wire_has_no_words_for_is_refused_by_name() -> None:
+    rig = Rig(provider=CLAUDE)
+
+    with pytest.raises(UnsupportedByTarget, match=r"`seed`.*when_untranslatable") as raised:
+        planned(rig, members={"seed": 7})
+
+    assert raised.value.param == "seed"
+
+
+def test_a_hint_is_dropped_and_told_under_either_rule() -> None:
+    (route,) = planned(Rig(provider=CLAUDE), members={"service_tier": "auto"}).routes
+
+    assert route.dropped == ("service_tier",)
+
+
+def test_each_kind_of_member_is_told_once_when_it_is_dropped() -> None:
+    lenient = msgspec.structs.replace(CHAT, when_untranslatable=WhenUntranslatable.DROP)
+    said = [{"role": "user", "content": "x", "name": f"n{place}"} for place in range(3)]
+    rig = Rig(provider=CLAUDE, model=lenient)
+    more: dict[str, object] = {f"member_{place}": place for place in range(100)}
+
+    (one,) = planned(rig, members={"messages": said, "seed": 7}).routes
+    (many,) = planned(rig, members=more).routes
+
+    assert one.dropped == ("seed", "messages[].name")
+    assert len(many.dropped) == 33
+    assert many.dropped[-1] == "..."
+
+
+def test_a_request_to_be_translated_has_to_be_readable() -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        planned(Rig(provider=CLAUDE), members={"temperature": "warm"})
+
+    assert raised.value.param == "temperature"
 
 
 def test_what_has_no_price_is_refused() -> None:
@@ -65,7 +128,7 @@ OTHER = msgspec.structs.replace(SIM, name="other")
 MUTE = msgspec.structs.replace(SIM, name="mute", wire=ProviderWire.ANTHROPIC)
 
 
-def led(model: Model) -> Planned:
+def led(model: Model, asked: dict[str, object] | None = None) -> Planned:
     rig = Rig(model=model, others=(OTHER, MUTE), reject_unpriced=False)
     small = Model(name="small", kind=ModelKind.ALIAS, to=Target("other", "tiny"))
     looped = msgspec.structs.replace(
@@ -73,7 +136,7 @@ def led(model: Model) -> Planned:
     )
     models = {**rig.snapshot.models, small.name: small, looped.name: looped}
     rig.snapshot = replace(rig.snapshot, models=models)
-    return planned(rig)
+    return planned(rig, members=asked)
 
 
 def names(plan: Planned) -> str:
@@ -110,7 +173,7 @@ def test_a_target_that_cannot_do_it_is_skipped_and_the_plan_says_so() -> None:
         CHAT, fallback=Fallback(when_error=("mute/m", "gone/m", "small"))
     )
 
-    plan = led(model)
+    plan = led(model, {"seed": 7})
 
     assert names(plan) == "sim/large other/tiny"
     assert plan.skipped == (("mute/m", "unsupported_by_target"),)
@@ -122,7 +185,7 @@ def test_the_first_reason_is_told_when_no_target_is_left() -> None:
     )
 
     with pytest.raises(UnsupportedByTarget):
-        led(model)
+        led(model, {"seed": 7})
 
 
 def test_targets_with_weights_share_the_requests_and_stand_in_for_one_another() -> None:

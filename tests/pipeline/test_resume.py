@@ -23,7 +23,8 @@ from tests.pipeline.conftest import (
     streamed,
 )
 
-from trimtab.domain.model import AfterFirstToken, Fallback, Model, Retry, Wire
+from trimtab.domain.errors import StreamTruncated
+from trimtab.domain.model import AfterFirstToken, Fallback, Model, ProviderWire, Retry, Wire
 from trimtab.domain.transport import ConnectionLost
 from trimtab.testing import RecordingReply, ScriptedAnswer
 
@@ -177,4 +178,16 @@ async def test_nobody_goes_on_for_a_caller_who_is_gone() -> None:
 
     assert made.record.status == "cancelled"
     assert Raw(made.provider.sent[0][2])
+    assert len(made.provider.sent) == 1
+
+
+async def test_a_target_of_another_wire_does_not_go_on_with_it() -> None:
+    bridged = msgspec.structs.replace(OTHER, wire=ProviderWire.ANTHROPIC)
+    made = Rig(
+        streamed(ROLE, WARM, CUT), rest(), model=GOES_ON, others=(bridged,), reject_unpriced=False
+    )
+
+    reply = await made.ask(made.request())
+
+    assert isinstance(reply.error, StreamTruncated)
     assert len(made.provider.sent) == 1

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from tests.pipeline.conftest import CHAT, SIM, Rig, good_stream
+from tests.pipeline.conftest import CHAT, CHAT_ADAPTER, SIM, Rig, good_stream
 
 from trimtab.domain.chat import Text
 from trimtab.domain.verdict import Decision, Finding
@@ -57,7 +57,7 @@ class Hears:
 
 
 async def test_an_answer_is_seen_by_the_guards_before_it_is_relayed() -> None:
-    route = Route(CHAT.to, SIM)
+    route = Route(CHAT.to, SIM, CHAT_ADAPTER)
     attempt = Try(n=1, route=route, started_s=0, sent_hash="", input_floor=50)
     attempt.transcript.absorb(Text((0, 0), "4111 1111"))
     answered = Answered(attempt, ScriptedAnswer(()))

@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from tests.pipeline.conftest import ADAPTERS, CHAT, SIM, Rig
+from tests.pipeline.conftest import CHAT, CHAT_ADAPTER, SIM, Rig
 
 from trimtab.domain.errors import ProviderAuth
 from trimtab.domain.model import Provider, Wire
@@ -8,6 +8,7 @@ from trimtab.domain.transport import Origin
 from trimtab.pipeline import upstream
 from trimtab.pipeline.handoff import Route
 from trimtab.pipeline.upstream import Upstreams
+from trimtab.wiring.gateway import SPOKEN
 
 
 def changed(**changes: object) -> Provider:
@@ -20,7 +21,7 @@ def upstreams(asked: list[str] | None = None) -> Upstreams:
             asked.append(reference)
         return "sk-1"
 
-    return Upstreams(ADAPTERS, secret, lambda host: f"http://proxy.for/{host}")
+    return Upstreams(secret, lambda host: f"http://proxy.for/{host}")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def upstreams(asked: list[str] | None = None) -> Upstreams:
     ],
 )
 def test_leads_to_where_the_account_says(provider: Provider, origin: Origin) -> None:
-    assert upstreams()(Route(CHAT.to, provider), Rig().request()).origin == origin
+    assert upstreams()(Route(CHAT.to, provider, CHAT_ADAPTER), Rig().request()).origin == origin
 
 
 def test_the_secret_is_read_once_an_account_and_again_when_it_changed() -> None:
@@ -62,9 +63,9 @@ def test_the_secret_is_read_once_an_account_and_again_when_it_changed() -> None:
     give, request = upstreams(asked), Rig().request()
     first, second = changed(key="env:A"), changed(key="env:B")
 
-    one = give(Route(CHAT.to, first), request)
-    assert give(Route(CHAT.to, first), request) is one
-    assert give(Route(CHAT.to, second), request) is not one
+    one = give(Route(CHAT.to, first, CHAT_ADAPTER), request)
+    assert give(Route(CHAT.to, first, CHAT_ADAPTER), request) is one
+    assert give(Route(CHAT.to, second, CHAT_ADAPTER), request) is not one
 
     assert asked == ["env:A", "env:B"]
 
@@ -72,7 +73,7 @@ def test_the_secret_is_read_once_an_account_and_again_when_it_changed() -> None:
 def test_an_account_without_a_key_sends_none() -> None:
     asked: list[str] = []
 
-    head = upstreams(asked)(Route(CHAT.to, SIM), Rig().request()).head
+    head = upstreams(asked)(Route(CHAT.to, SIM, CHAT_ADAPTER), Rig().request()).head
 
     assert asked == []
     assert b"authorization" not in head.lower()
@@ -86,13 +87,13 @@ def test_an_account_without_a_key_sends_none() -> None:
     ],
 )
 def test_a_key_goes_where_its_wire_wants_it(wire: Wire, header: bytes) -> None:
-    route = Route(CHAT.to, changed(key="env:A"))
+    route = Route(CHAT.to, changed(key="env:A"), SPOKEN[wire])
 
     assert header in upstreams()(route, Rig().request(wire=wire)).head
 
 
 def test_headers_of_one_caller_do_not_reach_anothers_request() -> None:
-    give, route = upstreams(), Route(CHAT.to, SIM)
+    give, route = upstreams(), Route(CHAT.to, SIM, CHAT_ADAPTER)
     beta = Rig().request(wire_headers=(("openai-beta", "x=1"),))
 
     assert b"openai-beta: x=1\r\n" in give(route, beta).head
@@ -103,7 +104,7 @@ def test_heads_are_bounded_however_many_headers_callers_invent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(upstream, "MAX_HEADS", 4)
-    give, route = upstreams(), Route(CHAT.to, SIM)
+    give, route = upstreams(), Route(CHAT.to, SIM, CHAT_ADAPTER)
 
     for number in range(20):
         request = Rig().request(wire_headers=(("openai-beta", str(number)),))
@@ -116,7 +117,7 @@ def test_a_secret_that_is_missing_is_the_providers_refusal() -> None:
     def missing(reference: str) -> str:
         raise ProviderAuth(f"secret {reference!r} is not there; set it")
 
-    give = Upstreams(ADAPTERS, missing, lambda _: None)
+    give = Upstreams(missing, lambda _: None)
 
     with pytest.raises(ProviderAuth):
-        give(Route(CHAT.to, changed(key="env:A")), Rig().request())
+        give(Route(CHAT.to, changed(key="env:A"), CHAT_ADAPTER), Rig().request())

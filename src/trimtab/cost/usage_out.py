@@ -44,18 +44,14 @@ class _Anthropic(Struct, omit_defaults=True):
 
 
 def convert_usage(provider: Wire, caller: Wire, reports: Sequence[UsageReport]) -> Raw | None:
-    """Write what a provider reported on its wire as the usage object of the caller's.
+    """Write what a provider reported on its chat wire as the usage object of the caller's.
 
     Zero stays zero, and what is unknown stays out; `None` if nothing was reported.
     """
     usage = read_reports(provider, reports)
     if usage is None:
         return None
-    match caller:
-        case Wire.OPENAI_CHAT:
-            told = _openai(usage)
-        case Wire.ANTHROPIC_MESSAGES:
-            told = _anthropic(usage)
+    told = _anthropic(usage) if caller.is_anthropic else _openai(usage)
     return Raw(msgspec.json.encode(told))
 
 

@@ -167,6 +167,8 @@ class Detail(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         skipped: Target and error code of those that could not do what was asked.
+        dropped: Kinds of members of the request that the target was asked without, because its
+            wire has no words for them.
     """
 
     stages: tuple[StageTime, ...] = ()
@@ -176,6 +178,7 @@ class Detail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     retrieved: tuple[dict[str, str | float], ...] = ()
     findings: tuple[dict[str, str | int], ...] = ()
     screening: dict[str, str | int] | None = None
+    dropped: tuple[str, ...] = ()
 
 
 class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -175,6 +175,8 @@ def told(facts: Facts) -> list[tuple[bytes, bytes]]:
     if facts.attempts:
         headers.append((b"x-trimtab-target", facts.target.encode("ascii", "replace")))
         headers.append((b"x-trimtab-attempts", b"%d" % facts.attempts))
+    if facts.dropped:
+        headers.append((b"x-trimtab-dropped", ", ".join(facts.dropped).encode("ascii", "replace")))
     return headers
 
 

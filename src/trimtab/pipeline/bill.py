@@ -48,7 +48,7 @@ class Biller:
 
     def __call__(self, journey: Journey, attempt: Try) -> Bill:
         """Bill one attempt."""
-        route, wire = attempt.route, journey.request.wire
+        route, wire = attempt.route, attempt.route.adapter.wire
         reported = self.meter.usage(wire, attempt.transcript.usage_reports)
         usage = UNBILLED if wire.is_free else usage_of(attempt, reported)
         charge = self.meter.charge(route.provider, route.target, usage, journey.request.ts_us)

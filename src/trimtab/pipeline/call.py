@@ -27,7 +27,6 @@ from trimtab.domain.errors import (
     ProviderTimeout,
     UpstreamFailed,
 )
-from trimtab.domain.model import Wire
 from trimtab.domain.transport import ConnectFailed, Response, Transport, TransportError
 from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.course import Course, Leg
@@ -73,7 +72,6 @@ class Call:
     """
 
     transport: Transport
-    adapters: Mapping[Wire, Adapter]
     upstream: Callable[[Route, Request], Upstream]
     course: Course
     bill: Biller
@@ -139,8 +137,8 @@ class Call:
         if leg.wait_s:
             await self.sleep(leg.wait_s)
         request = funded.screened.planned.admitted.request
-        adapter = self.adapters[request.wire]
         route = leg.route
+        adapter = route.adapter
         sent = request.members if members is None else members
         body = adapter.body(sent, route.target.model, stream=request.stream)
         attempt = Try(
@@ -212,7 +210,7 @@ class Call:
                 f"target '{target}' refused the request ({reason}); change the request",
                 status=status,
                 raw_reason=reason,
-                body=body if _is_object(body) else b"",
+                body=adapter.refusal(body) if _is_object(body) else b"",
                 context_too_long=fault.context_too_long,
             )
         raise kind(
@@ -226,8 +224,10 @@ class Call:
         body = await response.body()
         attempt.first_token_s = self.clock.monotonic_s()
         try:
-            for event in adapter.read_body(body):
+            events = adapter.read_body(body)
+            for event in events:
                 attempt.transcript.absorb(event)
+            answer = adapter.answer(body, events)
         except BadBody as exc:
             raise ProviderBadOutput(
                 f"target '{attempt.route.target}' sent an answer that cannot be read; try again",
@@ -237,7 +237,7 @@ class Call:
             ) from exc
         if attempt.transcript.failed is not None:
             _in_stream(attempt)
-        return Answered(attempt, response, body=body)
+        return Answered(attempt, response, body=answer)
 
     async def _first_content(
         self, request: Request, attempt: Try, adapter: Adapter, response: Response

@@ -69,12 +69,16 @@ class Course:
         return None
 
     def going_on(self, plan: Planned, tries: Sequence[Try]) -> Leg | None:
-        """Choose who goes on with a stream that was cut: once, and a target that can."""
+        """Choose who goes on with a stream that was cut: once, and a target that can.
+
+        A bridge has no words for a text to go on with.
+        """
         if len(tries) >= plan.model.retry.in_all:
             return None
         for route in plan.routes:
             tried = any(it.route.target == route.target for it in tries)
-            if not tried and route.provider.prefill and self.health.enter(route):
+            able = route.provider.prefill and route.adapter.wire is plan.admitted.request.wire
+            if not tried and able and self.health.enter(route):
                 return Leg(self.health.with_key(route))
         return None
 

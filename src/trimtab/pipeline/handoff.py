@@ -13,6 +13,7 @@ from trimtab.control.snapshot import Grant, Snapshot
 from trimtab.domain.ids import RequestId, SpanId, TraceId
 from trimtab.domain.model import Model, Provider, Target, Wire
 from trimtab.domain.verdict import Decision, Finding
+from trimtab.providers.base import Adapter
 from trimtab.store.base import Need
 
 
@@ -70,12 +71,16 @@ class Route(Struct, frozen=True):
     """A target with the account it is reached through.
 
     Attributes:
+        adapter: Who speaks to it for the caller's wire.
         key: Which of the account's credentials is used.
+        dropped: Kinds of members that are left out, because its wire has no words for them.
     """
 
     target: Target
     provider: Provider
+    adapter: Adapter
     key: int = 0
+    dropped: tuple[str, ...] = ()
 
 
 class Planned(Struct, frozen=True):

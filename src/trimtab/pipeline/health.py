@@ -7,6 +7,8 @@ Google SRE book, chapter 21, "Handling Overload".
 import logging
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ProviderAuth, ProviderRateLimited, UpstreamFailed
 from trimtab.domain.health import Ailing, BreakerState
@@ -184,7 +186,7 @@ class Health:
         cool_s, now_s = self.of(route).cool_until_s, self._clock.monotonic_s()
         turns = [(self._turn + key) % keys for key in range(keys)]
         chosen = min(turns, key=lambda key: max(0.0, cool_s[key] - now_s))
-        return Route(route.target, route.provider, chosen)
+        return replace(route, key=chosen)
 
     def ready_s(self, route: Route) -> float:
         """Tell the instant from which a route takes requests again, on the monotonic clock."""

@@ -1,6 +1,7 @@
 """Stage 2: fix the targets the request will be tried on, and never others."""
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -11,16 +12,23 @@ from trimtab.domain.errors import (
     TrimtabError,
     UnsupportedByTarget,
 )
-from trimtab.domain.model import Fallback, Model, Provider, ProviderWire, Target, Wire
+from trimtab.domain.model import (
+    Fallback,
+    Model,
+    Provider,
+    ProviderWire,
+    Target,
+    WhenUntranslatable,
+    Wire,
+)
 from trimtab.pipeline.handoff import Admitted, Planned, Route
 from trimtab.pipeline.recall import Made
+from trimtab.providers.base import Adapter, Loss
+
+MOST_DROPPED = 32
 
 _NO_FALLBACK = Fallback()
-_SPOKEN = {
-    ProviderWire.CALLER: frozenset(Wire),
-    ProviderWire.OPENAI: frozenset(wire for wire in Wire if not wire.is_anthropic),
-    ProviderWire.ANTHROPIC: frozenset(wire for wire in Wire if wire.is_anthropic),
-}
+_PLACE = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +36,12 @@ class Plan:
     """Resolve the model's name to routes.
 
     Attributes:
+        adapters: Who speaks for callers of a wire to providers of a wire.
         priced: Whether a target has a price at an instant.
         reject_unpriced: Whether a model without a price may not be called.
     """
 
+    adapters: Mapping[tuple[Wire, ProviderWire], Adapter]
     priced: Callable[[Provider, Target, int], bool]
     reject_unpriced: bool
 
@@ -42,8 +52,9 @@ class Plan:
 
         Raises:
             ModelNotFound: the model leads to a provider that is gone.
-            UnsupportedByTarget: the provider does not speak the caller's wire, or does not have
-                the earlier answer.
+            UnsupportedByTarget: the provider cannot be asked what the caller asks, or does not
+                have the earlier answer.
+            InvalidRequest: the request has to be translated and cannot be read.
             PriceUnknown: nobody can say what the target costs, and that is not allowed.
         """
         model = admitted.model
@@ -100,7 +111,8 @@ class Plan:
                 f"model {model.name!r} leads to provider {target.provider!r}, which is not"
                 " configured; run `trimtab check`"
             )
-        if request.wire not in _SPOKEN[provider.wire]:
+        adapter = self.adapters.get((request.wire, provider.wire))
+        if adapter is None:
             raise UnsupportedByTarget(
                 f"provider {provider.name!r} does not speak {request.wire.value};"
                 f" call {model.name!r} on the {provider.wire.value} wire"
@@ -111,7 +123,8 @@ class Plan:
                 f"target '{target}' has no price; add it under `prices.overrides`, or set"
                 " `prices.unknown_model: meter_unknown`"
             )
-        return Route(target, provider)
+        dropped = _dropped(adapter.losses(request.members), model, target)
+        return Route(target, provider, adapter, dropped=dropped)
 
 
 def _pinned(model: Model, made: Made) -> Target:
@@ -141,6 +154,19 @@ class _Skipped:
     def add(self, target: Target, error: TrimtabError) -> None:
         self.errors.append(error)
         self.told.append((str(target), error.code))
+
+
+def _dropped(losses: Sequence[Loss], model: Model, target: Target) -> tuple[str, ...]:
+    """Name what the target is asked without: each kind of member once, wherever it is."""
+    for loss in losses:
+        if not loss.hint and model.when_untranslatable is WhenUntranslatable.REFUSE:
+            raise UnsupportedByTarget(
+                f"target '{target}' has no equal of `{loss.name}`; leave it out, or set"
+                f" `when_untranslatable: drop` on model {model.name!r}",
+                param=loss.name,
+            )
+    kinds = tuple(dict.fromkeys(_PLACE.sub("[]", loss.name) for loss in losses))
+    return kinds if len(kinds) <= MOST_DROPPED else (*kinds[:MOST_DROPPED], "...")
 
 
 def _targets(snapshot: Snapshot, names: Iterable[str]) -> Iterator[Target]:

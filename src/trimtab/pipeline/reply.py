@@ -23,6 +23,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     config_seq: int = 0
     target: str = ""
     attempts: int = 0
+    dropped: tuple[str, ...] = ()
     cost_nano: int | None = None
     usage_source: str = "none"
     response_id: str | None = None
@@ -38,6 +39,7 @@ def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
         config_seq=identified.snapshot.config_seq if identified else 0,
         target=str(journey.tries[-1].route.target) if journey.tries else "",
         attempts=len(journey.tries),
+        dropped=journey.tries[-1].route.dropped if journey.tries else (),
         cost_nano=record.cost_nano if record else None,
         usage_source=record.usage_source if record else "none",
         response_id=record.response_id if record else None,

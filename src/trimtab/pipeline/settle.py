@@ -127,7 +127,11 @@ class Settle:
         return Finish(
             record=record_of(journey, identified, bills, ending),
             day_local=ending.day_local,
-            detail=Detail(stages=tuple(journey.stages), skipped=_skipped(journey)),
+            detail=Detail(
+                stages=tuple(journey.stages),
+                skipped=_skipped(journey),
+                dropped=bills[-1].attempt.route.dropped if bills else (),
+            ),
             attempts=attempts,
             lines=lines,
             content=captured.blobs if captured else (),

@@ -1,12 +1,11 @@
 """Where an attempt goes: the origin and the request head, rendered once per account."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from trimtab.domain.model import Provider, Wire
 from trimtab.domain.transport import Origin
 from trimtab.pipeline.handoff import Request, Route
-from trimtab.providers.base import Adapter
 
 MAX_HEADS = 1024
 
@@ -32,18 +31,15 @@ class Upstreams:
 
     def __init__(
         self,
-        adapters: Mapping[Wire, Adapter],
         secret: Callable[[str], str],
         proxy: Callable[[str], str | None],
     ) -> None:
         """Begin with nothing rendered.
 
         Args:
-            adapters: Who renders, by wire.
             secret: Reads a credential by its reference; raises `ProviderAuth`.
             proxy: Gives the proxy for a host that is reached by HTTPS.
         """
-        self._adapters = adapters
         self._secret = secret
         self._proxy = proxy
         self._rendered: dict[tuple[str, int, Wire, Headers], Upstream] = {}
@@ -72,5 +68,5 @@ class Upstreams:
         )
         reference = provider.keys[route.key]
         secret = "" if reference == "none" else self._secret(reference)
-        adapter = self._adapters[request.wire]
-        return Upstream(provider, origin, adapter.head(provider, secret, request.wire_headers))
+        head = route.adapter.head(provider, secret, request.wire_headers)
+        return Upstream(provider, origin, head)

@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo
 from trimtab import wiring
 from trimtab.control.propagate import Follower
 from trimtab.cost.meter import Meter
+from trimtab.cost.usage_out import convert_usage
 from trimtab.domain.clock import Clock
-from trimtab.domain.model import Provider, Target, Wire
+from trimtab.domain.model import Provider, ProviderWire, Target, Wire
 from trimtab.domain.record import RequestRecord
 from trimtab.domain.transport import Origin, Transport
 from trimtab.gateway.app import Gateway
@@ -48,6 +49,7 @@ from trimtab.providers.openai import OpenAIChat
 from trimtab.providers.openai_embeddings import OpenAIEmbeddings
 from trimtab.providers.openai_moderations import OpenAIModerations
 from trimtab.providers.openai_responses import OpenAIResponses
+from trimtab.providers.translate.bridge import Bridge
 from trimtab.settings import Settings, UnknownModel
 from trimtab.store.base import RecordFilter
 from trimtab.store.memory_limits import MemoryLimits
@@ -62,7 +64,7 @@ COLLECT_AFTER = (10_000, 25, 25)
 TELL_S = 1.0
 QUARTER_US = 15 * 60 * 1_000_000
 
-ADAPTERS: dict[Wire, Adapter] = {
+SPOKEN: dict[Wire, Adapter] = {
     Wire.OPENAI_CHAT: OpenAIChat(),
     Wire.OPENAI_RESPONSES: OpenAIResponses(),
     Wire.OPENAI_EMBEDDINGS: OpenAIEmbeddings(),
@@ -70,7 +72,24 @@ ADAPTERS: dict[Wire, Adapter] = {
     Wire.ANTHROPIC_MESSAGES: AnthropicMessages(),
     Wire.ANTHROPIC_COUNT_TOKENS: AnthropicCountTokens(),
 }
-"""One line a wire."""
+"""One line a wire that providers are spoken to in."""
+
+TRANSLATED = (
+    (Wire.OPENAI_CHAT, ProviderWire.ANTHROPIC, Wire.ANTHROPIC_MESSAGES),
+    (Wire.ANTHROPIC_MESSAGES, ProviderWire.OPENAI, Wire.OPENAI_CHAT),
+)
+"""Callers of a wire whom a provider of the other kind can serve, and in which wire it is asked."""
+
+
+def adapters(clock: Clock) -> dict[tuple[Wire, ProviderWire], Adapter]:
+    """Give who speaks for callers of a wire to providers of a kind: a bridge where they differ."""
+    table: dict[tuple[Wire, ProviderWire], Adapter] = {}
+    for caller, own in SPOKEN.items():
+        kind = ProviderWire.ANTHROPIC if caller.is_anthropic else ProviderWire.OPENAI
+        table[caller, kind] = table[caller, ProviderWire.CALLER] = own
+    for caller, kind, asked in TRANSLATED:
+        table[caller, kind] = Bridge(caller, SPOKEN[asked], convert_usage, clock)
+    return table
 
 
 def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None:
@@ -119,8 +138,7 @@ def _pipeline(
     fund = Fund(MemoryLimits(clock))
     call = Call(
         transport=transport,
-        adapters=ADAPTERS,
-        upstream=Upstreams(ADAPTERS, secret, https_proxy()),
+        upstream=Upstreams(secret, https_proxy()),
         course=Course(health, clock),
         bill=biller,
         journal=journal,
@@ -132,6 +150,7 @@ def _pipeline(
         admit=Admit(clock),
         recall=Recall(_stored(home)),
         plan=Plan(
+            adapters(clock),
             _priced(metering),
             reject_unpriced=settings.prices.unknown_model is UnknownModel.REJECT,
         ),
