@@ -235,6 +235,7 @@ def response_headers() -> list[str]:
         config_seq=1,
         target="t",
         attempts=1,
+        dropped=("seed",),
         cost_nano=1,
         usage_source="provider",
         estimated=True,

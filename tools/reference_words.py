@@ -242,6 +242,12 @@ SETTINGS = {
         "For freezers: the reason why the target has no date in its name.",
         unsaid=_NONE,
     ),
+    "models.NAME.when_untranslatable": Setting(
+        "`refuse` or `drop`",
+        "drop",
+        "What happens to a request for a provider of the other wire that has no words for some member: 400 `unsupported_by_target`, or an answer without it, named in `x-trimtab-dropped`.",
+        "refuse",
+    ),
     "tiers.NAME.models": Setting(
         _MODELS,
         "[chat, sim/*]",
@@ -396,7 +402,10 @@ REMEDIES = {
     "unsupported": Remedy(
         _APP, "Leave out the member that `param` names; the message says what to do instead."
     ),
-    "unsupported_by_target": Remedy(_APP, "Call the model on the wire its provider speaks."),
+    "unsupported_by_target": Remedy(
+        _APP,
+        "Leave the named member out, or have the operator set `when_untranslatable: drop` on the model.",
+    ),
     "body_too_large": Remedy(_APP, "Send less, or raise `gateway.max_body`."),
     "request_timeout": Remedy(_APP, "Send the body within 30 seconds."),
     "unauthenticated": Remedy(
@@ -586,6 +595,7 @@ RESPONSE_HEADERS = {
     "x-trimtab-config": "Number of the change the request ran under; 0 if it was refused before that was known.",
     "x-trimtab-target": "Target of the last attempt.",
     "x-trimtab-attempts": "Number of attempts, if there was one.",
+    "x-trimtab-dropped": "Members of the request that were left out because the provider's wire has no words for them, if any were.",
     "x-trimtab-usage": "Where the token counts come from; not on streams, whose last comment says it.",
     "x-trimtab-cost-usd": "Exact cost in USD; absent if unknown, and not on streams, whose last comment says it.",
     "x-trimtab-estimated": "`true` on a count of tokens that is Trimtab's guess and not the provider's count.",

@@ -29,7 +29,8 @@ from trimtab.providers.translate.neutral import (
 from trimtab.providers.translate.reading import Losses
 
 MAX_TOKENS = 8192
-"""What is asked for if the caller set no limit, for this wire must have one; see decision 00XX."""
+"""What is asked for if the caller set no limit: this wire must have one, and every model of
+Anthropic's takes this much, while nobody here knows how much more it would take."""
 
 HOTTEST = 1.0
 
