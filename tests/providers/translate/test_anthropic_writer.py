@@ -88,6 +88,18 @@ def test_calls_and_their_results_stay_pairs_and_results_come_first() -> None:
     ]
 
 
+def test_a_result_comes_first_even_if_something_was_said_before_it() -> None:
+    body = asked(
+        messages=[
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+            {"role": "user", "content": "Wait."},
+            {"role": "tool", "tool_call_id": "call_1", "content": "one"},
+        ]
+    )
+
+    assert [block["type"] for block in body["messages"][1]["content"]] == ["tool_result", "text"]
+
+
 def test_ids_that_the_wire_does_not_allow_are_hashed_and_the_others_stay() -> None:
     assert call_id("toolu_01-a") == "toolu_01-a"
     assert call_id("functions.f:0") == call_id("functions.f:0") != call_id("functions.f:1")

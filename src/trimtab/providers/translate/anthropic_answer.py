@@ -104,7 +104,6 @@ class MessageWriter:
     """
 
     __slots__ = (
-        "_begun",
         "_blocks",
         "_calls",
         "_index",
@@ -116,7 +115,6 @@ class MessageWriter:
 
     def __init__(self, telling: Telling) -> None:
         self._telling = telling
-        self._begun = False
         self._blocks: list[_Block] = []
         self._calls: dict[Channel, _Block] = {}
         self._index = 0
@@ -130,12 +128,10 @@ class MessageWriter:
         if write is None:
             return b""
         self._kinds.add(type(event))
-        preamble = b"" if self._begun or isinstance(event, Start) else self.start(_UNKNOWN)
-        return preamble + write(self, event)
+        return write(self, event)
 
     def start(self, event: Start) -> bytes:
         """A message begins; what it read is told at its end, for the other wire tells it last."""
-        self._begun = True
         message: dict[str, Any] = {
             **_message(event),
             "content": [],
@@ -221,7 +217,6 @@ class MessageWriter:
         return ended
 
 
-_UNKNOWN = Start(None, None)
 _WRITE: Mapping[type[Event], Callable[[MessageWriter, Any], bytes]] = {
     Start: MessageWriter.start,
     Text: MessageWriter.say,

@@ -128,9 +128,7 @@ class CompletionWriter:
         return self._delta({"refusal": event.text})
 
     def begin_tool(self, event: ToolStart) -> bytes:
-        """A call begins; some providers name it again with every piece."""
-        if event.channel in self._places:
-            return b""
+        """A call begins."""
         place = self._places[event.channel] = len(self._places)
         self._silent.add(place)
         return self._delta({"tool_calls": [{"index": place, **_call(event, "")}]})

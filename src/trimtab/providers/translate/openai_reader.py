@@ -180,7 +180,7 @@ def read_request(members: Mapping[str, Raw], losses: Losses) -> Ask:
         ),
         tool_choice=_tool_choice(said.tool_choice, losses),
         parallel=said.parallel_tool_calls,
-        max_tokens=said.max_completion_tokens or said.max_tokens,
+        max_tokens=_limit(said),
         stops=(said.stop,) if isinstance(said.stop, str) else tuple(said.stop),
         temperature=said.temperature,
         top_p=said.top_p,
@@ -188,6 +188,12 @@ def read_request(members: Mapping[str, Raw], losses: Losses) -> Ask:
         effort=effort,
         end_user=said.safety_identifier or said.user,
     )
+
+
+def _limit(said: _Body) -> int | None:
+    """Read the most tokens; the older member only counts without the newer one."""
+    newer = said.max_completion_tokens
+    return said.max_tokens if newer is None else newer
 
 
 def _turns(raw: Raw, at: str, losses: Losses) -> tuple[Turn, ...]:
