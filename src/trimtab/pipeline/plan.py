@@ -158,6 +158,8 @@ class _Skipped:
 
 def _dropped(losses: Sequence[Loss], model: Model, target: Target) -> tuple[str, ...]:
     """Name what the target is asked without: each kind of member once, wherever it is."""
+    if not losses:
+        return ()
     for loss in losses:
         if not loss.hint and model.when_untranslatable is WhenUntranslatable.REFUSE:
             raise UnsupportedByTarget(

@@ -177,7 +177,7 @@ def test_what_the_model_cannot_be_shown_is_lost(part: dict[str, Any], name: str)
         ({"stop": ["x", "y"]}, {"stop_sequences": ["x", "y"]}),
         ({"temperature": 0.0, "top_p": 0.5}, {"temperature": 0.0, "top_p": 0.5}),
         ({"user": "u"}, {"metadata": {"user_id": "u"}}),
-        ({"user": "u", "safety_identifier": "s"}, {"metadata": {"user_id": "s"}}),
+        ({"safety_identifier": "s"}, {"metadata": {"user_id": "s"}}),
         ({"reasoning_effort": "high"}, {"output_config": {"effort": "high"}}),
         ({"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}),
         (
@@ -273,6 +273,13 @@ LOST: list[tuple[dict[str, Any], str]] = [
 def test_what_has_no_equal_is_lost_by_name(said: dict[str, Any], name: str) -> None:
     assert lost(TO_ANTHROPIC, **said) == (Loss(name, hint=False),)
     assert "something_new" not in asked(**said)
+
+
+def test_of_two_names_of_the_user_the_newer_is_carried_over_and_the_other_told() -> None:
+    said = {"user": "u", "safety_identifier": "s"}
+
+    assert asked(**said)["metadata"] == {"user_id": "s"}
+    assert lost(TO_ANTHROPIC, **said) == (Loss("user", hint=True),)
 
 
 def test_a_stream_says_so() -> None:

@@ -96,17 +96,15 @@ def test_a_whole_answer_that_says_nothing_is_an_empty_text() -> None:
 
 
 def test_a_call_that_had_no_arguments_has_an_empty_object_of_them_before_the_finish() -> None:
-    block = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
-    stream = b"".join(
-        b"data: " + msgspec.json.encode(event) + b"\n\n"
-        for event in (
-            {"type": "message_start", "message": {"id": "m", "model": "c"}},
-            {"type": "content_block_start", "index": 0, "content_block": block},
-            {"type": "content_block_stop", "index": 0},
-            {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
-            {"type": "message_stop"},
-        )
-    )
+    block: dict[str, object] = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    events: list[dict[str, object]] = [
+        {"type": "message_start", "message": {"id": "m", "model": "c"}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
+        {"type": "message_stop"},
+    ]
+    stream = b"".join(b"data: " + msgspec.json.encode(event) + b"\n\n" for event in events)
 
     _, begun, arguments, finish = [
         chunk["choices"][0] for chunk in datas(told(fed(TO_ANTHROPIC, [stream])))

@@ -186,7 +186,7 @@ def read_request(members: Mapping[str, Raw], losses: Losses) -> Ask:
         top_p=said.top_p,
         schema=_schema(said.response_format, losses),
         effort=effort,
-        end_user=said.safety_identifier or said.user,
+        end_user=_end_user(said, losses),
     )
 
 
@@ -194,6 +194,13 @@ def _limit(said: _Body) -> int | None:
     """Read the most tokens; the older member only counts without the newer one."""
     newer = said.max_completion_tokens
     return said.max_tokens if newer is None else newer
+
+
+def _end_user(said: _Body, losses: Losses) -> str | None:
+    """Read the user's name; the older member only counts without the newer one."""
+    if said.safety_identifier is not None and said.user is not None:
+        losses.hint("user")
+    return said.user if said.safety_identifier is None else said.safety_identifier
 
 
 def _turns(raw: Raw, at: str, losses: Losses) -> tuple[Turn, ...]:

@@ -6,7 +6,7 @@ silence: it is a hint that may go, it asks for nothing, or it is lost and told b
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar, get_args
 
 import msgspec
@@ -134,25 +134,30 @@ def _decoded(decode: Callable[[Raw], T], raw: Raw, at: str) -> T:
 
 def _known(kind: type[Struct], raw: Raw, at: str, losses: Losses) -> Raw:
     """Keep the members that `kind` knows; what is null is not there."""
-    types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    structs = _structs_of(kind)
     kept: dict[str, Raw] = {}
     for name, member in _decoded(_members.decode, raw, at).items():
         path = f"{at}.{name}" if at else name
         if bytes(member) == b"null":
             continue
-        if name not in types:
+        if name not in structs:
             _pass_over(name, member, path, losses)
             continue
         kept[name] = member
-        for inner in _structs(types[name]):
+        for inner in structs[name]:
             kept[name] = _known(inner, member, path, losses)
     return Raw(msgspec.json.encode(kept))
 
 
-def _structs(annotation: object) -> list[type[Struct]]:
-    """Name the struct that a member is, or may be."""
-    kinds = get_args(annotation) or (annotation,)
-    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct)]
+@cache
+def _structs_of(kind: type[Struct]) -> dict[str, list[type[Struct]]]:
+    """Name the members that `kind` knows, each with the struct that it is or may be."""
+    found: dict[str, list[type[Struct]]] = {}
+    for field in msgspec.structs.fields(kind):
+        types = get_args(field.type) or (field.type,)
+        structs = [each for each in types if isinstance(each, type) and issubclass(each, Struct)]
+        found[field.encode_name] = structs
+    return found
 
 
 def _pass_over(name: str, raw: Raw, path: str, losses: Losses) -> None:
