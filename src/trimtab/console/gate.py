@@ -93,7 +93,8 @@ def _check_origin(request: Request) -> None:
 def _check_csrf(request: Request, body: bytes, expected: str) -> None:
     given = request.headers.get("x-csrf-token")
     if given is None:
-        given = parse_qs(body).get(b"csrf", [b""])[-1].decode("ascii", "replace")
+        # As text: of bytes, `parse_qs` takes ASCII alone.
+        given = parse_qs(body.decode("latin-1")).get("csrf", [""])[-1]
     if not hmac.compare_digest(given.encode(), expected.encode()):
         raise Forbidden("the form's CSRF token is missing or old; reload the page and try again")
 
