@@ -7,16 +7,24 @@ import pytest
 
 from trimtab.control.changes import Control
 from trimtab.control.desired import Desired
-from trimtab.domain.change import Change, Draft, Pointer, PointerKind
+from trimtab.control.keyring import Keyring
+from trimtab.control.switches import Switches
+from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source
 from trimtab.domain.errors import TryLater
 from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
+from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import Limits, Tenant, Tier
 from trimtab.store.memory import MemoryChangeLog
 from trimtab.testing import FrozenClock, seeded_entropy
 
 ACME, HOBBY = TenantId("acme"), TenantId("hobby")
 BY: Any = {"author": "ana", "reason": "trimtab.yaml"}
+WHO: Any = {"author": "ana", "source": Source.CLI}
+WHY: Any = {**WHO, "reason": "because"}
+HOUR_US = 3_600_000_000
+OF_ACME = Scope(ScopeKind.TENANT, ACME)
+LOOP = Suspension(reason="because")
 
 
 class FragileLog(MemoryChangeLog):
@@ -65,7 +73,27 @@ def control(log: FragileLog, clock: FrozenClock) -> Control:
 
 
 @pytest.fixture
+def switches(control: Control, clock: FrozenClock) -> Switches:
+    return Switches(control, clock)
+
+
+@pytest.fixture
+def keyring(control: Control, clock: FrozenClock) -> Keyring:
+    return Keyring(control, clock, seeded_entropy(5))
+
+
+@pytest.fixture
+async def filled(control: Control, company: Desired) -> Control:
+    await control.apply_file(company, **BY)
+    return control
+
+
+@pytest.fixture
 def company() -> Desired:
+    return small_company()
+
+
+def small_company() -> Desired:
     return {
         pointer("provider/sim"): Provider(
             name="sim", wire=ProviderWire.CALLER, url="http://127.0.0.1:9000"
@@ -77,6 +105,10 @@ def company() -> Desired:
         pointer("tenant/acme"): Tenant(id=ACME, tier="free"),
         pointer("tenant/hobby"): Tenant(id=HOBBY, tier="free"),
     }
+
+
+async def suspend(control: Control, scope: Scope = OF_ACME) -> Change:
+    return await Switches(control, FrozenClock()).suspend(scope, LOOP, **WHO)
 
 
 def pointer(text: str) -> Pointer:

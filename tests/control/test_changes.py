@@ -1,126 +1,18 @@
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.control.conftest import ACME, BY, FragileLog, having, pointer
+from tests.control.conftest import BY, OF_ACME, WHY, FragileLog, having, pointer, suspend
 
 from trimtab.control.changes import Control
 from trimtab.control.desired import Desired
-from trimtab.domain.change import Change, Draft, Source, canonical
-from trimtab.domain.errors import (
-    ChangeConflict,
-    InvalidRequest,
-    NotFound,
-    SettingsInvalid,
-    TrimtabError,
-)
-from trimtab.domain.ids import KeyId, TenantId
-from trimtab.domain.keys import digest, key_id_of
+from trimtab.control.switches import Switches
+from trimtab.domain.change import Change, Draft, canonical
+from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid
 from trimtab.domain.model import Model, ModelKind, Target
 from trimtab.store.sqlite.control import SqliteControl
 from trimtab.testing import FrozenClock, seeded_entropy
-
-WHO: Any = {"author": "ana", "source": Source.CLI}
-WHY: Any = {**WHO, "reason": "because"}
-KEY: Any = {**WHY, "name": "app", "models": None, "expires_us": None}
-HOUR_US = 3_600_000_000
-
-
-@pytest.fixture
-async def filled(control: Control, company: Desired) -> Control:
-    await control.apply_file(company, **BY)
-    return control
-
-
-async def test_a_new_key_opens_what_its_tenant_may(filled: Control) -> None:
-    made = await filled.create_key(ACME, **KEY)
-
-    grant = (await filled.snapshot()).grants[made.id]
-    assert key_id_of(made.text) == made.id
-    assert (grant.tenant.id, grant.key.sha256) == (ACME, digest(made.text))
-    assert grant.allows("chat")
-
-
-async def test_the_text_of_a_key_is_in_no_change(filled: Control) -> None:
-    made = await filled.create_key(ACME, **KEY)
-
-    secret = made.text.rpartition("_")[2].encode()
-    assert all(secret not in (change.after or b"") for change in await filled.history())
-
-
-@pytest.mark.parametrize(
-    ("tenant", "wrong", "error", "says"),
-    [
-        pytest.param("acmee", {}, NotFound, "did you mean 'acme'", id="unknown tenant"),
-        pytest.param("acme", {"name": "A B"}, InvalidRequest, "no name for a key", id="name"),
-        pytest.param("acme", {"models": ("chta",)}, SettingsInvalid, "model 'chta'", id="model"),
-        pytest.param("acme", {"expires_us": 5}, InvalidRequest, "expired already", id="expired"),
-        pytest.param("acme", {"reason": "  "}, InvalidRequest, "reason is missing", id="no reason"),
-        pytest.param("acme", {"reason": "x" * 501}, InvalidRequest, "shorten it", id="novel"),
-    ],
-)
-async def test_refuses_a_key_that_could_not_work(
-    filled: Control,
-    tenant: str,
-    wrong: dict[str, Any],
-    error: type[TrimtabError],
-    says: str,
-) -> None:
-    before = await filled.history()
-
-    with pytest.raises(error, match=says):
-        await filled.create_key(TenantId(tenant), **{**KEY, **wrong})
-
-    assert await filled.history() == before
-
-
-async def test_a_key_is_revoked_once_and_for_good(filled: Control) -> None:
-    made = await filled.create_key(ACME, **KEY)
-
-    change = await filled.revoke_key(made.id, **WHY)
-
-    assert await filled.revoke_key(made.id, **WHY) == change
-    assert (await filled.snapshot()).grants[made.id].key.revoked
-
-
-async def test_an_unknown_key_is_not_revoked(filled: Control) -> None:
-    with pytest.raises(NotFound, match="there is no key 'nobody'"):
-        await filled.revoke_key(KeyId("nobody"), **WHY)
-
-
-async def test_suspends_and_resumes_a_tenant(filled: Control) -> None:
-    await filled.suspend_tenant(ACME, **WHY)
-    assert (await filled.snapshot()).suspensions[ACME].reason == "because"
-
-    await filled.resume_tenant(ACME, **WHY)
-    assert not (await filled.snapshot()).suspensions
-
-
-async def test_a_tenant_suspended_twice_for_one_reason_gives_the_first_change(
-    filled: Control,
-) -> None:
-    first = await filled.suspend_tenant(ACME, **WHY)
-
-    assert await filled.suspend_tenant(ACME, **WHY) == first
-
-
-async def test_a_suspension_may_end_by_itself_but_not_in_the_past(
-    filled: Control, clock: FrozenClock
-) -> None:
-    end_us = clock.now_us() + HOUR_US
-
-    await filled.suspend_tenant(ACME, **WHY, until_us=end_us)
-
-    assert (await filled.snapshot()).suspensions[ACME].until_us == end_us
-    with pytest.raises(InvalidRequest, match="over already"):
-        await filled.suspend_tenant(ACME, **WHY, until_us=clock.now_us())
-
-
-async def test_a_tenant_that_runs_is_not_resumed(filled: Control) -> None:
-    with pytest.raises(NotFound, match="not suspended"):
-        await filled.resume_tenant(ACME, **WHY)
 
 
 async def test_undo_appends_the_inverse(filled: Control, company: Desired) -> None:
@@ -134,18 +26,20 @@ async def test_undo_appends_the_inverse(filled: Control, company: Desired) -> No
 
 
 async def test_undo_of_an_undo_is_the_change_again(filled: Control) -> None:
-    suspended = await filled.suspend_tenant(ACME, **WHY)
+    suspended = await suspend(filled)
     undone = await filled.undo(suspended.seq, **WHY)
 
     await filled.undo(undone.seq, **WHY)
 
-    assert ACME in (await filled.snapshot()).suspensions
+    assert OF_ACME in (await filled.snapshot()).suspensions
 
 
-async def test_undo_refuses_when_the_pointer_moved_since(filled: Control) -> None:
-    suspended = await filled.suspend_tenant(ACME, **WHY)
-    await filled.resume_tenant(ACME, **WHY)
-    again = await filled.suspend_tenant(ACME, **WHY)
+async def test_undo_refuses_when_the_pointer_moved_since(
+    filled: Control, switches: Switches
+) -> None:
+    suspended = await suspend(filled)
+    await switches.resume(OF_ACME, **WHY)
+    again = await suspend(filled)
 
     with pytest.raises(ChangeConflict, match=f"by change {again.seq}; undo that one first"):
         await filled.undo(suspended.seq, **WHY)
@@ -180,11 +74,13 @@ async def test_history_is_newest_first_and_pages(filled: Control) -> None:
     assert await filled.history(before=1) == ()
 
 
-async def test_history_of_one_pointer_leaves_out_all_others(filled: Control) -> None:
-    await filled.suspend_tenant(ACME, **WHY)
-    await filled.resume_tenant(ACME, **WHY)
+async def test_history_of_one_pointer_leaves_out_all_others(
+    filled: Control, switches: Switches
+) -> None:
+    await suspend(filled)
+    await switches.resume(OF_ACME, **WHY)
 
-    found = await filled.history(pointer=pointer("suspension/acme"))
+    found = await filled.history(pointer=OF_ACME.pointer)
 
     assert [change.seq for change in found] == [7, 6]
 
@@ -193,9 +89,9 @@ async def test_two_controls_on_one_log_see_each_other(
     filled: Control, log: FragileLog, clock: FrozenClock
 ) -> None:
     other = Control(log, clock, seeded_entropy(8))
-    await other.suspend_tenant(ACME, **WHY)
+    await suspend(other)
 
-    assert ACME in (await filled.snapshot()).suspensions
+    assert OF_ACME in (await filled.snapshot()).suspensions
 
 
 async def test_two_processes_that_load_one_file_make_one_set_of_changes(
@@ -275,42 +171,3 @@ async def test_verify_finds_the_one_change_that_was_edited(
     assert verdict.fault is not None
     assert "change 3" in verdict.fault
     store.close()
-
-
-async def test_a_key_that_was_taken_away_is_not_given_back_by_an_undo(filled: Control) -> None:
-    made = await filled.create_key(ACME, **KEY)
-    revoked = await filled.revoke_key(made.id, **WHY)
-
-    with pytest.raises(SettingsInvalid, match="was taken away and stays so; make another"):
-        await filled.undo(revoked.seq, **WHY)
-
-    assert (await filled.snapshot()).grants[made.id].key.revoked
-
-
-async def test_undoing_the_undo_of_a_new_key_does_not_bring_it_back(filled: Control) -> None:
-    made = await filled.create_key(ACME, **KEY)
-    (created,) = await filled.history(pointer=pointer(f"key/{made.id}"))
-    removed = await filled.undo(created.seq, **WHY)
-
-    with pytest.raises(SettingsInvalid, match="make another"):
-        await filled.undo(removed.seq, **WHY)
-
-
-async def test_only_the_suspension_that_was_seen_is_taken_back(filled: Control) -> None:
-    seen = await filled.suspend_tenant(ACME, **WHY)
-    await filled.resume_tenant(ACME, **WHY)
-    await filled.suspend_tenant(ACME, **WHO, reason="another incident")
-
-    with pytest.raises(ChangeConflict):
-        await filled.resume_tenant(ACME, **WHY, expected_seq=seen.seq)
-
-    assert ACME in (await filled.snapshot()).suspensions
-
-
-async def test_an_instant_that_no_calendar_can_write_is_refused(filled: Control) -> None:
-    nanoseconds = 1_790_000_000_000_000_000
-
-    with pytest.raises(InvalidRequest, match="in microseconds since 1970"):
-        await filled.suspend_tenant(ACME, **WHY, until_us=nanoseconds)
-    with pytest.raises(InvalidRequest, match="after the year 9999"):
-        await filled.create_key(ACME, **WHY, name="app", models=None, expires_us=nanoseconds)

@@ -1,14 +1,16 @@
 import pytest
 from msgspec.structs import replace
-from tests.control.conftest import ACME, BY, HOBBY, having, pointer, without
+from tests.control.conftest import ACME, BY, HOBBY, OF_ACME, WHY, having, pointer, suspend, without
 
 from trimtab.control.changes import Control
 from trimtab.control.desired import Desired
+from trimtab.control.keyring import Keyring
 from trimtab.domain.change import Draft, Source, canonical
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.ids import KeyId
 from trimtab.domain.model import Fallback, Model, ModelKind, Provider, ProviderWire, Target
-from trimtab.domain.tenant import Key, Tenant, Tier
+from trimtab.domain.tenant import Key, KeyTerms, Tenant, Tier
+from trimtab.testing import FrozenClock, seeded_entropy
 
 MOVED = Model(name="chat", kind=ModelKind.ALIAS, to=Target("sim", "small"))
 AGAIN = Model(name="chat", kind=ModelKind.ALIAS, to=Target("sim", "reasoner"))
@@ -47,13 +49,13 @@ async def test_what_others_made_stays_though_no_file_names_it(
 ) -> None:
     await control.apply_file(company, **BY)
     key = await _key(control)
-    await _suspend(control)
+    await suspend(control)
 
     assert await control.apply_file(company, **BY) == ()
 
     state = await control.state()
     assert pointer(f"key/{key}") in state
-    assert pointer("suspension/acme") in state
+    assert OF_ACME.pointer in state
 
 
 async def test_a_pointer_moved_by_hand_keeps_its_place(control: Control, company: Desired) -> None:
@@ -91,7 +93,7 @@ async def test_a_revoked_key_of_the_file_stays_revoked_whatever_the_file_says(
     key = Key(id=KeyId("7hq2m9xkd4wp"), name="app", tenant=ACME, sha256="00")
     filed = having(company, f"key/{key.id}", key)
     await control.apply_file(filed, **BY)
-    await control.revoke_key(key.id, reason="leaked", author="ana", source=Source.CLI)
+    await keyring(control).revoke(key.id, **WHY)
 
     assert await control.apply_file(filed, **BY) == ()
     longer = having(filed, f"key/{key.id}", replace(key, expires_us=2_000_000_000_000_000))
@@ -100,6 +102,33 @@ async def test_a_revoked_key_of_the_file_stays_revoked_whatever_the_file_says(
     held = (await control.snapshot()).grants[key.id].key
     assert held.revoked
     assert held.expires_us == 2_000_000_000_000_000
+
+
+async def test_a_text_that_was_rotated_away_does_not_come_back_with_the_file(
+    control: Control, company: Desired
+) -> None:
+    key = Key(id=KeyId("7hq2m9xkd4wp"), name="app", tenant=ACME, sha256="00")
+    filed = having(company, f"key/{key.id}", key)
+    await control.apply_file(filed, **BY)
+    made = await keyring(control).rotate("app", overlap_s=0, **WHY)
+
+    assert await control.apply_file(filed, **BY) == ()
+    narrower = having(filed, f"key/{key.id}", replace(key, models=("chat",)))
+    await control.apply_file(narrower, **BY)
+    assert await control.apply_file(narrower, **BY) == ()
+
+    held = (await control.snapshot()).grants[key.id].key
+    assert (held.sha256, held.models) == (made.sha256, ("chat",))
+
+
+async def test_a_file_may_give_a_key_a_new_text(control: Control, company: Desired) -> None:
+    key = Key(id=KeyId("7hq2m9xkd4wp"), name="app", tenant=ACME, sha256="00")
+    await control.apply_file(having(company, f"key/{key.id}", key), **BY)
+
+    newer = replace(key, sha256="11")
+    await control.apply_file(having(company, f"key/{key.id}", newer), **BY)
+
+    assert (await control.snapshot()).grants[key.id].key.sha256 == "11"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +171,7 @@ async def test_a_tenant_with_a_live_key_is_not_removed_until_the_key_is_revoked(
 
     with pytest.raises(SettingsInvalid, match=f"key '{key}' needs tenant 'acme'"):
         await control.apply_file(without(company, "tenant/acme"), **BY)
-    await control.revoke_key(KeyId(key), reason="unused", author="ana", source=Source.CLI)
+    await keyring(control).revoke(key, **WHY)
 
     assert len(await control.apply_file(without(company, "tenant/acme"), **BY)) == 1
 
@@ -191,20 +220,12 @@ async def test_a_freezer_cannot_be_given_a_fallback_that_moves(
 
 
 async def _key(control: Control) -> str:
-    made = await control.create_key(
-        ACME,
-        name="app",
-        models=None,
-        expires_us=None,
-        reason="app",
-        author="ana",
-        source=Source.CLI,
-    )
+    made = await keyring(control).create(KeyTerms(name="app", tenant=ACME), **WHY)
     return made.id
 
 
-async def _suspend(control: Control) -> None:
-    await control.suspend_tenant(ACME, reason="loop", author="ana", source=Source.CONSOLE)
+def keyring(control: Control) -> Keyring:
+    return Keyring(control, FrozenClock(), seeded_entropy(5))
 
 
 async def _by_hand(control: Control, name: str, value: object) -> None:

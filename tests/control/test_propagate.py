@@ -1,20 +1,16 @@
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.control.conftest import ACME, BY, FragileLog
+from tests.control.conftest import BY, OF_ACME, FragileLog, suspend
 
 from trimtab.control.changes import Control
 from trimtab.control.desired import Desired
 from trimtab.control.propagate import Follower
 from trimtab.control.snapshot import Snapshot
-from trimtab.domain.change import Source
-from trimtab.domain.errors import TryLater
+from trimtab.domain.errors import ControlUnavailable, TryLater
 from trimtab.store.memory import MemoryAcknowledgements
 from trimtab.testing import FrozenClock, seeded_entropy
-
-WHY: Any = {"author": "ana", "source": Source.CLI, "reason": "loop"}
 
 
 @pytest.fixture
@@ -52,11 +48,11 @@ async def test_swaps_the_snapshot_when_something_moved(
     await follower.start()
     old = follower.current
 
-    await control.suspend_tenant(ACME, **WHY)
+    await suspend(control)
 
     assert await follower.poll()
-    assert ACME in follower.current.suspensions
-    assert ACME not in old.suspensions
+    assert OF_ACME in follower.current.suspensions
+    assert OF_ACME not in old.suspensions
     assert not await follower.poll()
 
 
@@ -68,7 +64,7 @@ async def test_calls_back_with_each_new_snapshot(
     await control.apply_file(company, **BY)
 
     await follower.start()
-    await control.suspend_tenant(ACME, **WHY)
+    await suspend(control)
     await follower.poll()
     await follower.poll()
 
@@ -132,7 +128,7 @@ async def test_a_suspended_tenant_stays_suspended_when_a_worker_starts_without_t
     tmp_path: Path,
 ) -> None:
     await control.apply_file(company, **BY)
-    await control.suspend_tenant(ACME, **WHY)
+    await suspend(control)
     await follower.start()
     log.away = True
 
@@ -141,7 +137,7 @@ async def test_a_suspended_tenant_stays_suspended_when_a_worker_starts_without_t
     )
     await restarted.start()
 
-    assert ACME in restarted.current.suspensions
+    assert OF_ACME in restarted.current.suspensions
     assert restarted.current == follower.current
     assert restarted.problem is not None
 
@@ -151,14 +147,14 @@ async def test_catches_up_after_a_start_without_the_store(
 ) -> None:
     await control.apply_file(company, **BY)
     await follower.start()
-    await control.suspend_tenant(ACME, **WHY)
+    await suspend(control)
     log.away = True
     await follower.start()
 
     log.away = False
 
     assert await follower.poll()
-    assert ACME in follower.current.suspensions
+    assert OF_ACME in follower.current.suspensions
 
 
 async def test_does_not_start_without_the_store_on_a_damaged_file(
@@ -200,9 +196,34 @@ async def test_does_not_follow_a_log_that_does_not_continue_the_one_it_knows(
     log.forget()
     other = Control(log, clock, seeded_entropy(8))
     await other.apply_file(company, **BY)
-    await other.suspend_tenant(ACME, **WHY)
+    await suspend(other)
     assert not await follower.poll()
 
     assert follower.current is good
     assert follower.problem is not None
     assert "change 6 does not continue" in follower.problem
+
+
+async def test_who_made_a_change_can_wait_until_it_is_in_force(
+    follower: Follower, control: Control, company: Desired
+) -> None:
+    await control.apply_file(company, **BY)
+    await follower.start()
+    change = await suspend(control)
+
+    waiting = asyncio.create_task(follower.seen(change.seq))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await follower.poll()
+    await waiting
+
+    assert follower.current.config_seq == change.seq
+
+
+async def test_who_waits_for_a_change_is_told_when_the_store_cannot_be_followed(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab.control.propagate.SEEN_POLLS", 2)
+
+    with pytest.raises(ControlUnavailable, match="change 9 has not reached this worker"):
+        await follower.seen(9)

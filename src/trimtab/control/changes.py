@@ -1,25 +1,28 @@
 """Everything that may be done to the configuration. Each move is one entry of the change log."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import msgspec
 
 from trimtab.control.desired import Desired, plan, refuse_broken
 from trimtab.control.snapshot import Snapshot, State, build, fold
-from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source, canonical
+from trimtab.domain.change import (
+    Change,
+    Draft,
+    Pointer,
+    PointerKind,
+    Source,
+    canonical,
+    read_reason,
+)
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound, SettingsInvalid
-from trimtab.domain.ids import Entropy, KeyId, TenantId, ulid
-from trimtab.domain.keys import NewKey, new_key
-from trimtab.domain.tenant import NAME, Key, Suspension
+from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid
+from trimtab.domain.ids import Entropy, ulid
+from trimtab.domain.tenant import Key
 from trimtab.store.base import ChangeLog
 from trimtab.store.chain import follows
-
-MAX_REASON_CHARS = 500
-END_OF_TIME_US = 253_402_300_800_000_000
-"""First instant of the year 10,000, which no calendar of ours can write."""
 
 PAGE = 10_000
 RACES = 5
@@ -43,28 +46,26 @@ class Verdict:
 class Control:
     """The configuration and its moves.
 
-    State: where every pointer stands and what a file last made of it, as far as the log was read.
+    State, as far as the log was read: where every pointer stands, what a file last made of it, and
+    the hashes that each key has had.
     """
 
-    def __init__(
-        self, log: ChangeLog, clock: Clock, entropy: Entropy, *, environment: str = "dev"
-    ) -> None:
+    def __init__(self, log: ChangeLog, clock: Clock, entropy: Entropy) -> None:
         """Begin with nothing read.
 
         Args:
             log: The change log.
             clock: Stamps changes.
-            entropy: Makes ids and keys.
-            environment: Part of the text of new keys, 2 to 8 lower-case letters.
+            entropy: Makes ids.
         """
         self._log = log
         self._clock = clock
         self._entropy = entropy
-        self._environment = environment
         self._seq = 0
         self._state: State = {}
         self._moved: dict[Pointer, int] = {}
         self._filed: dict[Pointer, bytes | None] = {}
+        self._texts: defaultdict[Pointer, set[str]] = defaultdict(set)
 
     async def state(self) -> State:
         """Tell where every pointer stands.
@@ -83,6 +84,9 @@ class Control:
                 self._moved[change.pointer] = change.seq
                 if change.source is Source.FILE:
                     self._filed[change.pointer] = change.after
+                if change.pointer.kind is PointerKind.KEY and change.after is not None:
+                    key = msgspec.json.decode(change.after, type=Key)
+                    self._texts[change.pointer].add(key.sha256)
             self._seq = fresh[-1].seq
         return self._state
 
@@ -118,7 +122,14 @@ class Control:
         """
         for _ in range(RACES):
             state = await self.state()
-            drafts = plan(state, desired, filed=self._filed, author=author, reason=reason)
+            drafts = plan(
+                state,
+                desired,
+                filed=self._filed,
+                texts=self._texts,
+                author=author,
+                reason=reason,
+            )
             try:
                 return await self.apply(drafts)
             except ChangeConflict:
@@ -126,145 +137,17 @@ class Control:
         raise ChangeConflict("others keep moving the same pointers; try again when they are done")
 
     # who, why and from where come with every change
-    async def create_key(  # noqa: PLR0913
-        self,
-        tenant: TenantId,
-        *,
-        name: str,
-        models: tuple[str, ...] | None,
-        expires_us: int | None,
-        reason: str,
-        author: str,
-        source: Source,
-    ) -> NewKey:
-        """Make a key; its text exists in the answer only.
-
-        Raises:
-            NotFound: no such tenant. InvalidRequest: the name is none, or the expiry is past.
-            SettingsInvalid: a model is unknown.
-        """
-        _expect_tenant(await self.snapshot(), tenant)
-        if NAME.fullmatch(name) is None:
-            raise InvalidRequest(
-                f"{name!r} is no name for a key; use a-z, 0-9, '.', '_' and '-'", param="name"
-            )
-        if expires_us is not None and not self._clock.now_us() < expires_us < END_OF_TIME_US:
-            raise InvalidRequest(
-                "the key would be expired already, or after the year 9999; choose another day"
-            )
-        made = new_key(self._environment, self._entropy)
-        value = Key(
-            id=made.id,
-            name=name,
-            tenant=tenant,
-            sha256=made.sha256,
-            models=models,
-            expires_us=expires_us,
-        )
-        draft = Draft(
-            pointer=Pointer(PointerKind.KEY, made.id),
-            after=canonical(value),
-            author=author,
-            source=source,
-            reason=_reason(reason),
-            expected_seq=0,
-        )
-        await self.apply((draft,))
-        return made
-
-    async def revoke_key(self, key: KeyId, *, reason: str, author: str, source: Source) -> Change:
-        """Revoke a key for good; a key already revoked gives the change that did it.
-
-        Raises:
-            NotFound: no such key.
-        """
-        pointer = Pointer(PointerKind.KEY, key)
-        entry = (await self.state()).get(pointer)
-        if entry is None:
-            raise NotFound(f"there is no key {key!r}; look at `trimtab keys list`")
-        draft = Draft(
-            pointer=pointer,
-            after=canonical(msgspec.structs.replace(entry.value, revoked=True)),
-            author=author,
-            source=source,
-            reason=_reason(reason),
-            expected_seq=entry.change.seq,
-        )
-        return next(iter(await self.apply((draft,))), entry.change)
-
-    async def suspend_tenant(
-        self,
-        tenant: TenantId,
-        *,
-        reason: str,
-        author: str,
-        source: Source,
-        until_us: int | None = None,
-    ) -> Change:
-        """Throw the kill switch of a tenant. With `until_us` it ends by itself.
-
-        Raises:
-            NotFound: no such tenant. InvalidRequest: it would be over already.
-        """
-        _expect_tenant(await self.snapshot(), tenant)
-        if until_us is not None and not self._clock.now_us() < until_us < END_OF_TIME_US:
-            raise InvalidRequest(
-                "the suspension would be over already, or end after the year 9999; choose another"
-                " end, in microseconds since 1970"
-            )
-        pointer = Pointer(PointerKind.SUSPENSION, tenant)
-        draft = Draft(
-            pointer=pointer,
-            after=canonical(Suspension(reason=_reason(reason), until_us=until_us)),
-            author=author,
-            source=source,
-            reason=_reason(reason),
-        )
-        made = await self.apply((draft,))
-        return made[0] if made else (await self.state())[pointer].change
-
-    async def resume_tenant(
-        self,
-        tenant: TenantId,
-        *,
-        reason: str,
-        author: str,
-        source: Source,
-        expected_seq: int | None = None,
-    ) -> Change:
-        """Take a suspension back; with `expected_seq`, only that one.
-
-        Raises:
-            NotFound: no such tenant, or it is not suspended.
-            ChangeConflict: it was suspended anew since.
-        """
-        _expect_tenant(await self.snapshot(), tenant)
-        pointer = Pointer(PointerKind.SUSPENSION, tenant)
-        draft = Draft(
-            pointer=pointer,
-            after=None,
-            author=author,
-            source=source,
-            reason=_reason(reason),
-            expected_seq=expected_seq,
-        )
-        made = await self.apply((draft,))
-        if not made:
-            raise NotFound(f"tenant {tenant!r} is not suspended; there is nothing to resume")
-        return made[0]
-
-    # who, why and from where come with every change
     async def move(
         self,
         pointer: Pointer,
-        value: object,
+        value: object | None,
         *,
         reason: str,
         author: str,
         source: Source,
         expected_seq: int | None = None,
     ) -> Change | None:
-        """Move a pointer to a value; `None` if it stands there already.
+        """Move a pointer to a value, or remove it; `None` if it stands so already.
 
         Raises:
             SettingsInvalid: something would be broken. InvalidRequest: the reason is missing.
@@ -272,10 +155,10 @@ class Control:
         """
         draft = Draft(
             pointer=pointer,
-            after=canonical(value),
+            after=None if value is None else canonical(value),
             author=author,
             source=source,
-            reason=_reason(reason),
+            reason=read_reason(reason),
             expected_seq=expected_seq,
         )
         return next(iter(await self.apply((draft,))), None)
@@ -298,7 +181,7 @@ class Control:
             raise ChangeConflict(
                 f"'{done.pointer}' was moved since, by change {last}; undo that one first"
             )
-        if _gives_a_key_back(done):
+        if _gives_a_key_back(done, self._clock.now_us()):
             raise SettingsInvalid(
                 f"key '{done.pointer.name}' was taken away and stays so; make another with"
                 " `trimtab keys create`"
@@ -308,7 +191,7 @@ class Control:
             after=done.before,
             author=author,
             source=source,
-            reason=_reason(reason),
+            reason=read_reason(reason),
             expected_seq=0 if done.after is None else seq,
         )
         (change,) = await self.apply((draft,))
@@ -347,29 +230,10 @@ class Control:
                 head = change
 
 
-def _gives_a_key_back(done: Change) -> bool:
+def _gives_a_key_back(done: Change, now_us: int) -> bool:
     """Whether undoing a change would open a door again that was closed on purpose."""
     if done.pointer.kind is not PointerKind.KEY or done.before is None:
         return False
     was = msgspec.json.decode(done.before, type=Key)
     now = None if done.after is None else msgspec.json.decode(done.after, type=Key)
-    return not was.revoked and (now is None or now.revoked)
-
-
-def _expect_tenant(snapshot: Snapshot, tenant: TenantId) -> None:
-    if tenant not in snapshot.tenants:
-        close = get_close_matches(tenant, snapshot.tenants, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "look at `trimtab tenants list`"
-        raise NotFound(f"there is no tenant {tenant!r}; {hint}")
-
-
-def _reason(text: str) -> str:
-    """Insist on a reason: it is what the log is for."""
-    reason = text.strip()
-    if not reason:
-        raise InvalidRequest("a reason is missing; say why in a few words", param="reason")
-    if len(reason) > MAX_REASON_CHARS:
-        raise InvalidRequest(
-            f"the reason has more than {MAX_REASON_CHARS} characters; shorten it", param="reason"
-        )
-    return reason
+    return not was.revoked and (now is None or not now.knows(was.sha256, now_us))

@@ -1,10 +1,11 @@
 """From desired state to changes: only what differs moves, and nothing in use disappears."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
-import msgspec
+from msgspec.structs import replace
 
-from trimtab.control.snapshot import State, fold
+from trimtab.control.snapshot import Entry, State, fold
 from trimtab.domain.change import (
     GENESIS_HASH,
     Change,
@@ -16,7 +17,7 @@ from trimtab.domain.change import (
 )
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Model, undated, unpinned
-from trimtab.domain.tenant import Key, Tenant, Tier
+from trimtab.domain.tenant import ANY_TENANT, Key, Tenant, Tier
 
 Desired = Mapping[Pointer, object]
 """What a file wants pointers to be; a pointer it does not name is none of its business."""
@@ -25,21 +26,25 @@ Filed = Mapping[Pointer, bytes | None]
 """What a file last made of each pointer, as canonical JSON; `None` is that it removed it."""
 
 
+Texts = Mapping[Pointer, AbstractSet[str]]
+"""Hashes of every text that each key has had."""
+
+
 def plan(
-    state: State, desired: Desired, *, filed: Filed, author: str, reason: str
+    state: State, desired: Desired, *, filed: Filed, texts: Texts, author: str, reason: str
 ) -> tuple[Draft, ...]:
     """Work out the changes that a file asks for. Asked again after them, it gives none.
 
     A pointer moved or removed by hand stays so until the file says something new about it. A
-    pointer the file no longer names is removed if a file moved it last. A revoked key stays so.
+    pointer the file no longer names is removed if a file moved it last. A revoked key stays so,
+    and a text that was rotated away does not come back.
     """
     moves: dict[Pointer, bytes | None] = {}
     for pointer, value in desired.items():
-        after = canonical(_keep_revoked(state, pointer, value))
         entry = state.get(pointer)
         filed_last = entry is not None and entry.change.source is Source.FILE
-        if filed_last or filed.get(pointer) != after:
-            moves[pointer] = after
+        if filed_last or filed.get(pointer) != canonical(value):
+            moves[pointer] = canonical(_kept_shut(entry, value, texts.get(pointer, frozenset())))
     for pointer, entry in state.items():
         if pointer not in desired and entry.change.source is Source.FILE:
             moves[pointer] = None
@@ -59,7 +64,7 @@ def plan(
 
 def as_drafts(desired: Desired) -> tuple[Draft, ...]:
     """Write desired state as drafts over nothing, for a preview."""
-    return plan({}, desired, filed={}, author="preview", reason="preview")
+    return plan({}, desired, filed={}, texts={}, author="preview", reason="preview")
 
 
 def preview(state: State, drafts: Iterable[Draft]) -> State:
@@ -143,10 +148,22 @@ def _needs(value: object, state: State) -> Iterator[Pointer]:
             yield Pointer(PointerKind.TIER, value.tier)
             yield from _models(value.models, state)
         case Key() if not value.revoked:
-            yield Pointer(PointerKind.TENANT, value.tenant)
+            yield from _payers(value)
             yield from _models(value.models, state)
         case _:
             return
+
+
+def _payers(key: Key) -> Iterator[Pointer]:
+    """Name the tenants of a key; those it acts for need not be there if it may make them."""
+    if key.tenant is not None:
+        yield Pointer(PointerKind.TENANT, key.tenant)
+    elif key.new_tenant_tier is not None:
+        yield Pointer(PointerKind.TIER, key.new_tenant_tier)
+    else:
+        for tenant in key.act_for:
+            if tenant != ANY_TENANT:
+                yield Pointer(PointerKind.TENANT, tenant)
 
 
 def _models(names: Iterable[str] | None, state: State) -> Iterator[Pointer]:
@@ -156,8 +173,11 @@ def _models(names: Iterable[str] | None, state: State) -> Iterator[Pointer]:
         yield model if model in state or not slash else Pointer(PointerKind.PROVIDER, provider)
 
 
-def _keep_revoked(state: State, pointer: Pointer, value: object) -> object:
-    entry = state.get(pointer)
-    if isinstance(value, Key) and entry is not None and entry.value.revoked:
-        return msgspec.structs.replace(value, revoked=True)
-    return value
+def _kept_shut(entry: Entry | None, value: object, texts: AbstractSet[str]) -> object:
+    """Let a file open no door again that was closed by hand."""
+    if not isinstance(value, Key) or entry is None:
+        return value
+    live: Key = entry.value
+    if value.sha256 in texts:
+        value = replace(value, sha256=live.sha256, retiring=live.retiring)
+    return replace(value, revoked=live.revoked or value.revoked)

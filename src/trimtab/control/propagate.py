@@ -15,11 +15,12 @@ from trimtab.control.saved import Saved, read, saved, write
 from trimtab.control.snapshot import Snapshot, State, build, fold
 from trimtab.domain.change import Change
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import SettingsInvalid, TrimtabError
+from trimtab.domain.errors import ControlUnavailable, SettingsInvalid, TrimtabError
 from trimtab.store.base import Acknowledgement, Acknowledgements, ChangeLog
 from trimtab.store.chain import follows
 
 POLL_S = 0.1
+SEEN_POLLS = 80
 PAGE = 10_000
 
 log = logging.getLogger("trimtab")
@@ -87,6 +88,20 @@ class Follower:
         while True:
             await asyncio.sleep(POLL_S)
             await self.poll()
+
+    async def seen(self, seq: int) -> None:
+        """Wait until a change that is in the store is in the snapshot.
+
+        Raises:
+            ControlUnavailable: it did not come, for the store cannot be followed.
+        """
+        for _ in range(SEEN_POLLS):
+            if self.current.config_seq >= seq:
+                return
+            await asyncio.sleep(POLL_S / 4)
+        raise ControlUnavailable(
+            f"change {seq} has not reached this worker yet; try again", wait_s=1.0
+        )
 
     async def poll(self) -> bool:
         """Look once; tells whether there is a new snapshot. Never raises `TrimtabError`."""

@@ -5,7 +5,7 @@ do is worked out here once per change, so that admission is a look-up.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -13,12 +13,12 @@ import msgspec
 from trimtab.domain.change import Change, Pointer, PointerKind
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.model import Model, ModelKind, Provider, Target
+from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension, scope_of
 from trimtab.domain.tenant import (
     ContentPolicy,
     Durability,
     Key,
     Limits,
-    Suspension,
     Tenant,
     Tier,
 )
@@ -58,13 +58,16 @@ def fold(state: State, changes: Iterable[Change]) -> State:
     return entries
 
 
+Suspensions = Mapping[Scope, Suspension]
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one key may do, inheritance resolved: key over tenant over tier.
+    """What one key may do for one tenant, inheritance resolved: key over tenant over tier.
 
     Attributes:
         models: Model names and `provider/*` patterns.
-        suspension: The kill switch, if it is on.
+        suspensions: Where to look its kill switches up; empty if none concerns it.
     """
 
     key: Key
@@ -74,25 +77,67 @@ class Grant:
     limits: Limits
     content: ContentPolicy
     durability: Durability
-    suspension: Suspension | None
+    suspensions: Suspensions
 
     def allows(self, model: str) -> bool:
         """Whether the key may call a model by that name."""
         return _covers(self.models, model)
 
+    def limits_at(self, at_us: int) -> Limits:
+        """Give the limits at an instant: those of the tenant, slower while it is throttled."""
+        if not self.suspensions:
+            return self.limits
+        found = self.suspensions.get(Scope(ScopeKind.TENANT, self.tenant.id))
+        if found is None or found.requests_per_minute is None or not found.is_on(at_us):
+            return self.limits
+        own = self.limits.requests_per_minute
+        least = found.requests_per_minute if own is None else min(own, found.requests_per_minute)
+        return msgspec.structs.replace(self.limits, requests_per_minute=least)
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that decides how requests behave, at one `config_seq`."""
+    """Everything that decides how requests behave, at one `config_seq`.
+
+    Attributes:
+        grants: What each key of a tenant may do.
+        acting: Keys that act for many tenants.
+    """
 
     config_seq: int = 0
     providers: Mapping[str, Provider] = field(default_factory=dict[str, Provider])
     models: Mapping[str, Model] = field(default_factory=dict[str, Model])
     tiers: Mapping[str, Tier] = field(default_factory=dict[str, Tier])
     tenants: Mapping[TenantId, Tenant] = field(default_factory=dict[TenantId, Tenant])
-    suspensions: Mapping[TenantId, Suspension] = field(default_factory=dict[TenantId, Suspension])
+    suspensions: Suspensions = field(default_factory=dict[Scope, Suspension])
     grants: Mapping[KeyId, Grant] = field(default_factory=dict[KeyId, Grant])
+    acting: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     price_overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def key(self, key_id: KeyId) -> Key | None:
+        """Find a key by its id."""
+        grant = self.grants.get(key_id)
+        return self.acting.get(key_id) if grant is None else grant.key
+
+    def acted_for(self, key: Key, tenant: TenantId) -> Grant | None:
+        """Work out what a key may do for a tenant; `None` if there is no such tenant."""
+        found = self.tenants.get(tenant)
+        tier = self.tiers.get(found.tier) if found else None
+        return _grant(key, found, tier, self.suspensions) if found and tier else None
+
+    def target_stopped(self, target: Target, at_us: int) -> Scope | None:
+        """Name the kill switch that keeps a target from being used, if one is on."""
+        if not self.suspensions:
+            return None
+        direct = f"{target.provider}/{target.model.partition('!')[0]}"
+        scopes = Scope(ScopeKind.MODEL, direct), Scope(ScopeKind.PROVIDER, target.provider)
+        return first_stopped(self.suspensions, scopes, at_us)
+
+    def model_stopped(self, name: str, at_us: int) -> Scope | None:
+        """Name the kill switch of a model's name, if it is on."""
+        if not self.suspensions:
+            return None
+        return first_stopped(self.suspensions, (Scope(ScopeKind.MODEL, name),), at_us)
 
     def model(self, name: str) -> Model | None:
         """Find a model by name; `provider/model` of a known provider is a direct one.
@@ -113,33 +158,55 @@ class Snapshot:
         return None
 
 
+def first_stopped(suspensions: Suspensions, scopes: Iterable[Scope], at_us: int) -> Scope | None:
+    """Name the first of some scopes that is stopped at an instant."""
+    for scope in scopes:
+        found = suspensions.get(scope)
+        if found is not None and found.stops(at_us):
+            return scope
+    return None
+
+
 def build(config_seq: int, state: State) -> Snapshot:
     """Build the snapshot of a state; keys whose tenant or tier is missing open nothing."""
     by_kind: dict[PointerKind, dict[Any, Any]] = {kind: {} for kind in PointerKind}
     for pointer, entry in state.items():
         by_kind[pointer.kind][pointer.name] = entry.value
-    tiers: dict[str, Tier] = by_kind[PointerKind.TIER]
-    tenants: dict[TenantId, Tenant] = by_kind[PointerKind.TENANT]
-    suspensions: dict[TenantId, Suspension] = by_kind[PointerKind.SUSPENSION]
-    grants: dict[KeyId, Grant] = {}
-    for key_id, key in by_kind[PointerKind.KEY].items():
-        tenant = tenants.get(key.tenant)
-        tier = tiers.get(tenant.tier) if tenant else None
-        if tenant and tier:
-            grants[KeyId(key_id)] = _grant(key, tenant, tier, suspensions.get(tenant.id))
-    return Snapshot(
+    suspensions = {
+        scope_of(Pointer(PointerKind.SUSPENSION, name)): value
+        for name, value in by_kind[PointerKind.SUSPENSION].items()
+    }
+    keys: dict[KeyId, Key] = by_kind[PointerKind.KEY]
+    bare = Snapshot(
         config_seq,
         by_kind[PointerKind.PROVIDER],
         by_kind[PointerKind.MODEL],
-        tiers,
-        tenants,
+        by_kind[PointerKind.TIER],
+        by_kind[PointerKind.TENANT],
         suspensions,
-        grants,
-        by_kind[PointerKind.PRICES].get("overrides", {}),
+        acting={key_id: key for key_id, key in keys.items() if key.tenant is None},
+        price_overrides=by_kind[PointerKind.PRICES].get("overrides", {}),
     )
+    return replace(bare, grants=_grants(bare, keys))
 
 
-def _grant(key: Key, tenant: Tenant, tier: Tier, suspension: Suspension | None) -> Grant:
+def _grants(bare: Snapshot, keys: Mapping[KeyId, Key]) -> Mapping[KeyId, Grant]:
+    """Resolve what each key of a tenant may do. Most are concerned by no switch: they see none."""
+    spared = replace(bare, suspensions={})
+    parted = {scope.tenant for scope in bare.suspensions}
+    grants: dict[KeyId, Grant] = {}
+    for key_id, key in keys.items():
+        if key.tenant is None:
+            continue
+        whole = WHOLE_SITE, Scope(ScopeKind.TENANT, key.tenant), Scope(ScopeKind.KEY, key_id)
+        concerned = key.tenant in parted or any(scope in bare.suspensions for scope in whole)
+        grant = (bare if concerned else spared).acted_for(key, key.tenant)
+        if grant is not None:
+            grants[key_id] = grant
+    return grants
+
+
+def _grant(key: Key, tenant: Tenant, tier: Tier, suspensions: Suspensions) -> Grant:
     models = frozenset(tier.models if tenant.models is None else tenant.models)
     if key.models is not None:
         narrow = frozenset(key.models)
@@ -155,7 +222,7 @@ def _grant(key: Key, tenant: Tenant, tier: Tier, suspension: Suspension | None) 
         tenant.limits.over(tier.limits),
         tenant.content or tier.content,
         tenant.durability or tier.durability,
-        suspension,
+        suspensions,
     )
 
 

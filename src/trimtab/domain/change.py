@@ -6,6 +6,10 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
+from trimtab.domain.errors import InvalidRequest
+
+MAX_REASON_CHARS = 500
+
 
 class PointerKind(StrEnum):
     """Everything that decides how requests behave is a pointer of one of these kinds."""
@@ -99,3 +103,19 @@ def chain_hash(change: Change) -> str:
         change.prev_hash,
     )
     return sha256(msgspec.msgpack.encode(members)).hexdigest()
+
+
+def read_reason(text: str) -> str:
+    """Insist on a reason: it is what the log is for.
+
+    Raises:
+        InvalidRequest: there is none, or a novel.
+    """
+    reason = text.strip()
+    if not reason:
+        raise InvalidRequest("a reason is missing; say why in a few words", param="reason")
+    if len(reason) > MAX_REASON_CHARS:
+        raise InvalidRequest(
+            f"the reason has more than {MAX_REASON_CHARS} characters; shorten it", param="reason"
+        )
+    return reason

@@ -13,3 +13,7 @@ class Clock(Protocol):
     def monotonic_s(self) -> float:
         """Seconds on a clock that never steps; only differences mean anything."""
         ...
+
+
+END_OF_TIME_US = 253_402_300_800_000_000
+"""First instant of the year 10,000, which no calendar of ours can write."""

@@ -10,9 +10,10 @@
     │   ├── Unauthenticated      the key is missing, malformed or unknown
     │   ├── KeyRevoked
     │   ├── KeyExpired
-    │   ├── TenantSuspended
-    │   ├── FieldNotAllowed
+    │   ├── TenantSuspended      the tenant, or the part of it that asks
+    │   ├── TenantNotAllowed     the key is not good for the tenant that is named
     │   ├── ModelNotAllowed
+    │   ├── ModelSuspended       the model, or every provider it leads to
     │   ├── ModelNotFound
     │   ├── PriceUnknown
     │   ├── ContentBlocked
@@ -24,6 +25,7 @@
     │   ├── RateLimited
     │   ├── ParallelLimited
     │   ├── RecorderUnavailable
+    │   ├── ControlUnavailable
     │   └── Draining
     ├── UpstreamFailed           the provider did not give an answer
     │   ├── ProviderError
@@ -117,21 +119,27 @@ class KeyExpired(Refused):
 
 
 class TenantSuspended(Refused):
-    """The kill switch of the tenant is on."""
+    """A kill switch is on: of the tenant, its key, feature or user, or of the whole site."""
 
     code: ClassVar[str] = "tenant_suspended"
 
 
-class FieldNotAllowed(Refused):
-    """The key or tenant may not use a header or field of the request."""
+class TenantNotAllowed(Refused):
+    """The key may not act for the tenant that the request names."""
 
-    code: ClassVar[str] = "field_not_allowed"
+    code: ClassVar[str] = "tenant_not_allowed"
 
 
 class ModelNotAllowed(Refused):
     """The model exists, but not for this key or tenant."""
 
     code: ClassVar[str] = "model_not_allowed"
+
+
+class ModelSuspended(Refused):
+    """The kill switch of the model or of its provider is on."""
+
+    code: ClassVar[str] = "model_suspended"
 
 
 class ModelNotFound(Refused):
@@ -206,6 +214,12 @@ class RecorderUnavailable(TryLater):
     """The spool cannot be written, so an answer could not be remembered."""
 
     code: ClassVar[str] = "recorder_unavailable"
+
+
+class ControlUnavailable(TryLater):
+    """A change that the request needs cannot be made, or has not reached this worker."""
+
+    code: ClassVar[str] = "control_unavailable"
 
 
 class Draining(TryLater):

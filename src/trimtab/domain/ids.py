@@ -4,6 +4,7 @@ A request id is a ULID (https://github.com/ulid/spec): 48 bits of milliseconds, 
 bits, in Crockford's base 32. Its milliseconds are those of the record, so the id finds the day.
 """
 
+import hmac
 from collections.abc import Callable
 from hashlib import sha256
 from typing import NewType
@@ -57,3 +58,8 @@ def trace_id(now_us: int, entropy: Entropy) -> TraceId:
 def span_id(request: str, path: str) -> SpanId:
     """Derive a span's id from its request and its path, so that sending it twice is harmless."""
     return SpanId(sha256(f"{request}/{path}".encode()).hexdigest()[:16])
+
+
+def user_hash(tenant_key: bytes, end_user: str) -> str:
+    """Hash an end user's id under the key of the tenant, as records carry it: 32 hex digits."""
+    return hmac.digest(tenant_key, end_user.encode(), "sha256").hex()[:32]

@@ -25,13 +25,17 @@ class NewKey(NamedTuple):
     sha256: str
 
 
-def new_key(environment: str, entropy: Entropy) -> NewKey:
-    """Make a key with 256 bits of secret; `environment` is 2 to 8 lower-case letters."""
-    key_id = _digits(int.from_bytes(entropy(16)), _BASE36, _ID_LENGTH)
+def new_key(environment: str, entropy: Entropy, *, key_id: KeyId | None = None) -> NewKey:
+    """Make a key with 256 bits of secret, or only a new text for the id of one.
+
+    `environment` is 2 to 8 lower-case letters.
+    """
+    if key_id is None:
+        key_id = KeyId(_digits(int.from_bytes(entropy(16)), _BASE36, _ID_LENGTH))
     secret = _digits(int.from_bytes(entropy(_SECRET_BYTES)), _BASE62, _SECRET_LENGTH)
     body = f"tt_{environment}_{key_id}_{secret}"
     text = body + _check(body)
-    return NewKey(KeyId(key_id), text, digest(text))
+    return NewKey(key_id, text, digest(text))
 
 
 def key_id_of(text: str) -> KeyId | None:

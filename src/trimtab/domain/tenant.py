@@ -74,26 +74,67 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     timezone: str = "UTC"
 
 
-class Suspension(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A kill switch that is on; `seq` of its change and `until_us` live beside it."""
-
-    reason: str
-    until_us: int | None = None
+ANY_TENANT = "*"
 
 
-class Key(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A credential of a tenant. Only the SHA-256 of the key text is kept.
+class KeyRight(StrEnum):
+    """What a key may ask for in a header, or take in, beyond calling models."""
+
+    EVALS = "evals"
+    REPLAY = "replay"
+    KEEP = "keep"
+    DURABILITY = "durability"
+    FORCE_ARM = "force_arm"
+    INGEST_ANY = "ingest_any"
+
+
+class KeyTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a key is for. It belongs to one tenant, or acts for those it names.
+
+    Attributes:
+        tenant: Who pays; `None` for a key that acts for many.
+        models: Narrows the tenant's list; `None` leaves it.
+        expires_us: Instant after which it is refused.
+        act_for: Tenants that requests may name in a header; `*` is any.
+        new_tenant_tier: Tier in which a tenant never seen is made; `None` refuses it.
+    """
+
+    name: str
+    tenant: TenantId | None = None
+    models: tuple[str, ...] | None = None
+    expires_us: int | None = None
+    may: tuple[KeyRight, ...] = ()
+    act_for: tuple[str, ...] = ()
+    new_tenant_tier: str | None = None
+
+    def may_act_for(self, tenant: str) -> bool:
+        """Whether requests may name a tenant; never one of the system's own."""
+        listed = tenant in self.act_for or ANY_TENANT in self.act_for
+        return listed and not tenant.startswith(RESERVED_PREFIX)
+
+
+class Retiring(Struct, frozen=True):
+    """The text of a key before it was rotated, good until an instant."""
+
+    sha256: str
+    until_us: int
+
+
+class Key(KeyTerms, frozen=True, kw_only=True, omit_defaults=True):
+    """A credential. Only the SHA-256 of its text is kept.
 
     Attributes:
         sha256: Hex digest of the whole key text.
-        models: Narrows the tenant's list; `None` leaves it.
-        expires_us: Instant after which it is refused.
+        retiring: Its text before, while a rotation overlaps.
     """
 
     id: KeyId
-    name: str
-    tenant: TenantId
     sha256: str
-    models: tuple[str, ...] | None = None
-    expires_us: int | None = None
+    retiring: Retiring | None = None
     revoked: bool = False
+
+    def knows(self, sha256: str, at_us: int) -> bool:
+        """Whether the text of that hash is still one of its own at an instant."""
+        old = self.retiring
+        retiring = old is not None and sha256 == old.sha256 and at_us < old.until_us
+        return not self.revoked and (sha256 == self.sha256 or retiring)
