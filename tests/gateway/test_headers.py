@@ -1,7 +1,7 @@
 import pytest
 
-from trimtab.domain.errors import FieldNotAllowed, InvalidRequest, Unauthenticated
-from trimtab.gateway.headers import Headers, check_tenant, read
+from trimtab.domain.errors import InvalidRequest, Unauthenticated
+from trimtab.gateway.headers import read
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -68,14 +68,6 @@ def test_refuses_a_header_of_ours_that_is_misspelt() -> None:
 def test_refuses_a_value_that_could_be_more_than_a_value(value: bytes) -> None:
     with pytest.raises(InvalidRequest):
         read([(b"x-trimtab-feature", value)])
-
-
-def test_the_tenant_named_must_be_the_keys_own() -> None:
-    check_tenant(Headers(tenant="acme"), "acme")
-    check_tenant(Headers(), "acme")
-
-    with pytest.raises(FieldNotAllowed):
-        check_tenant(Headers(tenant="globex"), "acme")
 
 
 @pytest.mark.parametrize("feature", [b"Search", b"a b", b"-a", b"a" * 64])

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from trimtab.control.snapshot import Grant, Snapshot
+from trimtab.control.changes import Control
+from trimtab.control.snapshot import Grant, Snapshot, build, fold
 from trimtab.cost.lock import shipped_lock
 from trimtab.cost.meter import Meter
 from trimtab.cost.prices import PriceList
+from trimtab.domain.change import Pointer, PointerKind, Source
 from trimtab.domain.errors import RecorderUnavailable
 from trimtab.domain.ids import RequestId, TenantId, TraceId
 from trimtab.domain.keys import new_key
@@ -26,6 +28,7 @@ from trimtab.domain.model import (
     Wire,
 )
 from trimtab.domain.record import Begin, Checkpoint, Finish, RequestRecord
+from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import ContentPolicy, Durability, Key, Limits, Tenant, Tier
 from trimtab.gateway.errors import http_status
 from trimtab.pipeline.admit import Admit, Identify
@@ -33,6 +36,7 @@ from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.call import Call
 from trimtab.pipeline.content import ContentCapture
 from trimtab.pipeline.course import Course
+from trimtab.pipeline.enrol import Enrol
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.handoff import Request
 from trimtab.pipeline.health import Health
@@ -43,9 +47,11 @@ from trimtab.pipeline.relay import Relay
 from trimtab.pipeline.run import Pipeline
 from trimtab.pipeline.screen import InputGuard, ScreenInput, ScreenOutput
 from trimtab.pipeline.settle import Settle
+from trimtab.pipeline.switch import Switch
 from trimtab.pipeline.upstream import Upstreams
 from trimtab.providers.openai import OpenAIChat
 from trimtab.store.base import Need
+from trimtab.store.memory import MemoryChangeLog
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.frames import Kind
 from trimtab.testing import (
@@ -80,8 +86,10 @@ GRANT = Grant(
     limits=Limits(),
     content=ContentPolicy.FULL,
     durability=Durability.GROUP,
-    suspension=None,
+    suspensions={},
 )
+OF_ACME = Scope(ScopeKind.TENANT, ACME.id)
+SUSPENDED = replace(GRANT, suspensions={OF_ACME: Suspension(reason="loop")})
 LIMITED = replace(GRANT, limits=Limits(parallel=2, requests_per_minute=60, tokens_per_minute=6000))
 
 
@@ -93,6 +101,7 @@ class ProbedSpool(MemorySpool):
         self.waited: list[int] = []
         self.room_for_finishes = 1000
         self.syncs = True
+        self.hangs: asyncio.Event | None = None
 
     def append(self, kind: Kind, payload: bytes) -> int:
         if kind is Kind.FINISH:
@@ -103,6 +112,8 @@ class ProbedSpool(MemorySpool):
 
     async def synced(self, offset: int) -> None:
         self.waited.append(offset)
+        if self.hangs is not None:
+            await self.hangs.wait()
         if not self.syncs:
             raise RecorderUnavailable("the disk does not take it; look at it")
 
@@ -147,9 +158,15 @@ class Rig:
             clock=self.clock,
             sleep=self._sleep,
         )
+        identify = Identify(lambda: self.snapshot, self.clock)
+        self.switch = Switch(self.clock, self.journal.user_hash)
+        self.log = MemoryChangeLog()
+        self.control = Control(self.log, self.clock, self._ids)
         self.pipeline = Pipeline(
-            identify=Identify(lambda: self.snapshot, self.clock),
-            admit=Admit(self.clock),
+            enrol=Enrol(identify, self.control, self.limits, self._follow),
+            identify=identify,
+            switch=self.switch,
+            admit=Admit(self.switch.check),
             recall=Recall(self.stored_answer),
             plan=Plan(
                 adapters(self.clock),
@@ -182,6 +199,35 @@ class Rig:
     async def stored_answer(self, tenant_id: str, response_id: str) -> RequestRecord | None:
         """Find an answer that only the store knows."""
         return self.stored.get((tenant_id, response_id))
+
+    def suspend(self, scope: Scope, **members: Any) -> None:  # noqa: ANN401
+        """Run a configuration in which something is suspended, as a worker that is told of it."""
+        suspensions = {scope: Suspension(reason="loop", **members)}
+        grants = {
+            key_id: replace(grant, suspensions=suspensions)
+            for key_id, grant in self.snapshot.grants.items()
+        }
+        self.snapshot = replace(self.snapshot, suspensions=suspensions, grants=grants)
+        self.switch.end_running(self.snapshot)
+
+    async def know_tier(self, tier: Tier) -> None:
+        """Put a tier without models into the change log."""
+        await self.control.move(
+            Pointer(PointerKind.TIER, tier.name),
+            Tier(name=tier.name),
+            reason="first",
+            author="ana",
+            source=Source.CLI,
+        )
+
+    async def _follow(self, seq: int) -> None:
+        """Do as a worker does when the change log moves, a moment later."""
+        await asyncio.sleep(0)
+        state = fold({}, await self.log.changes(after=0))
+        made = build(seq, state)
+        self.snapshot = replace(
+            self.snapshot, config_seq=seq, tenants={**self.snapshot.tenants, **made.tenants}
+        )
 
     async def ask(
         self, request: Request | None = None, reply: RecordingReply | None = None

@@ -2,22 +2,25 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from tests.pipeline.conftest import GRANT, KEY, SIM, Rig
+from tests.pipeline.conftest import ACME, GRANT, KEY, OF_ACME, SIM, SUSPENDED, TIER, Rig
 
 from trimtab.control.snapshot import Grant
 from trimtab.domain.errors import (
+    InvalidRequest,
     KeyExpired,
     KeyRevoked,
     ModelNotAllowed,
     ModelNotFound,
+    TenantNotAllowed,
     TenantSuspended,
     TrimtabError,
     Unauthenticated,
 )
-from trimtab.domain.ids import KeyId
+from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.keys import new_key
 from trimtab.domain.model import ModelKind
-from trimtab.domain.tenant import Key, Suspension
+from trimtab.domain.suspension import Scope, ScopeKind
+from trimtab.domain.tenant import Key, Retiring
 from trimtab.testing import seeded_entropy
 
 STRANGER = new_key("test", seeded_entropy(8))
@@ -145,7 +148,7 @@ def test_a_direct_name_leads_to_its_provider() -> None:
 
 
 def test_a_suspended_tenant_is_told_before_its_models_are_looked_at() -> None:
-    rig = Rig(grant=replace(GRANT, suspension=Suspension(reason="loop")))
+    rig = Rig(grant=SUSPENDED)
 
     with pytest.raises(TenantSuspended):
         rig.pipeline.admit(rig.pipeline.identify(rig.request(model="nothing")))
@@ -161,3 +164,93 @@ def test_remembers_a_bounded_number_of_keys(monkeypatch: pytest.MonkeyPatch) -> 
     found = [rig.pipeline.identify(rig.request(key=key.text)) for key in keys * 2]
 
     assert [identified.grant.key.id for identified in found] == [key.id for key in keys * 2]
+
+
+BACKEND = Key(id=KEY.id, name="backend", sha256=KEY.sha256, act_for=("acme", "globex"))
+
+
+def backend(**changes: object) -> Rig:
+    """A worker whose only key acts for tenants."""
+    rig = Rig()
+    key = msgspec.structs.replace(BACKEND, **changes)
+    rig.snapshot = replace(
+        rig.snapshot,
+        grants={},
+        acting={KEY.id: key},
+        tiers={"free": TIER},
+        tenants={ACME.id: ACME, TenantId("trimtab-canary"): ACME},
+    )
+    return rig
+
+
+def test_a_backend_names_the_tenant_that_pays() -> None:
+    rig = backend(models=("chat",))
+
+    grant = rig.pipeline.identify(rig.request(tenant="acme")).grant
+
+    assert (grant.tenant, grant.models, grant.key.name) == (ACME, frozenset({"chat"}), "backend")
+
+
+@pytest.mark.parametrize(
+    ("tenant", "act_for", "error", "says"),
+    [
+        pytest.param(None, ("*",), InvalidRequest, "x-trimtab-tenant", id="none"),
+        pytest.param("A B", ("*",), InvalidRequest, "lower-case", id="no name"),
+        pytest.param("acme", ("globex",), TenantNotAllowed, "does not act for", id="not in list"),
+        pytest.param("globex", ("globex",), TenantNotAllowed, "there is no", id="not there"),
+        pytest.param("nobody", ("*",), TenantNotAllowed, "there is no", id="never seen"),
+        pytest.param("trimtab-canary", ("*",), TenantNotAllowed, "does not act", id="the system's"),
+        pytest.param(
+            "trimtab-canary", ("trimtab-canary",), TenantNotAllowed, "does not act", id="even so"
+        ),
+    ],
+)
+def test_a_backend_is_told_what_is_wrong_with_its_tenant(
+    tenant: str | None, act_for: tuple[str, ...], error: type[TrimtabError], says: str
+) -> None:
+    rig = backend(act_for=act_for)
+
+    with pytest.raises(error, match=says):
+        rig.pipeline.identify(rig.request(tenant=tenant))
+
+
+def test_a_switch_of_its_tenant_or_of_itself_stops_a_backend() -> None:
+    for scope in (OF_ACME, Scope(ScopeKind.KEY, KEY.id)):
+        rig = backend()
+        rig.suspend(scope)
+
+        with pytest.raises(TenantSuspended):
+            rig.pipeline.admit(rig.pipeline.identify(rig.request(tenant="acme")))
+
+
+def test_a_key_of_one_tenant_may_name_no_other() -> None:
+    rig = Rig()
+
+    assert rig.pipeline.identify(rig.request(tenant="acme")).grant == GRANT
+    with pytest.raises(TenantNotAllowed, match="another tenant"):
+        rig.pipeline.identify(rig.request(tenant="globex"))
+
+
+@pytest.mark.parametrize(("left_us", "good"), [(1, True), (0, False)])
+def test_the_text_before_a_rotation_is_good_while_it_overlaps(*, left_us: int, good: bool) -> None:
+    rig = Rig()
+    new = new_key("test", seeded_entropy(9), key_id=KEY.id)
+    old = Retiring(KEY.sha256, rig.clock.now_us() + left_us)
+    rig.snapshot = replace(rig.snapshot, grants={KEY.id: keyed(sha256=new.sha256, retiring=old)})
+
+    assert rig.pipeline.identify(rig.request(key=new.text)).grant.key.id == KEY.id
+    if good:
+        assert rig.pipeline.identify(rig.request(key=KEY.text)).grant.key.id == KEY.id
+    else:
+        with pytest.raises(KeyExpired, match="was rotated"):
+            rig.pipeline.identify(rig.request(key=KEY.text))
+
+
+def test_a_text_that_was_rotated_away_without_overlap_is_unknown() -> None:
+    rig = Rig()
+    new = new_key("test", seeded_entropy(9), key_id=KEY.id)
+    rig.pipeline.identify(rig.request())
+    rig.snapshot = replace(rig.snapshot, grants={KEY.id: keyed(sha256=new.sha256)})
+
+    with pytest.raises(Unauthenticated):
+        rig.pipeline.identify(rig.request())

@@ -9,6 +9,7 @@ from tests.pipeline.conftest import (
     GRANT,
     LIMITED,
     MESSAGES,
+    OF_ACME,
     ROLE,
     WARM,
     Rig,
@@ -174,3 +175,14 @@ def test_a_paid_call_without_a_hold_does_not_type_check() -> None:
         rig.pipeline.call(planned, None).send(None)  # pyright: ignore[reportArgumentType]
 
     assert rig.provider.sent == []
+
+
+async def test_a_throttled_tenant_gets_so_many_requests_a_minute_and_a_time_to_come_back() -> None:
+    rig = Rig(*[ConnectTimedOut("late")] * 3, grant=LIMITED)
+    rig.suspend(OF_ACME, requests_per_minute=2)
+
+    replies = [await rig.ask() for _ in range(3)]
+
+    assert [isinstance(reply.error, RateLimited) for reply in replies] == [False, False, True]
+    assert isinstance(replies[-1].error, RateLimited)
+    assert replies[-1].error.wait_s == 30

@@ -7,6 +7,7 @@ from tests.pipeline.conftest import CHAT, SIM, Rig
 from trimtab.domain.errors import (
     InvalidRequest,
     ModelNotFound,
+    ModelSuspended,
     PriceUnknown,
     UnsupportedByTarget,
 )
@@ -20,6 +21,7 @@ from trimtab.domain.model import (
     WhenUntranslatable,
     Wire,
 )
+from trimtab.domain.suspension import Scope, ScopeKind
 from trimtab.pipeline.handoff import Planned
 from trimtab.providers.base import SameWire
 
@@ -128,7 +130,9 @@ OTHER = msgspec.structs.replace(SIM, name="other")
 MUTE = msgspec.structs.replace(SIM, name="mute", wire=ProviderWire.ANTHROPIC)
 
 
-def led(model: Model, asked: dict[str, object] | None = None) -> Planned:
+def led(
+    model: Model, suspended: Scope | None = None, *, asked: dict[str, object] | None = None
+) -> Planned:
     rig = Rig(model=model, others=(OTHER, MUTE), reject_unpriced=False)
     small = Model(name="small", kind=ModelKind.ALIAS, to=Target("other", "tiny"))
     looped = msgspec.structs.replace(
@@ -136,6 +140,8 @@ def led(model: Model, asked: dict[str, object] | None = None) -> Planned:
     )
     models = {**rig.snapshot.models, small.name: small, looped.name: looped}
     rig.snapshot = replace(rig.snapshot, models=models)
+    if suspended is not None:
+        rig.suspend(suspended)
     return planned(rig, members=asked)
 
 
@@ -173,7 +179,7 @@ def test_a_target_that_cannot_do_it_is_skipped_and_the_plan_says_so() -> None:
         CHAT, fallback=Fallback(when_error=("mute/m", "gone/m", "small"))
     )
 
-    plan = led(model, {"seed": 7})
+    plan = led(model, asked={"seed": 7})
 
     assert names(plan) == "sim/large other/tiny"
     assert plan.skipped == (("mute/m", "unsupported_by_target"),)
@@ -185,7 +191,7 @@ def test_the_first_reason_is_told_when_no_target_is_left() -> None:
     )
 
     with pytest.raises(UnsupportedByTarget):
-        led(model, {"seed": 7})
+        led(model, asked={"seed": 7})
 
 
 def test_targets_with_weights_share_the_requests_and_stand_in_for_one_another() -> None:
@@ -206,3 +212,31 @@ def test_targets_with_weights_share_the_requests_and_stand_in_for_one_another() 
 
     assert abs(first.count("sim/a") - 1500) < 100
     assert "sim/c" not in first
+
+
+@pytest.mark.parametrize(
+    ("suspended", "routes"),
+    [
+        pytest.param(Scope(ScopeKind.PROVIDER, "sim"), "other/tiny other/huge", id="provider"),
+        pytest.param(Scope(ScopeKind.PROVIDER, "other"), "sim/large", id="provider of the others"),
+        pytest.param(Scope(ScopeKind.MODEL, "sim/large"), "other/tiny other/huge", id="target"),
+        pytest.param(
+            Scope(ScopeKind.MODEL, "small"), "sim/large other/huge", id="fallback by name"
+        ),
+        pytest.param(Scope(ScopeKind.MODEL, "other/huge"), "sim/large other/tiny", id="direct"),
+    ],
+)
+def test_what_is_suspended_is_passed_over_and_told(suspended: Scope, routes: str) -> None:
+    model = msgspec.structs.replace(CHAT, fallback=Fallback(when_error=("small", "other/huge")))
+
+    plan = led(model, suspended)
+
+    assert names(plan) == routes
+    assert {code for _, code in plan.skipped} == {"model_suspended"}
+
+
+def test_a_model_that_is_suspended_by_name_is_not_served_by_its_fallback() -> None:
+    model = msgspec.structs.replace(CHAT, fallback=Fallback(when_error=("small",)))
+
+    with pytest.raises(ModelSuspended, match="model 'chat' is suspended"):
+        led(model, Scope(ScopeKind.MODEL, "chat"))

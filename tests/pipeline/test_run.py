@@ -11,14 +11,15 @@ from tests.pipeline.conftest import (
     COST_NANO,
     DONE,
     FLOOR,
-    GRANT,
     LIMITED,
+    OF_ACME,
     OVER,
     PING,
     PRICES,
     ROLE,
     SAID,
     STOP,
+    SUSPENDED,
     TOLD,
     USAGE,
     WARM,
@@ -42,7 +43,6 @@ from trimtab.domain.errors import (
 )
 from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Wire
-from trimtab.domain.tenant import Suspension
 from trimtab.domain.transport import ConnectionLost, ConnectTimedOut
 from trimtab.domain.usage import Usage
 from trimtab.domain.verdict import Finding
@@ -136,8 +136,7 @@ async def test_a_key_nobody_knows_is_counted_and_leaves_no_record() -> None:
 async def test_the_kill_switch_holds_until_its_end(*, until_s: int | None, served: bool) -> None:
     rig = Rig(good_stream())
     until_us = None if until_s is None else rig.clock.now_us() + until_s * 1_000_000
-    grant = replace(GRANT, suspension=Suspension(reason="loop", until_us=until_us))
-    rig.snapshot = replace(rig.snapshot, grants={GRANT.key.id: grant})
+    rig.suspend(OF_ACME, until_us=until_us)
 
     reply = await rig.ask()
 
@@ -473,7 +472,7 @@ async def test_looking_needs_a_good_key_and_leaves_a_record() -> None:
 
 
 async def test_looking_obeys_the_kill_switch() -> None:
-    rig = Rig(grant=replace(GRANT, suspension=Suspension(reason="loop")))
+    rig = Rig(grant=SUSPENDED)
 
     with pytest.raises(TrimtabError, match="suspended"):
         await rig.pipeline.look(rig.request(operation="models"), lambda known: known)

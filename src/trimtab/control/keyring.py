@@ -88,7 +88,7 @@ class Keyring:
     async def _put(
         self, key: Key, expected_seq: int, *, reason: str, author: str, source: Source
     ) -> Change:
-        made = await self.control.put(
+        made = await self.control.move(
             pointer_of(key),
             key,
             reason=reason,

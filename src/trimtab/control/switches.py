@@ -43,7 +43,7 @@ class Switches:
         if suspension.requests_per_minute is not None:
             _check_throttle(scope, suspension, snapshot.suspensions.get(scope), now_us)
         reason = read_reason(suspension.reason)
-        made = await self.control.put(
+        made = await self.control.move(
             scope.pointer,
             replace(suspension, reason=reason),
             reason=reason,
@@ -70,7 +70,7 @@ class Switches:
         snapshot = await self.control.snapshot()
         if scope not in snapshot.suspensions:
             scope = await self._known(scope, snapshot)
-        made = await self.control.put(
+        made = await self.control.move(
             scope.pointer,
             None,
             reason=reason,

@@ -92,7 +92,11 @@ class Gateway:
         try:
             request = await self._read(request, scope, receive)
         except TrimtabError as error:
-            known = msgspec.structs.replace(request, key=_key(scope))
+            key, tenant = (
+                _read_alone(scope, *headers.OF_KEYS),
+                _read_alone(scope, headers.OF_TENANT),
+            )
+            known = msgspec.structs.replace(request, key=key.key, tenant=tenant.tenant)
             await self._pipeline.turned_away(known, error)
             await reply.refuse(error, _facts(request))
             return
@@ -128,8 +132,9 @@ class Gateway:
         if self._draining:
             raise Draining("the worker is shutting down; try again", wait_s=1.0)
         said = headers.read(scope["headers"])
-        grant = self._pipeline.identify.grant(said.key)
-        headers.check_tenant(said, grant.tenant.id)
+        if said.tenant is not None:
+            await self._pipeline.enrol(said.key, said.tenant)
+        self._pipeline.identify.grant(said.key, said.tenant)
         data = await self._body(receive)
         routing, members = body.read(request.wire, data)
         ours = routing.trimtab or TrimtabMember()
@@ -146,6 +151,7 @@ class Gateway:
             model=routing.model,
             members=members,
             size=len(data),
+            tenant=said.tenant,
             stream=routing.stream is True,
             usage_asked=routing.usage_asked,
             previous=routing.previous,
@@ -191,7 +197,9 @@ class Gateway:
             if said.anthropic:
                 request = msgspec.structs.replace(request, wire=Wire.ANTHROPIC_MESSAGES)
                 reply = AsgiReply(request.wire, receive, send)
-            request = msgspec.structs.replace(request, key=said.key)
+            request = msgspec.structs.replace(request, key=said.key, tenant=said.tenant)
+            if said.tenant is not None:
+                await self._pipeline.enrol(said.key, said.tenant)
             path, wire = scope["path"], request.wire
             listing, config_seq = await self._pipeline.look(
                 request,
@@ -238,12 +246,12 @@ class Gateway:
         self._draining = True
 
 
-def _key(scope: Scope) -> str:
-    """Read the key alone: the other headers may be what is wrong with a request."""
+def _read_alone(scope: Scope, *names: bytes) -> headers.Headers:
+    """Read some headers and no others: those may be what is wrong with a request."""
     try:
-        return headers.read(pair for pair in scope["headers"] if pair[0] in headers.OF_KEYS).key
+        return headers.read(pair for pair in scope["headers"] if pair[0] in names)
     except TrimtabError:
-        return ""
+        return headers.Headers()
 
 
 def _facts(request: Request, config_seq: int = 0) -> Facts:

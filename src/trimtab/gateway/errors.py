@@ -42,7 +42,6 @@ _LATER = Shape(503, "server_error", "api_error", retry=True)
 SHAPES: Mapping[str, Shape] = {
     "internal": Shape(500, "server_error", "api_error"),
     "invalid_request": _INVALID,
-    "field_not_allowed": _INVALID,
     "unsupported": _INVALID,
     "unsupported_by_target": _INVALID,
     "content_blocked": _INVALID._replace(openai_code="content_filter"),
@@ -50,7 +49,9 @@ SHAPES: Mapping[str, Shape] = {
     "key_expired": _KEY,
     "key_revoked": _KEY,
     "model_not_allowed": _DENIED,
+    "model_suspended": _DENIED,
     "tenant_suspended": _DENIED,
+    "tenant_not_allowed": _DENIED,
     "price_unknown": _DENIED,
     "forbidden": _DENIED,
     "model_not_found": Shape(404, "invalid_request_error", "not_found_error"),
@@ -72,6 +73,7 @@ SHAPES: Mapping[str, Shape] = {
     "stream_truncated": _PROVIDER,
     "stream_stalled": Shape(504, "server_error", "timeout_error"),
     "recorder_unavailable": _LATER,
+    "control_unavailable": _LATER,
     "draining": _LATER,
 }
 """Every code a caller can meet."""

@@ -6,13 +6,14 @@ from typing import NoReturn
 
 from msgspec import Struct
 
-from trimtab.domain.errors import FieldNotAllowed, InvalidRequest, Unauthenticated
+from trimtab.domain.errors import InvalidRequest, Unauthenticated
 from trimtab.domain.ids import SpanId, TraceId
 from trimtab.domain.tenant import NAME
 
 MAX_HEADER_BYTES = 32 * 1024
 MAX_VALUE_CHARS = 256
 OF_KEYS = (b"authorization", b"x-api-key")
+OF_TENANT = b"x-trimtab-tenant"
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _VALUE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
@@ -54,18 +55,6 @@ def read(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
         elif name.startswith(b"x-trimtab-"):
             _read_unknown(name)
     return out
-
-
-def check_tenant(headers: Headers, tenant_id: str) -> None:
-    """Check that the tenant a request names is the one its key belongs to.
-
-    Raises:
-        FieldNotAllowed: it is another.
-    """
-    if headers.tenant is not None and headers.tenant != tenant_id:
-        raise FieldNotAllowed(
-            "the key belongs to another tenant than x-trimtab-tenant names; drop the header"
-        )
 
 
 def _read_bearer(out: Headers, name: bytes, value: bytes) -> None:
@@ -147,6 +136,6 @@ _READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
     b"x-trimtab-feature": _read_feature,
     b"x-trimtab-user": _read_ours,
     b"x-trimtab-conversation": _read_ours,
-    b"x-trimtab-tenant": _read_ours,
+    OF_TENANT: _read_ours,
 }
 """Every header that is read; the rest stops here."""

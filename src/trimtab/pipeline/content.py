@@ -14,6 +14,7 @@ import msgspec
 import zstandard
 from msgspec import Raw
 
+from trimtab.domain.ids import user_hash
 from trimtab.domain.record import Blob, Piece
 
 MIN_BLOB_BYTES = 256
@@ -56,6 +57,10 @@ class ContentCapture:
     def hash(self, tenant_id: str, data: bytes) -> bytes:
         """Hash bytes under the tenant's key (HMAC-SHA-256)."""
         return hmac.digest(self._tenant_key(tenant_id), data, "sha256")
+
+    def user_hash(self, tenant_id: str, end_user: str) -> str:
+        """Hash an end user's id under the tenant's key."""
+        return user_hash(self._tenant_key(tenant_id), end_user)
 
     def capture(
         self, tenant_id: str, ts_us: int, data: bytes, messages: Raw | None = None

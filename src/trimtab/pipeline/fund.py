@@ -37,7 +37,8 @@ class Fund:
         request = admitted.request
         read = sum(len(memoryview(request.members.get(name, _NOTHING))) for name in READ_BY_MODELS)
         floor = -(-read // BYTES_PER_TOKEN)
-        needs = _needs(admitted.grant, tokens=0 if request.wire.is_free else floor)
+        tokens = 0 if request.wire.is_free else floor
+        needs = _needs(admitted.grant, request.ts_us, tokens=tokens)
         if needs:
             held = await self.limits.hold(request.request_id, needs, lease_s=LEASE_S)
             if held.denied is not None:
@@ -53,10 +54,11 @@ class Fund:
         await self.limits.settle(funded.screened.planned.admitted.request.request_id, actual)
 
 
-def _needs(grant: Grant, *, tokens: int) -> list[Need]:
-    needs = list(_asked(grant.tenant.id, grant.limits))
-    if grant.limits.tokens_per_minute:
-        needs[-1] = replace(needs[-1], amount=min(tokens, grant.limits.tokens_per_minute))
+def _needs(grant: Grant, at_us: int, *, tokens: int) -> list[Need]:
+    limits = grant.limits_at(at_us)
+    needs = list(_asked(grant.tenant.id, limits))
+    if limits.tokens_per_minute:
+        needs[-1] = replace(needs[-1], amount=min(tokens, limits.tokens_per_minute))
     return needs
 
 

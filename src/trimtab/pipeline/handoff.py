@@ -24,6 +24,7 @@ class Request(Struct, frozen=True, kw_only=True):
         ts_us: Instant of arrival.
         started_s: The same instant on the monotonic clock.
         key: Text of the key as presented; "" if none was.
+        tenant: Tenant that the caller names; `None` leaves it to the key.
         members: Members of the body by name, each with the very bytes the caller sent.
         size: Bytes of the body.
         usage_asked: Whether the caller asked for usage in the stream.
@@ -42,6 +43,7 @@ class Request(Struct, frozen=True, kw_only=True):
     model: str
     members: Mapping[str, Raw]
     size: int
+    tenant: str | None = None
     stream: bool = False
     usage_asked: bool = False
     previous: str | None = None
@@ -62,7 +64,7 @@ class Identified(Struct, frozen=True):
 
 
 class Admitted(Identified, frozen=True):
-    """A request whose tenant is not suspended and may call the model."""
+    """A request that no kill switch stops and whose key may call the model."""
 
     model: Model
 

@@ -156,7 +156,7 @@ class Journal:
         """Hash an end user's id under the tenant's key."""
         if end_user is None:
             return None
-        return self._content.hash(tenant_id, end_user.encode()).hex()[:32]
+        return self._content.user_hash(tenant_id, end_user)
 
     def local_day(self, timezone: str, ts_us: int) -> str:
         """Tell the calendar day of an instant where the tenant lives."""

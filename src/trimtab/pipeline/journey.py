@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import UpstreamFailed
+from trimtab.domain.errors import Refused, UpstreamFailed
 from trimtab.domain.record import StageTime
 from trimtab.pipeline.handoff import Funded, Identified, Planned, Request, Route, Screened
 from trimtab.pipeline.transcript import Transcript
@@ -16,7 +16,7 @@ class Try:
     Attributes:
         sent_hash: Keyed hash of the upstream body, hex.
         dispatched: Whether the provider may have seen the request, and so may bill it.
-        cancelled: Whether we closed it because the caller was gone.
+        cancelled: Whether we closed it before its end.
     """
 
     n: int
@@ -42,6 +42,7 @@ class Journey:
         committed: Whether the caller has seen the head of an answer.
         gone: Whether the caller hung up before the end.
         estimate: Our own answer where no target can give one.
+        ended_by: Why we broke it off, if we did.
         input_ref: Ref of the upstream body in the content store.
         checkpoint_s: When the stream was last written down.
     """
@@ -52,6 +53,7 @@ class Journey:
         "begun",
         "checkpoint_s",
         "committed",
+        "ended_by",
         "estimate",
         "funded",
         "gone",
@@ -76,6 +78,7 @@ class Journey:
         self.committed = False
         self.gone = False
         self.estimate: bytes | None = None
+        self.ended_by: Refused | None = None
         self.input_ref: bytes | None = None
         self.checkpoint_s = request.started_s
         self._clock = clock

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
-from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import (
     ModelNotFound,
     PriceUnknown,
@@ -23,6 +22,7 @@ from trimtab.domain.model import (
 )
 from trimtab.pipeline.handoff import Admitted, Planned, Route
 from trimtab.pipeline.recall import Made
+from trimtab.pipeline.switch import refusal
 from trimtab.providers.base import Adapter, Loss
 
 MOST_DROPPED = 32
@@ -51,6 +51,7 @@ class Plan:
         What goes on from an earlier answer goes to who `made` that one, and nowhere else.
 
         Raises:
+            ModelSuspended: the kill switch of the model or its provider is on.
             ModelNotFound: the model leads to a provider that is gone.
             UnsupportedByTarget: the provider cannot be asked what the caller asks, or does not
                 have the earlier answer.
@@ -58,6 +59,9 @@ class Plan:
             PriceUnknown: nobody can say what the target costs, and that is not allowed.
         """
         model = admitted.model
+        stopped = admitted.snapshot.model_stopped(model.name, admitted.request.ts_us)
+        if stopped is not None:
+            raise refusal(stopped)
         if made is not None:
             return Planned(admitted, model, (self._route(admitted, _pinned(model, made)),))
         try:
@@ -72,7 +76,7 @@ class Plan:
             return Planned(admitted, model, (self._route(admitted, model.to),))
         fallback, skipped = model.fallback, _Skipped()
         first = _by_turn(model, admitted.request.request_id)
-        rest = _targets(admitted.snapshot, fallback.when_error)
+        rest = _targets(admitted, fallback.when_error, skipped)
         routes = self._routes(admitted, (*first, *rest), skipped)
         if not routes:
             raise skipped.errors[0]
@@ -90,7 +94,7 @@ class Plan:
     def _named(
         self, admitted: Admitted, names: Iterable[str], skipped: "_Skipped"
     ) -> tuple[Route, ...]:
-        return self._routes(admitted, _targets(admitted.snapshot, names), skipped)
+        return self._routes(admitted, _targets(admitted, names, skipped), skipped)
 
     def _routes(
         self, admitted: Admitted, targets: Iterable[Target], skipped: "_Skipped"
@@ -111,6 +115,9 @@ class Plan:
                 f"model {model.name!r} leads to provider {target.provider!r}, which is not"
                 " configured; run `trimtab check`"
             )
+        stopped = admitted.snapshot.target_stopped(target, request.ts_us)
+        if stopped is not None:
+            raise refusal(stopped)
         adapter = self.adapters.get((request.wire, provider.wire))
         if adapter is None:
             raise UnsupportedByTarget(
@@ -171,12 +178,17 @@ def _dropped(losses: Sequence[Loss], model: Model, target: Target) -> tuple[str,
     return kinds if len(kinds) <= MOST_DROPPED else (*kinds[:MOST_DROPPED], "...")
 
 
-def _targets(snapshot: Snapshot, names: Iterable[str]) -> Iterator[Target]:
+def _targets(admitted: Admitted, names: Iterable[str], skipped: _Skipped) -> Iterator[Target]:
     """Find the targets of names; each name leads to its own target only, so no name can loop."""
     for name in names:
-        model = snapshot.model(name)
-        if model is not None:
+        model = admitted.snapshot.model(name)
+        if model is None:
+            continue
+        stopped = admitted.snapshot.model_stopped(model.name, admitted.request.ts_us)
+        if stopped is None:
             yield model.to
+        else:
+            skipped.add(model.to, refusal(stopped))
 
 
 def _by_turn(model: Model, request_id: str) -> tuple[Target, ...]:

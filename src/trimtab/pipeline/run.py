@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import Draining, TrimtabError
 from trimtab.domain.model import Wire
 from trimtab.domain.transport import TransportError
 from trimtab.pipeline.admit import Admit, Identify
 from trimtab.pipeline.call import Answered, Call
+from trimtab.pipeline.enrol import Enrol
 from trimtab.pipeline.estimate import estimated_count
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.handoff import Identified, Request
@@ -23,6 +26,7 @@ from trimtab.pipeline.relay import Relay
 from trimtab.pipeline.reply import Reply, facts_of
 from trimtab.pipeline.screen import Checked, ScreenInput, ScreenOutput
 from trimtab.pipeline.settle import Settle
+from trimtab.pipeline.switch import Switch
 
 HTTP_OK = 200
 READ_ON_S = 5.0
@@ -37,10 +41,13 @@ class Pipeline:
     """Answer requests, in one straight line.
 
     Attributes:
+        enrol: Makes a tenant that a key may make, before the request that names it runs.
         http_status: The status an error has on a wire.
     """
 
+    enrol: Enrol
     identify: Identify
+    switch: Switch
     admit: Admit
     recall: Recall
     plan: Plan
@@ -61,6 +68,7 @@ class Pipeline:
         try:
             journey.identified = identified = self.identify(request)
             admitted = self.admit(identified)
+            self.switch.enter(journey)
             journey.passed("admit")
             made = await self.recall(admitted) if request.previous else None
             journey.planned = planned = self.plan(admitted, made)
@@ -78,7 +86,7 @@ class Pipeline:
         except TrimtabError as error:
             failure = error
         except asyncio.CancelledError:
-            failure = Draining("the worker is shutting down; try again", wait_s=1.0)
+            failure = _broken_off(journey, answered)
         # Here and in `_end` a bug becomes an answer: it must still settle.
         except Exception:
             log.exception("request %s failed", request.request_id)
@@ -99,7 +107,7 @@ class Pipeline:
         failure: TrimtabError | None = None
         try:
             journey.identified = identified = self.identify(request)
-            self.admit.check_switch(identified)
+            self.switch.check(identified)
             journey.passed("admit")
             return show(identified)
         except TrimtabError as error:
@@ -111,8 +119,10 @@ class Pipeline:
     async def turned_away(self, request: Request, failure: TrimtabError) -> None:
         """Remember a request that could not be read: recorded if its key is known, else counted."""
         journey = Journey(request, self.clock)
-        with contextlib.suppress(TrimtabError):
-            journey.identified = self.identify(request)
+        # Of a tenant's own key, a wrong tenant may be what is wrong.
+        for asking in (replace(request, tenant=None), request):
+            with contextlib.suppress(TrimtabError):
+                journey.identified = self.identify(asking)
         journey.passed("admit")
         with contextlib.suppress(TrimtabError):
             await self.settle(journey, failure, self._status)
@@ -127,6 +137,7 @@ class Pipeline:
     ) -> None:
         """Settle first, then send the last byte: what was answered is remembered."""
         record = None
+        self.switch.leave(journey)
         journey.gone = reply.gone
         try:
             record = await self.settle(journey, failure, self._status)
@@ -154,6 +165,15 @@ class Pipeline:
         if failure is None or journey.committed:
             return HTTP_OK
         return self.http_status(failure, journey.request.wire)
+
+
+def _broken_off(journey: Journey, answered: Answered | None) -> TrimtabError:
+    """Close what a cancelled request left open, and say why it was cancelled."""
+    if answered is not None:
+        answered.response.close()
+    for attempt in journey.tries[-1:]:
+        attempt.cancelled = attempt.error is None
+    return journey.ended_by or Draining("the worker is shutting down; try again", wait_s=1.0)
 
 
 def _bug(request: Request) -> TrimtabError:

@@ -13,6 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from trimtab.control.changes import Control
+from trimtab.control.keyring import Keyring
+from trimtab.control.switches import Switches
+from trimtab.domain import ids
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import Settings, load, locate
 from trimtab.store.base import Accounts, RecordFilter
@@ -71,8 +74,17 @@ def load_settings(config: Path | None) -> Settings:
 
 def control(at: Path) -> Control:
     """Open the change log of a state directory."""
-    store = SqliteControl(at / "control.db")
-    return Control(store, SystemClock(), os.urandom, environment=environment())
+    return Control(SqliteControl(at / "control.db"), SystemClock(), os.urandom)
+
+
+def switches(at: Path) -> Switches:
+    """Open the kill switches of a state directory."""
+    return Switches(control(at), SystemClock())
+
+
+def keyring(at: Path) -> Keyring:
+    """Open the keys of a state directory."""
+    return Keyring(control(at), SystemClock(), os.urandom, environment())
 
 
 def accounts(at: Path) -> Accounts:
@@ -110,6 +122,12 @@ def tenant_keys(at: Path) -> Callable[[str], bytes]:
         return site_key(at)
 
     return tenant_key
+
+
+def user_hash(at: Path) -> Callable[[str, str], str]:
+    """Give the hash that records and kill switches know a tenant's end user by."""
+    key_of = tenant_keys(at)
+    return lambda tenant_id, end_user: ids.user_hash(key_of(tenant_id), end_user)
 
 
 def keeper_socket(at: Path) -> Path:

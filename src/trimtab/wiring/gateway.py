@@ -31,6 +31,7 @@ from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.call import Call
 from trimtab.pipeline.content import ContentCapture
 from trimtab.pipeline.course import Course
+from trimtab.pipeline.enrol import Enrol
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.health import Health
 from trimtab.pipeline.journal import Journal
@@ -40,6 +41,7 @@ from trimtab.pipeline.relay import Relay
 from trimtab.pipeline.run import Pipeline
 from trimtab.pipeline.screen import ScreenInput, ScreenOutput
 from trimtab.pipeline.settle import Settle
+from trimtab.pipeline.switch import Switch
 from trimtab.pipeline.upstream import Upstreams
 from trimtab.providers.anthropic import AnthropicMessages
 from trimtab.providers.anthropic_count_tokens import AnthropicCountTokens
@@ -135,7 +137,6 @@ def _pipeline(
     metering = meter(following)
     biller = Biller(metering)
     journal = Journal(spool, ContentCapture(wiring.tenant_keys(home)), clock, local_day)
-    fund = Fund(MemoryLimits(clock))
     call = Call(
         transport=transport,
         upstream=Upstreams(secret, https_proxy()),
@@ -145,9 +146,16 @@ def _pipeline(
         clock=clock,
         sleep=asyncio.sleep,
     )
+    limits = MemoryLimits(clock)
+    fund = Fund(limits)
+    identify = Identify(lambda: following.current, clock)
+    switch = Switch(clock, journal.user_hash)
+    following.on_change(switch.end_running)
     return Pipeline(
-        identify=Identify(lambda: following.current, clock),
-        admit=Admit(clock),
+        enrol=Enrol(identify, wiring.control(home), limits, following.seen),
+        identify=identify,
+        switch=switch,
+        admit=Admit(switch.check),
         recall=Recall(_stored(home)),
         plan=Plan(
             adapters(clock),

@@ -13,7 +13,7 @@ from trimtab import wiring
 from trimtab.console.auth import ensure_admin
 from trimtab.domain.change import Source
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.domain.tenant import Key
+from trimtab.domain.tenant import Key, KeyTerms
 from trimtab.settings import DEMO, Settings, locate
 from trimtab.store.sqlite.control import SqliteControl
 
@@ -139,25 +139,22 @@ async def _seen(home: Path, seq: int) -> None:
 
 async def _demo_keys(home: Path, settings: Settings, author: str) -> Mapping[str, str]:
     """Make a key of each tenant that has none: only hashes are kept, so it is shown once."""
-    control = wiring.control(home)
-    state = await control.state()
+    keyring = wiring.keyring(home)
+    state = await keyring.control.state()
     have = {entry.value.tenant for entry in state.values() if isinstance(entry.value, Key)}
     made: dict[str, str] = {}
     for tenant in settings.tenants:
         if tenant in have:
             continue
-        key = await control.create_key(
-            tenant,
-            name=f"demo-{tenant}",
-            models=None,
-            expires_us=None,
+        key = await keyring.create(
+            KeyTerms(name=f"demo-{tenant}", tenant=tenant),
             reason="first start of the demo",
             author=author,
             source=Source.SYSTEM,
         )
         made[tenant] = key.text
     if made:
-        await _seen(home, (await control.snapshot()).config_seq)
+        await _seen(home, (await keyring.control.snapshot()).config_seq)
     return made
 
 
