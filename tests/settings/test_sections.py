@@ -13,10 +13,12 @@ from trimtab.domain.model import (
     Timeouts,
     WhenUntranslatable,
 )
+from trimtab.domain.tenant import KeyRight
 from trimtab.settings import ExporterSettings, UnknownModel
 
 PROVIDER = "version: 1\nproviders:\n  p: {{wire: openai, url: https://example.com/v1, {}}}\n"
 MODEL = "version: 1\nproviders: {{p: {{wire: openai, url: https://e.com}}}}\nmodels:\n  m: {{{}}}\n"
+APP = "name: app, id: 7hq2m9xkd4wp, sha256: env:H"
 KEYS = """version: 1
 tiers: {t: {}}
 tenants: {acme: {tier: t}}
@@ -246,6 +248,18 @@ def test_reads_a_key_by_its_hash(load_text: Load) -> None:
             "what 'env:SHORT' leads to is no SHA-256",
         ),
         ("name: A B, tenant: acme, id: 7hq2m9xkd4wp, sha256: env:H", ".name", "is no name"),
+        (f"{APP}, tenant: acme, may: [fly]", ".may[0]", "is not taken; write evals"),
+        (f"{APP}, tenant: acme, may: evals", ".may", "is not a list"),
+        (f"{APP}, act_for: acme", ".act_for", "is not a list"),
+        (f"{APP}, act_for: [globex]", ".act_for[0]", "tenant 'globex' is not in the file"),
+        (
+            f"{APP}, act_for: '*', new_tenant_tier: gold",
+            ".new_tenant_tier",
+            "tier 'gold' is not in the file",
+        ),
+        (APP, "", "name one of the two"),
+        (f"{APP}, tenant: acme, act_for: [acme]", "", "name one of the two"),
+        (f"{APP}, tenant: acme, new_tenant_tier: t", "", "add `act_for`"),
     ],
 )
 def test_says_what_is_wrong_with_a_key(faults: Faults, key: str, at: str, says: str) -> None:
@@ -254,6 +268,25 @@ def test_says_what_is_wrong_with_a_key(faults: Faults, key: str, at: str, says: 
     assert fault.startswith(f"trimtab.yaml:5: keys[0]{at}: ")
     assert says in fault
     assert "deadbeef" not in fault
+
+
+def test_reads_a_key_that_acts_for_many(load_text: Load) -> None:
+    settings = load_text(
+        f"{KEYS}  - {{{APP}, act_for: '*', new_tenant_tier: t, may: [evals, replay, evals]}}\n",
+        {"H": HASH},
+    )
+
+    key = settings.keys[KeyId("7hq2m9xkd4wp")]
+    assert (key.tenant, key.act_for, key.new_tenant_tier) == (None, ("*",), "t")
+    assert key.may == (KeyRight.EVALS, KeyRight.REPLAY)
+
+
+def test_a_key_may_act_for_tenants_that_it_makes(load_text: Load) -> None:
+    line = f"  - {{{APP}, act_for: [acme, globex], new_tenant_tier: t}}\n"
+
+    settings = load_text(KEYS + line, {"H": HASH})
+
+    assert settings.keys[KeyId("7hq2m9xkd4wp")].act_for == ("acme", "globex")
 
 
 def test_two_keys_of_one_id_are_refused_and_two_of_one_name_are_not(faults: Faults) -> None:

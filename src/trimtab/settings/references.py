@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from trimtab.domain.tenant import ANY_TENANT
 from trimtab.settings.fields import plain_value
 from trimtab.settings.secrets import looks_secret
 from trimtab.settings.tree import Faults, Items, Members, Node, Scalar, nearest
@@ -20,7 +21,9 @@ def check_references(top: Members, faults: Faults) -> None:
             _expect_model(model, providers, models, faults)
     for tier in _texts(tenants.values(), "tier"):
         _expect(tier, "tier", tier.text, tiers, faults)
-    for tenant in _texts(keys, "tenant"):
+    for tier in _texts(keys, "new_tenant_tier"):
+        _expect(tier, "tier", tier.text, tiers, faults)
+    for tenant in (*_texts(keys, "tenant"), *_acted_for(keys)):
         _expect(tenant, "tenant", tenant.text, tenants, faults)
 
 
@@ -45,6 +48,15 @@ def _weighted(model: Node) -> Iterator[tuple[Scalar, str]]:
 def _fallbacks(model: Node) -> Iterator[Node]:
     for names in _members(_member(model, "fallback")).values():
         yield from _items(names)
+
+
+def _acted_for(keys: Iterable[Node]) -> Iterator[Scalar]:
+    """Find the tenants that keys act for, and that must be there since the key makes none."""
+    for key in keys:
+        if _member(key, "new_tenant_tier") is None:
+            for tenant in _items(_member(key, "act_for")):
+                if isinstance(tenant, Scalar) and tenant.text != ANY_TENANT:
+                    yield tenant
 
 
 def _expect_model(

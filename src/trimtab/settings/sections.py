@@ -6,8 +6,9 @@ from datetime import date
 from enum import StrEnum
 from functools import partial
 
+from trimtab.control.keyring import check_terms
 from trimtab.cost.overrides import parse_overrides
-from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.errors import InvalidRequest, SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.model import (
     OnClientGone,
@@ -15,11 +16,13 @@ from trimtab.domain.model import (
     ProviderWire,
 )
 from trimtab.domain.tenant import (
+    ANY_TENANT,
     NAME,
     RESERVED_PREFIX,
     ContentPolicy,
     Durability,
     Key,
+    KeyRight,
     Limits,
     Tenant,
     Tier,
@@ -43,6 +46,7 @@ from trimtab.settings.fields import (
     reference_or_none,
     scalar,
     size,
+    take,
     text,
     texts,
     timezone,
@@ -56,7 +60,7 @@ from trimtab.settings.model import (
 )
 from trimtab.settings.routing import read_model
 from trimtab.settings.secrets import NO_SECRET, resolve
-from trimtab.settings.tree import Faults, Items, Members, Node, Wrong
+from trimtab.settings.tree import Faults, Items, Members, Node, Scalar, Wrong
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[a-z0-9]{12}")
@@ -188,13 +192,40 @@ def _key(environ: Mapping[str, str], node: Node, faults: Faults) -> Key | None:
         "sha256": partial(_sha256, environ),
         "models": texts,
         "expires": day,
+        "may": _rights,
+        "act_for": _act_for,
+        "new_tenant_tier": name,
     }
-    given = members(node, faults, table, frozenset({"name", "tenant", "id", "sha256"}))
-    if given is None:
+    before = len(faults.found)
+    given = members(node, faults, table, frozenset({"name", "id", "sha256"}))
+    if given is None or len(faults.found) > before:
         return None
     expires: date | None = given.pop("expires", None)
     expires_us = None if expires is None else end_of_day_us(expires)
-    return Key(expires_us=expires_us, **given)
+    key = Key(expires_us=expires_us, **given)
+    try:
+        check_terms(key)
+    except InvalidRequest as exc:
+        faults.add(node.path, str(exc))
+        return None
+    return key
+
+
+def _rights(node: Node, faults: Faults) -> tuple[KeyRight, ...]:
+    """Read a list of rights; each is one of a closed set."""
+    if not isinstance(node, Items):
+        raise Wrong("is not a list; write [evals, replay]")
+    found: dict[str, KeyRight] = {}
+    for item in node.items:
+        take(item, faults, one_of(KeyRight), found, item.path)
+    return tuple(dict.fromkeys(found.values()))
+
+
+def _act_for(node: Node, faults: Faults) -> tuple[str, ...]:
+    """Read a list of tenants, or `*`."""
+    if isinstance(node, Scalar) and node.text == ANY_TENANT:
+        return (ANY_TENANT,)
+    return texts(node, faults)
 
 
 def _key_id(node: Node, _faults: Faults) -> str:
