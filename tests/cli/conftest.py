@@ -13,6 +13,8 @@ import pytest
 from trimtab import wiring
 from trimtab.cli import program
 from trimtab.control.changes import Control
+from trimtab.control.keyring import Keyring
+from trimtab.control.switches import Switches
 from trimtab.settings import Settings, load, locate
 from trimtab.store.sqlite.control import SqliteControl
 from trimtab.testing import FrozenClock, seeded_entropy
@@ -63,13 +65,19 @@ def terminal(
     def control(at: Path) -> Control:
         return Control(SqliteControl(at / "control.db"), clock, entropy)
 
+    def switches(at: Path) -> Switches:
+        return Switches(control(at), clock)
+
+    def keyring(at: Path) -> Keyring:
+        return Keyring(control(at), clock, entropy)
+
     def load_settings(config: Path | None) -> Settings:
         return load(locate(config, environ), environ)
 
     def now() -> datetime:
         return datetime.fromtimestamp(clock.now_us() / 1e6, UTC)
 
-    for function in (home, control, load_settings, now):
+    for function in (home, control, switches, keyring, load_settings, now):
         monkeypatch.setattr(wiring, function.__name__, function, raising=False)
     monkeypatch.chdir(tmp_path)
     return Terminal(tmp_path, control(tmp_path / ".trimtab"))

@@ -12,9 +12,9 @@ def test_lists_changes_newest_first(company: Terminal) -> None:
     assert len(said) == 3
     assert said[0].split() == ["seq", "when", "did", "pointer", "who", "why"]
     assert "create" in said[1]
-    assert "suspension/acme" in said[1]
+    assert "suspension/tenant:acme" in said[1]
     assert said[1].endswith("loop")
-    assert (document["pointer"], document["before"]) == ("suspension/acme", None)
+    assert (document["pointer"], document["before"]) == ("suspension/tenant:acme", None)
     assert (document["after"], document["source"]) == ({"reason": "loop"}, "cli")
 
 
@@ -22,7 +22,7 @@ def test_lists_one_pointer_and_pages(company: Terminal) -> None:
     company.run("tenants", "suspend", "acme", "--reason", "loop")
     company.run("tenants", "resume", "acme", "--reason", "fixed")
 
-    of_one = company.json("changes", "list", "--pointer", "suspension/acme")["changes"]
+    of_one = company.json("changes", "list", "--pointer", "suspension/tenant:acme")["changes"]
     newest = of_one[0]["seq"]
     older = company.json("changes", "list", "--before", str(newest), "--limit", "1")["changes"]
 
@@ -37,7 +37,7 @@ def test_undoes_a_change_and_says_how_to_undo_that(company: Terminal) -> None:
     said = company.run("changes", "undo", str(seq), "--reason", "false alarm").stdout
 
     assert said.splitlines() == [
-        f"undid change {seq}: suspension/acme is as before   change {seq + 1}",
+        f"undid change {seq}: suspension/tenant:acme is as before   change {seq + 1}",
         f"undo: trimtab changes undo {seq + 1} --reason '...'",
     ]
     again = company.run("changes", "undo", str(seq), "--reason", "again", code=2).stderr

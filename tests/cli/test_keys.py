@@ -48,13 +48,13 @@ def test_lists_keys_with_their_status(company: Terminal) -> None:
     assert said[1].split() == [made["id"], "app", "acme", "as", "the", "tenant", "-", "revoked"]
 
 
-def test_revoking_says_the_way_back(company: Terminal) -> None:
+def test_revoking_says_that_there_is_no_way_back(company: Terminal) -> None:
     made = company.json("keys", "create", "--tenant", "acme", "--name", "app")
 
     said = company.run("keys", "revoke", made["id"], "--reason", "leaked").stdout
 
     assert said.startswith(f"revoked key {made['id']}   change ")
-    assert "undo: trimtab changes undo " in said
+    assert "a revoked key stays so; make another" in said
 
 
 def test_refuses_with_one_line_and_code_2(company: Terminal) -> None:
@@ -63,6 +63,51 @@ def test_refuses_with_one_line_and_code_2(company: Terminal) -> None:
     assert said == "trimtab: there is no tenant 'acmee'; did you mean 'acme'?\n"
     company.run("keys", "revoke", "nobody", "--reason", "x", code=2)
     company.run("keys", "revoke", "nobody", code=2)
+
+
+def test_rotates_a_key_by_its_name(company: Terminal) -> None:
+    old = company.json("keys", "create", "--tenant", "acme", "--name", "app")
+
+    said = company.run("keys", "rotate", "app", "--reason", "due").stdout
+    again = company.json("keys", "rotate", "app", "--overlap", "0s", "--reason", "leaked")
+
+    assert key_id_of(said.splitlines()[0]) == key_id_of(again["key"]) == old["id"]
+    assert f"rotated key {old['id']}; its text before is good until 2026-01-02 00:00:00Z" in said
+    assert "undo: trimtab changes undo " in said
+    assert again["change"]["after"].keys().isdisjoint({"retiring"})
+    (listed,) = company.json("keys", "list")["keys"]
+    assert listed["retiring_until_us"] is None
+
+
+def test_makes_a_key_that_acts_for_many(company: Terminal) -> None:
+    company.run(
+        *("keys", "create", "--act-for", "*", "--new-tenant-tier", "free", "--name", "backend"),
+        *("--may", "evals", "--may", "replay", "--may", "evals"),
+    )
+
+    (key,) = company.json("keys", "list")["keys"]
+    assert (key["tenant"], key["act_for"], key["new_tenant_tier"]) == (None, ["*"], "free")
+    assert key["may"] == ["evals", "replay"]
+    assert "acts for *" in company.run("keys", "list").stdout
+
+
+def test_a_key_has_one_who_pays(company: Terminal) -> None:
+    said = company.run("keys", "create", "--name", "app", code=2).stderr
+    both = ("keys", "create", "--tenant", "acme", "--act-for", "hobby", "--name", "app")
+
+    assert "name one of the two" in said
+    assert "name one of the two" in company.run(*both, code=2).stderr
+
+
+def test_suspends_a_key_by_its_name(company: Terminal) -> None:
+    company.run("keys", "create", "--tenant", "acme", "--name", "app")
+
+    company.run("keys", "suspend", "app", "--reason", "leak?", "--for", "2h")
+
+    (key,) = company.json("keys", "list")["keys"]
+    assert key["status"] == "suspended until 2026-01-01 02:00:00Z: leak?"
+    company.run("keys", "resume", "app", "--reason", "no leak")
+    assert company.json("keys", "list")["keys"][0]["status"] == "active"
 
 
 def test_an_empty_list_says_what_to_do(terminal: Terminal) -> None:

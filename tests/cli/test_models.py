@@ -10,7 +10,7 @@ def test_lists_models(company: Terminal) -> None:
     head, *rows = [line.split() for line in words(company, "list").splitlines()]
 
     assert head[:2] == ["model", "kind"]
-    assert ["chat", "alias", "sim/large"] in rows
+    assert ["chat", "alias", "sim/large", "active"] in rows
 
 
 def test_moves_a_name_and_takes_the_move_back(company: Terminal) -> None:

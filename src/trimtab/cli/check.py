@@ -10,9 +10,10 @@ from trimtab import wiring
 from trimtab.cli.output import print_json
 from trimtab.control.desired import as_drafts, preview
 from trimtab.control.snapshot import Grant, Snapshot, build
-from trimtab.domain.errors import NotFound, SettingsInvalid
+from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
+from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Model
-from trimtab.domain.tenant import Limits
+from trimtab.domain.tenant import Key, Limits
 
 WRONG = 1
 
@@ -30,6 +31,7 @@ _LIMITS = (
     help="Configuration file; trimtab.yaml if it is there, else the demo.",
 )
 @click.option("--key", "key_name", help="Show what this key may do, by its id or name.")
+@click.option("--tenant", help="With --key: for whom, if the key acts for many tenants?")
 @click.option("--model", help="With --key: may it call this model, and where does it lead?")
 @click.option("--strict", is_flag=True, help="Fail on warnings, too.")
 @click.option("--home", type=click.Path(path_type=Path), help="State directory.")
@@ -40,6 +42,7 @@ def command(  # noqa: PLR0913
     ctx: click.Context,
     config: Path | None,
     key_name: str | None,
+    tenant: str | None,
     model: str | None,
     home: Path | None,
     *,
@@ -59,7 +62,7 @@ def command(  # noqa: PLR0913
         ctx.exit(WRONG)
     snapshot = build(0, preview({}, as_drafts(settings.desired())))
     if key_name is not None:
-        grant = _grant(key_name, snapshot, home)
+        grant = _grant(key_name, tenant, snapshot, home)
         ctx.exit(_answer(grant, snapshot, model, as_json=as_json))
     notes = settings.notes(wiring.now().date())
     errors = [note for note in notes if note.level == "error"]
@@ -99,13 +102,13 @@ def _counts(snapshot: Snapshot, keys: int) -> str:
     return ", ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in numbers)
 
 
-def _grant(wanted: str, snapshot: Snapshot, home: Path | None) -> Grant:
+def _grant(wanted: str, tenant: str | None, snapshot: Snapshot, home: Path | None) -> Grant:
     """Find a key in the file, else among the live ones."""
-    found = _keys(wanted, snapshot)
+    found = _grants(wanted, tenant, snapshot)
     state = wiring.home(home)
     if not found and (state / "control.db").exists():
         live = asyncio.run(wiring.control(state).snapshot())
-        found = _keys(wanted, live)
+        found = _grants(wanted, tenant, live)
     if not found:
         raise NotFound(f"there is no key {wanted!r}; look at `trimtab keys list`")
     if len(found) > 1:
@@ -114,12 +117,22 @@ def _grant(wanted: str, snapshot: Snapshot, home: Path | None) -> Grant:
     return found[0]
 
 
-def _keys(wanted: str, snapshot: Snapshot) -> list[Grant]:
-    return [
-        grant
-        for grant in snapshot.grants.values()
-        if wanted in (grant.key.id, grant.key.name) and not grant.key.revoked
-    ]
+def _grants(wanted: str, tenant: str | None, snapshot: Snapshot) -> list[Grant]:
+    found = [grant for grant in snapshot.grants.values() if _is(grant.key, wanted)]
+    for key in snapshot.acting.values():
+        if not _is(key, wanted):
+            continue
+        if tenant is None:
+            raise InvalidRequest(f"key {wanted!r} acts for many tenants; name one with --tenant")
+        grant = snapshot.acted_for(key, TenantId(tenant)) if key.may_act_for(tenant) else None
+        if grant is None:
+            raise NotFound(f"key {wanted!r} does not act for tenant {tenant!r}; name another")
+        found.append(grant)
+    return found
+
+
+def _is(key: Key, wanted: str) -> bool:
+    return wanted in (key.id, key.name) and not key.revoked
 
 
 def _answer(grant: Grant, snapshot: Snapshot, name: str | None, *, as_json: bool) -> int:

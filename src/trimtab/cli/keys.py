@@ -8,71 +8,83 @@ import click
 
 from trimtab import wiring
 from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
+from trimtab.cli.switch import (
+    Span,
+    add_switch,
+    home_option,
+    json_option,
+    reason_option,
+    status,
+)
+from trimtab.control.keyring import Keyring, find_key, keys_of
+from trimtab.control.snapshot import Suspensions
 from trimtab.domain.change import Pointer, PointerKind, Source
-from trimtab.domain.ids import KeyId, TenantId
-from trimtab.domain.tenant import Key
+from trimtab.domain.ids import TenantId
+from trimtab.domain.keys import NewKey
+from trimtab.domain.suspension import Scope, ScopeKind
+from trimtab.domain.tenant import Key, KeyRight, KeyTerms
 
-_home = click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_RIGHTS = click.Choice([right.value for right in KeyRight])
 
 
 @click.group()
 def command() -> None:
-    """Make, list and revoke keys. Only hashes are kept; a key is shown once."""
+    """Make, list, rotate, suspend and revoke keys. Only hashes are kept; a key is shown once."""
 
 
 @command.command()
-@click.option("--tenant", required=True, help="Who pays.")
+@click.option("--tenant", help="Who pays.")
+@click.option("--act-for", help="Tenants that requests may name instead, as acme,globex or '*'.")
+@click.option("--new-tenant-tier", help="With --act-for: the tier of a tenant never seen.")
 @click.option("--name", required=True, help="What the key is for, as my-app.")
 @click.option("--models", help="Narrow the tenant's list to these, as chat,chat-small.")
+@click.option("--may", type=_RIGHTS, multiple=True, help="A right of the key; may be repeated.")
 @click.option(
     "--expires", type=click.DateTime(["%Y-%m-%d"]), help="Last day it works (UTC), as 2027-01-31."
 )
 @click.option("--reason", default="made with trimtab keys create", help="Why, for the change log.")
-@_home
-@_json
+@home_option
+@json_option
 # one parameter an option
 def create(  # noqa: PLR0913
-    tenant: str,
+    *,
+    tenant: str | None,
+    act_for: str | None,
+    new_tenant_tier: str | None,
     name: str,
     models: str | None,
+    may: tuple[str, ...],
     expires: datetime | None,
     reason: str,
     home: Path | None,
-    *,
     as_json: bool,
 ) -> None:
-    """Make a key of a tenant, and show it this once.
+    """Make a key of a tenant, or of a backend that acts for many, and show it this once.
 
     Example: trimtab keys create --tenant acme --name my-app --models chat
     """
-    allowed = None if models is None else tuple(_words(models))
-    control = wiring.control(wiring.home(home))
+    terms = KeyTerms(
+        name=name,
+        tenant=None if tenant is None else TenantId(tenant),
+        models=None if models is None else tuple(_words(models)),
+        expires_us=None if expires is None else _end_us(expires),
+        may=tuple(KeyRight(right) for right in dict.fromkeys(may)),
+        act_for=tuple(_words(act_for or "")),
+        new_tenant_tier=new_tenant_tier,
+    )
+    keyring = wiring.keyring(wiring.home(home))
 
     async def run() -> None:
-        made = await control.create_key(
-            TenantId(tenant),
-            name=name,
-            models=allowed,
-            expires_us=None if expires is None else _end_us(expires),
-            reason=reason,
-            author=author(),
-            source=Source.CLI,
-        )
-        (change,) = await control.history(pointer=Pointer(PointerKind.KEY, made.id), limit=1)
-        if as_json:
-            key = {"key": made.text, "id": made.id, "tenant": tenant, "name": name}
-            print_json({**key, "change": change_document(change)})
-            return
-        click.echo(f"{made.text}\n\nThis is the only time it is shown.")
-        print_done(f"made key {made.id} of tenant {tenant}", change)
+        made = await keyring.create(terms, reason=reason, author=author(), source=Source.CLI)
+        whose = f"tenant {tenant}" if tenant else "many tenants"
+        await _show(keyring, made, f"made key {made.id} of {whose}", as_json=as_json)
 
     asyncio.run(run())
 
 
 @command.command(name="list")
-@_home
-@_json
+@home_option
+@json_option
 def list_(home: Path | None, *, as_json: bool) -> None:
     """List keys, without what opens anything.
 
@@ -80,21 +92,20 @@ def list_(home: Path | None, *, as_json: bool) -> None:
     """
     control = wiring.control(wiring.home(home))
     now_us = round(wiring.now().timestamp() * 1e6)
-    state = asyncio.run(control.state())
-    keys: list[Key] = [
-        entry.value for _, entry in sorted(state.items()) if isinstance(entry.value, Key)
-    ]
+    snapshot = asyncio.run(control.snapshot())
+    keys = keys_of(asyncio.run(control.state()))
     if as_json:
-        print_json({"keys": [_document(key, now_us) for key in keys]})
+        documents = [_document(key, snapshot.suspensions, now_us) for key in keys]
+        print_json({"keys": documents})
         return
     rows = [
         [
             key.id,
             key.name,
-            key.tenant,
+            key.tenant or f"acts for {', '.join(key.act_for)}",
             ", ".join(key.models) if key.models is not None else "as the tenant",
             "-" if key.expires_us is None else instant(key.expires_us),
-            _status(key, now_us),
+            _status(key, snapshot.suspensions, now_us),
         ]
         for key in keys
     ]
@@ -106,23 +117,64 @@ def list_(home: Path | None, *, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("key_id")
-@click.option("--reason", required=True, help="Why, for the change log.")
-@_home
-@_json
-def revoke(key_id: str, reason: str, home: Path | None, *, as_json: bool) -> None:
-    """Revoke a key by its id: the 12 characters after `tt_..._`.
+@click.argument("key")
+@click.option(
+    "--overlap", type=Span(), default="24h", help="How long the text before stays good, as 24h."
+)
+@reason_option
+@home_option
+@json_option
+def rotate(key: str, overlap: float, reason: str, home: Path | None, *, as_json: bool) -> None:
+    """Give a key a new text, by its id or name, and show it this once.
+
+    Example: trimtab keys rotate my-app --overlap 24h --reason "quarterly"
+    """
+    keyring = wiring.keyring(wiring.home(home))
+
+    async def run() -> None:
+        made = await keyring.rotate(
+            key, overlap_s=overlap, reason=reason, author=author(), source=Source.CLI
+        )
+        old = find_key(await keyring.control.state(), made.id).retiring
+        end = "has ended" if old is None else f"is good until {instant(old.until_us)}"
+        done = f"rotated key {made.id}; its text before {end}"
+        await _show(keyring, made, done, as_json=as_json)
+
+    asyncio.run(run())
+
+
+@command.command()
+@click.argument("key")
+@reason_option
+@home_option
+@json_option
+def revoke(key: str, reason: str, home: Path | None, *, as_json: bool) -> None:
+    """Revoke a key for good, by its id (the 12 characters after `tt_..._`) or name.
 
     Example: trimtab keys revoke 7hq2m9xkd4wp --reason "leaked in a log"
     """
-    control = wiring.control(wiring.home(home))
-    change = asyncio.run(
-        control.revoke_key(KeyId(key_id), reason=reason, author=author(), source=Source.CLI)
-    )
+    keyring = wiring.keyring(wiring.home(home))
+    change = asyncio.run(keyring.revoke(key, reason=reason, author=author(), source=Source.CLI))
     if as_json:
         print_json({"change": change_document(change)})
     else:
-        print_done(f"revoked key {key_id}", change)
+        click.echo(f"revoked key {change.pointer.name}   change {change.seq}")
+        click.echo("a revoked key stays so; make another with `trimtab keys create`")
+
+
+add_switch(command, ScopeKind.KEY)
+
+
+async def _show(keyring: Keyring, made: NewKey, done: str, *, as_json: bool) -> None:
+    """Show the text of a key, once."""
+    (change,) = await keyring.control.history(pointer=Pointer(PointerKind.KEY, made.id), limit=1)
+    if as_json:
+        key = find_key(await keyring.control.state(), made.id)
+        shown = {"key": made.text, "id": made.id, "tenant": key.tenant, "name": key.name}
+        print_json({**shown, "change": change_document(change)})
+        return
+    click.echo(f"{made.text}\n\nThis is the only time it is shown.")
+    print_done(done, change)
 
 
 def _words(text: str) -> list[str]:
@@ -134,18 +186,24 @@ def _end_us(day: datetime) -> int:
     return round((day.replace(tzinfo=UTC) + timedelta(days=1)).timestamp()) * 1_000_000
 
 
-def _status(key: Key, now_us: int) -> str:
+def _status(key: Key, suspensions: Suspensions, now_us: int) -> str:
     if key.revoked:
         return "revoked"
-    return "expired" if key.expires_us is not None and key.expires_us <= now_us else "active"
+    if key.expires_us is not None and key.expires_us <= now_us:
+        return "expired"
+    return status(suspensions.get(Scope(ScopeKind.KEY, key.id)), now_us)
 
 
-def _document(key: Key, now_us: int) -> dict[str, object]:
+def _document(key: Key, suspensions: Suspensions, now_us: int) -> dict[str, object]:
     return {
         "id": key.id,
         "name": key.name,
         "tenant": key.tenant,
+        "act_for": key.act_for,
+        "new_tenant_tier": key.new_tenant_tier,
         "models": key.models,
+        "may": key.may,
         "expires_us": key.expires_us,
-        "status": _status(key, now_us),
+        "retiring_until_us": None if key.retiring is None else key.retiring.until_us,
+        "status": _status(key, suspensions, now_us),
     }

@@ -11,13 +11,12 @@ from msgspec.structs import asdict
 
 from trimtab import wiring
 from trimtab.cli.output import author, change_document, print_done, print_json, print_table
+from trimtab.cli.switch import add_switch, home_option, json_option, reason_option, status
 from trimtab.control.models import By, Models, read_shares, users, write_shares
 from trimtab.domain.change import Change, Source
 from trimtab.domain.model import Fallback, Model
+from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 
-_home = click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_reason = click.option("--reason", required=True, help="Why, for the change log.")
 _CAUSES = ("error", "rate_limited", "context_too_long", "refused")
 _expect = click.option(
     "--expect", type=click.IntRange(min=1), help="Only if this change moved it last."
@@ -26,12 +25,12 @@ _expect = click.option(
 
 @click.group()
 def command() -> None:
-    """List, move and undo the names that apps use."""
+    """List, move, suspend and undo the names that apps use."""
 
 
 @command.command(name="list")
-@_home
-@_json
+@home_option
+@json_option
 def list_(home: Path | None, *, as_json: bool) -> None:
     """List models with where they lead and what they fall back to.
 
@@ -39,20 +38,37 @@ def list_(home: Path | None, *, as_json: bool) -> None:
     """
     snapshot = asyncio.run(wiring.control(wiring.home(home)).snapshot())
     models = [snapshot.models[name] for name in sorted(snapshot.models)]
+
+    def switch_of(model: Model) -> Suspension | None:
+        return snapshot.suspensions.get(Scope(ScopeKind.MODEL, model.name))
+
     if as_json:
-        print_json({"models": [msgspec.to_builtins(model) for model in models]})
+        print_json(
+            {"models": [{**msgspec.to_builtins(it), "suspension": switch_of(it)} for it in models]}
+        )
         return
+    now_us = round(wiring.now().timestamp() * 1e6)
+    rows = [
+        [
+            it.name,
+            it.kind,
+            write_shares(it),
+            ",".join(it.fallback.when_error),
+            status(switch_of(it), now_us),
+        ]
+        for it in models
+    ]
     print_table(
-        ["model", "kind", "leads to", "falls back to"],
-        [[it.name, it.kind, write_shares(it), ",".join(it.fallback.when_error)] for it in models],
+        ["model", "kind", "leads to", "falls back to", "status"],
+        rows,
         empty="no models yet; run `trimtab up`, or add some to trimtab.yaml",
     )
 
 
 @command.command()
 @click.argument("model")
-@_home
-@_json
+@home_option
+@json_option
 def show(model: str, home: Path | None, *, as_json: bool) -> None:
     """Show one model: targets, retries, fallback by cause, who moved it last, who relies on it.
 
@@ -82,11 +98,11 @@ def show(model: str, home: Path | None, *, as_json: bool) -> None:
 @command.command()
 @click.argument("model")
 @click.option("--to", required=True, help="Target, as provider/model; several as a/b=90,c/d=10.")
-@_reason
+@reason_option
 @_expect
 @click.option("--yes", is_flag=True, help="Move a freezer, too.")
-@_home
-@_json
+@home_option
+@json_option
 # one parameter an option
 def move(  # noqa: PLR0913
     model: str,
@@ -120,10 +136,10 @@ def move(  # noqa: PLR0913
     required=True,
     help="CAUSE=models: error, rate_limited, context_too_long or refused; `error=` is nobody.",
 )
-@_reason
+@reason_option
 @_expect
-@_home
-@_json
+@home_option
+@json_option
 # one parameter an option
 def fallback(
     model: str,
@@ -153,9 +169,9 @@ def fallback(
 
 @command.command()
 @click.argument("model")
-@_reason
-@_home
-@_json
+@reason_option
+@home_option
+@json_option
 def undo(model: str, reason: str, home: Path | None, *, as_json: bool) -> None:
     """Take the last move of a name back.
 
@@ -164,6 +180,9 @@ def undo(model: str, reason: str, home: Path | None, *, as_json: bool) -> None:
     models = Models(wiring.control(wiring.home(home)))
     by = By(author(), Source.CLI, reason)
     _run(models.undo(model, by), f"model {model} is as before", as_json=as_json)
+
+
+add_switch(command, ScopeKind.MODEL)
 
 
 def _run(change: Coroutine[Any, Any, Change], what: str, *, as_json: bool) -> None:

@@ -1,30 +1,53 @@
 """`trimtab tenants`: who pays, and their kill switch."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import click
 
 from trimtab import wiring
-from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
+from trimtab.cli.output import print_json, print_table
+from trimtab.cli.switch import (
+    add_switch,
+    home_option,
+    json_option,
+    reason_option,
+    span_option,
+    status,
+    throw,
+    until_us,
+)
 from trimtab.control.snapshot import Snapshot
-from trimtab.domain.change import Change, Source
-from trimtab.domain.ids import TenantId
-from trimtab.domain.tenant import Suspension, Tenant
+from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension
+from trimtab.domain.tenant import Tenant
 
-_home = click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_reason = click.option("--reason", required=True, help="Why, for the change log.")
+_RATE = re.compile(r"([1-9][0-9]{0,6})/min")
+
+
+class Rate(click.ParamType[int]):
+    """So many requests a minute, as `10/min`."""
+
+    name = "rate"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Read it."""
+        match = _RATE.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is no rate; write it as 10/min", param, ctx)
+        return int(match[1])
 
 
 @click.group()
 def command() -> None:
-    """List, suspend and resume tenants."""
+    """List, slow down, suspend and resume tenants."""
 
 
 @command.command(name="list")
-@_home
-@_json
+@home_option
+@json_option
 def list_(home: Path | None, *, as_json: bool) -> None:
     """List tenants with their tier and whether they are suspended.
 
@@ -42,7 +65,7 @@ def list_(home: Path | None, *, as_json: bool) -> None:
             tenant.tier,
             tenant.timezone,
             str(_keys(snapshot, tenant)),
-            _status(snapshot.suspensions.get(tenant.id), now_us),
+            status(_switch(snapshot, tenant), now_us),
         ]
         for tenant in tenants
     ]
@@ -55,56 +78,30 @@ def list_(home: Path | None, *, as_json: bool) -> None:
 
 @command.command()
 @click.argument("tenant")
-@_reason
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="End by itself.")
-@_home
-@_json
-def suspend(
-    tenant: str, reason: str, hours: float | None, home: Path | None, *, as_json: bool
+@click.argument("rate", type=Rate())
+@reason_option
+@span_option
+@home_option
+@json_option
+def throttle(
+    tenant: str,
+    rate: int,
+    reason: str,
+    span_s: float | None,
+    home: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Throw the kill switch: no worker admits a request of the tenant a moment later.
+    """Slow a tenant down to so many requests a minute; `resume` restores its own limit.
 
-    Example: trimtab tenants suspend acme --reason "runaway agent" --hours 4
+    Example: trimtab tenants throttle acme 10/min --reason "runaway agent"
     """
-    control = wiring.control(wiring.home(home))
-    until_us = None
-    if hours is not None:
-        until_us = round((wiring.now().timestamp() + hours * 3600) * 1e6)
-    change = asyncio.run(
-        control.suspend_tenant(
-            TenantId(tenant),
-            reason=reason,
-            author=author(),
-            source=Source.CLI,
-            until_us=until_us,
-        )
-    )
-    end = "" if until_us is None else f" until {instant(until_us)}"
-    _print(f"suspended tenant {tenant}{end}", change, as_json=as_json)
+    suspension = Suspension(reason=reason, until_us=until_us(span_s), requests_per_minute=rate)
+    scope = Scope(ScopeKind.TENANT, tenant)
+    throw(scope, suspension, home, f"throttled tenant {tenant} to {rate}/min", as_json=as_json)
 
 
-@command.command()
-@click.argument("tenant")
-@_reason
-@_home
-@_json
-def resume(tenant: str, reason: str, home: Path | None, *, as_json: bool) -> None:
-    """Let a suspended tenant in again.
-
-    Example: trimtab tenants resume acme --reason "agent fixed"
-    """
-    control = wiring.control(wiring.home(home))
-    change = asyncio.run(
-        control.resume_tenant(TenantId(tenant), reason=reason, author=author(), source=Source.CLI)
-    )
-    _print(f"resumed tenant {tenant}", change, as_json=as_json)
-
-
-def _print(what: str, change: Change, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"change": change_document(change)})
-    else:
-        print_done(what, change)
+add_switch(command, ScopeKind.TENANT)
 
 
 def _keys(snapshot: Snapshot, tenant: Tenant) -> int:
@@ -113,20 +110,21 @@ def _keys(snapshot: Snapshot, tenant: Tenant) -> int:
     )
 
 
-def _status(suspension: Suspension | None, now_us: int) -> str:
-    if suspension is None or (suspension.until_us is not None and suspension.until_us <= now_us):
-        return "active"
-    end = "" if suspension.until_us is None else f" until {instant(suspension.until_us)}"
-    return f"suspended{end}: {suspension.reason}"
+def _switch(snapshot: Snapshot, tenant: Tenant) -> Suspension | None:
+    own = snapshot.suspensions.get(Scope(ScopeKind.TENANT, tenant.id))
+    return snapshot.suspensions.get(WHOLE_SITE, own)
 
 
 def _document(snapshot: Snapshot, tenant: Tenant, now_us: int) -> dict[str, object]:
-    suspension = snapshot.suspensions.get(tenant.id)
+    suspension = _switch(snapshot, tenant)
+    is_on = suspension is not None and suspension.is_on(now_us)
+    is_stopped = suspension is not None and suspension.stops(now_us)
     return {
         "tenant": tenant.id,
         "tier": tenant.tier,
         "timezone": tenant.timezone,
         "keys": _keys(snapshot, tenant),
-        "suspended": _status(suspension, now_us) != "active",
+        "suspended": is_stopped,
+        "throttled": is_on and not is_stopped,
         "suspension": suspension,
     }
