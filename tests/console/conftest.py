@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 import httpx2
 import msgspec
@@ -14,23 +15,18 @@ from starlette.applications import Starlette
 from trimtab.console.app import create_app
 from trimtab.console.auth import hash_password
 from trimtab.console.base import Console, Lag
-from trimtab.control.snapshot import Snapshot, State, build, fold
-from trimtab.domain.change import (
-    GENESIS_HASH,
-    Change,
-    Pointer,
-    PointerKind,
-    Source,
-    canonical,
-    chain_hash,
-)
-from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound
+from trimtab.control.changes import Control
+from trimtab.control.keyring import Keyring
+from trimtab.control.snapshot import Snapshot
+from trimtab.control.switches import Switches
+from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source, canonical
+from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.health import Ailing, BreakerState
 from trimtab.domain.ids import KeyId, TenantId
-from trimtab.domain.keys import NewKey, new_key
 from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
 from trimtab.domain.record import Attempt, Detail, LedgerLine, RequestRecord, StageTime
-from trimtab.domain.tenant import Key, Limits, Suspension, Tenant, Tier
+from trimtab.domain.suspension import Scope, Suspension
+from trimtab.domain.tenant import Key, Limits, Tenant, Tier
 from trimtab.store.base import (
     Account,
     Acknowledgement,
@@ -40,6 +36,8 @@ from trimtab.store.base import (
     SeriesPoint,
     StoredRecord,
 )
+from trimtab.store.chain import link
+from trimtab.store.memory import MemoryChangeLog
 from trimtab.testing import FrozenClock, seeded_entropy
 
 START_US = 1_777_142_531_482_000  # 2026-04-25 18:42:11.482 UTC
@@ -48,6 +46,8 @@ HOUR_US = 60 * MINUTE_US
 BEARER = "tt-admin-0123456789"
 PHRASE = "correct horse battery staple"
 ROLES = ("viewer", "editor", "operator", "admin")
+KEY = "7hq2m9xkd4wp"
+V1 = "/admin/v1"
 ORIGIN = "http://console.test"
 
 
@@ -116,6 +116,7 @@ class Stores:
                 "feature": r.feature,
                 "model": r.model_requested,
                 "status": r.status,
+                "key_id": r.key_id,
             }
             if since_us <= r.ts_us < until_us and tenant_id in (None, r.tenant_id):
                 groups[tuple(known[name] for name in group_by)].append(r)
@@ -152,141 +153,57 @@ class Stores:
         )
 
 
-class ChangeBook:
-    """The change log and its actions, in a list."""
+class ChangeBook(Control):
+    """The change log in a list that can be written in one line; `asked` counts calls by name."""
 
     def __init__(self, clock: FrozenClock) -> None:
-        self._clock = clock
-        self._entropy = seeded_entropy()
-        self.changes: list[Change] = []
+        self.log = ListedLog()
+        super().__init__(self.log, clock, seeded_entropy())
+        self._stamps = clock
         self.asked: Counter[str] = Counter()
 
-    def put(
-        self,
-        kind: PointerKind,
-        name: str,
-        value: object,
-        *,
-        reason: str,
-        by: tuple[str, Source] = ("ana", Source.FILE),
-    ) -> Change:
-        state = fold({}, self.changes)
-        pointer = Pointer(kind, name)
-        before = state[pointer].change.after if pointer in state else None
-        change = Change(
-            seq=len(self.changes) + 1,
-            change_id=f"c_{len(self.changes) + 1:026d}",
-            ts_us=self._clock.now_us(),
-            pointer=pointer,
-            before=before,
-            after=None if value is None else canonical(value),
-            author=by[0],
-            source=by[1],
+    @property
+    def changes(self) -> list[Change]:
+        """Everything that was changed, oldest first."""
+        return self.log.listed
+
+    def write(self, kind: PointerKind, name: str, value: object, *, reason: str) -> None:
+        """Append a change, unchecked."""
+        draft = Draft(
+            pointer=Pointer(kind, name),
+            after=canonical(value),
+            author="ana",
+            source=Source.FILE,
             reason=reason,
-            prev_hash=self.changes[-1].hash if self.changes else GENESIS_HASH,
-            hash="",
         )
-        change = msgspec.structs.replace(change, hash=chain_hash(change))
+        last = next((c for c in reversed(self.changes) if c.pointer == draft.pointer), None)
+        change = link(
+            draft,
+            last=last,
+            head=self.changes[-1] if self.changes else None,
+            ts_us=self._stamps.now_us(),
+            change_id=f"c_{len(self.changes) + 1:026d}",
+        )
+        assert change is not None
         self.changes.append(change)
-        return change
-
-    async def state(self) -> State:
-        return fold({}, self.changes)
-
-    # as in the protocol
-    async def move(
-        self,
-        pointer: Pointer,
-        value: object,
-        *,
-        reason: str,
-        author: str,
-        source: Source,
-        expected_seq: int | None = None,
-    ) -> Change | None:
-        entry = (await self.state()).get(pointer)
-        if entry is not None and expected_seq not in (None, entry.change.seq):
-            raise ChangeConflict(f"'{pointer}' was moved since; look again")
-        if entry is not None and entry.change.after == canonical(value):
-            return None
-        return self.put(pointer.kind, pointer.name, value, reason=reason, by=(author, source))
 
     async def snapshot(self) -> Snapshot:
         self.asked["snapshot"] += 1
-        return build(len(self.changes), fold({}, self.changes))
+        return await super().snapshot()
 
-    async def history(self, *, before: int | None = None, limit: int = 50) -> tuple[Change, ...]:
+    async def history(
+        self, *, pointer: Pointer | None = None, before: int | None = None, limit: int = 50
+    ) -> tuple[Change, ...]:
         self.asked["history"] += 1
-        return tuple(
-            [c for c in reversed(self.changes) if before is None or c.seq < before][:limit]
-        )
+        return await super().history(pointer=pointer, before=before, limit=limit)
 
-    async def suspend_tenant(
-        self,
-        tenant: TenantId,
-        *,
-        reason: str,
-        author: str,
-        source: Source,
-        until_us: int | None = None,
-    ) -> Change:
-        if tenant not in (await self.snapshot()).tenants:
-            raise NotFound(f"no tenant is called '{tenant}'; list the tenants")
-        value = Suspension(reason=reason, until_us=until_us)
-        return self.put(PointerKind.SUSPENSION, tenant, value, reason=reason, by=(author, source))
 
-    async def resume_tenant(
-        self,
-        tenant: TenantId,
-        *,
-        reason: str,
-        author: str,
-        source: Source,
-        expected_seq: int | None = None,
-    ) -> Change:
-        state = await self.state()
-        entry = state.get(Pointer(PointerKind.SUSPENSION, tenant))
-        if expected_seq is not None and (entry is None or entry.change.seq != expected_seq):
-            raise ChangeConflict(f"'{tenant}' was moved since; look again")
-        return self.put(PointerKind.SUSPENSION, tenant, None, reason=reason, by=(author, source))
+class ListedLog(MemoryChangeLog):
+    """A change log that shows its list."""
 
-    # as in the protocol
-    async def create_key(  # noqa: PLR0913
-        self,
-        tenant: TenantId,
-        *,
-        name: str,
-        models: tuple[str, ...] | None,
-        expires_us: int | None,
-        reason: str,
-        author: str,
-        source: Source,
-    ) -> NewKey:
-        made = new_key("dev", self._entropy)
-        key = Key(
-            id=made.id,
-            name=name,
-            tenant=tenant,
-            sha256=made.sha256,
-            models=models,
-            expires_us=expires_us,
-        )
-        self.put(PointerKind.KEY, made.id, key, reason=reason, by=(author, source))
-        return made
-
-    async def revoke_key(self, key: KeyId, *, reason: str, author: str, source: Source) -> Change:
-        held = (await self.snapshot()).grants[key].key
-        value = msgspec.structs.replace(held, revoked=True)
-        return self.put(PointerKind.KEY, key, value, reason=reason, by=(author, source))
-
-    async def undo(self, seq: int, *, reason: str, author: str, source: Source) -> Change:
-        if not 0 < seq <= len(self.changes):
-            raise NotFound(f"there is no change {seq}; list the changes")
-        done = self.changes[seq - 1]
-        before = None if done.before is None else msgspec.json.decode(done.before)
-        return self.put(
-            done.pointer.kind, done.pointer.name, before, reason=reason, by=(author, source)
-        )
+    @property
+    def listed(self) -> list[Change]:
+        return self._changes
 
 
 @dataclass(frozen=True)
@@ -302,6 +219,12 @@ class Site:
     async def log_in(self, name: str) -> httpx2.Response:
         form = {"name": name, "password": PHRASE}
         return await self.client.post("/console/login", data=form)
+
+    async def suspend(self, scope: Scope, **members: Any) -> Change:  # noqa: ANN401
+        """Throw a kill switch."""
+        suspension = Suspension(reason="loop", **members)
+        switches = Switches(self.control, self.clock)
+        return await switches.suspend(scope, suspension, author="ana", source=Source.CLI)
 
     async def csrf(self) -> str:
         """Read the token from a page, as a browser would."""
@@ -330,11 +253,20 @@ async def site(clock: FrozenClock) -> AsyncIterator[Site]:
         yield Site(app, stores, control, clock, client)
 
 
+@pytest.fixture
+def api(site: Site) -> httpx2.AsyncClient:
+    """The console's client with the admin token."""
+    site.client.headers["authorization"] = f"Bearer {BEARER}"
+    return site.client
+
+
 def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Console:
     return Console(
         records=stores,
         rollups=stores,
         control=control,
+        switches=Switches(control, clock),
+        keyring=Keyring(control, clock, seeded_entropy(5)),
         accounts=stores,
         acknowledgements=stores,
         clock=clock,
@@ -344,6 +276,7 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         ailing=lambda: AILING,
         price=lambda _, target: PRICES.get(target.model),
         health=lambda: (Lag("w1", 0), Lag("w2", 18_432, running=3)),
+        user_hash=lambda tenant, user: sha256(f"{tenant}/{user}".encode()).hexdigest()[:32],
         admin_token_sha256=sha256(BEARER.encode()).hexdigest(),
     )
 
@@ -372,22 +305,22 @@ def parse(text: str, now_us: int) -> RecordFilter:
 def fill_changes(control: ChangeBook, clock: FrozenClock) -> None:
     clock.advance(-30 * 3600)
     provider = Provider(name="sim", wire=ProviderWire.CALLER, url="http://127.0.0.1:9")
-    control.put(PointerKind.PROVIDER, "sim", provider, reason="first apply")
+    control.write(PointerKind.PROVIDER, "sim", provider, reason="first apply")
     for name, model in (("chat", "large"), ("chat-small", "small")):
         to = Target("sim", model)
         alias = Model(name=name, kind=ModelKind.ALIAS, to=to)
-        control.put(PointerKind.MODEL, name, alias, reason="first apply")
+        control.write(PointerKind.MODEL, name, alias, reason="first apply")
     limits = Limits(requests_per_minute=300, tokens_per_minute=600_000, parallel=40)
     tier = Tier(name="smb", models=("chat", "chat-small"), limits=limits)
-    control.put(PointerKind.TIER, "smb", tier, reason="first apply")
+    control.write(PointerKind.TIER, "smb", tier, reason="first apply")
     for name in ("acme", "globex", "initech"):
         tenant = Tenant(id=TenantId(name), tier="smb")
-        control.put(PointerKind.TENANT, name, tenant, reason="first apply")
-    key = Key(id=KeyId("7hq2m9xkd4wp"), name="acme-prod", tenant=TenantId("acme"), sha256="0" * 64)
-    control.put(PointerKind.KEY, key.id, key, reason="first apply")
+        control.write(PointerKind.TENANT, name, tenant, reason="first apply")
+    key = Key(id=KeyId(KEY), name="acme-prod", tenant=TenantId("acme"), sha256="0" * 64)
+    control.write(PointerKind.KEY, key.id, key, reason="first apply")
     clock.advance(28 * 3600)
     moved = Model(name="chat", kind=ModelKind.ALIAS, to=Target("sim", "large-2026"))
-    control.put(PointerKind.MODEL, "chat", moved, reason="Q2 model, passed its gate")
+    control.write(PointerKind.MODEL, "chat", moved, reason="Q2 model, passed its gate")
     clock.advance(2 * 3600)
 
 
@@ -598,6 +531,7 @@ def _ordinary(index: int, ts_us: int) -> StoredRecord:
 def _fits(record: RequestRecord, where: RecordFilter) -> bool:
     return (
         where.tenant_id in (None, record.tenant_id)
+        and where.key_id in (None, record.key_id)
         and where.status in (None, record.status)
         and record.latency_us >= (where.min_latency_us or 0)
         and record.ts_us >= (where.since_us or 0)

@@ -5,9 +5,10 @@ import re
 from urllib.parse import urlencode
 
 import pytest
-from tests.console.conftest import BEARER, EXAMPLE, ORIGIN, ROLES, Site
+from tests.console.conftest import BEARER, EXAMPLE, KEY, ORIGIN, ROLES, Site
 
 from trimtab.console.app import CALLS, PAGES
+from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind
 
 LOWEST = {
     "GET /console": "viewer",
@@ -18,6 +19,8 @@ LOWEST = {
     "GET /console/tenants": "viewer",
     "GET /console/tenants/{id}/suspend": "operator",
     "POST /console/tenants/{id}/suspend": "operator",
+    "GET /console/tenants/{id}/throttle": "operator",
+    "POST /console/tenants/{id}/throttle": "operator",
     "GET /console/tenants/{id}/resume": "operator",
     "POST /console/tenants/{id}/resume": "operator",
     "GET /console/models": "viewer",
@@ -27,6 +30,21 @@ LOWEST = {
     "POST /admin/v1/models/{name}/move": "operator",
     "POST /admin/v1/models/{name}/fallback": "operator",
     "POST /admin/v1/models/{name}/undo": "operator",
+    "GET /console/site/suspend": "operator",
+    "POST /console/site/suspend": "operator",
+    "GET /console/site/resume": "operator",
+    "POST /console/site/resume": "operator",
+    "GET /console/keys": "operator",
+    "GET /console/keys/new": "admin",
+    "POST /console/keys/new": "admin",
+    "GET /console/keys/{id}/rotate": "admin",
+    "POST /console/keys/{id}/rotate": "admin",
+    "GET /console/keys/{id}/revoke": "admin",
+    "POST /console/keys/{id}/revoke": "admin",
+    "GET /console/keys/{id}/suspend": "operator",
+    "POST /console/keys/{id}/suspend": "operator",
+    "GET /console/keys/{id}/resume": "operator",
+    "POST /console/keys/{id}/resume": "operator",
     "GET /console/changes": "viewer",
     "GET /console/changes/{seq}": "viewer",
     "POST /console/changes/{seq}/undo": "operator",
@@ -35,10 +53,12 @@ LOWEST = {
     "GET /admin/v1/records/{id}/content": "admin",
     "GET /admin/v1/costs": "viewer",
     "GET /admin/v1/tenants": "viewer",
-    "POST /admin/v1/tenants/{id}/suspend": "operator",
-    "POST /admin/v1/tenants/{id}/resume": "operator",
-    "GET /admin/v1/keys": "admin",
+    "GET /admin/v1/suspensions": "viewer",
+    "POST /admin/v1/suspensions": "operator",
+    "POST /admin/v1/suspensions/resume": "operator",
+    "GET /admin/v1/keys": "operator",
     "POST /admin/v1/keys": "admin",
+    "POST /admin/v1/keys/{id}/rotate": "admin",
     "POST /admin/v1/keys/{id}/revoke": "admin",
     "GET /admin/v1/changes": "viewer",
     "POST /admin/v1/changes/{seq}/undo": "operator",
@@ -48,24 +68,32 @@ LOWEST = {
 
 
 def names(path: str) -> str:
-    thing = EXAMPLE if "re" in path.split("/")[-2:][0][:2] or "record" in path else "acme"
-    thing = "7hq2m9xkd4wp" if "/keys/" in path else thing
+    thing = EXAMPLE if "/requests/" in path or "/records/" in path else "acme"
+    thing = KEY if "/keys/" in path else thing
     return path.replace("{id}", thing).replace("{seq}", "9").replace("{name}", "chat")
 
 
 def body(path: str) -> tuple[str, str]:
-    if not path.startswith("/admin"):
-        return "application/x-www-form-urlencoded", urlencode(
-            {"reason": "drill", "to": "sim/other"}
-        )
     members: dict[str, object] = {"reason": "drill"}
     if path.endswith("/move"):
         members |= {"to": "sim/other"}
     if path.endswith("/fallback"):
         members |= {"fallback": {"when_error": ["chat-small"]}}
-    if path.endswith("/keys"):
+    if path.endswith(("/keys", "/keys/new")):
         members |= {"tenant": "acme", "name": "ci"}
+    if not path.startswith("/admin"):
+        return "application/x-www-form-urlencoded", urlencode({**members, "rate": "10"})
+    if "/suspensions" in path:
+        members |= {"kind": "tenant", "name": "acme"}
     return "application/json", json.dumps(members)
+
+
+async def prepare(site: Site, path: str) -> None:
+    """Suspend what a route resumes."""
+    if path.endswith("/resume"):
+        scope = WHOLE_SITE if "/site/" in path else Scope(ScopeKind.TENANT, "acme")
+        scope = Scope(ScopeKind.KEY, KEY) if "/keys/" in path else scope
+        await site.suspend(scope)
 
 
 def test_every_route_stands_in_the_table_of_lowest_roles() -> None:
@@ -79,6 +107,7 @@ def test_every_route_stands_in_the_table_of_lowest_roles() -> None:
 @pytest.mark.parametrize("route", LOWEST)
 async def test_a_route_opens_from_its_lowest_role_on(site: Site, role: str, route: str) -> None:
     method, path = route.split()
+    await prepare(site, path)
     await site.log_in(role)
     media_type, content = body(path)
     headers = {"content-type": media_type, "x-csrf-token": await site.csrf()}
@@ -146,6 +175,16 @@ async def test_a_form_of_our_own_page_passes(site: Site) -> None:
     answer = await site.client.post("/console/tenants/acme/suspend", data=form, headers=headers)
 
     assert answer.status_code == 303
+
+
+async def test_a_form_may_hold_any_letters(site: Site) -> None:
+    await site.log_in("operator")
+    form = {"csrf": await site.csrf(), "reason": "boucle infinie à Zürich, 壊れた"}
+
+    answer = await site.client.post("/console/tenants/acme/suspend", data=form)
+
+    assert answer.status_code == 303
+    assert site.control.changes[-1].reason == form["reason"]
 
 
 async def test_a_posted_body_is_bounded(site: Site) -> None:

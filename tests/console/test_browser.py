@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
-from tests.console.conftest import EXAMPLE, PHRASE, Site
+from tests.console.conftest import EXAMPLE, KEY, PHRASE, Site
 
 pytestmark = pytest.mark.e2e
 
@@ -44,6 +44,13 @@ PAGES = {
     "missing": "/console/requests/r_000000",
     "tenants": "/console/tenants",
     "suspend": "/console/tenants/acme/suspend",
+    "throttle": "/console/tenants/acme/throttle",
+    "suspend-all": "/console/site/suspend",
+    "keys": "/console/keys",
+    "key-new": "/console/keys/new",
+    "key-rotate": f"/console/keys/{KEY}/rotate",
+    "key-revoke": f"/console/keys/{KEY}/revoke",
+    "key-suspend": f"/console/keys/{KEY}/suspend",
     "changes": "/console/changes",
     "change": "/console/changes/9",
 }
@@ -197,7 +204,7 @@ async def test_a_tenant_is_suspended_and_resumed_without_scripts(
     await page.get_by_role("row", name="acme").get_by_role("link", name="Suspend").click()
     await page.get_by_label("Reason").fill("loop, INC-31")
     await page.get_by_role("button", name="Suspend acme").click()
-    await expect(page.get_by_role("status")).to_contain_text("suspension/acme")
+    await expect(page.get_by_role("status")).to_contain_text("suspension/tenant:acme")
     assert (await site.control.snapshot()).suspensions
     await page.get_by_role("button", name="Undo").click()
 

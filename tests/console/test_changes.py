@@ -39,7 +39,7 @@ def test_only_lines_that_differ_are_marked() -> None:
 async def test_the_log_is_newest_first_and_pages_by_sequence_number(site: Site) -> None:
     for number in range(60):
         tenant = {"id": f"t{number}", "tier": "smb"}
-        site.control.put(PointerKind.TENANT, f"t{number}", tenant, reason="growth")
+        site.control.write(PointerKind.TENANT, f"t{number}", tenant, reason="growth")
     await site.log_in("viewer")
 
     first = (await site.client.get("/console/changes")).text

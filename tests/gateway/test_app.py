@@ -21,6 +21,7 @@ from tests.pipeline.conftest import (
     BEGAN,
     CREATED,
     DONE,
+    GRANT,
     KEY,
     LIMITED,
     OVER,
@@ -40,7 +41,7 @@ from tests.pipeline.conftest import (
 
 from trimtab.domain.endpoints import ENDPOINTS
 from trimtab.domain.model import ProviderWire, Wire
-from trimtab.domain.tenant import Limits, Suspension
+from trimtab.domain.tenant import Limits
 from trimtab.gateway import app as module
 from trimtab.gateway.app import WIRES
 from trimtab.gateway.reply import Message
@@ -177,7 +178,7 @@ async def test_a_count_of_tokens_that_no_target_can_make_is_estimated() -> None:
 
 
 async def test_counting_tokens_passes_the_kill_switch_and_the_limits() -> None:
-    suspended = Rig(grant=replace(GRANT, suspension=Suspension(reason="loop")))
+    suspended = Rig(grant=SUSPENDED)
     limited = Rig(
         *(json_answer(b'{"input_tokens":11}') for _ in range(2)),
         grant=replace(GRANT, limits=Limits(requests_per_minute=1, tokens_per_minute=1)),

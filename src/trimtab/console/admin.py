@@ -1,52 +1,27 @@
 """The admin API: what the console and the command line do, for programs, in one table."""
 
 from collections.abc import Sequence
-from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
+from trimtab.console import calls
 from trimtab.console.auth import Right
 from trimtab.console.base import Visit
+from trimtab.console.calls import Because
 from trimtab.console.changes import read_seq, wanted_seq
 from trimtab.console.openapi import Call
 from trimtab.console.request import is_too_new, read_content
 from trimtab.console.requests import read_cursor, read_page, write_cursor
 from trimtab.console.wire import change_members, record_members, stored_members
 from trimtab.domain.errors import InvalidRequest, RecordErased, RecordNotFound
-from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.record import ContentState
+from trimtab.domain.suspension import Scope, ScopeKind
 from trimtab.store.base import StoredRecord
 
-Reason = Annotated[str, Meta(min_length=1, max_length=500)]
-_Body = TypeVar("_Body", bound=Struct)
 _DAY_US = 86_400_000_000
 _COST_FILTERS = frozenset({"tenant_id", "since_us", "until_us"})
 _GROUPS = ("tenant_id", "feature", "model", "provider", "key_id", "day")
-
-
-class Because(Struct, forbid_unknown_fields=True):
-    """Body of a call that changes something."""
-
-    reason: Reason
-
-
-class SuspendTenant(Struct, forbid_unknown_fields=True):
-    """Body of a suspension; `until_us` ends it by itself."""
-
-    reason: Reason
-    until_us: int | None = None
-
-
-class CreateKey(Struct, forbid_unknown_fields=True):
-    """Body of a call that makes a key. `models` narrows what the tenant may call."""
-
-    tenant: str
-    name: Annotated[str, Meta(min_length=1, max_length=63)]
-    reason: Reason
-    models: tuple[str, ...] | None = None
-    expires_us: int | None = None
 
 
 async def list_records(visit: Visit) -> object:
@@ -107,70 +82,13 @@ async def list_tenants(visit: Visit) -> object:
     snapshot = await visit.console.control.snapshot()
     return {
         "tenants": [
-            {"tenant": tenant, "suspension": snapshot.suspensions.get(tenant.id)}
+            {
+                "tenant": tenant,
+                "suspension": snapshot.suspensions.get(Scope(ScopeKind.TENANT, tenant.id)),
+            }
             for tenant in snapshot.tenants.values()
         ]
     }
-
-
-async def suspend_tenant(visit: Visit) -> object:
-    """See `CALLS`."""
-    body = read_body(visit, SuspendTenant)
-    change = await visit.console.control.suspend_tenant(
-        TenantId(visit.param("id")),
-        reason=body.reason,
-        author=visit.author,
-        source=visit.source,
-        until_us=body.until_us,
-    )
-    return {"change": change_members(change)}
-
-
-async def resume_tenant(visit: Visit) -> object:
-    """See `CALLS`."""
-    body = read_body(visit, Because)
-    change = await visit.console.control.resume_tenant(
-        TenantId(visit.param("id")),
-        reason=body.reason,
-        author=visit.author,
-        source=visit.source,
-    )
-    return {"change": change_members(change)}
-
-
-async def list_keys(visit: Visit) -> object:
-    """See `CALLS`."""
-    snapshot = await visit.console.control.snapshot()
-    return {
-        "keys": [
-            {name: value for name, value in asdict(grant.key).items() if name != "sha256"}
-            for grant in snapshot.grants.values()
-        ]
-    }
-
-
-async def create_key(visit: Visit) -> object:
-    """See `CALLS`."""
-    body = read_body(visit, CreateKey)
-    key = await visit.console.control.create_key(
-        TenantId(body.tenant),
-        name=body.name,
-        models=body.models,
-        expires_us=body.expires_us,
-        reason=body.reason,
-        author=visit.author,
-        source=visit.source,
-    )
-    return {"id": key.id, "key": key.text}
-
-
-async def revoke_key(visit: Visit) -> object:
-    """See `CALLS`."""
-    body = read_body(visit, Because)
-    change = await visit.console.control.revoke_key(
-        KeyId(visit.param("id")), reason=body.reason, author=visit.author, source=visit.source
-    )
-    return {"change": change_members(change)}
 
 
 async def list_changes(visit: Visit) -> object:
@@ -182,7 +100,7 @@ async def list_changes(visit: Visit) -> object:
 
 async def undo_change(visit: Visit) -> object:
     """See `CALLS`."""
-    body = read_body(visit, Because)
+    body = calls.read_body(visit, Because)
     change = await visit.console.control.undo(
         wanted_seq(visit), reason=body.reason, author=visit.author, source=visit.source
     )
@@ -198,7 +116,9 @@ async def read_snapshot(visit: Visit) -> object:
         "models": snapshot.models,
         "tiers": snapshot.tiers,
         "tenants": snapshot.tenants,
-        "suspensions": snapshot.suspensions,
+        "suspensions": {
+            scope.pointer.name: suspension for scope, suspension in snapshot.suspensions.items()
+        },
         "workers": await visit.console.acknowledgements.acknowledgements(),
     }
 
@@ -219,36 +139,51 @@ CALLS: Sequence[Call] = (
     Call("GET", f"{_V1}/costs", Right.READ, read_costs, "Sum costs", ("q", "by")),
     Call("GET", f"{_V1}/tenants", Right.READ, list_tenants, "List tenants"),
     Call(
-        "POST",
-        f"{_V1}/tenants/{{id}}/suspend",
-        Right.OPERATE,
-        suspend_tenant,
-        "Throw a tenant's kill switch",
-        body=SuspendTenant,
+        "GET",
+        f"{_V1}/suspensions",
+        Right.READ,
+        calls.list_suspensions,
+        "List what is suspended or slowed down",
     ),
     Call(
         "POST",
-        f"{_V1}/tenants/{{id}}/resume",
+        f"{_V1}/suspensions",
         Right.OPERATE,
-        resume_tenant,
-        "Take a suspension back",
-        body=Because,
+        calls.suspend,
+        "Throw the kill switch of anything",
+        body=calls.Suspend,
     ),
-    Call("GET", f"{_V1}/keys", Right.ADMINISTER, list_keys, "List keys"),
+    Call(
+        "POST",
+        f"{_V1}/suspensions/resume",
+        Right.OPERATE,
+        calls.resume,
+        "Take a suspension back",
+        body=calls.Resume,
+    ),
+    Call("GET", f"{_V1}/keys", Right.OPERATE, calls.list_keys, "List keys"),
     Call(
         "POST",
         f"{_V1}/keys",
         Right.ADMINISTER,
-        create_key,
+        calls.create_key,
         "Make a key; its text is shown this once",
-        body=CreateKey,
+        body=calls.CreateKey,
         status=201,
+    ),
+    Call(
+        "POST",
+        f"{_V1}/keys/{{id}}/rotate",
+        Right.ADMINISTER,
+        calls.rotate_key,
+        "Give a key a new text; it is shown this once",
+        body=calls.RotateKey,
     ),
     Call(
         "POST",
         f"{_V1}/keys/{{id}}/revoke",
         Right.ADMINISTER,
-        revoke_key,
+        calls.revoke_key,
         "Revoke a key",
         body=Because,
     ),
@@ -269,14 +204,6 @@ CALLS: Sequence[Call] = (
 def encode(value: object) -> bytes:
     """Write an answer as JSON."""
     return msgspec.json.encode(value)
-
-
-def read_body(visit: Visit, kind: type[_Body]) -> _Body:
-    """Read a body. Raises `InvalidRequest`."""
-    try:
-        return msgspec.json.decode(visit.body, type=kind)
-    except msgspec.DecodeError as exc:
-        raise InvalidRequest(f"the body cannot be read: {exc}; see openapi.json") from None
 
 
 async def _found(visit: Visit) -> StoredRecord:

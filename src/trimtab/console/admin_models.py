@@ -5,9 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from trimtab.console.admin import Because, Reason, read_body
 from trimtab.console.auth import Right
 from trimtab.console.base import Visit
+from trimtab.console.calls import Because, Reason, read_body
 from trimtab.console.openapi import Call
 from trimtab.console.wire import change_members
 from trimtab.control.models import By, Models, read_shares, users

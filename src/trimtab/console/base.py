@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -10,91 +9,16 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from trimtab.console.auth import Actor, Right, Sessions, Throttle
 from trimtab.console.view import Views
-from trimtab.control.models import Moves
-from trimtab.control.snapshot import Snapshot, State
-from trimtab.domain.change import Change, Source
+from trimtab.control.changes import Control
+from trimtab.control.keyring import Keyring
+from trimtab.control.switches import Switches
+from trimtab.domain.change import Source
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.health import Ailing
-from trimtab.domain.ids import Entropy, KeyId, TenantId
-from trimtab.domain.keys import NewKey
+from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Provider, Target
 from trimtab.store.base import Accounts, Acknowledgements, RecordFilter, RecordReader, RollupReader
-
-
-class Configuration(Protocol):
-    """What decides behaviour now, and how it came to be."""
-
-    async def state(self) -> State:
-        """Tell where every pointer stands."""
-        ...
-
-    async def snapshot(self) -> Snapshot:
-        """Build the view that workers should run now."""
-        ...
-
-    async def history(self, *, before: int | None = None, limit: int = 50) -> tuple[Change, ...]:
-        """List changes newest first; `before` leaves out that sequence number and all above."""
-        ...
-
-
-class Switches(Protocol):
-    """The moves people on call make. Each is one change, and each refuses what is unknown."""
-
-    async def suspend_tenant(
-        self,
-        tenant: TenantId,
-        *,
-        reason: str,
-        author: str,
-        source: Source,
-        until_us: int | None = None,
-    ) -> Change:
-        """Throw the kill switch of a tenant."""
-        ...
-
-    async def resume_tenant(
-        self,
-        tenant: TenantId,
-        *,
-        reason: str,
-        author: str,
-        source: Source,
-        expected_seq: int | None = None,
-    ) -> Change:
-        """Take a suspension back; with `expected_seq`, only that one."""
-        ...
-
-    async def undo(self, seq: int, *, reason: str, author: str, source: Source) -> Change:
-        """Append the inverse of a change."""
-        ...
-
-
-class Keyring(Protocol):
-    """Making and revoking keys."""
-
-    # who, why and from where come with every change
-    async def create_key(  # noqa: PLR0913
-        self,
-        tenant: TenantId,
-        *,
-        name: str,
-        models: tuple[str, ...] | None,
-        expires_us: int | None,
-        reason: str,
-        author: str,
-        source: Source,
-    ) -> NewKey:
-        """Make a key; its text exists in the answer only."""
-        ...
-
-    async def revoke_key(self, key: KeyId, *, reason: str, author: str, source: Source) -> Change:
-        """Revoke a key."""
-        ...
-
-
-class Control(Configuration, Switches, Keyring, Moves, Protocol):
-    """All that the console does to the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +42,7 @@ class Console:
     Attributes:
         session_key: Signs sessions; at least 32 random bytes, the same after a restart.
         parse_filter: Reads the text form of a filter. Raises `InvalidRequest`.
+        user_hash: Gives the hash that records know a tenant's end user by.
         health: Tells how far each worker's spool has been stored.
         ailing: Lists the targets that workers leave alone.
         price: Tells what a target costs in USD per million tokens, input and output.
@@ -129,12 +54,15 @@ class Console:
     records: RecordReader
     rollups: RollupReader
     control: Control
+    switches: Switches
+    keyring: Keyring
     accounts: Accounts
     acknowledgements: Acknowledgements
     clock: Clock
     entropy: Entropy
     session_key: bytes
     parse_filter: Callable[[str], RecordFilter]
+    user_hash: Callable[[str, str], str]
     health: Callable[[], Sequence[Lag]]
     ailing: Callable[[], Sequence[Ailing]]
     price: Callable[[Provider, Target], tuple[str, str] | None]
@@ -200,6 +128,7 @@ class Visit:
             "now_us": self.console.clock.now_us(),
             "path": self.request.url.path,
             "may_operate": self.may(Right.OPERATE),
+            "may_administer": self.may(Right.ADMINISTER),
             "may_read_content": self.may(Right.CONTENT),
         }
         return HTMLResponse(self.views.render(template, {**around, **context}), status)

@@ -9,12 +9,11 @@ from starlette.responses import Response
 
 from trimtab.console.base import Console, Visit, see_other
 from trimtab.console.wire import parsed, pretty
-from trimtab.domain.change import Change, PointerKind
+from trimtab.domain.change import Change, PointerKind, read_reason
 from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
 
 PAGE_SIZE = 50
 PATH = "/console/changes"
-MAX_REASON_CHARS = 500
 MAX_DIGITS = 18
 _MAX_VALUE_CHARS = 40
 
@@ -70,7 +69,8 @@ def summary(change: Change) -> str:
     """Say what a change did to its pointer."""
     before, after = parsed(change.before), parsed(change.after)
     if change.pointer.kind is PointerKind.SUSPENSION:
-        return "resumed" if after is None else "suspended"
+        slowed = after is not None and "requests_per_minute" in after
+        return "resumed" if after is None else "throttled" if slowed else "suspended"
     if before is None:
         return "created"
     if after is None:
@@ -109,22 +109,6 @@ def _short(value: object) -> str:
         return "nothing"
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return text if len(text) <= _MAX_VALUE_CHARS else f"{text[:_MAX_VALUE_CHARS]}…"
-
-
-def read_reason(text: str) -> str:
-    """Read why a change is made.
-
-    Raises:
-        InvalidRequest: no reason, or a novel.
-    """
-    reason = text.strip()
-    if not reason:
-        raise InvalidRequest("a reason is missing; say why in a few words", param="reason")
-    if len(reason) > MAX_REASON_CHARS:
-        raise InvalidRequest(
-            f"the reason has more than {MAX_REASON_CHARS} characters; shorten it", param="reason"
-        )
-    return reason
 
 
 def read_seq(text: str) -> int | None:

@@ -1,23 +1,16 @@
-"""Tenants and their kill switch."""
+"""Tenants: what each may do, did today, and whether its kill switch is on."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from trimtab.console.base import Console, Visit, see_other
-from trimtab.console.changes import find_change, read_reason, read_seq
-from trimtab.console.overview import DAY_US, HOUR_US, traffic
-from trimtab.control.snapshot import Grant, Snapshot
-from trimtab.domain.change import Change, Pointer, PointerKind
-from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound, TryLater
-from trimtab.domain.ids import TenantId
-from trimtab.domain.tenant import Limits, Suspension, Tenant
-from trimtab.store.base import RecordFilter
-
-PATH = "/console/tenants"
-PERIODS = (("", "until resumed"), ("1", "for 1 hour"), ("4", "for 4 hours"), ("24", "for 24 hours"))
+from trimtab.console.base import Visit
+from trimtab.console.changes import find_change, read_seq
+from trimtab.console.overview import DAY_US
+from trimtab.control.snapshot import Snapshot
+from trimtab.domain.errors import TryLater
+from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension
+from trimtab.domain.tenant import Limits, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +22,7 @@ class Row:
     models: tuple[str, ...]
     keys: int
     suspension: Suspension | None
+    state: str
     n: int
     cost_nano: int
 
@@ -50,129 +44,43 @@ async def show(visit: Visit) -> Response:
         away = str(exc)
     context = {
         "away": away,
-        "rows": [_row(snapshot, tenant, used) for _, tenant in sorted(snapshot.tenants.items())],
-        "done": await _done(visit),
+        "site": switch_on(snapshot, WHOLE_SITE, now_us),
+        "rows": [
+            _row(snapshot, tenant, used.get(tenant.id, (0, 0)), now_us)
+            for _, tenant in sorted(snapshot.tenants.items())
+        ],
+        "done": await find_change(console, read_seq(visit.query("done"))),
     }
     return visit.page("tenants.html", context)
 
 
-async def ask_suspend(visit: Visit) -> Response:
-    """Show who a suspension would stop, and ask why."""
-    return await _ask(visit, "suspend")
+def switch_on(snapshot: Snapshot, scope: Scope, now_us: int) -> Suspension | None:
+    """Find the kill switch of a scope, if it is on."""
+    found = snapshot.suspensions.get(scope)
+    return found if found is not None and found.is_on(now_us) else None
 
 
-async def ask_resume(visit: Visit) -> Response:
-    """Show who may call again, and ask why."""
-    return await _ask(visit, "resume")
+def state_of(suspension: Suspension | None) -> str:
+    """Name what a switch does that is on, or that nothing is."""
+    if suspension is None:
+        return "active"
+    return "suspended" if suspension.requests_per_minute is None else "throttled"
 
 
-async def suspend(visit: Visit) -> Response:
-    """Throw the kill switch."""
-    try:
-        reason, until_us = read_reason(visit.form.get("reason", "")), _until_us(visit)
-    except InvalidRequest as exc:
-        return await _ask(visit, "suspend", str(exc))
-    change = await visit.console.control.suspend_tenant(
-        TenantId(visit.param("id")),
-        reason=reason,
-        author=visit.author,
-        source=visit.source,
-        until_us=until_us,
-    )
-    return see_other(f"{PATH}?done={change.seq}")
-
-
-async def resume(visit: Visit) -> Response:
-    """Take a suspension back."""
-    try:
-        reason = read_reason(visit.form.get("reason", ""))
-    except InvalidRequest as exc:
-        return await _ask(visit, "resume", str(exc))
-    try:
-        change = await visit.console.control.resume_tenant(
-            TenantId(visit.param("id")),
-            reason=reason,
-            author=visit.author,
-            source=visit.source,
-            expected_seq=read_seq(visit.form.get("seq", "")),
-        )
-    except ChangeConflict as exc:
-        return await _ask(visit, "resume", str(exc))
-    return see_other(f"{PATH}?done={change.seq}")
-
-
-def _until_us(visit: Visit) -> int | None:
-    hours = visit.form.get("hours", "")
-    if hours not in dict(PERIODS):
-        raise InvalidRequest(f"'{hours}' is not a period; choose one of the list", param="hours")
-    return visit.console.clock.now_us() + int(hours) * HOUR_US if hours else None
-
-
-async def _ask(visit: Visit, verb: str, problem: str = "") -> Response:
-    console = visit.console
-    snapshot = await console.control.snapshot()
-    tenant = snapshot.tenants.get(TenantId(visit.param("id")))
-    if tenant is None:
-        raise NotFound(f"no tenant is called '{visit.param('id')}'; look at the list of tenants")
-    now_us = console.clock.now_us()
-    # The kill switch must not depend on figures.
-    points, features, away = (), (), ""
-    try:
-        points = await console.rollups.series(
-            since_us=now_us - HOUR_US, until_us=now_us, tenant_id=tenant.id
-        )
-        features = await _features(console, tenant.id, now_us)
-    except TryLater as exc:
-        away = str(exc)
-    context = {
-        "away": away,
-        "verb": verb,
-        "tenant": tenant,
-        "suspension": snapshot.suspensions.get(tenant.id),
-        "seq": await _suspended_by(console, tenant.id),
-        "grants": _grants(snapshot, tenant.id),
-        "features": features,
-        "traffic": traffic(points),
-        "periods": PERIODS,
-        "problem": problem,
-    }
-    return visit.page("tenant_switch.html", context, status=400 if problem else 200)
-
-
-async def _suspended_by(console: Console, tenant_id: TenantId) -> int | None:
-    """Tell which change the visitor sees and would take back."""
-    entry = (await console.control.state()).get(Pointer(PointerKind.SUSPENSION, tenant_id))
-    return None if entry is None else entry.change.seq
-
-
-async def _features(
-    console: Console, tenant_id: TenantId, now_us: int
-) -> Sequence[tuple[str, int]]:
-    """Name what of the tenant's product runs now: features of its last 50 requests this hour."""
-    records = await console.records.page(
-        RecordFilter(tenant_id=tenant_id, since_us=now_us - HOUR_US), limit=50
-    )
-    return Counter(record.feature for record in records).most_common()
-
-
-def _grants(snapshot: Snapshot, tenant_id: TenantId) -> tuple[Grant, ...]:
-    return tuple(grant for grant in snapshot.grants.values() if grant.tenant.id == tenant_id)
-
-
-def _row(snapshot: Snapshot, tenant: Tenant, used: Mapping[str, tuple[int, int]]) -> Row:
+def _row(snapshot: Snapshot, tenant: Tenant, used: tuple[int, int], now_us: int) -> Row:
     tier = snapshot.tiers.get(tenant.tier)
-    n, cost_nano = used.get(tenant.id, (0, 0))
+    n, cost_nano = used
+    suspension = switch_on(snapshot, Scope(ScopeKind.TENANT, tenant.id), now_us)
     return Row(
         tenant=tenant,
         limits=tenant.limits.over(tier.limits) if tier else tenant.limits,
         models=tenant.models if tenant.models is not None else tier.models if tier else (),
-        keys=sum(not grant.key.revoked for grant in _grants(snapshot, tenant.id)),
-        suspension=snapshot.suspensions.get(tenant.id),
+        keys=sum(
+            grant.tenant.id == tenant.id and not grant.key.revoked
+            for grant in snapshot.grants.values()
+        ),
+        suspension=suspension,
+        state=state_of(suspension),
         n=n,
         cost_nano=cost_nano,
     )
-
-
-async def _done(visit: Visit) -> Change | None:
-    """Find the change that the visitor has just made."""
-    return await find_change(visit.console, read_seq(visit.query("done")))
