@@ -10,15 +10,28 @@ from typing import NamedTuple
 
 ARGUMENTS = {
     "init DIRECTORY": "Where to write; here by default.",
-    "keys revoke KEY_ID": "Id of the key, as `trimtab keys list` shows it.",
+    "keys rotate KEY": "Id or name of the key.",
+    "keys revoke KEY": "Id or name of the key.",
+    "keys suspend NAME": "Id or name of the key.",
+    "keys resume NAME": "Id or name of the key.",
     "accounts create NAME": "What the person is called; lower-case letters and digits.",
     "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
-    "tenants suspend TENANT": "Id of the tenant.",
-    "tenants resume TENANT": "Id of the tenant.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
     "models fallback MODEL": "Name of the model.",
     "models undo MODEL": "Name of the model.",
+    "tenants suspend NAME": "Id of the tenant; none with `--all`.",
+    "tenants resume NAME": "Id of the tenant; none with `--all`.",
+    "tenants throttle TENANT": "Id of the tenant.",
+    "tenants throttle RATE": "How many requests a minute pass, as `10/min`.",
+    "features suspend NAME": "Feature, as requests name it.",
+    "features resume NAME": "Feature, as requests name it.",
+    "users suspend NAME": "End user, as requests name them.",
+    "users resume NAME": "End user, as requests name them.",
+    "models suspend NAME": "Model as apps name it, or `provider/model`.",
+    "models resume NAME": "Model as apps name it, or `provider/model`.",
+    "providers suspend NAME": "Name of the provider.",
+    "providers resume NAME": "Name of the provider.",
     "changes undo SEQ": "Number of the change, as `trimtab changes list` shows it.",
     "trace REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "explain REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
@@ -301,7 +314,30 @@ SETTINGS = {
         "`group` or `strict`", "strict", "Wins over the tier's.", unsaid="as the tier says"
     ),
     "keys[].name": Setting("name", "my-app", "What the key is for."),
-    "keys[].tenant": Setting("name of a tenant", "acme", "Who pays for what the key calls."),
+    "keys[].tenant": Setting(
+        "name of a tenant",
+        "acme",
+        "Who pays for what the key calls.",
+        unsaid="required, unless the key has `act_for`",
+    ),
+    "keys[].act_for": Setting(
+        '`"*"`, or a list of tenants',
+        '"*"',
+        "Instead of `tenant`: the tenants that requests may name in `x-trimtab-tenant`; each request must name one.",
+        unsaid="the key has a tenant",
+    ),
+    "keys[].new_tenant_tier": Setting(
+        "name of a tier",
+        "free",
+        "With `act_for`: the tier in which a tenant never seen is made, at most 60 a minute and key.",
+        unsaid="a tenant never seen is refused",
+    ),
+    "keys[].may": Setting(
+        "list of `evals`, `replay`, `keep`, `durability`, `force_arm`, `ingest_any`",
+        "[evals]",
+        "Rights beyond calling models, each for the header or route of its name; kept with the key until the gateway serves one.",
+        unsaid="none",
+    ),
     "keys[].id": Setting(
         "12 of a-z and 0-9", "7hq2m9xkd4wp", "The characters between `tt_..._` and the secret."
     ),
@@ -415,9 +451,20 @@ REMEDIES = {
     "key_revoked": Remedy(_OPERATOR, "Make a new key; a revoked one stays so."),
     "key_expired": Remedy(_OPERATOR, "Make a new key with a later `--expires`."),
     "tenant_suspended": Remedy(
-        _OPERATOR, "Find out why in `trimtab changes list`, then `trimtab tenants resume`."
+        _OPERATOR,
+        "Find out why in `trimtab changes list`, then resume what the message names: a tenant, key, feature, user, or all.",
     ),
-    "field_not_allowed": Remedy(_APP, "Drop `x-trimtab-tenant`, or send the key of that tenant."),
+    "tenant_not_allowed": Remedy(
+        _APP,
+        "Drop `x-trimtab-tenant` or send the key of that tenant; a key with `act_for` names a tenant of its list.",
+    ),
+    "model_suspended": Remedy(
+        _OPERATOR,
+        "Call another model, or find out why in `trimtab changes list` and resume the model or provider.",
+    ),
+    "control_unavailable": Remedy(
+        _ANYBODY, "The request needed a new tenant, and the change log is away; the SDKs try again."
+    ),
     "model_not_allowed": Remedy(
         _OPERATOR,
         "Add the model to the tenant, its tier or the key, or call one of `GET /v1/models`.",
@@ -617,7 +664,7 @@ REQUEST_HEADERS = {
     "x-trimtab-feature": "Part of the app the request is for.",
     "x-trimtab-user": "End user of the app; only a keyed hash is kept.",
     "x-trimtab-conversation": "Conversation the request is part of.",
-    "x-trimtab-tenant": "Tenant the app believes it is; refused if the key is another's.",
+    "x-trimtab-tenant": "Tenant that pays, for a key with `act_for`; with any other key, its own tenant or nothing.",
 }
 
 BODY_MEMBERS = {
@@ -658,8 +705,25 @@ PAGES = {
     "GET /console/tenants": "Tenants with their limits, traffic and kill switch.",
     "GET /console/tenants/{id}/suspend": "Asks for the reason of a suspension.",
     "POST /console/tenants/{id}/suspend": "Suspends a tenant.",
+    "GET /console/tenants/{id}/throttle": "Asks for the rate and reason of a throttle.",
+    "POST /console/tenants/{id}/throttle": "Slows a tenant down.",
     "GET /console/tenants/{id}/resume": "Asks for the reason of a resumption.",
     "POST /console/tenants/{id}/resume": "Resumes a tenant.",
+    "GET /console/site/suspend": "Asks for the reason of a suspension of every tenant.",
+    "POST /console/site/suspend": "Suspends every tenant.",
+    "GET /console/site/resume": "Asks for the reason of the resumption.",
+    "POST /console/site/resume": "Lets every tenant in again that is not suspended itself.",
+    "GET /console/keys": "Keys with their tenant, expiry, last use and kill switch.",
+    "GET /console/keys/new": "Asks what a new key is for.",
+    "POST /console/keys/new": "Makes a key, and shows it this once.",
+    "GET /console/keys/{id}/rotate": "Asks how long the text before stays good.",
+    "POST /console/keys/{id}/rotate": "Gives a key a new text, and shows it this once.",
+    "GET /console/keys/{id}/revoke": "Asks for the reason of a revocation.",
+    "POST /console/keys/{id}/revoke": "Revokes a key.",
+    "GET /console/keys/{id}/suspend": "Asks for the reason of a suspension.",
+    "POST /console/keys/{id}/suspend": "Suspends a key.",
+    "GET /console/keys/{id}/resume": "Asks for the reason of a resumption.",
+    "POST /console/keys/{id}/resume": "Resumes a key.",
     "GET /console/changes": "The change log.",
     "GET /console/changes/{seq}": "One change, before and after.",
     "POST /console/changes/{seq}/undo": "Appends the inverse of a change.",
@@ -668,8 +732,8 @@ PAGES = {
 RIGHTS = {
     "read": "See figures, requests without their content, tenants and changes.",
     "draft": "Prepare changes; no route asks for it yet.",
-    "operate": "Suspend, resume and undo.",
-    "administer": "Make, list and revoke keys.",
+    "operate": "Suspend, slow down, resume and undo; list keys.",
+    "administer": "Make, rotate and revoke keys.",
     "content": "Read what people wrote.",
 }
 

@@ -35,6 +35,12 @@ LEAST: dict[str, Any] = {
 }
 """A small file in which every setting has a place."""
 
+BESIDE: dict[str, dict[str, str]] = {
+    "keys[].act_for": {"tenant": "null"},
+    "keys[].new_tenant_tier": {"tenant": "null", "act_for": '"*"'},
+}
+"""What must stand beside a setting for it to mean something."""
+
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_what_the_code_says_now(name: str) -> None:
@@ -76,6 +82,7 @@ def _load(directory: Path, path: str, value: str) -> Settings:
             place = place[0]
         else:
             place = place.setdefault(NAMES[names[0]] if name == "NAME" else name, {})
+    place.update(BESIDE.get(path, {}))
     place[last] = value
     file = directory / "trimtab.yaml"
     file.write_text(_flow(document))

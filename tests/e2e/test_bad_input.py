@@ -390,7 +390,6 @@ def test_a_suspended_tenant_is_admitted_no_more_after_300_ms(stack: Stack) -> No
         pytest.param("x-trimtab-feature", "caf\u00e9", "invalid_request", id="not ASCII"),
         pytest.param("x-trimtab-feature", "A B", "invalid_request", id="no name of a feature"),
         pytest.param("x-trimtab-feature", "a\tb", "invalid_request", id="a tabulator"),
-        pytest.param("x-trimtab-tenant", "globex", "field_not_allowed", id="another's tenant"),
     ],
 )
 def test_a_header_of_ours_is_right_or_refused(
@@ -400,6 +399,14 @@ def test_a_header_of_ours_is_right_or_refused(
 
     _check_error(answer, path, 400, code)
     _check_denied(stack, answer, code)
+
+
+@pytest.mark.parametrize("path", WIRES)
+def test_a_key_of_one_tenant_may_name_no_other(stack: Stack, clumsy: str, path: str) -> None:
+    answer = send(stack.port, request(clumsy, None, path, ("x-trimtab-tenant", "hobby")))
+
+    _check_error(answer, path, 403, "tenant_not_allowed")
+    _check_denied(stack, answer, "tenant_not_allowed")
 
 
 def test_a_trace_that_makes_no_sense_is_as_good_as_none(stack: Stack, clumsy: str) -> None:
