@@ -70,7 +70,7 @@ class Enrol:
     async def _make(self, key: Key, tenant: Tenant) -> None:
         pointer = Pointer(PointerKind.TENANT, tenant.id)
         try:
-            await self.control.put(
+            await self.control.move(
                 pointer,
                 tenant,
                 reason=f"first request through key {key.name!r}",

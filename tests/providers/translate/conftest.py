@@ -22,6 +22,7 @@ TO_OPENAI = Bridge(Wire.ANTHROPIC_MESSAGES, OpenAIChat(), convert_usage, FrozenC
 CORPORA = {
     path.name: path.read_bytes()
     for path in sorted((Path(__file__).parents[2] / "contracts" / "wire").iterdir())
+    if not path.name.startswith("responses")
 }
 CREATED_S = 1_767_225_600
 HELLO = [{"role": "user", "content": "Hello"}]
