@@ -57,7 +57,7 @@ async def test_a_move_is_a_change_with_reason_and_undo(site: Site) -> None:
     [
         ({"to": "small"}, "is no target"),
         ({"reason": " "}, "a reason is missing"),
-        ({"seq": "1"}, "was moved since"),
+        ({"seq": "1"}, "and no longer at 1"),
         ({"to": "sim/large-2026"}, "is so already"),
     ],
 )

@@ -357,14 +357,14 @@ def test_lists_the_models_of_the_key(client: OpenAI, stack: Stack) -> None:
 
 
 def test_what_is_not_served_is_not_found(client: OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError) as embeddings:
-        client.embeddings.create(model="chat", input="a")
-    with pytest.raises(openai.NotFoundError) as responses:
-        client.responses.create(model="chat", input="a")
+    with pytest.raises(openai.NotFoundError) as images:
+        client.images.generate(model="chat", prompt="a")
+    with pytest.raises(openai.NotFoundError) as stored:
+        client.responses.retrieve("resp_1")
     with pytest.raises(openai.NotFoundError) as files:
         client.files.list()
 
-    assert {raised.value.code for raised in (embeddings, responses, files)} == {"not_found"}
+    assert {raised.value.code for raised in (images, stored, files)} == {"not_found"}
 
 
 @pytest.mark.parametrize("failure", [*ALWAYS, *WHOLE], ids=str)

@@ -126,7 +126,7 @@ async def test_while_the_change_log_is_away_a_new_tenant_is_asked_to_come_back(
         raise TryLater("the control store is away; bring it back")
 
     rig.snapshot = replace(rig.snapshot, tenants={ACME.id: ACME})
-    monkeypatch.setattr(Control, "put", away)
+    monkeypatch.setattr(Control, "move", away)
 
     with pytest.raises(ControlUnavailable, match="tenant 'globex' is new"):
         await rig.pipeline.enrol(KEY.text, "globex")
