@@ -35,6 +35,7 @@ from trimtab.store.base import (
     RecordFilter,
     SeriesPoint,
     StoredRecord,
+    Use,
 )
 from trimtab.store.chain import link
 from trimtab.store.memory import MemoryChangeLog
@@ -132,6 +133,11 @@ class Stores:
             if since_us <= r.ts_us < until_us and tenant_id in (None, r.tenant_id):
                 minutes[r.ts_us - r.ts_us % MINUTE_US].append(r)
         return tuple(_point(bucket_us, rows) for bucket_us, rows in sorted(minutes.items()))
+
+    async def used(self, *, since_us: int) -> tuple[Use, ...]:
+        self.asked["used"] += 1
+        found = [it.record for it in self.records if it.record.ts_us >= since_us]
+        return tuple(sorted({Use(it.tenant_id, it.key_id, it.model_requested) for it in found}))
 
     async def put_account(self, account: Account) -> None:
         self.people[account.name] = account

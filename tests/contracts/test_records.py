@@ -33,9 +33,10 @@ from trimtab.store.base import (
     StoredBlob,
     StoredRecord,
     Unstorable,
+    Use,
 )
 from trimtab.store.memory_records import MemoryRecords
-from trimtab.store.rollup import MAX_NAMES, MINUTE_US, OTHER
+from trimtab.store.rollup import HOUR_US, MAX_NAMES, MINUTE_US, OTHER
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.testing import FrozenClock
@@ -606,6 +607,27 @@ async def test_traffic_can_be_asked_of_one_tenant_and_a_span_of_time(stores: Sto
     assert await minutes(0, 2) == [0, 1]
     assert await minutes(1, 3, "acme") == [2]
     assert await minutes(0, 3, "nobody") == []
+
+
+async def test_tells_who_called_what_since_the_hour_of_an_instant(stores: Stores) -> None:
+    hour_us = TS_US - TS_US % HOUR_US
+    for number, fields in enumerate(
+        [
+            {"ts_us": hour_us, "key_id": "k2"},
+            {"ts_us": hour_us + 1, "key_id": "k1", "model_requested": "chat!status:503"},
+            {"ts_us": hour_us + 2, "key_id": "k1", "model_requested": "chat"},
+            {"ts_us": hour_us - 1, "key_id": "before"},
+            {"ts_us": hour_us, "key_id": "refused", "status": "rejected"},
+            {"ts_us": hour_us, "key_id": "test", "origin": "eval"},
+            {"ts_us": hour_us, "key_id": "lost", "model_kind": ""},
+        ]
+    ):
+        await put(stores, finish(number, **fields))
+
+    assert await stores.reader.used(since_us=hour_us + HOUR_US // 2) == (
+        Use("acme-corp", "k1", "chat"),
+        Use("acme-corp", "k2", "answers"),
+    )
 
 
 async def test_a_thousand_features_of_a_tenant_have_sums_of_their_own(stores: Stores) -> None:

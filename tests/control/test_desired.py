@@ -151,6 +151,14 @@ async def test_what_is_in_use_is_not_removed(
     assert await control.state() == before
 
 
+async def test_a_model_does_not_fall_back_to_itself(control: Control, company: Desired) -> None:
+    await control.apply_file(company, **BY)
+    looping = replace(MOVED, fallback=Fallback(when_refused=("chat",)))
+
+    with pytest.raises(SettingsInvalid, match="'chat' falls back to itself"):
+        await control.apply_file(having(company, "model/chat", looping), **BY)
+
+
 async def test_a_refused_file_changes_nothing_else_either(
     control: Control, company: Desired
 ) -> None:

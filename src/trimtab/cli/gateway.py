@@ -21,6 +21,7 @@ from trimtab.wiring.start import apply
 @click.option("--fd", type=int, hidden=True, help="A socket that listens already.")
 @role.as_json
 @role.applied
+@role.yes
 # one parameter an option
 def command(  # noqa: PLR0913
     config: Path | None,
@@ -32,6 +33,7 @@ def command(  # noqa: PLR0913
     *,
     as_json: bool,
     applied: bool,
+    yes: bool,
 ) -> None:
     """Run a gateway worker. It needs no keeper: what it serves waits in the spool.
 
@@ -40,7 +42,7 @@ def command(  # noqa: PLR0913
     role.one_worker(workers)
     settings, state = wiring.load_settings(config), wiring.home(home)
     if not applied:
-        apply(state, settings, author())
+        apply(state, settings, author(), sure=yes)
     if fd is None:
         wanted = settings.gateway.port if port is None else port
         listener = role.listen(host or settings.gateway.host, wanted)

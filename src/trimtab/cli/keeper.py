@@ -16,14 +16,17 @@ from trimtab.wiring.start import apply
 @role.home
 @role.as_json
 @role.applied
-def command(config: Path | None, home: Path | None, *, as_json: bool, applied: bool) -> None:
+@role.yes
+def command(
+    config: Path | None, home: Path | None, *, as_json: bool, applied: bool, yes: bool
+) -> None:
     """Run the keeper: recorder, log line, exporters, console and admin API.
 
     Example: trimtab keeper
     """
     settings, state = wiring.load_settings(config), wiring.home(home)
     if not applied:
-        apply(state, settings, author())
+        apply(state, settings, author(), sure=yes)
     if as_json:
         print_json({"role": "keeper", "home": str(state.absolute())}, indent=None)
     run_keeper(state, settings)

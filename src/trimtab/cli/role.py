@@ -21,6 +21,9 @@ workers = click.option("--workers", default=1, show_default=True, help="Gateway 
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print what was started as one JSON line."
 )
+yes = click.option(
+    "--yes", is_flag=True, help="Apply the file though it cuts off who called in the last hour."
+)
 applied = click.option("--applied", is_flag=True, hidden=True, help="The file is applied already.")
 
 

@@ -29,6 +29,7 @@ POLL_S = 0.02
 @click.option("--sim", is_flag=True, help="Run the simulator, and send provider `sim` to it.")
 @click.option("--sim-port", default=0, help="Port of the simulator; chosen by the system if 0.")
 @click.option("--local-model", is_flag=True, help="Serve SmolLM2 as model `smollm2`.")
+@role.yes
 @click.option("--json", "as_json", is_flag=True, help="Print what was started as one JSON line.")
 # one parameter an option
 def command(  # noqa: PLR0913
@@ -41,6 +42,7 @@ def command(  # noqa: PLR0913
     *,
     sim: bool,
     local_model: bool,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Run everything on this machine: gateway, keeper with console, and the simulator if needed.
@@ -55,7 +57,15 @@ def command(  # noqa: PLR0913
     wanted = settings.gateway.port if port is None else port
     listener = role.listen(host or settings.gateway.host, wanted)
     held = hold(state)
-    start = prepare(state, config, author(), sim=sim, sim_port=sim_port, local_model=local_model)
+    start = prepare(
+        state,
+        config,
+        author(),
+        sim=sim,
+        sim_port=sim_port,
+        local_model=local_model,
+        sure=yes,
+    )
     common = ["--home", str(state.absolute()), *start.config]
     supervisor = Supervisor(click.echo, wiring.SystemClock().monotonic_s)
     supervisor.heed()

@@ -1,12 +1,15 @@
 """Everything that may be done to the configuration. Each move is one entry of the change log."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import msgspec
 
-from trimtab.control.desired import Desired, plan, refuse_broken
+from trimtab.control.desired import Desired, plan, preview, refuse_broken
+from trimtab.control.difference import Difference, differences
+from trimtab.control.in_use import refuse_cut_off
 from trimtab.control.snapshot import Snapshot, State, build, fold
 from trimtab.domain.change import (
     Change,
@@ -21,11 +24,12 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid
 from trimtab.domain.ids import Entropy, ulid
 from trimtab.domain.tenant import Key
-from trimtab.store.base import ChangeLog
+from trimtab.store.base import ChangeLog, Use
 from trimtab.store.chain import follows
 
 PAGE = 10_000
 RACES = 5
+EVERYTHING = frozenset(PointerKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +118,48 @@ class Control:
         await self.state()
         return changes
 
-    async def apply_file(self, desired: Desired, *, author: str, reason: str) -> tuple[Change, ...]:
+    async def apply_file(
+        self,
+        desired: Desired,
+        *,
+        author: str,
+        reason: str,
+        only: AbstractSet[PointerKind] = EVERYTHING,
+        used: Callable[[], Awaitable[Iterable[Use]]] | None = None,
+    ) -> tuple[Change, ...]:
         """Make the log say what a file says. If others move pointers meanwhile, plan anew.
+
+        Only pointers of the kinds of `only` are moved. What was called lately, as `used` tells, may
+        not be cut off; without it anything may.
 
         Raises:
             SettingsInvalid: something in use would disappear; nothing was changed.
         """
+        wanted = {it: value for it, value in desired.items() if it.kind in only}
         for _ in range(RACES):
             state = await self.state()
             drafts = plan(
-                state,
-                desired,
+                {it: entry for it, entry in state.items() if it.kind in only},
+                wanted,
                 filed=self._filed,
                 texts=self._texts,
                 author=author,
                 reason=reason,
             )
             try:
+                if drafts and used is not None:
+                    refuse_broken(state, drafts)
+                    after = build(self._seq, preview(state, drafts))
+                    refuse_cut_off(build(self._seq, state), after, await used())
                 return await self.apply(drafts)
             except ChangeConflict:
                 continue
         raise ChangeConflict("others keep moving the same pointers; try again when they are done")
+
+    async def diff(self, desired: Desired) -> tuple[Difference, ...]:
+        """Tell where a file and the live configuration differ."""
+        state = await self.state()
+        return tuple(differences(state, desired, filed=self._filed, texts=self._texts))
 
     # who, why and from where come with every change
     async def move(

@@ -44,7 +44,7 @@ def plan(
         entry = state.get(pointer)
         filed_last = entry is not None and entry.change.source is Source.FILE
         if filed_last or filed.get(pointer) != canonical(value):
-            moves[pointer] = canonical(_kept_shut(entry, value, texts.get(pointer, frozenset())))
+            moves[pointer] = wanted(entry, value, texts.get(pointer, frozenset()))
     for pointer, entry in state.items():
         if pointer not in desired and entry.change.source is Source.FILE:
             moves[pointer] = None
@@ -60,6 +60,11 @@ def plan(
         for pointer, after in sorted(moves.items())
         if after != (state[pointer].change.after if pointer in state else None)
     )
+
+
+def wanted(entry: Entry | None, value: object, texts: AbstractSet[str]) -> bytes:
+    """Write what a file may make of a pointer that stands somewhere already."""
+    return canonical(_kept_shut(entry, value, texts))
 
 
 def as_drafts(desired: Desired) -> tuple[Draft, ...]:
@@ -114,6 +119,10 @@ def _broken(state: State) -> Iterator[str]:
                 )
         if isinstance(entry.value, Model):
             yield from _loose(entry.value, models)
+            if entry.value.name in entry.value.fallback.names():
+                yield (
+                    f"model {entry.value.name!r} falls back to itself; name another in its fallback"
+                )
 
 
 def _loose(model: Model, models: Mapping[str, Model]) -> Iterator[str]:

@@ -98,6 +98,10 @@ def _settings(
                 f"models.{model.name}.fallback",
                 f"a freezer falls back to freezers only, and {name!r} is none",
             )
+        if model.name in model.fallback.names():
+            faults.add(
+                f"models.{model.name}.fallback", "a model cannot fall back to itself; name another"
+            )
     return replace(settings, unset=tuple(_unset(settings, environ)))
 
 

@@ -293,6 +293,14 @@ class SeriesPoint(Struct, frozen=True, kw_only=True):
     p95_us: int | None
 
 
+class Use(NamedTuple):
+    """Who called which model."""
+
+    tenant_id: str
+    key_id: str
+    model: str
+
+
 class RollupReader(Protocol):
     """Sums by hour and day. Equal to the sum of ledger lines, exactly."""
 
@@ -317,4 +325,8 @@ class RollupReader(Protocol):
         self, *, since_us: int, until_us: int, tenant_id: str | None = None
     ) -> tuple[SeriesPoint, ...]:
         """Give the live traffic by minute, oldest first, buckets without traffic left out."""
+        ...
+
+    async def used(self, *, since_us: int) -> tuple[Use, ...]:
+        """Tell who called what since the hour of an instant; what was rejected does not count."""
         ...

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from trimtab.domain.record import Blob, Finish, Origin, RequestRecord
+from trimtab.domain.record import Blob, Finish, Origin, RequestRecord, Status
 from trimtab.store.base import (
     Batch,
     CostRow,
@@ -19,10 +19,12 @@ from trimtab.store.base import (
     SpoolPosition,
     StoredRecord,
     Unstorable,
+    Use,
 )
 from trimtab.store.content import assemble, is_whole
 from trimtab.store.rollup import (
     DAY_US,
+    HOUR_US,
     Key,
     Known,
     MinuteKey,
@@ -57,7 +59,8 @@ class MemoryRecords:
     """`store.base.RecordWriter`, `RecordReader` and `RollupReader` in dicts.
 
     Atomic because no method awaits anything. State: records, content by tenant and day, requests
-    that run, spool positions, sums, and the features of each tenant that have sums of their own.
+    that run, spool positions, sums, who called what in each hour, and the features of each tenant
+    that have sums of their own.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
@@ -67,6 +70,7 @@ class MemoryRecords:
         self._open: dict[str, OpenRequest] = {}
         self._positions: dict[str, SpoolPosition] = {}
         self._days: _Days = {}
+        self._uses: set[tuple[int, Use]] = set()
         self._local_days: _Days = {}
         self._minutes: dict[MinuteKey, MinuteSums] = {}
         self._known: dict[str, Known] = {}
@@ -153,6 +157,11 @@ class MemoryRecords:
                 point[index] = point.get(index, MinuteSums(0, 0, 0)).plus(sums)
         return tuple(_point(bucket_us, found) for bucket_us, found in points.items())
 
+    async def used(self, *, since_us: int) -> tuple[Use, ...]:
+        """See `RollupReader.used`."""
+        hour_us = since_us - since_us % HOUR_US
+        return tuple(sorted({use for at_us, use in self._uses if at_us >= hour_us}))
+
     def _put(self, finish: Finish) -> bool:
         record = finish.record
         if record.request_id in self._records:
@@ -164,6 +173,9 @@ class MemoryRecords:
         for key, sums in parts(finish):
             known = self._known.setdefault(key.tenant_id, Known(set(), set()))
             kept = bounded(key, known)
+            if sums.n and _is_use(kept):
+                use = Use(kept.tenant_id, kept.key_id, kept.model)
+                self._uses.add((starts.hour_us, use))
             for days, start_us in (
                 (self._days, starts.day_us),
                 (self._local_days, starts.local_day_us),
@@ -178,6 +190,10 @@ class MemoryRecords:
     def _check_move(self, move: Move) -> None:
         if self._positions.get(move.to.worker_id) != move.since:
             raise PositionMoved(f"spool '{move.to.worker_id}' was moved by somebody else")
+
+
+def _is_use(key: Key) -> bool:
+    return key.origin == Origin.LIVE and key.status != Status.REJECTED and key.model != ""
 
 
 def _check_storable(batch: Batch) -> None:

@@ -1,25 +1,36 @@
-"""What `trimtab up` does before it starts the roles: apply the file, make the first accounts."""
+"""Applying the file, and what else `trimtab up` does before it starts the roles."""
 
 import asyncio
 import fcntl
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from trimtab import wiring
 from trimtab.console.auth import ensure_admin
-from trimtab.domain.change import Source
+from trimtab.control.changes import EVERYTHING
+from trimtab.domain.change import Change, PointerKind, Source
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.tenant import Key, KeyTerms
 from trimtab.settings import DEMO, Settings, locate
+from trimtab.store.base import Use
+from trimtab.store.files import replace_file
+from trimtab.store.rollup import HOUR_US
 from trimtab.store.sqlite.control import SqliteControl
 
 SIM = "sim"
 SEEN_S, POLL_S = 2.0, 0.02
 SMOLLM2 = "smollm2"
+LOCK, COPY = "up.lock", "up.yaml"
+
+Places = dict[str, str]
+"""URLs of what `trimtab up` runs itself: the simulator's, the local model's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,7 @@ def hold(home: Path) -> int:
         SettingsInvalid: another has it.
     """
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = os.open(home / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(home / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
@@ -71,17 +82,60 @@ def hold(home: Path) -> int:
     return file
 
 
-def apply(home: Path, settings: Settings, author: str) -> None:
-    """Make the configuration say what a file says.
+def apply(
+    home: Path,
+    settings: Settings,
+    author: str,
+    *,
+    sure: bool,
+    only: AbstractSet[PointerKind] = EVERYTHING,
+    reason: str | None = None,
+) -> tuple[Change, ...]:
+    """Make the configuration say what a file says; nobody is cut off unless the author is `sure`.
 
     Raises:
         SettingsInvalid: something in use would disappear; nothing was changed.
+        TryLater: it cannot be told what is in use.
     """
-    reason = f"applied {settings.file.name}"
-    asyncio.run(wiring.control(home).apply_file(settings.desired(), author=author, reason=reason))
+    return asyncio.run(
+        wiring.control(home).apply_file(
+            settings.desired(),
+            author=author,
+            reason=reason or f"applied {settings.file.name}",
+            only=only,
+            used=None if sure else lambda: _used(home),
+        )
+    )
 
 
-def prepare(
+async def _used(home: Path) -> Sequence[Use]:
+    """Tell what was called in the last hour; nothing, where nothing was ever recorded."""
+    reading = wiring.records(home)
+    since_us = wiring.SystemClock().now_us() - HOUR_US
+    return await reading.used(since_us=since_us) if reading.exists else ()
+
+
+def as_run(home: Path, settings: Settings) -> Settings:
+    """Lay over a file what the `trimtab up` that runs here chose by itself: where its programs are.
+
+    Raises:
+        SettingsInvalid: the file has no provider `sim` any more, and the simulator runs.
+    """
+    try:
+        file = os.open(home / LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        return settings
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _placed(settings, msgspec.json.decode((home / LOCK).read_bytes(), type=Places))
+    finally:
+        os.close(file)
+    return settings
+
+
+# one parameter an option
+def prepare(  # noqa: PLR0913
     home: Path,
     config: Path | None,
     author: str,
@@ -89,8 +143,12 @@ def prepare(
     sim: bool,
     sim_port: int,
     local_model: bool,
+    sure: bool,
 ) -> Start:
     """Apply the file, with the simulator and the local model in it if they are asked for.
+
+    The roles run a copy of it: one that is started anew does not meet a file that was broken
+    meanwhile.
 
     Raises:
         SettingsInvalid: the file is wrong, or `--sim` is asked for and it has no provider `sim`.
@@ -98,22 +156,36 @@ def prepare(
     path = locate(config, os.environ)
     settings = wiring.load_settings(path)
     providers: list[tuple[str, Sequence[str]]] = []
+    places: Places = {}
     if sim or _is_here(settings, SIM):
         port = sim_port or _free_port(_port(settings, SIM))
-        settings = settings.with_provider_url(SIM, f"http://127.0.0.1:{port}")
+        places[SIM] = f"http://127.0.0.1:{port}"
         providers.append((SIM, ["sim", "--port", str(port)]))
     if local_model:
         port = _free_port(0)
-        settings = settings.with_local_model(SMOLLM2, f"http://127.0.0.1:{port}")
+        places[SMOLLM2] = f"http://127.0.0.1:{port}"
         where = ["--port", str(port), "--home", str(home.absolute())]
         providers.append(("local model", ["local-models", "serve", SMOLLM2, *where]))
-    apply(home, settings, author)
+    settings = _placed(settings, places)
+    apply(home, settings, author, sure=sure)
+    (home / LOCK).write_bytes(msgspec.json.encode(places))
+    copy = home.absolute() / COPY
+    replace_file(copy, path.read_bytes())
     return Start(
         settings=settings,
         providers=providers,
-        config=["--config", str(path.absolute()), "--applied"],
+        config=["--config", str(copy), "--applied"],
         is_demo=path == DEMO,
     )
+
+
+def _placed(settings: Settings, places: Places) -> Settings:
+    for name, url in places.items():
+        if name == SMOLLM2:
+            settings = settings.with_local_model(name, url)
+        else:
+            settings = settings.with_provider_url(name, url)
+    return settings
 
 
 def introduce(home: Path, start: Start, author: str) -> Secrets:

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import RequestRecord
-from trimtab.store.base import CostRow, Cursor, RecordFilter, SeriesPoint, StoredRecord
+from trimtab.store.base import CostRow, Cursor, RecordFilter, SeriesPoint, StoredRecord, Use
 from trimtab.store.content import is_whole
-from trimtab.store.rollup import quantile_us
+from trimtab.store.rollup import HOUR_US, quantile_us
 from trimtab.store.sqlite.connect import open_reader
 from trimtab.store.sqlite.content import ContentReader
 from trimtab.store.sqlite.recording import ATTEMPT, LINE, REQUEST, SQL, unpacked
@@ -70,6 +70,11 @@ class SqliteReading:
         self._connection: sqlite3.Connection | None = None
         self._guard = threading.Lock()
 
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever recorded here."""
+        return self._path.exists()
+
     async def find(self, request_id: str) -> StoredRecord | None:
         """See `RecordReader.find`."""
         if len(request_id) < MIN_PREFIX_CHARS:
@@ -123,6 +128,12 @@ class SqliteReading:
         for bucket_us, *sums in rows:
             minutes[bucket_us].append((sums[0], sums[1], sums[2], sums[3]))
         return tuple(_point(bucket_us, found) for bucket_us, found in minutes.items())
+
+    async def used(self, *, since_us: int) -> tuple[Use, ...]:
+        """See `RollupReader.used`."""
+        hour_us = since_us - since_us % HOUR_US
+        rows = await self._do(lambda it: it.execute(SQL["used"], (hour_us,)).fetchall())
+        return tuple(Use(*row) for row in rows)
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""

@@ -115,3 +115,9 @@ GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 SELECT bucket_us, idx, sum(n), sum(n_error), sum(cost_nano) FROM rollup_minute
 WHERE bucket_us >= ? AND bucket_us < ? AND (? IS NULL OR tenant_id = ?)
 GROUP BY bucket_us, idx ORDER BY bucket_us, idx;
+
+-- name: used
+-- Who called what, by whole hours.
+SELECT DISTINCT tenant_id, key_id, model FROM rollup_hour
+WHERE bucket_us >= ? AND origin = 'live' AND status <> 'rejected' AND model <> '' AND n > 0
+ORDER BY tenant_id, key_id, model;
