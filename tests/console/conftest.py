@@ -1,7 +1,7 @@
 """A console over small fake stores that count how often they are asked."""
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -19,6 +19,7 @@ from trimtab.control.changes import Control
 from trimtab.control.keyring import Keyring
 from trimtab.control.snapshot import Snapshot
 from trimtab.control.switches import Switches
+from trimtab.cost.prices import ListPrice
 from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source, canonical
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.health import Ailing, BreakerState
@@ -35,6 +36,7 @@ from trimtab.store.base import (
     RecordFilter,
     SeriesPoint,
     StoredRecord,
+    Tried,
     Use,
 )
 from trimtab.store.chain import link
@@ -58,9 +60,13 @@ AILING = (
         target="sim/small",
         state=BreakerState.OPEN,
         until_us=START_US + 5_000_000,
+        told_us=START_US - 2_000_000,
     ),
 )
-PRICES = {"small": ("0.15", "0.6"), "claude-sonnet-4-6": ("3", "15")}
+PRICES = {
+    "small": ListPrice(150_000_000, 600_000_000),
+    "large-2026": ListPrice(3_000_000_000, 15_000_000_000),
+}
 
 
 @dataclass
@@ -90,6 +96,17 @@ class Stores:
         if after is not None:
             rows = [r for r in rows if (r.ts_us, r.request_id) < (after.ts_us, after.request_id)]
         return tuple(rows[:limit])
+
+    async def tried(
+        self, *, providers: Collection[str], since_us: int, limit: int
+    ) -> tuple[Tried, ...]:
+        self.asked["tried"] += 1
+        made = [(it.record, attempt) for it in self.records for attempt in it.attempts]
+        return tuple(
+            Tried(it.target, it.dur_us, it.error_code, record.refusal is True)
+            for record, it in made
+            if it.provider in providers and it.started_us >= since_us
+        )[:limit]
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         self.asked["content"] += 1
@@ -531,7 +548,17 @@ def _ordinary(index: int, ts_us: int) -> StoredRecord:
         http_status=http_status,
         attempt_count=0 if status == "rejected" else 1,
     )
-    return StoredRecord(record=record, detail=Detail(), attempts=(), lines=())
+    attempt = Attempt(
+        n=1,
+        target="sim/large-2026",
+        provider="sim",
+        model_sent="large-2026",
+        started_us=ts_us,
+        dur_us=latency_us,
+        error_code=error_code,
+    )
+    attempts = (attempt,) if record.attempt_count else ()
+    return StoredRecord(record=record, detail=Detail(), attempts=attempts, lines=())
 
 
 def _fits(record: RequestRecord, where: RecordFilter) -> bool:

@@ -103,6 +103,8 @@ async def test_an_empty_console_teaches_the_first_request(site: Site) -> None:
         (f"/console/requests/{EXAMPLE}", {"find": 1, "content": 2}),
         ("/console/tenants", {"costs": 1}),
         ("/console/tenants/acme/suspend", {"series": 1, "page": 1}),
+        ("/console/models", {"costs": 1, "tried": 1}),
+        ("/console/models/chat/move?to=sim/small", {"used": 1}),
         ("/console/changes", {}),
     ],
 )

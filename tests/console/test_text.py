@@ -12,6 +12,7 @@ from trimtab.console.text import (
     duration,
     instant,
     instant_exact,
+    list_price,
     share,
     usd,
     usd_exact,
@@ -101,3 +102,12 @@ def test_counts_and_sizes_are_grouped() -> None:
     assert count(None) == DASH
     assert byte_size(18_432) == "18.0 KiB"
     assert byte_size(7) == "7 B"
+
+
+@pytest.mark.parametrize(
+    ("nano", "written"),
+    [(3_000_000_000, "$3"), (75_000_000, "$0.075"), (-2_850_000_000, "-$2.85"), (0, "$0")],
+)
+def test_a_list_price_has_the_digits_it_has(nano: int, written: str) -> None:
+    assert list_price(nano) == written
+    assert list_price(None) == "unknown"

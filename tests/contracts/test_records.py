@@ -611,23 +611,48 @@ async def test_traffic_can_be_asked_of_one_tenant_and_a_span_of_time(stores: Sto
 
 async def test_tells_who_called_what_since_the_hour_of_an_instant(stores: Stores) -> None:
     hour_us = TS_US - TS_US % HOUR_US
-    for number, fields in enumerate(
-        [
-            {"ts_us": hour_us, "key_id": "k2"},
-            {"ts_us": hour_us + 1, "key_id": "k1", "model_requested": "chat!status:503"},
-            {"ts_us": hour_us + 2, "key_id": "k1", "model_requested": "chat"},
-            {"ts_us": hour_us - 1, "key_id": "before"},
-            {"ts_us": hour_us, "key_id": "refused", "status": "rejected"},
-            {"ts_us": hour_us, "key_id": "test", "origin": "eval"},
-            {"ts_us": hour_us, "key_id": "lost", "model_kind": ""},
-        ]
-    ):
+    calls: list[dict[str, Any]] = [
+        {"ts_us": hour_us, "key_id": "k2"},
+        {"ts_us": hour_us + 1, "key_id": "k1", "model_requested": "chat!status:503"},
+        {"ts_us": hour_us + 2, "key_id": "k1", "model_requested": "chat"},
+        {"ts_us": hour_us - 1, "key_id": "before"},
+        {"ts_us": hour_us, "key_id": "refused", "status": "rejected"},
+        {"ts_us": hour_us, "key_id": "test", "origin": "eval"},
+        {"ts_us": hour_us, "key_id": "lost", "model_kind": ""},
+    ]
+    for number, fields in enumerate(calls):
         await put(stores, finish(number, **fields))
 
     assert await stores.reader.used(since_us=hour_us + HOUR_US // 2) == (
         Use("acme-corp", "k1", "chat"),
         Use("acme-corp", "k2", "answers"),
     )
+
+
+async def test_tells_how_the_newest_attempts_at_a_provider_went(stores: Stores) -> None:
+    calls: list[dict[str, Any]] = [
+        {"attempt_count": 2},
+        {"attempt_count": 1, "refusal": True},
+        {"origin": "eval"},
+    ]
+    for number, fields in enumerate(calls):
+        at = 1000 * number
+        first = replace(attempt(), provider="p", target="p/one", started_us=at, error_code="e")
+        second = replace(first, n=2, target="p/two", started_us=at + 1, dur_us=7, error_code=None)
+        attempts = (first, second)[: fields.get("attempt_count", 1)]
+        await put(stores, replace(finish(number, **fields), attempts=attempts))
+    ask: Any = {"providers": ["p", "other"], "limit": 9}
+
+    found = await stores.reader.tried(since_us=0, **ask)
+
+    assert [(it.target, it.error_code, it.refused) for it in found] == [
+        ("p/one", "e", True),
+        ("p/two", None, False),
+        ("p/one", "e", False),
+    ]
+    assert found[1].dur_us == 7
+    assert await stores.reader.tried(since_us=1, **ask) == found[:2]
+    assert await stores.reader.tried(providers=["p"], since_us=0, limit=1) == found[:1]
 
 
 async def test_a_thousand_features_of_a_tenant_have_sums_of_their_own(stores: Stores) -> None:

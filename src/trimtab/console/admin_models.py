@@ -10,7 +10,7 @@ from trimtab.console.base import Visit
 from trimtab.console.calls import Because, Reason, read_body
 from trimtab.console.openapi import Call
 from trimtab.console.wire import change_members
-from trimtab.control.models import By, Models, read_shares, users
+from trimtab.control.models import By, Models, read_shares, unpriced, users
 from trimtab.domain.model import Fallback
 
 
@@ -55,14 +55,18 @@ async def list_models(visit: Visit) -> object:
 async def move_model(visit: Visit) -> object:
     """See `CALLS`."""
     body = read_body(visit, MoveModel)
-    change = await Models(visit.console.control).move(
+    models, console = Models(visit.console.control), visit.console
+    change = await models.move(
         visit.param("name"),
         read_shares(body.to),
         By(visit.author, visit.source, body.reason),
         expected_seq=body.expected_seq,
         thaw=body.thaw,
     )
-    return {"change": change_members(change)}
+    moved = (await models.found(visit.param("name")))[0]
+    providers = (await console.control.snapshot()).providers
+    warnings = unpriced(moved, providers, console.price)
+    return {"change": change_members(change), "warnings": warnings}
 
 
 async def fall_back(visit: Visit) -> object:

@@ -12,6 +12,7 @@ from trimtab.console.view import Views
 from trimtab.control.changes import Control
 from trimtab.control.keyring import Keyring
 from trimtab.control.switches import Switches
+from trimtab.cost.prices import ListPrice
 from trimtab.domain.change import Source
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import InvalidRequest
@@ -45,7 +46,7 @@ class Console:
         user_hash: Gives the hash that records know a tenant's end user by.
         health: Tells how far each worker's spool has been stored.
         ailing: Lists the targets that workers leave alone.
-        price: Tells what a target costs in USD per million tokens, input and output.
+        price: Tells what the tokens of a target cost.
         admin_token_sha256: Hex SHA-256 of the token that opens the admin API without a login;
             `None` closes that way.
         secure_cookies: Whether browsers reach the console by HTTPS only.
@@ -65,7 +66,7 @@ class Console:
     user_hash: Callable[[str, str], str]
     health: Callable[[], Sequence[Lag]]
     ailing: Callable[[], Sequence[Ailing]]
-    price: Callable[[Provider, Target], tuple[str, str] | None]
+    price: Callable[[Provider, Target], ListPrice | None]
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
 

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from trimtab.domain.money import usd_text
+
 NANO = 1_000_000_000
 DASH = "–"  # noqa: RUF001
 
@@ -30,7 +32,7 @@ _MARKS = {
     "closed": Mark("circle-check", "good"),
     "open": Mark("ban", "bad"),
     "cooling": Mark("circle-slash", "warn"),
-    "half_open": Mark("circle-help", "warn"),
+    "half open": Mark("circle-help", "warn"),
 }
 
 
@@ -67,6 +69,13 @@ def usd(nano: int | None, *, estimated: bool = False) -> str:
     sign = "-" if nano < 0 else ""
     mark = "≈ " if estimated else ""
     return f"{mark}{sign}${_dollars(abs(nano), 2 if estimated else 4)}"
+
+
+def list_price(nano: int | None) -> str:
+    """Write a price as lists do, with the digits it has: `$0.15`, `$3`."""
+    if nano is None:
+        return "unknown"
+    return f"{'-' if nano < 0 else ''}${usd_text(abs(nano))}"
 
 
 def usd_exact(nano: int | None) -> str:

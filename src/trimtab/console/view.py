@@ -77,6 +77,7 @@ _FILTERS = (
     text.duration,
     text.instant,
     text.instant_exact,
+    text.list_price,
     text.mark,
     text.share,
     text.usd,

@@ -1,16 +1,17 @@
 """Moves of models: where a name leads, and what it falls back to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Protocol
 
 from msgspec.structs import replace
 
+from trimtab.control.desired import refuse_broken
 from trimtab.control.snapshot import State
-from trimtab.domain.change import Change, Pointer, PointerKind, Source
+from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source, canonical
 from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
-from trimtab.domain.model import Fallback, Model, ModelKind, Share, Target
+from trimtab.domain.model import Fallback, Model, ModelKind, Provider, Share, Target
 
 MOST_WEIGHT = 1_000_000
 
@@ -81,6 +82,19 @@ class Models:
             )
         return await self._put(led_to(model, shares), by, expected_seq)
 
+    async def would(self, name: str, shares: Sequence[Share]) -> Model:
+        """Tell how a model would be after a move. Raises as `move` does, but for races."""
+        model = led_to((await self.found(name))[0], shares)
+        draft = Draft(
+            pointer=Pointer(PointerKind.MODEL, name),
+            after=canonical(model),
+            author="preview",
+            source=Source.SYSTEM,
+            reason="preview",
+        )
+        refuse_broken(await self.control.state(), (draft,))
+        return model
+
     async def fall_back(
         self, name: str, fallback: Fallback, by: By, *, expected_seq: int | None = None
     ) -> Change:
@@ -145,6 +159,20 @@ def write_shares(model: Model) -> str:
     if not model.shares:
         return str(model.to)
     return ",".join(f"{share.target}={share.weight}" for share in model.shares)
+
+
+def unpriced(
+    model: Model,
+    providers: Mapping[str, Provider],
+    price: Callable[[Provider, Target], object | None],
+) -> tuple[str, ...]:
+    """Warn of each target of a model that nobody knows the price of."""
+    return tuple(
+        f"target '{target}' has no price: requests to it are refused unless"
+        " `prices.unknown_model` is `meter_unknown`; add it under `prices.overrides`"
+        for target in model.targets
+        if target.provider in providers and price(providers[target.provider], target) is None
+    )
 
 
 def users(name: str, models: Mapping[str, Model]) -> tuple[str, ...]:

@@ -4,13 +4,14 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from trimtab.cost.lock import Lock, Row, price_version
 from trimtab.cost.overrides import Context, Override, parse_overrides
 from trimtab.cost.rates import END_OF_TIME_US, PriceRow, compile_row, instant_us
+from trimtab.domain.model import Provider, Target
 from trimtab.domain.usage import Usage
 
 ORDINARY: Context = ()
@@ -42,6 +43,13 @@ def context_of(usage: Usage) -> Context:
     if region and region not in _ORDINARY_REGIONS:
         pairs.append(("region", region))
     return tuple(sorted(pairs))
+
+
+class ListPrice(NamedTuple):
+    """What ordinary tokens cost, in nano-USD per million; an output of `None` is unknown."""
+
+    input: int
+    output: int | None
 
 
 class PriceList:
@@ -86,6 +94,12 @@ class PriceList:
             if row.start_us <= at_us < row.end_us:
                 return row
         return None
+
+    def list_price(self, provider: Provider, target: Target, at_us: int) -> ListPrice | None:
+        """Tell what a target's tokens cost, those of short requests; `None` is unknown."""
+        # From `!` on a name asks a simulator for a fault and does not change what it costs.
+        row = self.find(provider.priced_as, target.model.partition("!")[0], at_us=at_us)
+        return None if row is None else ListPrice(row.rates(0).input, row.rates(0).output)
 
     @property
     def remembered(self) -> int:

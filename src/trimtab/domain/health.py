@@ -19,9 +19,11 @@ class Ailing(Struct, frozen=True, kw_only=True):
 
     Attributes:
         until_us: Instant from which it takes requests again, in microseconds since the epoch.
+        told_us: Instant at which the worker told so; 0 until it has.
     """
 
     worker_id: str
     target: str
     state: BreakerState
     until_us: int
+    told_us: int = 0

@@ -243,7 +243,8 @@ class Health:
                 worker_id=worker_id,
                 target=str(target),
                 state=health.state(now_s),
-                until_us=now_us + round((health.ready_s - now_s) * 1e6),
+                # Rounded, so that two clocks that are read one after the other tell the same.
+                until_us=round(now_us + round((health.ready_s - now_s) * 1e6), -5),
             )
             for target, health in self._targets.items()
             if health.state(now_s) is not BreakerState.CLOSED

@@ -4,7 +4,7 @@ A method is one atomic step, safe to repeat, and returns what it did. Ids, times
 made by the caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -251,6 +251,15 @@ class Cursor(Struct, frozen=True):
     request_id: str
 
 
+class Tried(NamedTuple):
+    """How one attempt at a target went. `refused` is that the model would not answer."""
+
+    target: str
+    dur_us: int
+    error_code: str | None
+    refused: bool
+
+
 class RecordReader(Protocol):
     """Reading records back. Lists never touch content."""
 
@@ -262,6 +271,12 @@ class RecordReader(Protocol):
         self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
     ) -> tuple[RequestRecord, ...]:
         """List records, newest first, continuing behind a cursor."""
+        ...
+
+    async def tried(
+        self, *, providers: Collection[str], since_us: int, limit: int
+    ) -> tuple[Tried, ...]:
+        """List the attempts of live traffic, of each provider the newest up to a limit."""
         ...
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:

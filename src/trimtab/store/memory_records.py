@@ -1,12 +1,13 @@
 """The reference implementation of the record stores, in dicts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from trimtab.domain.record import Blob, Finish, Origin, RequestRecord, Status
+from trimtab.domain.errors import ModelRefused
+from trimtab.domain.record import Attempt, Blob, Finish, Origin, RequestRecord, Status
 from trimtab.store.base import (
     Batch,
     CostRow,
@@ -18,6 +19,7 @@ from trimtab.store.base import (
     SeriesPoint,
     SpoolPosition,
     StoredRecord,
+    Tried,
     Unstorable,
     Use,
 )
@@ -116,6 +118,21 @@ class MemoryRecords:
         found.sort(key=lambda it: (it.ts_us, it.request_id), reverse=True)
         return tuple(found[:limit])
 
+    async def tried(
+        self, *, providers: Collection[str], since_us: int, limit: int
+    ) -> tuple[Tried, ...]:
+        """See `RecordReader.tried`."""
+        live = [it for it in self._records.values() if it.record.origin == Origin.LIVE]
+        made = [(it.record, attempt) for it in live for attempt in it.attempts]
+        made.sort(key=lambda it: -it[1].started_us)
+        return tuple(
+            _tried(record, attempt)
+            for provider in providers
+            for record, attempt in [
+                it for it in made if it[1].provider == provider and it[1].started_us >= since_us
+            ][:limit]
+        )
+
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `RecordReader.content`."""
         try:
@@ -190,6 +207,12 @@ class MemoryRecords:
     def _check_move(self, move: Move) -> None:
         if self._positions.get(move.to.worker_id) != move.since:
             raise PositionMoved(f"spool '{move.to.worker_id}' was moved by somebody else")
+
+
+def _tried(record: RequestRecord, attempt: Attempt) -> Tried:
+    answers = attempt.n == record.attempt_count and record.refusal is True
+    refused = answers or attempt.error_code == ModelRefused.code
+    return Tried(attempt.target, attempt.dur_us, attempt.error_code, refused)
 
 
 def _is_use(key: Key) -> bool:

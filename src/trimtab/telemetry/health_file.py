@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from trimtab.domain.health import Ailing
+from trimtab.telemetry.spool import is_free
 
 DIRECTORY = "health"
 
@@ -35,9 +37,15 @@ class HealthFile:
 
 
 def read_ailing(home: Path) -> tuple[Ailing, ...]:
-    """Read what the workers of a state directory told last. What cannot be read is left out."""
+    """Read what the workers of a state directory told last; one that died tells nothing any more.
+
+    What cannot be read is left out.
+    """
     found: list[Ailing] = []
     for path in sorted((home / DIRECTORY).glob("*.json")):
+        if is_free(home / "spool" / path.stem):
+            continue
         with contextlib.suppress(OSError, msgspec.DecodeError):
-            found += _list.decode(path.read_bytes())
+            told_us = path.stat().st_mtime_ns // 1000
+            found += [replace(it, told_us=told_us) for it in _list.decode(path.read_bytes())]
     return tuple(found)

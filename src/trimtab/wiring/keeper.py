@@ -24,8 +24,7 @@ from trimtab.control.propagate import Follower
 from trimtab.cost.meter import Meter
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.domain.model import Provider, Target
-from trimtab.domain.money import usd_text
+from trimtab.domain.model import Provider
 from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import ExporterSettings, Settings, resolve
@@ -129,21 +128,10 @@ def _console(
         user_hash=wiring.user_hash(home),
         health=lambda: _lags(recorder),
         ailing=lambda: read_ailing(home),
-        price=_price(metering, clock),
+        price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
     )
-
-
-def _price(metering: Meter, clock: Clock) -> Callable[[Provider, Target], tuple[str, str] | None]:
-    def price(provider: Provider, target: Target) -> tuple[str, str] | None:
-        row = metering.prices.find(provider.priced_as, target.model, at_us=clock.now_us())
-        if row is None:
-            return None
-        rates = row.rates(0)
-        return usd_text(rates.input), "?" if rates.output is None else usd_text(rates.output)
-
-    return price
 
 
 def _lags(recorder: Recorder) -> list[Lag]:

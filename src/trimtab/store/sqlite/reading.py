@@ -5,15 +5,15 @@ import logging
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import TryLater
+from trimtab.domain.errors import ModelRefused, TryLater
 from trimtab.domain.record import RequestRecord
-from trimtab.store.base import CostRow, Cursor, RecordFilter, SeriesPoint, StoredRecord, Use
+from trimtab.store.base import CostRow, Cursor, RecordFilter, SeriesPoint, StoredRecord, Tried, Use
 from trimtab.store.content import is_whole
 from trimtab.store.rollup import HOUR_US, quantile_us
 from trimtab.store.sqlite.connect import open_reader
@@ -89,6 +89,22 @@ class SqliteReading:
         sql = SQL["page"].replace("/*where*/", conditions)
         rows = await self._do(lambda it: it.execute(sql, (*values, limit)).fetchall())
         return tuple(REQUEST.struct(row) for row in rows)
+
+    async def tried(
+        self, *, providers: Collection[str], since_us: int, limit: int
+    ) -> tuple[Tried, ...]:
+        """See `RecordReader.tried`."""
+
+        def read(connection: sqlite3.Connection) -> list[Any]:
+            rows: list[Any] = []
+            for provider in providers:
+                rows += connection.execute(SQL["tried"], (provider, since_us, limit))
+            return rows
+
+        return tuple(
+            Tried(target, dur_us, error_code, bool(refused) or error_code == ModelRefused.code)
+            for target, dur_us, error_code, refused in await self._do(read)
+        )
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `RecordReader.content`."""

@@ -94,6 +94,14 @@ SELECT /*line*/ FROM ledger WHERE line_id >= ? || '/' AND line_id < ? || '0' ORD
 -- Records newest first; the conditions are those of `store.sqlite.reading`.
 SELECT /*request*/ FROM request WHERE /*where*/ ORDER BY ts_us DESC, request_id DESC LIMIT ?;
 
+-- name: tried
+-- The newest attempts at a provider. Only the last attempt of a request can be its answer.
+SELECT attempt.target, attempt.dur_us, attempt.error_code,
+  attempt.n = request.attempt_count AND coalesce(request.refusal, 0)
+FROM attempt JOIN request USING (request_id)
+WHERE attempt.provider = ? AND attempt.started_us >= ? AND request.origin = 'live'
+ORDER BY attempt.started_us DESC LIMIT ?;
+
 -- name: costs
 -- Live cost by UTC day, dearest group first.
 SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
