@@ -171,3 +171,19 @@ async def test_verify_finds_the_one_change_that_was_edited(
     assert verdict.fault is not None
     assert "change 3" in verdict.fault
     store.close()
+
+
+async def test_tells_where_everything_stood_after_any_change(
+    filled: Control, company: Desired
+) -> None:
+    moved = Model(name="chat", kind=ModelKind.ALIAS, to=Target("sim", "small"))
+    before = await filled.state()
+    change = await filled.move(pointer("model/chat"), moved, **WHY)
+    assert change is not None
+
+    assert await filled.state_at(change.seq - 1) == before
+    assert await filled.state_at(change.seq) == await filled.state()
+    assert await filled.state_at(change.seq + 9) == await filled.state()
+    assert len(await filled.state_at(1)) == 1
+    assert await filled.state_at(0) == {}
+    assert len(before) == len(company)

@@ -32,21 +32,29 @@ def keyed(company: Desired) -> Desired:
     return having(having(company, f"key/{KEY.id}", KEY), f"key/{AGENT.id}", AGENT)
 
 
+def narrower_tier(company: Desired) -> Desired:
+    return having(company, "tier/free", NARROW)
+
+
+def without_key(company: Desired) -> Desired:
+    return without(company, f"key/{KEY.id}")
+
+
+def narrower_key(company: Desired) -> Desired:
+    return having(company, f"key/{KEY.id}", replace(KEY, models=("sim/*",)))
+
+
+def without_tenant(company: Desired) -> Desired:
+    return without(company, "tenant/hobby")
+
+
 @pytest.mark.parametrize(
     ("shrunken", "use"),
     [
-        pytest.param(lambda it: having(it, "tier/free", NARROW), CHAT, id="a model of the tier"),
-        pytest.param(lambda it: without(it, f"key/{KEY.id}"), CHAT, id="the key"),
-        pytest.param(
-            lambda it: having(it, f"key/{KEY.id}", replace(KEY, models=("sim/*",))),
-            CHAT,
-            id="a model of the key",
-        ),
-        pytest.param(
-            lambda it: without(it, "tenant/hobby"),
-            Use(HOBBY, AGENT.id, "sim/large"),
-            id="a tenant that others act for",
-        ),
+        (narrower_tier, CHAT),
+        (without_key, CHAT),
+        (narrower_key, CHAT),
+        (without_tenant, Use(HOBBY, AGENT.id, "sim/large")),
     ],
 )
 async def test_t24_a_file_that_cuts_off_who_called_lately_changes_nothing(

@@ -88,8 +88,9 @@ def test_explain_tells_why_it_went_where_it_went(stack: Stack, client: OpenAI) -
     steps = {it["stage"]: it["what"] for it in stack.json("explain", request_id)["steps"]}
 
     assert "stubborn!status:503 -> sim/large!status:503" in steps["planned"]
-    assert "(again after provider_overloaded)" in steps["attempt 2"]
+    assert "(retry after provider_overloaded)" in steps["attempt 2"]
     assert "sim/small answered" in steps["attempt 3"]
+    assert "(fallback.when_error[0] chat-small, after provider_over" in steps["attempt 3"]
     assert "usage from the provider" in steps["settled"]
 
 
@@ -100,7 +101,8 @@ def test_explain_tells_what_refused_a_request(stack: Stack, key: str) -> None:
     steps = stack.json("explain", headers["x-trimtab-request-id"])["steps"]
 
     assert [it["stage"] for it in steps] == ["refused", "settled"]
-    assert steps[0]["what"] == "by admit: model_not_allowed"
+    assert "by admit: model_not_allowed, HTTP 403; key test (" in steps[0]["what"]
+    assert " may call chat, chat-small, " in steps[0]["what"]
 
 
 def test_a_model_that_is_moved_leads_elsewhere_a_moment_later(stack: Stack, client: OpenAI) -> None:

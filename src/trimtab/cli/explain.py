@@ -9,7 +9,6 @@ import msgspec
 
 from trimtab import wiring
 from trimtab.cli.output import print_json
-from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.errors import NotFound
 from trimtab.incidents.explain import Step, explain
 
@@ -39,18 +38,5 @@ async def _steps(request_id: str, home: Path) -> tuple[str, tuple[Step, ...]]:
             f"request {request_id!r} is not stored; if it is seconds old, try again, and look in"
             " `trimtab tail`"
         )
-    record = stored.record
-    control = wiring.control(home)
-    keys = (await control.snapshot()).grants
-    grant = next((it for key_id, it in keys.items() if key_id == record.key_id), None)
-    moves = await control.history(
-        pointer=Pointer(PointerKind.MODEL, record.model_requested.partition("!")[0]),
-        before=record.config_seq + 1,
-        limit=1,
-    )
-    steps = explain(
-        stored,
-        key_name=grant.key.name if grant else None,
-        moved=moves[0] if moves else None,
-    )
-    return record.request_id, steps
+    state = await wiring.control(home).state_at(stored.record.config_seq)
+    return stored.record.request_id, explain(stored, state)

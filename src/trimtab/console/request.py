@@ -14,6 +14,7 @@ from trimtab.console.waterfall import draw
 from trimtab.console.wire import pretty, stored_members
 from trimtab.domain.ids import ulid_ms
 from trimtab.domain.record import RequestRecord
+from trimtab.incidents.explain import explain
 from trimtab.store.base import StoredRecord
 
 NOT_YET_MS = 5_000
@@ -44,7 +45,9 @@ async def show(visit: Visit) -> Response:
         context = {"request_id": request_id, "too_new": too_new}
         return visit.page("request_missing.html", context, status=404)
     asked, answered = await _content(visit, stored.record)
-    return visit.page("request.html", _context(stored, asked, answered))
+    state = await visit.console.control.state_at(stored.record.config_seq)
+    context = {**_context(stored, asked, answered), "steps": explain(stored, state)}
+    return visit.page("request.html", context)
 
 
 def is_too_new(request_id: str, now_us: int) -> bool:

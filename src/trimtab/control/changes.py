@@ -78,12 +78,7 @@ class Control:
             SettingsInvalid: a newer program wrote what this one cannot read.
         """
         while fresh := await self._log.changes(after=self._seq, limit=PAGE):
-            try:
-                self._state = fold(self._state, fresh)
-            except msgspec.DecodeError as exc:
-                raise SettingsInvalid(
-                    f"the change log holds a value this program cannot read ({exc}); upgrade it"
-                ) from exc
+            self._state = _folded(self._state, fresh)
             for change in fresh:
                 self._moved[change.pointer] = change.seq
                 if change.source is Source.FILE:
@@ -98,6 +93,24 @@ class Control:
         """Build the view that workers should run now."""
         state = await self.state()
         return build(self._seq, state)
+
+    async def state_at(self, seq: int) -> State:
+        """Tell where every pointer stood after a change. O(n) in the length of the log until then.
+
+        Raises:
+            SettingsInvalid: a newer program wrote what this one cannot read.
+        """
+        if seq >= self._seq and seq >= await self._log.head():
+            return await self.state()
+        state: State = {}
+        after = 0
+        while after < seq:
+            page = await self._log.changes(after=after, limit=min(PAGE, seq - after))
+            if not page:
+                break
+            state = _folded(state, page)
+            after = page[-1].seq
+        return state
 
     async def apply(self, drafts: Sequence[Draft]) -> tuple[Change, ...]:
         """Append drafts, all or none; those that change nothing are left out.
@@ -253,6 +266,15 @@ class Control:
                     fault = f"change {change.seq} is not what was written, or does not follow"
                     return Verdict(*((0, "") if head is None else (head.seq, head.hash)), fault)
                 head = change
+
+
+def _folded(state: State, changes: Sequence[Change]) -> State:
+    try:
+        return fold(state, changes)
+    except msgspec.DecodeError as exc:
+        raise SettingsInvalid(
+            f"the change log holds a value this program cannot read ({exc}); upgrade it"
+        ) from exc
 
 
 def _gives_a_key_back(done: Change, now_us: int) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from trimtab.control.snapshot import Grant, Snapshot
+from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.store.base import Use
@@ -32,7 +32,7 @@ def refuse_cut_off(before: Snapshot, after: Snapshot, used: Iterable[Use]) -> No
 
 
 def _serves(snapshot: Snapshot, use: Use) -> bool:
-    grant = _grant(snapshot, use)
+    grant = snapshot.grant(KeyId(use.key_id), TenantId(use.tenant_id))
     model = snapshot.model(use.model)
     return (
         grant is not None
@@ -41,10 +41,3 @@ def _serves(snapshot: Snapshot, use: Use) -> bool:
         and grant.allows(model.name)
         and any(target.provider in snapshot.providers for target in model.targets)
     )
-
-
-def _grant(snapshot: Snapshot, use: Use) -> Grant | None:
-    key = snapshot.acting.get(KeyId(use.key_id))
-    if key is not None:
-        return snapshot.acted_for(key, TenantId(use.tenant_id))
-    return snapshot.grants.get(KeyId(use.key_id))

@@ -119,6 +119,11 @@ class Snapshot:
         grant = self.grants.get(key_id)
         return self.acting.get(key_id) if grant is None else grant.key
 
+    def grant(self, key_id: KeyId, tenant: TenantId) -> Grant | None:
+        """Find what a key may do for a tenant: its own, or one it acts for."""
+        acting = self.acting.get(key_id)
+        return self.grants.get(key_id) if acting is None else self.acted_for(acting, tenant)
+
     def acted_for(self, key: Key, tenant: TenantId) -> Grant | None:
         """Work out what a key may do for a tenant; `None` if there is no such tenant."""
         found = self.tenants.get(tenant)
