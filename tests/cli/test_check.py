@@ -65,7 +65,7 @@ def test_shows_what_a_key_may_do_and_where_that_is_written(terminal: Terminal) -
         "  limit    2 at once               tenants.acme.limits.parallel",
         "  models   m                       key 7hq2m9xkd4wp",
         "  content  full                    durability group",
-        "  target   1 p/m-2026-01-15        freezer",
+        "  target   1 p/m-2026-01-15        freezer, no price",
     ]
 
 
@@ -123,6 +123,7 @@ models:
   n: {kind: alias, to: p/c}
 tiers: {t: {models: [m]}}
 tenants: {acme: {tier: t}}
+prices: {overrides: {p/a: {input: 3, output: 15.5}}}
 keys: [{name: app, tenant: acme, id: 7hq2m9xkd4wp, sha256: \""""
         + "0" * 64
         + """\"}]
@@ -136,7 +137,11 @@ keys: [{name: app, tenant: acme, id: 7hq2m9xkd4wp, sha256: \""""
     assert [(it["target"], it["from"]) for it in terminal.json(*asked)["targets"]] == [
         ("p/a", "alias, weight 9"),
         ("p/b", "alias, weight 1"),
-        ("p/c", "fallback.when_error[0]"),
-        ("p/d", "fallback.when_error[1]"),
-        ("p/c", "fallback.when_refused[0]"),
+        ("p/c", "fallback.when_error[0] n"),
+        ("p/d", "fallback.when_error[1] p/d"),
+        ("p/c", "fallback.when_refused[0] n"),
     ]
+    priced, *unpriced = [it["usd_per_mtok"] for it in terminal.json(*asked)["targets"]]
+    assert priced == {"input": "3", "output": "15.5"}
+    assert not any(unpriced)
+    assert "alias, weight 9, USD 3 in, 15.5 out per Mtok" in terminal.run(*asked).stdout

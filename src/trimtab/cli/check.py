@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -12,8 +13,10 @@ from trimtab.control.desired import as_drafts, preview
 from trimtab.control.snapshot import Grant, Snapshot, build
 from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
 from trimtab.domain.ids import TenantId
-from trimtab.domain.model import Model
+from trimtab.domain.model import Model, Target
+from trimtab.domain.money import usd_text
 from trimtab.domain.tenant import Key, Limits
+from trimtab.wiring.pricing import pricing
 
 WRONG = 1
 
@@ -154,10 +157,7 @@ def _answer(grant: Grant, snapshot: Snapshot, name: str | None, *, as_json: bool
                 "model": name,
                 "allowed": allowed if name is not None else None,
                 "target": str(found.to) if found is not None else None,
-                "targets": [
-                    {"target": target, "from": origin}
-                    for target, origin in (targets(found, snapshot) if found else ())
-                ],
+                "targets": [_document(it) for it in (_targets(found, snapshot) if found else ())],
             }
         )
     else:
@@ -186,23 +186,51 @@ def _print_targets(name: str, model: Model | None, snapshot: Snapshot, *, allowe
     elif not allowed:
         click.echo(f"  NO       model {name!r} is not among its models")
     else:
-        for number, (target, origin) in enumerate(targets(model, snapshot), 1):
-            click.echo(f"  target   {f'{number} {target}':<22}  {origin}")
+        for number, it in enumerate(_targets(model, snapshot), 1):
+            click.echo(f"  target   {f'{number} {it.target}':<22}  {it.origin}, {_price(it)}")
 
 
-def targets(model: Model, snapshot: Snapshot) -> list[tuple[str, str]]:
-    """List every target of a model in the order of asking, each with where that is written."""
+class Reached(NamedTuple):
+    """A target that a request may reach: where that is written, and USD per million tokens."""
+
+    target: str
+    origin: str
+    input: str | None
+    output: str | None
+
+
+def _targets(model: Model, snapshot: Snapshot) -> list[Reached]:
+    """List every target of a model in the order of asking."""
+    price = pricing(snapshot)
+
+    def reached(target: Target, origin: str) -> Reached:
+        provider = snapshot.providers.get(target.provider)
+        found = price(provider, target) if provider else None
+        texts = [None if it is None else usd_text(it) for it in found or (None, None)]
+        return Reached(str(target), origin, *texts)
+
     weights = {share.target: share.weight for share in model.shares}
     found = [
-        (str(target), f"{model.kind}, weight {weights[target]}" if weights else str(model.kind))
-        for target in model.targets
+        reached(it, f"{model.kind}, weight {weights[it]}" if weights else str(model.kind))
+        for it in model.targets
     ]
     for cause in ("when_error", "when_rate_limited", "when_context_too_long", "when_refused"):
         for index, name in enumerate(getattr(model.fallback, cause) or ()):
             other = snapshot.model(name)
             if other is not None:
-                found.append((str(other.to), f"fallback.{cause}[{index}]"))
+                found.append(reached(other.to, f"fallback.{cause}[{index}] {name}"))
     return found
+
+
+def _document(it: Reached) -> dict[str, object]:
+    price = {"input": it.input, "output": it.output}
+    return {"target": it.target, "from": it.origin, "usd_per_mtok": price if it.input else None}
+
+
+def _price(it: Reached) -> str:
+    if it.input is None:
+        return "no price"
+    return f"USD {it.input} in, {it.output or 'unknown'} out per Mtok"
 
 
 def _limits(grant: Grant) -> list[tuple[str, str, int | None, str]]:

@@ -1,26 +1,33 @@
 """`trimtab models`: where the names lead that apps use, and moving them."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import click
 import msgspec
 from msgspec.structs import asdict
 
 from trimtab import wiring
-from trimtab.cli.output import author, change_document, print_done, print_json, print_table
+from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
 from trimtab.cli.switch import add_switch, home_option, json_option, reason_option, status
-from trimtab.control.models import By, Models, read_shares, users, write_shares
+from trimtab.control.models import By, Models, read_shares, unpriced, users, write_shares
 from trimtab.domain.change import Change, Source
+from trimtab.domain.health import Ailing
 from trimtab.domain.model import Fallback, Model
 from trimtab.domain.suspension import Scope, ScopeKind, Suspension
+from trimtab.telemetry.health_file import read_ailing
+from trimtab.wiring.pricing import pricing
 
-_CAUSES = ("error", "rate_limited", "context_too_long", "refused")
+_Run = TypeVar("_Run", bound=Callable[..., None])
 _expect = click.option(
     "--expect", type=click.IntRange(min=1), help="Only if this change moved it last."
 )
+
+
+def _when(cause: str, text: str) -> Callable[[_Run], _Run]:
+    return click.option(f"--when-{cause}", metavar="MODELS", help=text)
 
 
 @click.group()
@@ -72,6 +79,8 @@ def list_(home: Path | None, *, as_json: bool) -> None:
 def show(model: str, home: Path | None, *, as_json: bool) -> None:
     """Show one model: targets, retries, fallback by cause, who moved it last, who relies on it.
 
+    Targets that a worker of this host leaves alone are told, too.
+
     Example: trimtab models show chat
     """
     control = wiring.control(wiring.home(home))
@@ -82,16 +91,22 @@ def show(model: str, home: Path | None, *, as_json: bool) -> None:
         return found, change, users(model, (await control.snapshot()).models)
 
     found, change, relying = asyncio.run(read())
+    targets = {str(target) for target in found.targets}
+    ailing = [it for it in read_ailing(wiring.home(home)) if it.target in targets]
     if as_json:
         print_json(
             {
                 "model": msgspec.to_builtins(found),
                 "change": change_document(change),
                 "fallback_of": relying,
+                "ailing": ailing,
             }
         )
         return
-    for name, value in _facts(found, change, relying):
+    left_alone = [
+        ("left alone", f"{it.target}: {it.state} at {it.worker_id}, {_until(it)}") for it in ailing
+    ]
+    for name, value in (*_facts(found, change, relying), *left_alone):
         click.echo(f"{name:<24}  {value}")
 
 
@@ -118,53 +133,64 @@ def move(  # noqa: PLR0913
 
     Example: trimtab models move chat --to sim/small --reason "half the price, same score"
     """
-    models = Models(wiring.control(wiring.home(home)))
+    models = Models(control := wiring.control(wiring.home(home)))
     shares, by = read_shares(to), By(author(), Source.CLI, reason)
-    _run(
-        models.move(model, shares, by, expected_seq=expect, thaw=yes),
-        f"model {model} leads to {to}",
-        as_json=as_json,
-    )
+
+    async def run() -> tuple[Change, tuple[str, ...]]:
+        change = await models.move(model, shares, by, expected_seq=expect, thaw=yes)
+        moved, snapshot = (await models.found(model))[0], await control.snapshot()
+        return change, unpriced(moved, snapshot.providers, pricing(snapshot))
+
+    change, warnings = asyncio.run(run())
+    _print(f"model {model} leads to {to}", change, as_json=as_json, warnings=warnings)
 
 
 @command.command()
 @click.argument("model")
-@click.option(
-    "--when",
-    "lists",
-    multiple=True,
-    required=True,
-    help="CAUSE=models: error, rate_limited, context_too_long or refused; `error=` is nobody.",
-)
+@_when("error", "After a failure, in this order, as chat-small,openai/gpt-5.")
+@_when("rate-limited", "After a 429, in the place of --when-error.")
+@_when("context-too-long", "When the request is too long for the target.")
+@_when("refused", "When the model refuses to answer.")
 @reason_option
 @_expect
 @home_option
 @json_option
 # one parameter an option
-def fallback(
+def fallback(  # noqa: PLR0913
+    *,
     model: str,
-    lists: tuple[str, ...],
+    when_error: str | None,
+    when_rate_limited: str | None,
+    when_context_too_long: str | None,
+    when_refused: str | None,
     reason: str,
     expect: int | None,
     home: Path | None,
-    *,
     as_json: bool,
 ) -> None:
-    """Change what a name falls back to, by cause; causes that are not named stay.
+    """Change what a name falls back to, by cause; "" is nobody, causes not named stay.
 
-    Example: trimtab models fallback chat --when error=chat-small --reason "primary is flaky"
+    Example: trimtab models fallback chat --when-error chat-small --reason "primary is flaky"
     """
-    given = dict(_cause(text) for text in lists)
+    lists = {
+        "when_error": when_error,
+        "when_rate_limited": when_rate_limited,
+        "when_context_too_long": when_context_too_long,
+        "when_refused": when_refused,
+    }
+    given = {cause: _names(text) for cause, text in lists.items() if text is not None}
+    if not given:
+        raise click.UsageError("name a cause: --when-error, --when-rate-limited ...")
     models = Models(wiring.control(wiring.home(home)))
 
-    async def change() -> Change:
+    async def run() -> Change:
         kept = (await models.found(model))[0].fallback
         wanted: Fallback = msgspec.structs.replace(kept, **given)
         return await models.fall_back(
             model, wanted, By(author(), Source.CLI, reason), expected_seq=expect
         )
 
-    _run(change(), f"model {model} has another fallback", as_json=as_json)
+    _print(f"model {model} has another fallback", asyncio.run(run()), as_json=as_json)
 
 
 @command.command()
@@ -179,25 +205,28 @@ def undo(model: str, reason: str, home: Path | None, *, as_json: bool) -> None:
     """
     models = Models(wiring.control(wiring.home(home)))
     by = By(author(), Source.CLI, reason)
-    _run(models.undo(model, by), f"model {model} is as before", as_json=as_json)
+    _print(f"model {model} is as before", asyncio.run(models.undo(model, by)), as_json=as_json)
 
 
 add_switch(command, ScopeKind.MODEL)
 
 
-def _run(change: Coroutine[Any, Any, Change], what: str, *, as_json: bool) -> None:
-    made = asyncio.run(change)
+def _print(what: str, made: Change, *, as_json: bool, warnings: Sequence[str] = ()) -> None:
     if as_json:
-        print_json({"change": change_document(made)})
-    else:
-        print_done(what, made)
+        print_json({"change": change_document(made), "warnings": warnings})
+        return
+    print_done(what, made)
+    for warning in warnings:
+        click.echo(f"warn  {warning}", err=True)
 
 
-def _cause(text: str) -> tuple[str, tuple[str, ...]]:
-    cause, equals, names = text.partition("=")
-    if not equals or cause not in _CAUSES:
-        raise click.UsageError(f"--when takes CAUSE=models; causes are {', '.join(_CAUSES)}")
-    return f"when_{cause}", tuple(it.strip() for it in names.split(",") if it.strip())
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(it.strip() for it in text.split(",") if it.strip())
+
+
+def _until(it: Ailing) -> str:
+    told_s = max(0, round(wiring.now().timestamp() - it.told_us / 1e6))
+    return f"until {instant(it.until_us)}, told {told_s} s ago"
 
 
 def _facts(model: Model, change: Change, relying: tuple[str, ...]) -> list[tuple[str, str]]:
