@@ -38,7 +38,15 @@ DEADLINE_S = 20.0
 QUICK_S = 10.0
 KEY = re.compile(r"tt_[a-z]+_([0-9a-z]{12})_[0-9A-Za-z]{49}")
 SAMPLE_KEY, SAMPLE_KEY_ID, SAMPLE_REQUEST = "tt_dev_…", "7hq2m9xkd4wp", "r_01K…"
-READS_ONLY = ("trace", "explain", "costs", "tenants list", "keys list", "changes list", "changes verify")
+READS_ONLY = (
+    "trace",
+    "explain",
+    "costs",
+    "tenants list",
+    "keys list",
+    "changes list",
+    "changes verify",
+)
 
 
 class Project:

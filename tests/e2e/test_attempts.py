@@ -1,6 +1,7 @@
 """Retries and fallback against real processes: what callers see, what providers are sent."""
 
 import json
+import time
 from uuid import uuid4
 
 import openai
@@ -117,3 +118,22 @@ def test_a_model_that_is_moved_leads_elsewhere_a_moment_later(stack: Stack, clie
     eventually(lambda: target() == "sim/small", "the worker follows", deadline_s=2)
     stack.run("models", "undo", "movable", "--reason", "worse")
     eventually(lambda: target() == "sim/large", "the worker follows", deadline_s=2)
+
+
+def test_a_breaker_that_opened_is_told_by_commands_and_the_api(
+    stack: Stack, client: OpenAI
+) -> None:
+    for _ in range(6):
+        with pytest.raises(openai.APIStatusError):
+            client.with_options(max_retries=0).chat.completions.create(
+                model="refused", messages=[{"role": "user", "content": "hello"}]
+            )
+
+    shown = eventually(lambda: stack.json("models", "show", "refused")["ailing"], "it is told")
+
+    assert shown[0]["target"] == "nobody/large"
+    assert shown[0]["state"] in ("open", "half_open")
+    assert shown[0]["told_us"] <= time.time() * 1e6
+    listed = {it["model"]["name"]: it for it in stack.admin("models")["models"]}
+    assert [it["target"] for it in listed["refused"]["ailing"]] == ["nobody/large"]
+    assert listed["movable"]["ailing"] == []

@@ -15,7 +15,7 @@ import msgspec
 from trimtab import wiring
 from trimtab.console.auth import ensure_admin
 from trimtab.control.changes import EVERYTHING
-from trimtab.domain.change import Change, PointerKind, Source
+from trimtab.domain.change import Change, PointerKind, Source, read_reason
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.tenant import Key, KeyTerms
 from trimtab.settings import DEMO, Settings, locate
@@ -79,6 +79,8 @@ def hold(home: Path) -> int:
             f"trimtab runs on '{home}' already; stop it, or name another state directory with"
             " --home"
         ) from exc
+    # What the one before ran, nobody runs any more.
+    os.ftruncate(file, 0)
     return file
 
 
@@ -101,7 +103,7 @@ def apply(
         wiring.control(home).apply_file(
             settings.desired(),
             author=author,
-            reason=reason or f"applied {settings.file.name}",
+            reason=read_reason(reason or f"applied {settings.file.name}"),
             only=only,
             used=None if sure else lambda: _used(home),
         )
@@ -128,7 +130,9 @@ def as_run(home: Path, settings: Settings) -> Settings:
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _placed(settings, msgspec.json.decode((home / LOCK).read_bytes(), type=Places))
+        # Empty while it is being written.
+        told = (home / LOCK).read_bytes() or b"{}"
+        return _placed(settings, msgspec.json.decode(told, type=Places))
     finally:
         os.close(file)
     return settings
