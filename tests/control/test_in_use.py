@@ -9,12 +9,14 @@ from trimtab.control.desired import Desired
 from trimtab.control.keyring import Keyring
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.domain.ids import KeyId
+from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
 from trimtab.domain.tenant import Key, KeyTerms, Limits, Tier
 from trimtab.store.base import Use
 
 KEY = Key(id=KeyId("7hq2m9xkd4wp"), name="app", tenant=ACME, sha256="00")
 AGENT = Key(id=KeyId("3fz8c1yrn6tb"), name="agent", act_for=("*",), sha256="11")
 CHAT = Use(ACME, KEY.id, "chat")
+MODEL = Model(name="other", kind=ModelKind.ALIAS, to=Target("sim", "small"))
 NARROW = Tier(name="free", models=("sim/*",), limits=Limits(parallel=4))
 
 
@@ -90,12 +92,18 @@ async def test_who_was_cut_off_before_is_no_reason_to_refuse(
     assert await load(control, having(keyed, "tier/free", NARROW), gone) == 1
 
 
-async def test_an_unchanged_file_asks_nobody_what_is_in_use(
-    control: Control, company: Desired
+@pytest.mark.parametrize("shrunken", [narrower_tier, without_key, without_tenant])
+async def test_where_nobody_can_tell_what_was_called_everything_that_may_be_is_in_use(
+    control: Control, keyed: Desired, shrunken: Callable[[Desired], Desired]
 ) -> None:
     async def away() -> tuple[Use, ...]:
         raise TryLater("the records are away")
 
-    await control.apply_file(company, **BY)
+    await control.apply_file(keyed, **BY, used=away)
 
-    assert await control.apply_file(company, **BY, used=away) == ()
+    with pytest.raises(SettingsInvalid, match="may have called model"):
+        await control.apply_file(shrunken(keyed), **BY, used=away)
+
+    sim = Provider(name="sim", wire=ProviderWire.CALLER, url="http://127.0.0.1:1")
+    harmless = having(having(keyed, "provider/sim", sim), "model/other", MODEL)
+    assert len(await control.apply_file(harmless, **BY, used=away)) == 2

@@ -21,7 +21,7 @@ from trimtab.domain.change import (
     read_reason,
 )
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid
+from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid, TryLater
 from trimtab.domain.ids import Entropy, ulid
 from trimtab.domain.tenant import Key
 from trimtab.store.base import ChangeLog, Use
@@ -163,7 +163,7 @@ class Control:
                 if drafts and used is not None:
                     refuse_broken(state, drafts)
                     after = build(self._seq, preview(state, drafts))
-                    refuse_cut_off(build(self._seq, state), after, await used())
+                    refuse_cut_off(build(self._seq, state), after, await _told(used))
                 return await self.apply(drafts)
             except ChangeConflict:
                 continue
@@ -266,6 +266,14 @@ class Control:
                     fault = f"change {change.seq} is not what was written, or does not follow"
                     return Verdict(*((0, "") if head is None else (head.seq, head.hash)), fault)
                 head = change
+
+
+async def _told(used: Callable[[], Awaitable[Iterable[Use]]]) -> Iterable[Use] | None:
+    """Ask what was called lately; `None` if that cannot be told, which stops no harmless load."""
+    try:
+        return await used()
+    except TryLater:
+        return None
 
 
 def _folded(state: State, changes: Sequence[Change]) -> State:

@@ -97,7 +97,6 @@ def apply(
 
     Raises:
         SettingsInvalid: something in use would disappear; nothing was changed.
-        TryLater: it cannot be told what is in use.
     """
     return asyncio.run(
         wiring.control(home).apply_file(
