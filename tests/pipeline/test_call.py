@@ -418,6 +418,27 @@ async def test_a_refusal_is_the_answer_if_nobody_else_has_one() -> None:
     assert rig.finish.attempts[0].error_code is None
 
 
+async def test_a_streamed_refusal_is_read_to_its_end_and_whole_if_nobody_else_answers() -> None:
+    no, usage = sse(delta(refusal="I will not.")), USAGE
+    rig = travelled(streamed(ROLE, no, STOP, usage, DONE), broken(), broken(), broken())
+
+    reply = await rig.ask(rig.request(usage_asked=True))
+
+    assert reply.data == ROLE + no + STOP + usage + DONE
+    assert (rig.record.status, rig.record.target) == ("ok", "sim/large")
+    assert rig.finish.attempts[0].usage_source == "provider"
+
+
+async def test_a_refusal_that_is_cut_is_a_failure_and_no_refusal() -> None:
+    no = sse(delta(refusal="I will"))
+    rig = travelled(streamed(ROLE, no), good_stream())
+
+    await rig.ask()
+
+    assert asked(rig) == ["sim/large", "sim/large"]
+    assert rig.finish.attempts[0].error_code == "provider_error"
+
+
 async def test_a_stream_that_is_cut_counts_against_its_target() -> None:
     rig = Rig(*(streamed(ROLE, WARM) for _ in range(20)))
 

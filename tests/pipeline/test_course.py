@@ -45,14 +45,11 @@ def routes(*names: str) -> tuple[Route, ...]:
 class Trip:
     """A request on its way, and where it goes after each failure."""
 
-    def __init__(
-        self, plan: Planned, *, ends_s: float | None = None, draw: float = 0.5, health: bool = True
-    ) -> None:
+    def __init__(self, plan: Planned, *, draw: float = 0.5, health: bool = True) -> None:
         self.clock = FrozenClock()
         self.health = Health(self.clock, lambda: draw)
         self.course = Course(self.health, self.clock)
         self._plan = plan
-        self._ends_s = ends_s
         self._tells = health
 
     def first(self) -> Leg:
@@ -66,7 +63,7 @@ class Trip:
             tries.append(Try(n=1, route=route, started_s=0, sent_hash="", input_floor=0))
             if self._tells and not isinstance(failure, ProviderRefused):
                 self.health.failed(route, failure)
-            leg = self.course.after(self._plan, tries, failure, self._ends_s)
+            leg = self.course.after(self._plan, tries, failure)
             if leg is None:
                 return legs
             self.clock.advance(leg.wait_s)
@@ -182,14 +179,6 @@ def test_without_retry_budget_the_next_target_is_asked() -> None:
         pass
 
     assert names(trip.run([BROKEN])) == "a b"
-
-
-def test_no_attempt_begins_after_the_deadline() -> None:
-    waits = ProviderRateLimited("slow", status=429, wait_s=4)
-
-    assert names(Trip(plan("a"), ends_s=3.0).run([waits])) == "a"
-    assert names(Trip(plan("a", "b"), ends_s=3.0).run([waits])) == "a b"
-    assert names(Trip(plan("a", "b"), ends_s=0.0).run([BROKEN])) == "a"
 
 
 def test_a_target_that_is_left_alone_is_passed_over() -> None:

@@ -10,6 +10,7 @@ from trimtab.domain.errors import (
     ProviderAuth,
     ProviderError,
     ProviderRateLimited,
+    ProviderRefused,
     UpstreamFailed,
 )
 from trimtab.domain.health import BreakerState
@@ -102,6 +103,25 @@ def test_a_probe_that_is_never_heard_of_again_does_not_close_the_door_for_ever()
     ward.clock.advance(60)
 
     assert ward.health.enter(ROUTE)
+
+
+def test_a_probe_that_is_refused_lets_the_next_one_in() -> None:
+    ward = Ward()
+    ward.fail(5, reached=False)
+    ward.clock.advance(FIRST_OPEN_S)
+    assert ward.health.enter(ROUTE)
+
+    ward.fail(1, ProviderRefused("no", status=400))
+
+    assert ward.state is BreakerState.HALF_OPEN
+    assert ward.health.enter(ROUTE)
+
+
+def test_what_the_caller_did_wrong_says_nothing_of_the_target() -> None:
+    ward = Ward()
+    ward.fail(30, ProviderRefused("no", status=400))
+
+    assert ward.state is BreakerState.CLOSED
 
 
 def test_stays_open_twice_as_long_each_time_up_to_a_minute() -> None:

@@ -171,6 +171,31 @@ async def test_if_nobody_can_go_on_the_first_failure_is_told() -> None:
     assert len(made.finish.attempts) == 2
 
 
+async def test_a_whole_answer_does_not_go_on_with_a_stream() -> None:
+    made = rig(streamed(ROLE, WARM, CUT), json_answer())
+
+    reply = await made.ask()
+
+    assert reply.error is not None
+    assert reply.error.code == "stream_truncated"
+
+
+async def test_what_cannot_be_written_down_is_not_gone_on_with() -> None:
+    class Filling(ScriptedAnswer):
+        async def read(self) -> bytes:
+            block = await super().read()
+            made.spool.full = block == WARM
+            return block
+
+    made = rig(Filling([ROLE, WARM, CUT]))
+
+    reply = await made.ask()
+
+    assert reply.error is not None
+    assert reply.error.code == "stream_truncated"
+    assert len(made.provider.sent) == 1
+
+
 async def test_nobody_goes_on_for_a_caller_who_is_gone() -> None:
     made = rig(streamed(ROLE, WARM, None))
 

@@ -25,12 +25,13 @@ from trimtab.domain.errors import (
     ProviderRateLimited,
     ProviderRefused,
     ProviderTimeout,
+    RecorderUnavailable,
     UpstreamFailed,
 )
 from trimtab.domain.transport import ConnectFailed, Response, Transport, TransportError
 from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.course import Course, Leg
-from trimtab.pipeline.handoff import Funded, Request, Route
+from trimtab.pipeline.handoff import Funded, Planned, Request, Route
 from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.journey import Journey, Try
 from trimtab.pipeline.resume import continued
@@ -99,7 +100,7 @@ class Call:
                 refusal = refusal or answered
             except UpstreamFailed as error:
                 failure = error
-            following = self.course.after(planned, journey.tries, failure, None)
+            following = self.course.after(planned, journey.tries, failure)
             if following is not None:
                 leg = following
             elif refusal is not None:
@@ -121,7 +122,9 @@ class Call:
             return None
         try:
             answered = await self._attempt(funded, journey, leg, members)
-        except UpstreamFailed:
+        except (UpstreamFailed, RecorderUnavailable):
+            return None
+        if answered.reader is None:
             return None
         answered.attempt.transcript.goes_on_with(cut.plain_text() or "")
         answered.chunks = _from_content(answered.chunks)
@@ -160,8 +163,7 @@ class Call:
             raise attempt.error from exc
         except UpstreamFailed as error:
             attempt.error = error
-            if not isinstance(error, ProviderRefused):
-                self.course.health.failed(route, error)
+            self.course.health.failed(route, error)
             raise
         finally:
             attempt.ended_s = self.clock.monotonic_s()
@@ -185,7 +187,7 @@ class Call:
                 if response.status != HTTPStatus.OK:
                     await self._refused(response, adapter, attempt)
                 if request.stream and _is_event_stream(response):
-                    return await self._first_content(request, attempt, adapter, response)
+                    return await self._first_content(planned, attempt, adapter, response)
                 return await self._whole(attempt, adapter, response)
         except TimeoutError as exc:
             _give_up(response)
@@ -240,9 +242,13 @@ class Call:
         return Answered(attempt, response, body=answer)
 
     async def _first_content(
-        self, request: Request, attempt: Try, adapter: Adapter, response: Response
+        self, planned: Planned, attempt: Try, adapter: Adapter, response: Response
     ) -> Answered:
-        reader = adapter.reader(hide_usage=not request.usage_asked)
+        """Read a stream up to its first content; a refusal that may be shopped, to its end.
+
+        Then it is charged exactly, and is whole if it is the answer after all.
+        """
+        reader = adapter.reader(hide_usage=not planned.admitted.request.usage_asked)
         transcript = attempt.transcript
         chunks: list[Chunk] = []
         while block := await response.read():
@@ -258,7 +264,8 @@ class Call:
             chunks.extend(fresh)
             if transcript.failed is not None and not content:
                 _in_stream(attempt)
-            if content or transcript.ended:
+            shopped = planned.when_refused and transcript.refused
+            if transcript.ended or (content and not shopped):
                 attempt.first_token_s = self.clock.monotonic_s()
                 return Answered(attempt, response, chunks=tuple(chunks), reader=reader)
         raise ProviderError(

@@ -47,20 +47,13 @@ class Course:
                 return Leg(self.health.with_key(route))
         return Leg(self.health.with_key(min(plan.routes, key=self.health.ready_s)))
 
-    def after(
-        self, plan: Planned, tries: Sequence[Try], failure: UpstreamFailed, ends_s: float | None
-    ) -> Leg | None:
-        """Choose what follows a failure of the last attempt; `None` is to give up.
-
-        From `ends_s`, on the clock, no attempt begins.
-        """
-        left_s = None if ends_s is None else ends_s - self.clock.monotonic_s()
-        if len(tries) >= plan.model.retry.in_all or (left_s is not None and left_s <= 0):
+    def after(self, plan: Planned, tries: Sequence[Try], failure: UpstreamFailed) -> Leg | None:
+        """Choose what follows a failure of the last attempt; `None` is to give up."""
+        if len(tries) >= plan.model.retry.in_all:
             return None
         route = tries[-1].route
         wait_s = self._again_s(plan, tries, failure)
-        in_time = wait_s is not None and (left_s is None or wait_s < left_s)
-        if wait_s is not None and in_time and self.health.take_retry(route):
+        if wait_s is not None and self.health.take_retry(route):
             return Leg(self.health.with_key(route), wait_s)
         for other in _fitting(plan, failure):
             tried = any(it.route.target == other.target for it in tries)

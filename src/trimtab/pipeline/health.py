@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import ProviderAuth, ProviderRateLimited, UpstreamFailed
+from trimtab.domain.errors import ProviderAuth, ProviderRateLimited, ProviderRefused, UpstreamFailed
 from trimtab.domain.health import Ailing, BreakerState
 from trimtab.domain.model import Target
 from trimtab.pipeline.handoff import Route
@@ -27,9 +27,6 @@ RETRIES_PER_S = 3.0
 RETRIES_PER_REQUEST = 0.1
 MOST_RETRIES = 30.0
 MAX_TARGETS = 10_000
-
-NOT_COUNTED = frozenset({"409", "429"})
-"""Failures that say nothing about the target's health."""
 
 log = logging.getLogger("trimtab")
 
@@ -133,6 +130,12 @@ class TargetHealth:
         self._probe_until_s = 0.0
         self._reckon()
 
+    def spoke(self) -> None:
+        """Note that it refused a request: no word on its health, but the next may probe it."""
+        if self._probe_until_s:
+            self._probe_until_s = 0.0
+            self._reckon()
+
     def take_retry(self, now_s: float) -> bool:
         """Take one retry from the budget: a tenth of the successes and three a second."""
         gained = (now_s - self._retries_at_s) * RETRIES_PER_S
@@ -225,9 +228,10 @@ class Health:
                     BAD_KEY_S,
                     route.provider.name,
                 )
+            case ProviderRefused():
+                health.spoke()
             case _:
-                counts = error.cause not in NOT_COUNTED
-                if counts and health.failed(now_s, reached=reached, begun=begun):
+                if health.failed(now_s, reached=reached, begun=begun):
                     log.warning(
                         "target '%s' keeps failing (%s); it is left alone for %.1f s",
                         route.target,
