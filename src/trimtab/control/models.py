@@ -2,18 +2,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Protocol
 
 from msgspec.structs import replace
 
+from trimtab.control.changes import Control
 from trimtab.control.desired import refuse_broken
-from trimtab.control.snapshot import State
+from trimtab.control.keyring import expect
 from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source, canonical
-from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
-from trimtab.domain.model import Fallback, Model, ModelKind, Provider, Share, Target
-
-MOST_WEIGHT = 1_000_000
+from trimtab.domain.errors import InvalidRequest, SettingsInvalid
+from trimtab.domain.model import (
+    MOST_WEIGHT,
+    Fallback,
+    Model,
+    ModelKind,
+    Provider,
+    Share,
+    Target,
+    read_target,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +31,11 @@ class By:
     reason: str
 
 
-class Moves(Protocol):
-    """What moving models takes of `control.changes.Control`."""
-
-    async def state(self) -> State:
-        """Tell where every pointer stands."""
-        ...
-
-    # who, why and from where come with every change
-    async def move(
-        self,
-        pointer: Pointer,
-        value: object,
-        *,
-        reason: str,
-        author: str,
-        source: Source,
-        expected_seq: int | None = None,
-    ) -> Change | None:
-        """Move a pointer to a value; `None` if it stands there already."""
-        ...
-
-    async def undo(self, seq: int, *, reason: str, author: str, source: Source) -> Change:
-        """Append the inverse of a change."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Models:
     """Moves models. Every move is one change, and can be undone."""
 
-    control: Moves
+    control: Control
 
     async def move(
         self,
@@ -114,12 +94,8 @@ class Models:
     async def found(self, name: str) -> tuple[Model, int]:
         """Find a model, and the change that moved it last. Raises `NotFound`."""
         state = await self.control.state()
-        entry = state.get(Pointer(PointerKind.MODEL, name))
-        if entry is None:
-            known = [pointer.name for pointer in state if pointer.kind is PointerKind.MODEL]
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "look at `trimtab models list`"
-            raise NotFound(f"there is no model {name!r}; {hint}")
+        expect("model", name, (it.name for it in state if it.kind is PointerKind.MODEL))
+        entry = state[Pointer(PointerKind.MODEL, name)]
         return entry.value, entry.change.seq
 
     async def _put(self, model: Model, by: By, expected_seq: int | None) -> Change:
@@ -181,12 +157,12 @@ def users(name: str, models: Mapping[str, Model]) -> tuple[str, ...]:
 
 
 def _share(text: str) -> Share:
-    target, _, weight = text.partition("=")
-    provider, slash, model = target.partition("/")
-    if not provider or not slash or not model:
-        raise InvalidRequest(f"{target[:128]!r} is no target; write provider/model", param="to")
+    written, _, weight = text.partition("=")
+    target = read_target(written)
+    if target is None:
+        raise InvalidRequest(f"{written[:128]!r} is no target; write provider/model", param="to")
     if weight and not (weight.isascii() and weight.isdigit() and int(weight) <= MOST_WEIGHT):
         raise InvalidRequest(
             f"{weight[:32]!r} is no weight; write a whole number up to {MOST_WEIGHT}", param="to"
         )
-    return Share(Target(provider, model), int(weight or 1))
+    return Share(target, int(weight or 1))

@@ -12,7 +12,7 @@ import msgspec
 
 from trimtab.domain.change import Change, Pointer, PointerKind
 from trimtab.domain.ids import KeyId, TenantId
-from trimtab.domain.model import Model, ModelKind, Provider, Target
+from trimtab.domain.model import Model, ModelKind, Provider, Target, read_target
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension, scope_of
 from trimtab.domain.tenant import (
     ContentPolicy,
@@ -157,9 +157,9 @@ class Snapshot:
                 return found
             target = Target(found.to.provider, f"{found.to.model}!{fault}")
             return msgspec.structs.replace(found, to=target, shares=())
-        provider, slash, model = name.partition("/")
-        if slash and model and provider in self.providers:
-            return Model(name=plain, kind=ModelKind.DIRECT, to=Target(provider, model))
+        direct = read_target(name)
+        if direct is not None and direct.provider in self.providers:
+            return Model(name=plain, kind=ModelKind.DIRECT, to=direct)
         return None
 
 

@@ -78,6 +78,12 @@ class Target(Struct, frozen=True):
         return f"{self.provider}/{self.model}"
 
 
+def read_target(text: str) -> Target | None:
+    """Read `provider/model`; `None` if it is none."""
+    provider, slash, model = text.partition("/")
+    return Target(provider, model) if provider and slash and model else None
+
+
 class Timeouts(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How long an attempt may take, in seconds. `first_token` counts to the first content event."""
 
@@ -143,11 +149,14 @@ class Fallback(Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+MOST_WEIGHT = 1_000_000
+
+
 class Share(Struct, frozen=True):
     """A target that takes a part of a model's requests, in proportion to its weight."""
 
     target: Target
-    weight: Annotated[int, Meta(ge=0, le=1_000_000)]
+    weight: Annotated[int, Meta(ge=0, le=MOST_WEIGHT)]
 
 
 class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from trimtab.domain.errors import NotFound, RecorderUnavailable, TryLater
 from trimtab.domain.model import Target
 from trimtab.domain.record import RequestRecord
-from trimtab.pipeline.handoff import Admitted
 
 MAX_REMEMBERED = 10_000
 PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)
@@ -37,17 +36,13 @@ class Recall:
     stored: Stored
     _recent: dict[tuple[str, str], Made] = field(default_factory=dict[tuple[str, str], Made])
 
-    async def __call__(self, admitted: Admitted) -> Made | None:
-        """Recall the answer that a request goes on from; `None` if it stands for itself.
+    async def __call__(self, tenant_id: str, response_id: str) -> Made:
+        """Recall the answer of a tenant by the provider's id for it.
 
         Raises:
             NotFound: the tenant has no such answer.
             RecorderUnavailable: nobody can tell now.
         """
-        response_id = admitted.request.previous
-        if response_id is None:
-            return None
-        tenant_id = admitted.grant.tenant.id
         made = self._recent.get((tenant_id, response_id))
         if made is None:
             made = await self._look_up(tenant_id, response_id)

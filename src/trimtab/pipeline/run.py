@@ -70,7 +70,8 @@ class Pipeline:
             admitted = self.admit(identified)
             self.switch.enter(journey)
             journey.passed("admit")
-            made = await self.recall(admitted) if request.previous else None
+            tenant, before = admitted.grant.tenant, request.previous
+            made = await self.recall(tenant.id, before) if before else None
             journey.planned = planned = self.plan(admitted, made)
             journey.passed("plan")
             journey.screened = screened = await self.screen(planned)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from trimtab.domain.model import (
+    MOST_WEIGHT,
     RETRIED,
     AfterFirstToken,
     Fallback,
@@ -14,6 +15,7 @@ from trimtab.domain.model import (
     Target,
     Timeouts,
     WhenUntranslatable,
+    read_target,
     undated,
 )
 from trimtab.settings.fields import (
@@ -30,7 +32,6 @@ from trimtab.settings.fields import (
 from trimtab.settings.tree import Faults, Items, Members, Node, Wrong
 
 MOST_PER_TARGET, MOST_IN_ALL, LONGEST_WAIT_S = 10, 20, 120.0
-MOST_WEIGHT = 1_000_000
 
 _WEIGHT = re.compile(r"\d{1,7}")
 
@@ -72,10 +73,10 @@ def _to(node: Node, faults: Faults) -> tuple[Share, ...]:
 
 
 def _target(written: str) -> Target:
-    provider, slash, model = written.partition("/")
-    if not provider or not slash or not model:
+    target = read_target(written)
+    if target is None:
         raise Wrong(f"{written!r} is no target; write provider/model")
-    return Target(provider, model)
+    return target
 
 
 def _weight(node: Node) -> int:

@@ -30,8 +30,7 @@ from trimtab.providers.translate.reading import (
     Losses,
     kind_of,
     read,
-    read_list,
-    text_of,
+    read_content,
 )
 
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
@@ -189,22 +188,7 @@ def _turns(messages: list[Raw], losses: Losses) -> list[Turn]:
 
 
 def _content(raw: Raw, at: str, losses: Losses) -> tuple[Block, ...]:
-    """Read a content: a text, or a list of blocks. An empty text says nothing."""
-    if bytes(raw) == b"null":
-        return ()
-    text = text_of(raw)
-    if text is not None:
-        return (Text(text),) if text else ()
-    blocks: list[Block] = []
-    for place, block in enumerate(read_list(raw, at)):
-        where = f"{at}[{place}]"
-        kind = kind_of(block, where)
-        reader = _BLOCKS.get(kind)
-        if reader is None:
-            losses.lose(f"{where}.{kind}")
-        else:
-            blocks.extend(reader(block, where, losses))
-    return tuple(blocks)
+    return read_content(raw, at, losses, _BLOCKS)
 
 
 def _text(raw: Raw, at: str, losses: Losses) -> tuple[Block, ...]:

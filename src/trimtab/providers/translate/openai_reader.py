@@ -33,7 +33,7 @@ from trimtab.providers.translate.reading import (
     kind_of,
     object_in,
     read,
-    read_list,
+    read_content,
     text_of,
 )
 
@@ -256,22 +256,7 @@ def _calls(raw: Raw, at: str, losses: Losses) -> tuple[ToolCall, ...]:
 
 
 def _content(raw: Raw, at: str, losses: Losses) -> tuple[Shown, ...]:
-    """Read a content: a text, or a list of parts. An empty text says nothing."""
-    if bytes(raw) == b"null":
-        return ()
-    text = text_of(raw)
-    if text is not None:
-        return (Text(text),) if text else ()
-    shown: list[Shown] = []
-    for place, part in enumerate(read_list(raw, at)):
-        where = f"{at}[{place}]"
-        kind = kind_of(part, where)
-        reader = _PARTS.get(kind)
-        if reader is None:
-            losses.lose(f"{where}.{kind}")
-        else:
-            shown.extend(reader(part, where, losses))
-    return tuple(shown)
+    return read_content(raw, at, losses, _PARTS)
 
 
 def _text(raw: Raw, at: str, losses: Losses) -> tuple[Shown, ...]:

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from trimtab.domain.errors import InvalidRequest
 from trimtab.providers.base import UNREADABLE, Loss
+from trimtab.providers.translate.neutral import Text
 
 ABSENT = Raw(b"null")
 
@@ -112,6 +113,36 @@ def text_of(raw: Raw) -> str | None:
     """Give what a member says if it is a text, else `None`."""
     data = bytes(raw)
     return _text.decode(data) if data.startswith(b'"') else None
+
+
+def read_content(
+    raw: Raw,
+    at: str,
+    losses: Losses,
+    readers: Mapping[str, Callable[[Raw, str, Losses], tuple[T, ...]]],
+) -> tuple[T | Text, ...]:
+    """Read a content: a text, or a list of parts, each by the reader of its kind.
+
+    An empty text says nothing; a kind without a reader is lost.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    if bytes(raw) == b"null":
+        return ()
+    text = text_of(raw)
+    if text is not None:
+        return (Text(text),) if text else ()
+    parts: list[T | Text] = []
+    for place, part in enumerate(read_list(raw, at)):
+        where = f"{at}[{place}]"
+        kind = kind_of(part, where)
+        reader = readers.get(kind)
+        if reader is None:
+            losses.lose(f"{where}.{kind}")
+        else:
+            parts.extend(reader(part, where, losses))
+    return tuple(parts)
 
 
 def object_in(text: str, at: str) -> Raw:
