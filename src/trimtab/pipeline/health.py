@@ -15,7 +15,7 @@ from trimtab.domain.health import Ailing, BreakerState
 from trimtab.domain.model import Target
 from trimtab.pipeline.handoff import Route
 
-WINDOW_S = 30.0
+HALF_S = 15.0
 MIN_SAMPLES = 20
 MAX_FAILED_SHARE = 0.5
 MAX_UNREACHED = 5
@@ -37,6 +37,7 @@ class TargetHealth:
     State: samples, what is open until when, and the retries it has left.
 
     Attributes:
+        more_keys: Credentials of its account but for the first.
         cool_until_s: Instant until which each credential is left alone.
         ready_s: Instant from which it takes requests again.
     """
@@ -53,11 +54,12 @@ class TargetHealth:
         "_samples",
         "_unreached",
         "cool_until_s",
+        "more_keys",
         "ready_s",
     )
 
-    def __init__(self, keys: int, now_s: float) -> None:
-        self._half: int = _half_of(now_s)
+    def __init__(self, more_keys: int, now_s: float) -> None:
+        self._half: int = int(now_s / HALF_S)
         self._samples = self._failed = 0
         self._before = (0, 0)
         self._unreached = 0
@@ -66,7 +68,8 @@ class TargetHealth:
         self._retries = MOST_RETRIES
         self._retries_at_s = now_s
         self._open_until_s = 0.0
-        self.cool_until_s = [0.0] * keys
+        self.more_keys = more_keys
+        self.cool_until_s = [0.0] * (more_keys + 1)
         self.ready_s = 0.0
 
     def state(self, now_s: float) -> BreakerState:
@@ -150,16 +153,12 @@ class TargetHealth:
         self.ready_s = max(self._open_until_s, min(self.cool_until_s), self._probe_until_s)
 
     def _count(self, now_s: float) -> None:
-        half = _half_of(now_s)
+        half = int(now_s / HALF_S)
         if half != self._half:
             self._before = (self._samples, self._failed) if half == self._half + 1 else (0, 0)
             self._samples = self._failed = 0
             self._half = half
         self._samples += 1
-
-
-def _half_of(now_s: float) -> int:
-    return int(now_s / (WINDOW_S / 2))
 
 
 class Health:
@@ -257,10 +256,10 @@ class Health:
     def of(self, route: Route) -> TargetHealth:
         """Find how a target has been doing; a change of its number of credentials starts anew."""
         health = self._targets.get(route.target)
-        keys = len(route.provider.more_keys) + 1
-        if health is None or len(health.cool_until_s) != keys:
+        more = len(route.provider.more_keys)
+        if health is None or health.more_keys != more:
             if len(self._targets) >= MAX_TARGETS:
                 self._targets.clear()
-            health = TargetHealth(keys, self._clock.monotonic_s())
+            health = TargetHealth(more, self._clock.monotonic_s())
             self._targets[route.target] = health
         return health

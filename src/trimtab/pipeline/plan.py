@@ -130,8 +130,10 @@ class Plan:
                 f"target '{target}' has no price; add it under `prices.overrides`, or set"
                 " `prices.unknown_model: meter_unknown`"
             )
-        dropped = _dropped(adapter.losses(request.members), model, target)
-        return Route(target, provider, adapter, dropped=dropped)
+        losses = adapter.losses(request.members)
+        if not losses:
+            return Route(target, provider, adapter)
+        return Route(target, provider, adapter, dropped=_dropped(losses, model, target))
 
 
 def _pinned(model: Model, made: Made) -> Target:
@@ -165,8 +167,6 @@ class _Skipped:
 
 def _dropped(losses: Sequence[Loss], model: Model, target: Target) -> tuple[str, ...]:
     """Name what the target is asked without: each kind of member once, wherever it is."""
-    if not losses:
-        return ()
     for loss in losses:
         if not loss.hint and model.when_untranslatable is WhenUntranslatable.REFUSE:
             raise UnsupportedByTarget(

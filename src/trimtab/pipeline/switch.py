@@ -45,8 +45,10 @@ class Switch:
 
     def enter(self, journey: Journey) -> None:
         """Remember a stream that runs in the current task; what is no stream runs to its end."""
+        if not journey.request.stream:
+            return
         task = asyncio.current_task()
-        if journey.request.stream and task is not None:
+        if task is not None:
             self._running[journey] = task
 
     def leave(self, journey: Journey) -> None:
