@@ -98,7 +98,7 @@ def test_half_a_nano_goes_to_the_even_neighbour(tokens: int, nano: int) -> None:
 
 
 @given(usage=USAGES)
-def test_free_is_zero_and_not_unknown(usage: Usage) -> None:
+def test_t15_free_is_zero_and_not_unknown(usage: Usage) -> None:
     line = charge(usage, row(Tier(input="0", output="0"), units=Units(web_search="0")))
 
     assert line.cost_nano == 0

@@ -288,7 +288,7 @@ def test_a_repeated_sum_of_cache_writes_does_not_lose_their_lifetimes() -> None:
     assert (usage.cache_write_5m, usage.cache_write_1h, usage.input_tokens) == (0, 30, 31)
 
 
-def test_a_stream_cut_after_its_start_is_partial() -> None:
+def test_t06_a_stream_cut_after_its_start_is_partial() -> None:
     reports = [UsageReport(b'{"input_tokens": 6, "output_tokens": 1}', final=False)]
     usage = read_reports(Wire.ANTHROPIC_MESSAGES, reports)
 
@@ -297,7 +297,7 @@ def test_a_stream_cut_after_its_start_is_partial() -> None:
     assert usage.input_tokens == 6
 
 
-def test_usage_on_every_chunk_is_cumulative() -> None:
+def test_t11_usage_on_every_chunk_is_cumulative() -> None:
     reports = [
         UsageReport(b'{"prompt_tokens": 5, "completion_tokens": %d}' % n, final=True)
         for n in range(4)

@@ -75,7 +75,7 @@ class Client(threading.Thread):
             self.answered.append(answer.headers["x-trimtab-request-id"])
 
 
-def test_after_sixty_kills_records_ledger_log_and_bill_agree(mortal: Stack) -> None:
+def test_t20_after_sixty_kills_records_ledger_log_and_bill_agree(mortal: Stack) -> None:
     # Repeatable on purpose: nothing made of it is a secret.
     chance = random.Random(7)  # noqa: S311
     key = mortal.key()

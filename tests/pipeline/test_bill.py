@@ -43,7 +43,7 @@ def attempt(
     return made
 
 
-def test_final_numbers_of_the_provider_are_taken_as_they_are() -> None:
+def test_t07_final_numbers_of_the_provider_are_taken_as_they_are() -> None:
     final = Usage(source=UsageSource.PROVIDER, input_tokens=0, output_tokens=0)
 
     ended = attempt(answered=True, text="much text")

@@ -116,7 +116,7 @@ def test_a_request_to_be_translated_has_to_be_readable() -> None:
     assert raised.value.param == "temperature"
 
 
-def test_what_has_no_price_is_refused() -> None:
+def test_t15_what_has_no_price_is_refused() -> None:
     model = msgspec.structs.replace(CHAT, to=Target("unpriced", "m"))
     provider = msgspec.structs.replace(SIM, name="unpriced")
 

@@ -38,7 +38,7 @@ async def test_the_terminal_waits_until_the_charge_is_settled() -> None:
     assert reply.data == ROLE + WARM + STOP + USAGE + DONE + b": after\n\n"
 
 
-async def test_usage_after_the_stop_is_read() -> None:
+async def test_t10_usage_after_the_stop_is_read() -> None:
     rig = Rig(streamed(ROLE, WARM, STOP, USAGE, DONE))
 
     await rig.ask()

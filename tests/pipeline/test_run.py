@@ -537,7 +537,7 @@ def broken_at_once(*_args: object) -> NoReturn:
         pytest.param("relay", broken, ["refuse"], id="relay"),
     ],
 )
-async def test_a_bug_in_any_stage_leaves_one_record_and_nothing_held(
+async def test_t08_a_bug_in_any_stage_leaves_one_record_and_nothing_held(
     stage: str, bug: Callable[..., object], calls: list[str]
 ) -> None:
     answer = good_stream()

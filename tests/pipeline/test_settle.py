@@ -114,7 +114,7 @@ async def test_the_first_usage_of_a_messages_stream_is_never_final() -> None:
     assert (record.usage_source, record.input_tokens, record.output_tokens) == ("partial", 12, 3)
 
 
-async def test_cumulative_usage_of_a_messages_stream_is_not_added_up() -> None:
+async def test_t11_cumulative_usage_of_a_messages_stream_is_not_added_up() -> None:
     growing = [
         named({"type": "message_delta", "delta": {}, "usage": {"output_tokens": count}})
         for count in (3, 9, 21)
