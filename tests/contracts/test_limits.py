@@ -1,7 +1,8 @@
 """What every `store.base.LimitStore` must do."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -13,9 +14,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.services import RedisServer, running_redis
 
 from trimtab.store.base import Held, LimitStore, Need
 from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.redis.address import parse
+from trimtab.store.redis.connection import Redis
+from trimtab.store.redis.limits import RedisLimits
 from trimtab.testing import FrozenClock
 
 
@@ -26,19 +31,57 @@ class Judged(NamedTuple):
     wait: Callable[[float], None]
 
 
-def memory() -> Judged:
+@asynccontextmanager
+async def memory(_redis: RedisServer | None) -> AsyncGenerator[Judged]:
     clock = FrozenClock()
-    return Judged(MemoryLimits(clock), clock.advance)
+    yield Judged(MemoryLimits(clock), clock.advance)
 
 
-IMPLEMENTATIONS: Mapping[str, Callable[[], Judged]] = {"memory": memory}
+async def nothing() -> None:
+    pass
+
+
+@asynccontextmanager
+async def in_redis(server: RedisServer | None) -> AsyncGenerator[Judged]:
+    assert server is not None
+    clock = FrozenClock()
+    redis = Redis(parse(server.url), patience_s=5.0)
+    keeping = asyncio.create_task(redis.run(nothing))
+    await redis.tried.wait()
+    await redis.send("FLUSHALL")
+    try:
+        yield Judged(RedisLimits(redis, now_us=clock.now_us), clock.advance)
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+
+
+Make = Callable[[RedisServer | None], AbstractAsyncContextManager[Judged]]
+
+IMPLEMENTATIONS: Mapping[str, Make] = {"memory": memory, "redis": in_redis}
 
 LEASE_S = 60.0
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
-def judged(request: pytest.FixtureRequest) -> Judged:
-    return IMPLEMENTATIONS[request.param]()
+@pytest.fixture(scope="module", params=IMPLEMENTATIONS)
+def implementation(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[tuple[Make, RedisServer | None]]:
+    make = IMPLEMENTATIONS[request.param]
+    if make is memory:
+        yield make, None
+        return
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield make, server
+
+
+@pytest.fixture
+async def judged(
+    implementation: tuple[Make, RedisServer | None],
+) -> AsyncGenerator[Judged]:
+    make, server = implementation
+    async with make(server) as judged:
+        yield judged
 
 
 def slots(size: int, scope: str = "slots/acme") -> Need:
@@ -242,12 +285,8 @@ class Exact:
         for need, used in zip(self.held.pop(request_id, ()), actual, strict=False):
             if need.kind == "slots":
                 self.leases[need.scope].pop(request_id, None)
-            else:
-                balance, seen = self.balances[need.scope]
-                self.balances[need.scope] = (
-                    min(Fraction(need.size), balance + need.amount - used),
-                    seen,
-                )
+            elif used != need.amount:
+                self.balances[need.scope] = (self.left(need) + need.amount - used, self.now)
 
     def left(self, need: Need) -> Fraction:
         if need.kind == "slots":
@@ -257,8 +296,7 @@ class Exact:
             return Fraction(need.size - len(running))
         balance, seen = self.balances.get(need.scope, (Fraction(need.size), self.now))
         gained = (self.now - seen) * need.size / Fraction(need.per_s)
-        self.balances[need.scope] = (min(Fraction(need.size), balance + gained), self.now)
-        return self.balances[need.scope][0]
+        return min(Fraction(need.size), balance + gained)
 
     def wait(self, need: Need) -> Fraction | None:
         if need.kind == "slots" or need.amount > need.size:
@@ -269,14 +307,15 @@ class Exact:
 REQUESTS = st.sampled_from([f"r{number}" for number in range(8)])
 
 
-def machine(make: Callable[[], Judged]) -> type[RuleBasedStateMachine]:
+def machine(make: Make, server: RedisServer | None) -> type[RuleBasedStateMachine]:
     """Make a machine that plays the same moves on a store and on the model."""
 
     class Limits(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.judged, self.model = make(), Exact()
-            self.runner = asyncio.Runner()
+            self.runner, self.model = asyncio.Runner(), Exact()
+            self.making = make(server)
+            self.judged = self.runner.run(self.making.__aenter__())
 
         @rule(
             request_id=REQUESTS,
@@ -314,14 +353,16 @@ def machine(make: Callable[[], Judged]) -> type[RuleBasedStateMachine]:
             self.model.now += Fraction(passed_ms, 1000)
 
         def teardown(self) -> None:
+            self.runner.run(self.making.__aexit__(None, None, None))
             self.runner.close()
 
     return Limits
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-def test_agrees_with_exact_fractions_whatever_happens(implementation: str) -> None:
+def test_agrees_with_exact_fractions_whatever_happens(
+    implementation: tuple[Make, RedisServer | None],
+) -> None:
     run_state_machine_as_test(
-        machine(IMPLEMENTATIONS[implementation]),
+        machine(*implementation),
         settings=settings(max_examples=40, stateful_step_count=30, derandomize=True, deadline=None),
     )

@@ -24,6 +24,7 @@
     ├── TryLater                 the same request may pass after a while
     │   ├── RateLimited
     │   ├── ParallelLimited
+    │   ├── LimitsUnavailable
     │   ├── RecorderUnavailable
     │   ├── ControlUnavailable
     │   └── Draining
@@ -208,6 +209,12 @@ class ParallelLimited(TryLater):
     """As many requests run already as the tenant may have at once."""
 
     code: ClassVar[str] = "parallel_limited"
+
+
+class LimitsUnavailable(TryLater):
+    """The limits that all workers share are away, and the tenant may not go on without."""
+
+    code: ClassVar[str] = "limits_unavailable"
 
 
 class RecorderUnavailable(TryLater):

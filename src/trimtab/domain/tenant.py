@@ -32,6 +32,17 @@ class Durability(StrEnum):
     STRICT = "strict"
 
 
+class WhenAway(StrEnum):
+    """What a worker does while the limits that it shares with others are away.
+
+    `closed` refuses; `local_share` lets its own share of every limit pass; `open` lets all pass.
+    """
+
+    CLOSED = "closed"
+    LOCAL_SHARE = "local_share"
+    OPEN = "open"
+
+
 class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What may be asked for at once and per minute. `None` is unlimited."""
 
@@ -60,6 +71,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     content: ContentPolicy = ContentPolicy.FULL
     durability: Durability = Durability.GROUP
+    when_redis_is_down: WhenAway | None = None
 
 
 class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,6 +83,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     content: ContentPolicy | None = None
     durability: Durability | None = None
+    when_redis_is_down: WhenAway | None = None
     timezone: str = "UTC"
 
 

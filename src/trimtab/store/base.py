@@ -4,7 +4,7 @@ A method is one atomic step, safe to repeat, and returns what it did. Ids, times
 made by the caller.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ from trimtab.domain.record import (
     LedgerLine,
     RequestRecord,
 )
+from trimtab.domain.tenant import WhenAway
 
 
 class Acknowledgement(Struct, frozen=True, kw_only=True):
@@ -107,6 +108,23 @@ class Need(Struct, frozen=True, kw_only=True):
     amount: int = 1
 
 
+class Asker(Struct, frozen=True, kw_only=True):
+    """Who holds, for stores that several workers share.
+
+    Attributes:
+        config_seq: The configuration that the request runs under.
+        scopes: What kill switches may know it by.
+        when_away: What becomes of it while the store is away; `None` leaves that to the store.
+    """
+
+    config_seq: int = 0
+    scopes: tuple[str, ...] = ()
+    when_away: WhenAway | None = None
+
+
+NOBODY = Asker()
+
+
 class Held(Struct, frozen=True, kw_only=True):
     """The answer to a hold.
 
@@ -114,22 +132,57 @@ class Held(Struct, frozen=True, kw_only=True):
         denied: Index of the first need that was refused; `None` if all were granted.
         wait_s: Seconds until that need could pass; `None` if it depends on other requests.
         left: What remains of each need, in the order asked; empty when refused.
+        stopped: Index of the scope that a newer configuration than the asker's stops.
+        is_degraded: Whether this worker decided alone, for the shared store is away.
     """
 
     denied: int | None = None
     wait_s: float | None = None
     left: tuple[int, ...] = ()
+    stopped: int | None = None
+    is_degraded: bool = False
 
 
 class LimitStore(Protocol):
     """Rates and slots. One call decides all needs of a request, all or nothing."""
 
-    async def hold(self, request_id: str, needs: Sequence[Need], *, lease_s: float) -> Held:
-        """Take what every need asks, or nothing. Asking twice for a request answers the same."""
+    async def hold(
+        self, request_id: str, needs: Sequence[Need], *, lease_s: float, asker: Asker = NOBODY
+    ) -> Held:
+        """Take what every need asks, or nothing. Asking twice for a request answers the same.
+
+        Raises:
+            LimitsUnavailable: the store is away, and the asker may not go on without.
+        """
         ...
 
     async def settle(self, request_id: str, actual: Sequence[int]) -> None:
         """Free the slots and correct each bucket to what was really used, once."""
+        ...
+
+    async def renew(self, *, lease_s: float) -> None:
+        """Begin anew the leases of what this process holds; those of a dead one run out."""
+        ...
+
+
+class SharedLimitStore(LimitStore, Protocol):
+    """Limits that several workers share through an engine, which may be away."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the engine answers."""
+        ...
+
+    def publish(self, config_seq: int, stopped: Mapping[str, int | None]) -> None:
+        """Let workers with an older configuration know what is stopped, until which instant."""
+        ...
+
+    async def run(self) -> None:
+        """Keep the connection until cancelled."""
+        ...
+
+    async def started(self) -> None:
+        """Wait until it is known whether the engine answers."""
         ...
 
 

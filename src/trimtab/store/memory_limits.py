@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from trimtab.domain.clock import Clock
-from trimtab.store.base import Held, Need
+from trimtab.store.base import NOBODY, Asker, Held, Need
 
 
 class _Bucket:
@@ -20,17 +20,17 @@ class _Bucket:
         self.shares = need.size * self.per_us
         self.seen_us = now_us
 
-    def refill(self, need: Need, now_us: int) -> None:
+    def at(self, need: Need, now_us: int) -> int:
+        """Give the shares there are at an instant, if the bucket is as large as a need says."""
         per_us = _us(need.per_s)
+        shares = self.shares
         if per_us != self.per_us:
-            self.shares = self.shares * per_us // self.per_us
-            self.per_us = per_us
-        gained = (now_us - self.seen_us) * need.size
-        self.shares = min(need.size * per_us, self.shares + gained)
-        self.seen_us = now_us
+            shares = shares * per_us // self.per_us
+        return min(need.size * per_us, shares + (now_us - self.seen_us) * need.size)
 
-    def give(self, units: int) -> None:
-        self.shares += units * self.per_us
+    def take(self, need: Need, amount: int, now_us: int) -> None:
+        self.shares = self.at(need, now_us) - amount * _us(need.per_s)
+        self.per_us, self.seen_us = _us(need.per_s), now_us
 
 
 class MemoryLimits:
@@ -46,7 +46,14 @@ class MemoryLimits:
         self._buckets: dict[str, _Bucket] = {}
         self._held: dict[str, tuple[Need, ...]] = {}
 
-    async def hold(self, request_id: str, needs: Sequence[Need], *, lease_s: float) -> Held:
+    async def hold(
+        self,
+        request_id: str,
+        needs: Sequence[Need],
+        *,
+        lease_s: float,
+        asker: Asker = NOBODY,  # noqa: ARG002 -- this process knows what it asks for
+    ) -> Held:
         """See `LimitStore.hold`."""
         now_us = _us(self._clock.monotonic_s())
         if request_id in self._held:
@@ -55,23 +62,36 @@ class MemoryLimits:
         for index, need in enumerate(needs):
             left.append(self._left(need, now_us) - need.amount)
             if left[index] < 0:
-                return Held(denied=index, wait_s=self._wait_s(need))
+                return Held(denied=index, wait_s=self._wait_s(need, now_us))
         for need in needs:
             if need.kind == "slots":
                 self._slots[need.scope][request_id] = now_us + _us(lease_s)
             else:
-                self._buckets[need.scope].give(-need.amount)
+                self._bucket(need, now_us).take(need, need.amount, now_us)
         self._held[request_id] = tuple(needs)
         return Held(left=tuple(left))
 
     async def settle(self, request_id: str, actual: Sequence[int]) -> None:
         """See `LimitStore.settle`."""
+        now_us = _us(self._clock.monotonic_s())
         needs = self._held.pop(request_id, ())
         for need, used in zip(needs, actual, strict=False):
             if need.kind == "slots":
                 self._slots[need.scope].pop(request_id, None)
-            else:
-                self._buckets[need.scope].give(need.amount - used)
+            elif used != need.amount:
+                self._bucket(need, now_us).take(need, used - need.amount, now_us)
+
+    async def renew(self, *, lease_s: float) -> None:
+        """See `LimitStore.renew`."""
+        end_us = _us(self._clock.monotonic_s() + lease_s)
+        for request_id, needs in self._held.items():
+            for need in needs:
+                if need.kind == "slots":
+                    self._slots[need.scope][request_id] = end_us
+
+    def holds(self, request_id: str) -> bool:
+        """Whether a request holds something here."""
+        return request_id in self._held
 
     def _left(self, need: Need, now_us: int) -> int:
         if need.kind == "slots":
@@ -82,16 +102,19 @@ class MemoryLimits:
                     del running[request_id]
             return need.size - len(running)
         bucket = self._buckets.get(need.scope)
+        return need.size if bucket is None else bucket.at(need, now_us) // bucket.per_us
+
+    def _bucket(self, need: Need, now_us: int) -> _Bucket:
+        bucket = self._buckets.get(need.scope)
         if bucket is None:
             bucket = self._buckets[need.scope] = _Bucket(need, now_us)
-        bucket.refill(need, now_us)
-        return bucket.shares // bucket.per_us
+        return bucket
 
-    def _wait_s(self, need: Need) -> float | None:
+    def _wait_s(self, need: Need, now_us: int) -> float | None:
         if need.kind == "slots" or need.amount > need.size:
             return None
-        bucket = self._buckets[need.scope]
-        missing = need.amount * bucket.per_us - bucket.shares
+        bucket = self._bucket(need, now_us)
+        missing = need.amount * bucket.per_us - bucket.at(need, now_us)
         return -(-missing // need.size) / 1e6
 
 

@@ -1,0 +1,162 @@
+"""Rates and slots in a Redis or Valkey, one for all workers. One script decides each request."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+from trimtab.store.base import NOBODY, Asker, Held, Need
+from trimtab.store.redis.connection import Answer, Argument, Redis, RedisRefused
+
+Script = tuple[Sequence[str], Sequence[Argument]]
+
+LONGEST_EXACT = 2**52
+FLAGS = "tt:{site}:stopped"
+WORKERS = "tt:{site}:workers"
+KEEP_US = 120_000_000
+
+_SCRIPT = files("trimtab.store.redis").joinpath("limits.lua").read_bytes()
+# The name that Redis knows a script by, not a safeguard.
+_SHA = sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+_US = 1_000_000
+
+
+class RedisLimits:
+    """`store.base.LimitStore` in a Redis. Every method raises `RedisAway` when it is away.
+
+    State: what this worker's unsettled requests hold, and how many workers there were last.
+    """
+
+    def __init__(self, redis: Redis, *, now_us: Callable[[], int] | None = None) -> None:
+        """Use a connection that somebody keeps.
+
+        Args:
+            redis: The connection.
+            now_us: Tells the time; `None` leaves that to the Redis, as many workers must.
+        """
+        self.workers = 1
+        self._redis = redis
+        self._now_us = now_us
+        self._held: dict[str, tuple[Need, ...]] = {}
+
+    async def hold(
+        self, request_id: str, needs: Sequence[Need], *, lease_s: float, asker: Asker = NOBODY
+    ) -> Held:
+        """See `LimitStore.hold`."""
+        keys = [FLAGS, _request_key(request_id, needs), *map(_key, needs)]
+        arguments: list[Argument] = [
+            "hold",
+            self._now(),
+            request_id,
+            round(lease_s * _US),
+            asker.config_seq,
+            len(asker.scopes),
+            *asker.scopes,
+        ]
+        for need in needs:
+            arguments += (need.kind, need.size, need.amount, *_ticks(need.size, need.per_s))
+        if needs and self._redis.is_up:
+            # Noted before it is sent: a hold whose answer is lost must be given back, too.
+            self._held.setdefault(request_id, tuple(needs))
+        word, *rest = await self._run(keys, arguments)
+        if word == b"held":
+            return Held(left=tuple(rest))
+        self._held.pop(request_id, None)
+        if word == b"stopped":
+            return Held(stopped=rest[0])
+        index, wait_us = rest
+        return Held(denied=index, wait_s=None if wait_us < 0 else wait_us / _US)
+
+    async def settle(self, request_id: str, actual: Sequence[int]) -> None:
+        """See `LimitStore.settle`. When the Redis is away, it stays to be settled."""
+        if request_id in self._held:
+            await self._run(*self._settling(request_id, actual))
+            self._held.pop(request_id, None)
+
+    def settle_soon(self, request_id: str, actual: Sequence[int]) -> Answer:
+        """Do as `settle` does, without waiting; what is held stays noted until `forget`."""
+        return self._script("EVALSHA", _SHA, *self._settling(request_id, actual))
+
+    def holds(self, request_id: str) -> bool:
+        """Whether a request holds something, or may."""
+        return request_id in self._held
+
+    def forget(self, request_id: str) -> None:
+        """Leave what a request holds, if anything, to the end of its lease."""
+        self._held.pop(request_id, None)
+
+    def _settling(self, request_id: str, actual: Sequence[int]) -> Script:
+        needs = self._held.get(request_id, ())
+        arguments: list[Argument] = ["settle", self._now(), request_id, KEEP_US]
+        for need, used in zip(needs, actual, strict=False):
+            back = need.amount - used
+            arguments += (need.kind, need.size, back, *_ticks(need.size, need.per_s))
+        return [_request_key(request_id, needs), *map(_key, needs)], arguments
+
+    async def renew(self, *, lease_s: float) -> None:
+        """See `LimitStore.renew`."""
+        lease_us = round(lease_s * _US)
+        for request_id, needs in tuple(self._held.items()):
+            slots = [_key(need) for need in needs if need.kind == "slots"]
+            keys = [_request_key(request_id, needs), *slots]
+            await self._run(keys, ["renew", self._now(), request_id, lease_us])
+
+    def stop(self, config_seq: int, stopped: Mapping[str, int | None]) -> Answer:
+        """Tell workers with an older configuration what is stopped, and until which instant."""
+        pairs: list[Argument] = []
+        for scope, until_us in stopped.items():
+            pairs += (scope, "" if until_us is None else until_us)
+        return self._script("EVAL", _SCRIPT, [FLAGS], ["stop", config_seq, *pairs])
+
+    async def count(self, worker: str, *, lease_s: float) -> None:
+        """Be counted as a worker for a while, and count the others."""
+        now_s, _ = await self._redis.send("TIME")
+        send = self._redis.send
+        waiting = (
+            send("ZADD", WORKERS, int(now_s) + round(lease_s), worker),
+            send("ZREMRANGEBYSCORE", WORKERS, "-inf", int(now_s)),
+            send("ZCARD", WORKERS),
+        )
+        self.workers = max(1, (await asyncio.gather(*waiting))[-1])
+
+    async def _run(self, keys: Sequence[str], arguments: Sequence[Argument]) -> list[Any]:
+        try:
+            return await self._script("EVALSHA", _SHA, keys, arguments)
+        except RedisRefused as exc:
+            if not str(exc).startswith("NOSCRIPT"):
+                raise
+        return await self._script("EVAL", _SCRIPT, keys, arguments)
+
+    def _script(
+        self, verb: str, script: str | bytes, keys: Sequence[str], arguments: Sequence[Argument]
+    ) -> Answer:
+        return self._redis.send(verb, script, len(keys), *keys, *arguments)
+
+    def _now(self) -> Argument:
+        return "" if self._now_us is None else self._now_us()
+
+
+def _key(need: Need) -> str:
+    """Name a counter so that all of one owner share a hash slot."""
+    kind, _, owner = need.scope.partition("/")
+    return f"tt:{{{owner}}}:{kind}"
+
+
+def _request_key(request_id: str, needs: Sequence[Need]) -> str:
+    owner = needs[0].scope.partition("/")[2] if needs else "site"
+    return f"tt:{{{owner}}}:held:{request_id}"
+
+
+@lru_cache(maxsize=4096)
+def _ticks(size: int, per_s: float) -> tuple[int, int]:
+    """Say in how many ticks a bucket refills and how long one is, in microseconds.
+
+    The finest that keep size x ticks a number that a double holds exactly.
+    """
+    full_us = max(round(per_s * _US), 1)
+    tick = 1
+    while size * (full_us // tick) >= LONGEST_EXACT and tick < full_us:
+        tick *= 10
+    return max(full_us // tick, 1), tick

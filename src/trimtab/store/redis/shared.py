@@ -1,0 +1,164 @@
+"""Limits that all workers share, and what each does by itself while the Redis is away."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from msgspec.structs import replace
+
+from trimtab.domain.errors import LimitsUnavailable
+from trimtab.domain.tenant import WhenAway
+from trimtab.store.base import NOBODY, Asker, Held, Need
+from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.redis.address import Address
+from trimtab.store.redis.connection import Answer, Redis, RedisAway, RedisRefused
+from trimtab.store.redis.limits import RedisLimits
+
+FIRST_LEASE_S = 60.0
+MAX_OWED = 100_000
+
+log = logging.getLogger("trimtab")
+
+
+class SharedLimits:
+    """`store.base.LimitStore` in a Redis, and without it as each tenant's contract says.
+
+    State: what is still to be settled in the Redis, the newest kill switches, how long leases are,
+    and what the Redis refused last, which is told once.
+    """
+
+    def __init__(
+        self, redis: Redis, remote: RedisLimits, local: MemoryLimits, when_away: WhenAway, name: str
+    ) -> None:
+        """Begin with nothing held.
+
+        Args:
+            redis: The connection; `run` keeps it.
+            remote: The limits of all workers.
+            local: Where this worker counts alone.
+            when_away: What is done for those who do not say.
+            name: Name of this worker among those of all hosts.
+        """
+        self._redis = redis
+        self._remote = remote
+        self._local = local
+        self._when_away = when_away
+        self._name = name
+        self._owed: dict[str, Sequence[int]] = {}
+        self._stopped: tuple[int, Mapping[str, int | None]] = (0, {})
+        self._told = ""
+        self._lease_s = FIRST_LEASE_S
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the limits are those of all workers."""
+        return self._redis.is_up
+
+    async def hold(
+        self, request_id: str, needs: Sequence[Need], *, lease_s: float, asker: Asker = NOBODY
+    ) -> Held:
+        """See `LimitStore.hold`."""
+        try:
+            return await self._remote.hold(request_id, needs, lease_s=lease_s, asker=asker)
+        except asyncio.CancelledError:
+            await self.settle(request_id, [0] * len(needs))
+            raise
+        except RedisAway as exc:
+            self._tell(exc)
+        if self._remote.holds(request_id):
+            # Whether it was held all the same, nobody knows.
+            self._owe(request_id, [0] * len(needs))
+        match asker.when_away or self._when_away:
+            case WhenAway.CLOSED:
+                raise LimitsUnavailable(
+                    "the limits that all workers share are away; try again", wait_s=1.0
+                )
+            case WhenAway.OPEN:
+                return Held(is_degraded=True)
+            case WhenAway.LOCAL_SHARE:
+                shares = [_share(need, self._remote.workers) for need in needs]
+                held = await self._local.hold(request_id, shares, lease_s=lease_s)
+                return replace(held, is_degraded=True)
+
+    async def settle(self, request_id: str, actual: Sequence[int]) -> None:
+        """See `LimitStore.settle`."""
+        if self._local.holds(request_id):
+            await self._local.settle(request_id, actual)
+        elif self._remote.holds(request_id) and request_id not in self._owed:
+            # The Redis takes what is sent in order, so nobody need wait for its answer.
+            self._owe(request_id, actual)
+            self._soon(lambda: self._remote.settle_soon(request_id, actual), request_id)
+
+    async def renew(self, *, lease_s: float) -> None:
+        """See `LimitStore.renew`."""
+        await self._local.renew(lease_s=lease_s)
+        self._lease_s = lease_s
+        try:
+            await self._tend()
+        except RedisAway as exc:
+            self._tell(exc)
+
+    def publish(self, config_seq: int, stopped: Mapping[str, int | None]) -> None:
+        """Let workers that know less know what is stopped, now and when the Redis comes back."""
+        self._stopped = config_seq, stopped
+        self._soon(lambda: self._remote.stop(config_seq, stopped))
+
+    async def run(self) -> None:
+        """Keep the connection until cancelled."""
+        await self._redis.run(self._tend)
+
+    async def started(self) -> None:
+        """Wait until it is known whether the Redis answers."""
+        await self._redis.tried.wait()
+
+    async def _tend(self) -> None:
+        """Be counted, and bring the Redis to where it would be had it never been away."""
+        await self._remote.count(self._name, lease_s=self._lease_s)
+        await self._remote.stop(*self._stopped)
+        for request_id, actual in tuple(self._owed.items()):
+            await self._remote.settle(request_id, actual)
+            self._owed.pop(request_id, None)
+        await self._remote.renew(lease_s=self._lease_s)
+        self._told = ""
+
+    def _soon(self, send: Callable[[], Answer], settled: str | None = None) -> None:
+        """Send something whose answer nobody waits for. What fails is sent again by `_tend`."""
+
+        def ended(answer: Answer) -> None:
+            exc = None if answer.cancelled() else answer.exception()
+            if isinstance(exc, RedisAway):
+                self._tell(exc)
+            elif settled is not None:
+                self._owed.pop(settled, None)
+                self._remote.forget(settled)
+
+        with suppress(RedisAway):
+            send().add_done_callback(ended)
+
+    def _owe(self, request_id: str, actual: Sequence[int]) -> None:
+        # What is forgotten here, the Redis forgets when the lease ends.
+        if len(self._owed) < MAX_OWED:
+            self._owed[request_id] = actual
+        else:
+            self._remote.forget(request_id)
+
+    def _tell(self, exc: RedisAway) -> None:
+        """Log what a Redis refuses, once; that it is away, its connection tells."""
+        if isinstance(exc, RedisRefused) and str(exc) != self._told:
+            self._told = str(exc)
+            log.error("the Redis refuses to count (%s); look at its configuration", exc)
+
+
+def connected(
+    address: Address, local: MemoryLimits, when_away: WhenAway, name: str
+) -> SharedLimits:
+    """Make the limits of a worker from where their Redis is."""
+    redis = Redis(address)
+    return SharedLimits(redis, RedisLimits(redis), local, when_away, name)
+
+
+def _share(need: Need, workers: int) -> Need:
+    """Give one of several workers its part of a limit, and at least one unit of it."""
+    size = max(need.size // workers, 1)
+    return replace(need, size=size, amount=min(need.amount, size))

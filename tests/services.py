@@ -1,0 +1,75 @@
+"""Services that tests need and a machine may lack."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+START_S = 10.0
+
+
+def program(*names: str) -> str:
+    """Find a program. Without it the test is not run, but in CI, where it fails."""
+    for name in names:
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    missing = f"needs {' or '.join(names)}, which this machine lacks"
+    if os.environ.get("CI"):
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+class RedisServer:
+    """A Redis of our own on a Unix socket, which can be stopped and started again."""
+
+    def __init__(self, directory: Path) -> None:
+        self.socket = directory / "redis.sock"
+        self.url = f"unix://{self.socket}"
+        self._directory = directory
+        self._program = program("redis-server", "valkey-server")
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = (self._program, "--port", "0", "--unixsocket", str(self.socket), "--save", "")
+        process = subprocess.Popen(command, cwd=self._directory, stdout=subprocess.DEVNULL)
+        end_s = time.monotonic() + START_S
+        while time.monotonic() < end_s:
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as caller:
+                caller.connect(str(self.socket))
+                return process
+            time.sleep(0.01)
+        raise AssertionError("redis-server did not start")
+
+    def command(self, *words: str) -> bytes:
+        """Send a command and give what comes back, as it comes."""
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(START_S)
+            caller.connect(str(self.socket))
+            caller.sendall(" ".join(words).encode() + b"\r\n")
+            return caller.recv(65536)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Start it again, empty."""
+        self.process = self._start()
+
+
+@contextmanager
+def running_redis(directory: Path) -> Generator[RedisServer]:
+    """Run a Redis for a while."""
+    server = RedisServer(directory)
+    try:
+        yield server
+    finally:
+        server.kill()
