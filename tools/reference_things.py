@@ -236,6 +236,7 @@ def response_headers() -> list[str]:
         target="t",
         attempts=1,
         dropped=("seed",),
+        degraded=True,
         cost_nano=1,
         usage_source="provider",
         estimated=True,

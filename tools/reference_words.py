@@ -96,6 +96,7 @@ class Setting(NamedTuple):
 _NONE = "not set"
 _MODELS = "list of model names"
 _LIMIT = "whole number, at least 1"
+_AWAY = "`closed`, `local_share` or `open`"
 
 SETTINGS = {
     "version": Setting("`1`", "1", "Version of the file's form."),
@@ -122,6 +123,18 @@ SETTINGS = {
         "env:TRIMTAB_ADMIN_KEY",
         "Token that opens the admin API to programs, with every right.",
         unsaid="programs stay out",
+    ),
+    "gateway.redis": Setting(
+        "URL or reference",
+        "redis://10.0.0.7:6379",
+        "Redis or Valkey, 7 or newer, that holds the limits of all workers: `redis://`, `rediss://` for TLS, `unix://`. One with a password is given as `env:NAME` or `file:PATH`. Needs the extra `trimtab[redis]`.",
+        unsaid="limits are in the one worker there is",
+    ),
+    "gateway.when_redis_is_down": Setting(
+        _AWAY,
+        "closed",
+        "What workers do while the Redis is away: refuse with 503 `limits_unavailable`, let their share of each limit pass (the limit divided by the workers, at least 1), or let all pass.",
+        "local_share",
     ),
     "gateway.public_url": Setting(
         "URL",
@@ -288,6 +301,12 @@ SETTINGS = {
         "What the last byte of an answer waits for: the write of its record, or the disk as well.",
         "group",
     ),
+    "tiers.NAME.when_redis_is_down": Setting(
+        _AWAY,
+        "open",
+        "What workers do with its tenants while the Redis is away.",
+        unsaid="as `gateway.when_redis_is_down` says",
+    ),
     "tenants.NAME.tier": Setting("name of a tier", "free", "The contract class of the tenant."),
     "tenants.NAME.timezone": Setting(
         "IANA time zone",
@@ -312,6 +331,9 @@ SETTINGS = {
     ),
     "tenants.NAME.durability": Setting(
         "`group` or `strict`", "strict", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.when_redis_is_down": Setting(
+        _AWAY, "open", "Wins over the tier's.", unsaid="as the tier says"
     ),
     "keys[].name": Setting("name", "my-app", "What the key is for."),
     "keys[].tenant": Setting(
@@ -490,6 +512,10 @@ REMEDIES = {
     "record_erased": Remedy(_OPERATOR, "Nothing: only its figures are kept. Nothing erases yet."),
     "rate_limited": Remedy(_ANYBODY, "Wait as long as `retry-after` says, or raise the limit."),
     "parallel_limited": Remedy(_ANYBODY, "Wait for a request to end, or raise `parallel`."),
+    "limits_unavailable": Remedy(
+        _OPERATOR,
+        "Bring the Redis back, or let `when_redis_is_down` say that the tenant may go on without it.",
+    ),
     "recorder_unavailable": Remedy(
         _OPERATOR,
         "Make room on the disk of the state directory; nothing is served that cannot be recorded.",
@@ -643,6 +669,7 @@ RESPONSE_HEADERS = {
     "x-trimtab-target": "Target of the last attempt.",
     "x-trimtab-attempts": "Number of attempts, if there was one.",
     "x-trimtab-dropped": "Members of the request that were left out because the provider's wire has no words for them, if any were.",
+    "x-trimtab-degraded": "`limits` if the limits that all workers share were away, so that this worker decided alone.",
     "x-trimtab-usage": "Where the token counts come from; not on streams, whose last comment says it.",
     "x-trimtab-cost-usd": "Exact cost in USD; absent if unknown, and not on streams, whose last comment says it.",
     "x-trimtab-estimated": "`true` on a count of tokens that is Trimtab's guess and not the provider's count.",

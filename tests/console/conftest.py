@@ -63,6 +63,7 @@ AILING = (
         told_us=START_US - 2_000_000,
     ),
 )
+REDIS_UP = {"w1": True, "w2": False}
 PRICES = {
     "small": ListPrice(150_000_000, 600_000_000),
     "large-2026": ListPrice(3_000_000_000, 15_000_000_000),
@@ -297,6 +298,7 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         session_key=b"k" * 32,
         parse_filter=lambda text: parse(text, clock.now_us()),
         ailing=lambda: AILING,
+        redis_up=lambda: REDIS_UP,
         price=lambda _, target: PRICES.get(target.model),
         health=lambda: (Lag("w1", 0), Lag("w2", 18_432, running=3)),
         user_hash=lambda tenant, user: sha256(f"{tenant}/{user}".encode()).hexdigest()[:32],

@@ -8,7 +8,9 @@ import click
 from trimtab import wiring
 from trimtab.cli import role
 from trimtab.cli.output import author, print_json
+from trimtab.cli.supervise import Supervisor
 from trimtab.wiring.gateway import run_gateway
+from trimtab.wiring.limits import check_workers
 from trimtab.wiring.start import apply
 
 
@@ -35,20 +37,29 @@ def command(  # noqa: PLR0913
     applied: bool,
     yes: bool,
 ) -> None:
-    """Run a gateway worker. It needs no keeper: what it serves waits in the spool.
+    """Run gateway workers. They need no keeper: what they serve waits in their spools.
 
     Example: trimtab gateway --port 8080
     """
-    role.one_worker(workers)
     settings, state = wiring.load_settings(config), wiring.home(home)
+    check_workers(settings.gateway, workers)
     if not applied:
         apply(state, settings, author(), sure=yes)
     if fd is None:
         wanted = settings.gateway.port if port is None else port
-        listener = role.listen(host or settings.gateway.host, wanted)
+        listeners = role.listen(host or settings.gateway.host, wanted, workers)
     else:
-        listener = socket.socket(fileno=fd)
+        listeners = [socket.socket(fileno=fd)]
     if as_json:
-        bound, number = listener.getsockname()[:2]
+        bound, number = listeners[0].getsockname()[:2]
         print_json({"role": "gateway", "url": f"http://{bound}:{number}"}, indent=None)
-    run_gateway(state, settings, listener)
+    if len(listeners) == 1:
+        run_gateway(state, settings, listeners[0])
+        return
+    supervisor = Supervisor(click.echo, wiring.SystemClock().monotonic_s)
+    supervisor.heed()
+    named = [] if config is None else ["--config", str(config.absolute())]
+    common = ["--home", str(state.absolute()), *named, "--applied"]
+    for worker in role.gateways(common, listeners, settings.gateway.drain_s):
+        supervisor.start(worker)
+    supervisor.run()

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 RESTART_AFTER_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_AFTER_S = 30.0
@@ -22,6 +23,7 @@ class Role:
         files: Open files that it inherits, under the same numbers.
         stop_s: Seconds it gets to end once it is told to.
         errors_only: Whether what it prints goes to standard error.
+        group: Roles of one group that were started one after another are stopped at once.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Role:
     files: Sequence[int] = ()
     stop_s: float = STOP_S
     errors_only: bool = False
+    group: str | None = None
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     failures: int = 0
@@ -67,16 +70,21 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop every role, the last started first, each with time to finish."""
-        for role in reversed(self.roles):
-            process = role.process
-            if process is None or process.poll() is not None:
-                continue
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(role.stop_s)
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        for _, group in groupby(reversed(self.roles), lambda role: role.group or role.name):
+            running = [
+                (role.process, role.stop_s)
+                for role in group
+                if role.process is not None and role.process.poll() is None
+            ]
+            for process, _ in running:
+                process.terminate()
+            end_s = self.clock() + max((stop_s for _, stop_s in running), default=0.0)
+            for process, _ in running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(end_s - self.clock(), 0.0))
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
 
     def _look_after(self, role: Role) -> None:
         now_s = self.clock()

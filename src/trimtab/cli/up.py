@@ -11,9 +11,10 @@ import click
 from trimtab import wiring
 from trimtab.cli import role
 from trimtab.cli.output import author, print_json
-from trimtab.cli.supervise import STOP_S, Role, Supervisor
+from trimtab.cli.supervise import Role, Supervisor
 from trimtab.local import lock, serve
 from trimtab.local.pull import Shelf
+from trimtab.wiring.limits import check_workers
 from trimtab.wiring.start import SMOLLM2, Secrets, Start, hold, introduce, prepare
 
 KEEPER_S = 10.0
@@ -49,13 +50,13 @@ def command(  # noqa: PLR0913
 
     Example: trimtab up --port 8080
     """
-    role.one_worker(workers)
     if local_model:
         serve.check(lock.find(SMOLLM2, lock.shipped()), Shelf.of(wiring.home(home)))
     state = wiring.home(home)
     settings = wiring.load_settings(config)
+    check_workers(settings.gateway, workers)
     wanted = settings.gateway.port if port is None else port
-    listener = role.listen(host or settings.gateway.host, wanted)
+    listeners = role.listen(host or settings.gateway.host, wanted, workers)
     held = hold(state)
     start = prepare(
         state,
@@ -72,17 +73,10 @@ def command(  # noqa: PLR0913
     for name, arguments in start.providers:
         supervisor.start(Role(name, arguments, errors_only=True))
     supervisor.start(Role("keeper", ["keeper", *common]))
-    # The socket is ours: callers wait in it while a worker is started anew.
-    file = listener.fileno()
-    gateway = Role(
-        "gateway",
-        ["gateway", *common, "--fd", str(file)],
-        files=[file],
-        stop_s=settings.gateway.drain_s + STOP_S,
-    )
-    supervisor.start(gateway)
+    for gateway in role.gateways(common, listeners, settings.gateway.drain_s):
+        supervisor.start(gateway)
     _wait_for(wiring.keeper_socket(state))
-    url = "http://{}:{}".format(*listener.getsockname()[:2])
+    url = "http://{}:{}".format(*listeners[0].getsockname()[:2])
     secrets = introduce(state, start, author())
     if as_json:
         print_json(_document(url, secrets), indent=None)

@@ -46,6 +46,7 @@ class Console:
         user_hash: Gives the hash that records know a tenant's end user by.
         health: Tells how far each worker's spool has been stored.
         ailing: Lists the targets that workers leave alone.
+        redis_up: Tells of each worker that shares limits through a Redis whether it reaches it.
         price: Tells what the tokens of a target cost.
         admin_token_sha256: Hex SHA-256 of the token that opens the admin API without a login;
             `None` closes that way.
@@ -66,6 +67,7 @@ class Console:
     user_hash: Callable[[str, str], str]
     health: Callable[[], Sequence[Lag]]
     ailing: Callable[[], Sequence[Ailing]]
+    redis_up: Callable[[], Mapping[str, bool]]
     price: Callable[[Provider, Target], ListPrice | None]
     admin_token_sha256: str | None = None
     secure_cookies: bool = False

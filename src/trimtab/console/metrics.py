@@ -39,6 +39,7 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_requests_open": Metric("gauge", "Requests that have begun and not ended."),
     "trimtab_spool_bytes": Metric("gauge", "Bytes a worker has written that are not stored yet."),
     "trimtab_worker_up": Metric("gauge", "1 for every worker that lives; keepers count, too."),
+    "trimtab_redis_up": Metric("gauge", "Whether a worker reaches the Redis of the limits."),
     "trimtab_config_seq": Metric("gauge", "Sequence number of the change a worker runs under."),
 }
 """Every metric, in the order in which they are told."""
@@ -57,7 +58,9 @@ async def exposition(console: Console) -> str:
     """Write all metrics."""
     rows = await console.rollups.costs(since_us=0, until_us=_ALWAYS_US, group_by=_GROUPS)
     acks = await console.acknowledgements.acknowledgements()
-    samples = {**_counters(rows), **_gauges(console.health(), acks)}
+    redis_up = [({"worker": it}, int(is_up)) for it, is_up in console.redis_up().items()]
+    gauges = {**_gauges(console.health(), acks), "trimtab_redis_up": redis_up}
+    samples = {**_counters(rows), **gauges}
     lines = [line for name in METRICS for line in _written(name, samples[name])]
     return "\n".join([*lines, ""])
 

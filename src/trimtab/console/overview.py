@@ -41,12 +41,17 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What a worker runs, and what of its work is not stored yet."""
+    """What a worker runs, and what of its work is not stored yet.
+
+    Attributes:
+        is_alone: Whether it counts by itself, though it should share limits with others.
+    """
 
     worker_id: str
     config_seq: int | None
     acknowledged_us: int | None
     waiting_bytes: int
+    is_alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ async def _read(visit: Visit, window: str) -> Overview:
         changes=tuple(
             Entry(change, summary(change)) for change in changes if change.ts_us >= now_us - DAY_US
         ),
-        workers=_workers(acks, console.health()),
+        workers=_workers(acks, console.health(), console.redis_up()),
         snapshot=await console.control.snapshot(),
     )
 
@@ -196,7 +201,9 @@ def _spends(costs: Sequence[CostRow], today: str) -> tuple[Spend, ...]:
     return tuple(sorted(spends, key=lambda spend: (-spend.cost_nano, spend.tenant_id)))
 
 
-def _workers(acks: Sequence[Acknowledgement], lags: Sequence[Lag]) -> tuple[Worker, ...]:
+def _workers(
+    acks: Sequence[Acknowledgement], lags: Sequence[Lag], redis_up: Mapping[str, bool]
+) -> tuple[Worker, ...]:
     by_id = {ack.worker_id: ack for ack in acks}
     waiting = {lag.worker_id: lag.waiting_bytes for lag in lags if lag.waiting_bytes}
     return tuple(
@@ -205,6 +212,7 @@ def _workers(acks: Sequence[Acknowledgement], lags: Sequence[Lag]) -> tuple[Work
             by_id[worker_id].config_seq if worker_id in by_id else None,
             by_id[worker_id].ts_us if worker_id in by_id else None,
             waiting.get(worker_id, 0),
+            not redis_up.get(worker_id, True),
         )
         for worker_id in sorted(by_id.keys() | waiting.keys())
     )

@@ -21,6 +21,7 @@ from trimtab.domain.tenant import (
     Limits,
     Tenant,
     Tier,
+    WhenAway,
 )
 
 TYPES: Mapping[PointerKind, type[Any]] = {
@@ -68,6 +69,7 @@ class Grant:
     Attributes:
         models: Model names and `provider/*` patterns.
         suspensions: Where to look its kill switches up; empty if none concerns it.
+        when_redis_is_down: What a worker does without shared limits; `None` leaves it to the site.
     """
 
     key: Key
@@ -78,6 +80,7 @@ class Grant:
     content: ContentPolicy
     durability: Durability
     suspensions: Suspensions
+    when_redis_is_down: WhenAway | None = None
 
     def allows(self, model: str) -> bool:
         """Whether the key may call a model by that name."""
@@ -228,6 +231,7 @@ def _grant(key: Key, tenant: Tenant, tier: Tier, suspensions: Suspensions) -> Gr
         tenant.content or tier.content,
         tenant.durability or tier.durability,
         suspensions,
+        tenant.when_redis_is_down or tier.when_redis_is_down,
     )
 
 

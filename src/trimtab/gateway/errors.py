@@ -72,6 +72,7 @@ SHAPES: Mapping[str, Shape] = {
     "provider_timeout": Shape(504, "server_error", "timeout_error"),
     "stream_truncated": _PROVIDER,
     "stream_stalled": Shape(504, "server_error", "timeout_error"),
+    "limits_unavailable": _LATER,
     "recorder_unavailable": _LATER,
     "control_unavailable": _LATER,
     "draining": _LATER,

@@ -177,6 +177,8 @@ def told(facts: Facts) -> list[tuple[bytes, bytes]]:
         headers.append((b"x-trimtab-attempts", b"%d" % facts.attempts))
     if facts.dropped:
         headers.append((b"x-trimtab-dropped", ", ".join(facts.dropped).encode("ascii", "replace")))
+    if facts.degraded:
+        headers.append((b"x-trimtab-degraded", b"limits"))
     return headers
 
 

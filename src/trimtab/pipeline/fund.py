@@ -1,5 +1,7 @@
 """Stage 4: one atomic hold of everything the request needs: slots, rates, later money."""
 
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,12 +11,15 @@ from msgspec.structs import replace
 from trimtab.control.snapshot import Grant
 from trimtab.domain.errors import ParallelLimited, RateLimited
 from trimtab.domain.ids import TenantId
+from trimtab.domain.suspension import Scope
 from trimtab.domain.tenant import Limits
-from trimtab.pipeline.handoff import Funded, Screened
-from trimtab.store.base import Held, LimitStore, Need
+from trimtab.pipeline.handoff import Admitted, Funded, Identified, Screened
+from trimtab.pipeline.switch import refusal
+from trimtab.store.base import NOBODY, Asker, Held, LimitStore, Need
 
 BYTES_PER_TOKEN = 4
-LEASE_S = 3600.0
+RENEW_S = 20.0
+LEASE_S = 3 * RENEW_S
 READ_BY_MODELS = ("messages", "system", "tools", "input", "instructions")
 
 _NOTHING = Raw(b"")
@@ -22,9 +27,15 @@ _NOTHING = Raw(b"")
 
 @dataclass(frozen=True, slots=True)
 class Fund:
-    """Hold what a request needs, all or nothing. `settle` gives back what is not used."""
+    """Hold what a request needs, all or nothing. `settle` gives back what is not used.
+
+    Attributes:
+        scopes: What kill switches may know a request by; `None` where no other worker could know
+            more of them than this one.
+    """
 
     limits: LimitStore
+    scopes: Callable[[Identified], Iterable[Scope]] | None = None
 
     async def __call__(self, screened: Screened) -> Funded:
         """Place the hold.
@@ -32,6 +43,8 @@ class Fund:
         Raises:
             ParallelLimited: too many requests of the tenant run already.
             RateLimited: the tenant's requests or tokens per minute are used up.
+            TenantSuspended: a worker with a newer configuration knows that who asks is suspended.
+            LimitsUnavailable: the limits are away, and the tenant may not go on without.
         """
         admitted = screened.planned.admitted
         request = admitted.request
@@ -39,11 +52,17 @@ class Fund:
         floor = -(-read // BYTES_PER_TOKEN)
         tokens = 0 if request.wire.is_free else floor
         needs = _needs(admitted.grant, request.ts_us, tokens=tokens)
-        if needs:
-            held = await self.limits.hold(request.request_id, needs, lease_s=LEASE_S)
+        held = Held()
+        if needs or self.scopes is not None:
+            asking = () if self.scopes is None else tuple(self.scopes(admitted))
+            held = await self.limits.hold(
+                request.request_id, needs, lease_s=LEASE_S, asker=_asker(admitted, asking)
+            )
+            if held.stopped is not None:
+                raise refusal(asking[held.stopped])
             if held.denied is not None:
                 _refuse(needs[held.denied], held)
-        return Funded(screened, floor, tuple(needs))
+        return Funded(screened, floor, tuple(needs), held.is_degraded)
 
     async def settle(self, funded: Funded, *, tokens: int | None) -> None:
         """Free the slots; book the tokens that were really used, or keep the estimate."""
@@ -52,6 +71,22 @@ class Fund:
         used = funded.input_floor if tokens is None else tokens
         actual = [used if _counts_tokens(need) else 1 for need in funded.holds]
         await self.limits.settle(funded.screened.planned.admitted.request.request_id, actual)
+
+    async def keep(self) -> None:
+        """Keep what is held from running out, until cancelled."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            await self.limits.renew(lease_s=LEASE_S)
+
+
+def _asker(admitted: Admitted, scopes: tuple[Scope, ...]) -> Asker:
+    if not scopes:
+        return NOBODY
+    return Asker(
+        config_seq=admitted.snapshot.config_seq,
+        scopes=tuple(scope.pointer.name for scope in scopes),
+        when_away=admitted.grant.when_redis_is_down,
+    )
 
 
 def _needs(grant: Grant, at_us: int, *, tokens: int) -> list[Need]:

@@ -118,8 +118,10 @@ class Funded(Struct, frozen=True):
     Attributes:
         input_floor: Input tokens estimated from the bytes of the body.
         holds: What is held, in the order in which `settle` books it.
+        is_degraded: Whether the limits that all workers share were away.
     """
 
     screened: Screened
     input_floor: int
     holds: tuple[Need, ...]
+    is_degraded: bool = False

@@ -16,6 +16,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     Attributes:
         response_id: The provider's name for the answer, as far as one was told.
         estimated: Whether the answer is our guess and not a provider's word.
+        degraded: Whether the limits that all workers share were away.
     """
 
     request_id: str
@@ -28,6 +29,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     usage_source: str = "none"
     response_id: str | None = None
     estimated: bool = False
+    degraded: bool = False
 
 
 def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
@@ -44,6 +46,7 @@ def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
         usage_source=record.usage_source if record else "none",
         response_id=record.response_id if record else None,
         estimated=journey.estimate is not None,
+        degraded=journey.funded is not None and journey.funded.is_degraded,
     )
 
 

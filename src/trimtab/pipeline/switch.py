@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from trimtab.control.snapshot import Grant, Snapshot, first_stopped
+from trimtab.control.snapshot import Snapshot, first_stopped
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ModelSuspended, Refused, TenantSuspended
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind
-from trimtab.pipeline.handoff import Identified, Request
+from trimtab.pipeline.handoff import Identified
 from trimtab.pipeline.journey import Journey
 
 
@@ -35,13 +35,24 @@ class Switch:
         Raises:
             TenantSuspended: a switch is on; one with an end is off after it.
         """
-        request, grant = identified.request, identified.grant
-        if not grant.suspensions:
+        suspensions = identified.grant.suspensions
+        if not suspensions:
             return
-        scopes = self._asking(request, grant)
-        stopped = first_stopped(grant.suspensions, scopes, self.clock.now_us())
+        stopped = first_stopped(suspensions, self.scopes(identified), self.clock.now_us())
         if stopped is not None:
             raise refusal(stopped)
+
+    def scopes(self, identified: Identified) -> Iterator[Scope]:
+        """Tell what kill switches know who asks by."""
+        request, grant = identified.request, identified.grant
+        tenant = grant.tenant.id
+        yield WHOLE_SITE
+        yield Scope(ScopeKind.TENANT, tenant)
+        yield Scope(ScopeKind.KEY, grant.key.id)
+        yield Scope(ScopeKind.FEATURE, request.feature, tenant)
+        user = self.user_hash(tenant, request.end_user)
+        if user is not None:
+            yield Scope(ScopeKind.USER, user, tenant)
 
     def enter(self, journey: Journey) -> None:
         """Remember a stream that runs in the current task; what is no stream runs to its end."""
@@ -69,19 +80,9 @@ class Switch:
                 journey.ended_by = refusal(stopped)
                 task.cancel()
 
-    def _asking(self, request: Request, grant: Grant) -> Iterator[Scope]:
-        tenant = grant.tenant.id
-        yield WHOLE_SITE
-        yield Scope(ScopeKind.TENANT, tenant)
-        yield Scope(ScopeKind.KEY, grant.key.id)
-        yield Scope(ScopeKind.FEATURE, request.feature, tenant)
-        user = self.user_hash(tenant, request.end_user)
-        if user is not None:
-            yield Scope(ScopeKind.USER, user, tenant)
-
     def _concerned(self, journey: Journey) -> Iterator[Scope]:
         if journey.identified is not None:
-            yield from self._asking(journey.request, journey.identified.grant)
+            yield from self.scopes(journey.identified)
         if journey.planned is not None:
             yield Scope(ScopeKind.MODEL, journey.planned.model.name)
         if journey.tries:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.tenant import NAME
 from trimtab.settings.secrets import NO_SECRET, REFERENCE, looks_secret
 from trimtab.settings.tree import (
@@ -25,6 +26,7 @@ from trimtab.settings.tree import (
     is_null,
     nearest,
 )
+from trimtab.store.redis.address import parse
 
 Read = Callable[[Node, Faults], Any]
 
@@ -274,6 +276,17 @@ def reference_or_none(node: Node, faults: Faults) -> str:
     if scalar(node).text == NO_SECRET:
         return NO_SECRET
     return reference(node, faults)
+
+
+def redis_url(node: Node, _faults: Faults) -> str:
+    """Read the URL of a Redis, or a reference to it: one with a password in it is a secret."""
+    written = scalar(node).text
+    if REFERENCE.fullmatch(written) is None:
+        try:
+            parse(written)
+        except SettingsInvalid as exc:
+            raise Wrong(str(exc)) from None
+    return written
 
 
 def timezone(node: Node, faults: Faults) -> str:

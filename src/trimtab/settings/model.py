@@ -21,7 +21,7 @@ from trimtab.domain.model import (
     ProviderWire,
     Target,
 )
-from trimtab.domain.tenant import Key, Tenant, Tier
+from trimtab.domain.tenant import Key, Tenant, Tier, WhenAway
 
 REVIEW_NOTICE = timedelta(days=30)
 
@@ -42,6 +42,9 @@ class GatewaySettings:
         drain_s: Seconds that SIGTERM waits for running streams.
         admin_key: Reference to the token that opens the admin API; `None` closes that way.
         public_url: Where people reach the console, if not at host and port.
+        redis: URL of the Redis or Valkey that holds the limits of all workers, or a reference to
+            it; `None` keeps them in the one worker there is.
+        when_redis_is_down: What a worker does without it, for tenants that do not say.
     """
 
     host: str = "127.0.0.1"
@@ -50,6 +53,8 @@ class GatewaySettings:
     drain_s: float = 30.0
     admin_key: str | None = None
     public_url: str | None = None
+    redis: str | None = None
+    when_redis_is_down: WhenAway = WhenAway.LOCAL_SHARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

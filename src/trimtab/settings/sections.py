@@ -26,6 +26,7 @@ from trimtab.domain.tenant import (
     Limits,
     Tenant,
     Tier,
+    WhenAway,
 )
 from trimtab.settings.fields import (
     MODEL_NAME,
@@ -42,6 +43,7 @@ from trimtab.settings.fields import (
     members,
     name,
     one_of,
+    redis_url,
     reference,
     reference_or_none,
     scalar,
@@ -101,6 +103,8 @@ _GATEWAY: Mapping[str, Read] = {
     "drain": duration,
     "admin_key": reference,
     "public_url": url,
+    "redis": redis_url,
+    "when_redis_is_down": one_of(WhenAway),
 }
 
 
@@ -154,6 +158,7 @@ _TIER: Mapping[str, Read] = {
     "limits": lambda node, faults: Limits(**members(node, faults, _LIMITS) or {}),
     "content": one_of(ContentPolicy),
     "durability": one_of(Durability),
+    "when_redis_is_down": one_of(WhenAway),
 }
 _TENANT: Mapping[str, Read] = {**_TIER, "tier": name, "timezone": timezone}
 

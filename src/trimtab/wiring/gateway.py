@@ -7,8 +7,9 @@ import logging
 import random
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from trimtab.cost.usage_out import convert_usage
 from trimtab.domain.clock import Clock
 from trimtab.domain.model import Provider, ProviderWire, Target, Wire
 from trimtab.domain.record import RequestRecord
-from trimtab.domain.transport import Origin, Transport
+from trimtab.domain.transport import Origin
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.errors import http_status
 from trimtab.gateway.forward import Forward
@@ -53,12 +54,13 @@ from trimtab.providers.openai_moderations import OpenAIModerations
 from trimtab.providers.openai_responses import OpenAIResponses
 from trimtab.providers.translate.bridge import Bridge
 from trimtab.settings import Settings, UnknownModel
-from trimtab.store.base import RecordFilter
+from trimtab.store.base import RecordFilter, SharedLimitStore
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.health_file import HealthFile
-from trimtab.telemetry.spool import Spool, claim_alone
+from trimtab.telemetry.spool import Spool, claim, claim_alone
 from trimtab.wiring.entropy import Entropy
 from trimtab.wiring.following import follower, https_proxy, meter, secret
+from trimtab.wiring.limits import shared_limits, stopped
 
 log = logging.getLogger("trimtab")
 
@@ -94,28 +96,36 @@ def adapters(clock: Clock) -> dict[tuple[Wire, ProviderWire], Adapter]:
     return table
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker is made of, and holds for as long as it runs.
+
+    Attributes:
+        shared: Limits that it shares with others; `None` if it is the only one.
+    """
+
+    home: Path
+    settings: Settings
+    spool: Spool
+    following: Follower
+    transport: Http1Transport
+    health: Health
+    shared: SharedLimitStore | None
+
+
 def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None:
     """Serve on a bound socket until SIGTERM or SIGINT.
 
     Raises:
         TrimtabError: it cannot start; why.
     """
-    clock = wiring.SystemClock()
-    # Limits are in this process, so a second worker would double them.
-    spool = Spool(claim_alone(home / "spool", "gateway"), clock)
-    following = follower(home, clock, spool.worker_id)
-    transport = Http1Transport()
-    health = Health(clock, random.random)
+    parts = _parts(home, settings)
+    pipeline = _pipeline(parts)
     gateway = Gateway(
-        _pipeline(home, settings, spool, following, transport, health),
+        pipeline,
         Entropy(),
-        Forward(transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
-        lambda: _running(
-            following,
-            spool,
-            transport,
-            _tell_health(health, HealthFile(home, spool.worker_id), spool.worker_id),
-        ),
+        Forward(parts.transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
+        lambda: _running(parts, pipeline.fund),
         max_body=settings.gateway.max_body,
     )
     # What was built so far lives for ever; to look at it in every collection is wasted.
@@ -125,14 +135,22 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
     serve(gateway, listener, drain_s=settings.gateway.drain_s)
 
 
-def _pipeline(
-    home: Path,
-    settings: Settings,
-    spool: Spool,
-    following: Follower,
-    transport: Transport,
-    health: Health,
-) -> Pipeline:
+def _parts(home: Path, settings: Settings) -> Parts:
+    clock = wiring.SystemClock()
+    # Where limits are in this process, a second worker would double them.
+    take = claim_alone if settings.gateway.redis is None else claim
+    spool = Spool(take(home / "spool", "gateway"), clock)
+    following = follower(home, clock, spool.worker_id)
+    shared = shared_limits(home, settings.gateway, clock, spool.worker_id)
+    if shared is not None:
+        following.on_change(lambda snapshot: shared.publish(*stopped(snapshot)))
+    health = Health(clock, random.random)
+    return Parts(home, settings, spool, following, Http1Transport(), health, shared)
+
+
+def _pipeline(parts: Parts) -> Pipeline:
+    home, settings, health = parts.home, parts.settings, parts.health
+    spool, following, transport = parts.spool, parts.following, parts.transport
     clock = wiring.SystemClock()
     metering = meter(following)
     biller = Biller(metering)
@@ -146,10 +164,10 @@ def _pipeline(
         clock=clock,
         sleep=asyncio.sleep,
     )
-    limits = MemoryLimits(clock)
-    fund = Fund(limits)
     identify = Identify(lambda: following.current, clock)
     switch = Switch(clock, journal.user_hash)
+    limits = parts.shared or MemoryLimits(clock)
+    fund = Fund(limits, switch.scopes if parts.shared else None)
     following.on_change(switch.end_running)
     return Pipeline(
         enrol=Enrol(identify, wiring.control(home), limits, following.seen),
@@ -205,16 +223,17 @@ def _priced(metering: Meter) -> Callable[[Provider, Target, int], bool]:
 
 
 @asynccontextmanager
-async def _running(
-    following: Follower,
-    spool: Spool,
-    transport: Http1Transport,
-    telling: Coroutine[None, None, None],
-) -> AsyncGenerator[None]:
+async def _running(parts: Parts, fund: Fund) -> AsyncGenerator[None]:
+    following, spool, shared = parts.following, parts.spool, parts.shared
     await following.start()
-    tasks = [asyncio.create_task(job) for job in (following.run(), spool.run(), telling)]
+    jobs = [following.run(), spool.run(), fund.keep(), _tell_health(parts)]
+    if shared is not None:
+        jobs.append(shared.run())
+    tasks = [asyncio.create_task(job) for job in jobs]
     for task in tasks:
         task.add_done_callback(_stop_if_failed)
+    if shared is not None:
+        await shared.started()
     try:
         yield
     finally:
@@ -222,14 +241,16 @@ async def _running(
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        transport.close()
+        parts.transport.close()
         spool.close()
 
 
-async def _tell_health(health: Health, file: HealthFile, worker_id: str) -> None:
-    """Let the keeper know which targets are left alone."""
+async def _tell_health(parts: Parts) -> None:
+    """Let the keeper know which targets are left alone, and whether limits are shared."""
+    worker_id, shared = parts.spool.worker_id, parts.shared
+    file = HealthFile(parts.home, worker_id)
     while True:
-        file.tell(health.ailing(worker_id))
+        file.tell(parts.health.ailing(worker_id), redis_up=shared.is_up if shared else None)
         await asyncio.sleep(TELL_S)
 
 

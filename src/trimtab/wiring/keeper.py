@@ -32,7 +32,7 @@ from trimtab.store.base import Acknowledgement
 from trimtab.store.sqlite.control import SqliteControl
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.export import Exporter
-from trimtab.telemetry.health_file import read_ailing
+from trimtab.telemetry.health_file import read_ailing, read_redis_up
 from trimtab.telemetry.log_file import LogFile
 from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.recorder import Recorder
@@ -128,6 +128,7 @@ def _console(
         user_hash=wiring.user_hash(home),
         health=lambda: _lags(recorder),
         ailing=lambda: read_ailing(home),
+        redis_up=lambda: read_redis_up(home),
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
