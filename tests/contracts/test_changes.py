@@ -1,12 +1,12 @@
 """What every implementation of the control stores must do."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import pytest
+from tests.postgres import Server
 
 from trimtab.domain.change import (
     GENESIS_HASH,
@@ -18,35 +18,39 @@ from trimtab.domain.change import (
     chain_hash,
 )
 from trimtab.domain.errors import ChangeConflict
-from trimtab.store.base import Account, Accounts, Acknowledgement, Acknowledgements, ChangeLog
+from trimtab.store.base import Account, Acknowledgement, ChangeLog, ControlStore
 from trimtab.store.memory import MemoryAccounts, MemoryAcknowledgements, MemoryChangeLog
+from trimtab.store.postgres.control import PostgresControl
 from trimtab.store.sqlite.control import SqliteControl
-
-
-class Stores(ChangeLog, Acknowledgements, Accounts, Protocol):
-    """All three nouns, in one object."""
 
 
 class MemoryControl(MemoryChangeLog, MemoryAcknowledgements, MemoryAccounts):
     """The three references in one object."""
 
-    def __init__(self, _path: Path) -> None:
+    def __init__(self) -> None:
         MemoryChangeLog.__init__(self)
         MemoryAcknowledgements.__init__(self)
         MemoryAccounts.__init__(self)
 
 
-IMPLEMENTATIONS: Mapping[str, Callable[[Path], Stores]] = {
-    "memory": MemoryControl,
-    "sqlite": lambda path: SqliteControl(path / "control.db"),
-}
 CHAT = Pointer(PointerKind.MODEL, "chat")
 ACME = Pointer(PointerKind.TENANT, "acme")
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Stores:
-    return IMPLEMENTATIONS[request.param](tmp_path)
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[ControlStore]:
+    match request.param:
+        case "memory":
+            yield MemoryControl()
+        case "sqlite":
+            sqlite = SqliteControl(tmp_path / "control.db")
+            yield sqlite
+            sqlite.close()
+        case _:
+            server: Server = request.getfixturevalue("postgres")
+            control = PostgresControl(server.database())
+            yield control
+            await control.close()
 
 
 def draft(pointer: Pointer, value: object, expected_seq: int | None = None) -> Draft:
@@ -65,12 +69,12 @@ async def put(log: ChangeLog, *drafts: Draft) -> list[int]:
     return [change.seq for change in await log.append(drafts, ts_us=5, change_ids=ids)]
 
 
-async def test_an_empty_log_has_head_0_and_no_changes(stores: Stores) -> None:
+async def test_an_empty_log_has_head_0_and_no_changes(stores: ControlStore) -> None:
     assert await stores.head() == 0
     assert await stores.changes(after=0) == ()
 
 
-async def test_numbers_changes_from_1_without_gaps(stores: Stores) -> None:
+async def test_numbers_changes_from_1_without_gaps(stores: ControlStore) -> None:
     first = await put(stores, draft(CHAT, {"to": "a"}), draft(ACME, {"tier": "free"}))
     second = await put(stores, draft(CHAT, {"to": "b"}))
 
@@ -78,7 +82,7 @@ async def test_numbers_changes_from_1_without_gaps(stores: Stores) -> None:
     assert await stores.head() == 3
 
 
-async def test_gives_back_what_was_appended(stores: Stores) -> None:
+async def test_gives_back_what_was_appended(stores: ControlStore) -> None:
     made = await stores.append([draft(CHAT, {"to": "a"})], ts_us=5, change_ids=["c_1"])
 
     assert await stores.changes(after=0) == made
@@ -88,7 +92,7 @@ async def test_gives_back_what_was_appended(stores: Stores) -> None:
     assert (change.author, change.source, change.reason) == ("ana", Source.CLI, "because")
 
 
-async def test_chains_each_change_to_the_one_before(stores: Stores) -> None:
+async def test_chains_each_change_to_the_one_before(stores: ControlStore) -> None:
     await put(stores, draft(CHAT, 1), draft(CHAT, 2), draft(ACME, 3))
 
     changes = await stores.changes(after=0)
@@ -97,21 +101,21 @@ async def test_chains_each_change_to_the_one_before(stores: Stores) -> None:
     assert all(change.hash == chain_hash(change) for change in changes)
 
 
-async def test_reads_from_a_number_on_up_to_a_limit(stores: Stores) -> None:
+async def test_reads_from_a_number_on_up_to_a_limit(stores: ControlStore) -> None:
     await put(stores, *(draft(CHAT, number) for number in range(5)))
 
     assert [change.seq for change in await stores.changes(after=1, limit=3)] == [2, 3, 4]
     assert await stores.changes(after=5) == ()
 
 
-async def test_leaves_out_a_draft_that_changes_nothing(stores: Stores) -> None:
+async def test_leaves_out_a_draft_that_changes_nothing(stores: ControlStore) -> None:
     await put(stores, draft(CHAT, {"to": "a"}))
 
     assert await put(stores, draft(CHAT, {"to": "a"}), draft(ACME, None)) == []
     assert await stores.head() == 1
 
 
-async def test_moves_a_pointer_only_from_where_its_author_saw_it(stores: Stores) -> None:
+async def test_moves_a_pointer_only_from_where_its_author_saw_it(stores: ControlStore) -> None:
     await put(stores, draft(CHAT, 1))
     await put(stores, draft(CHAT, 2, expected_seq=1))
 
@@ -121,13 +125,13 @@ async def test_moves_a_pointer_only_from_where_its_author_saw_it(stores: Stores)
     assert await stores.head() == 2
 
 
-async def test_a_removed_pointer_is_at_0_again(stores: Stores) -> None:
+async def test_a_removed_pointer_is_at_0_again(stores: ControlStore) -> None:
     await put(stores, draft(CHAT, 1), draft(CHAT, None))
 
     assert await put(stores, draft(CHAT, 1, expected_seq=0)) == [3]
 
 
-async def test_appends_all_drafts_or_none(stores: Stores) -> None:
+async def test_appends_all_drafts_or_none(stores: ControlStore) -> None:
     await put(stores, draft(CHAT, 1))
 
     with pytest.raises(ChangeConflict):
@@ -136,7 +140,7 @@ async def test_appends_all_drafts_or_none(stores: Stores) -> None:
     assert [change.pointer for change in await stores.changes(after=0)] == [CHAT]
 
 
-async def test_one_of_many_racing_writers_wins(stores: Stores) -> None:
+async def test_one_of_many_racing_writers_wins(stores: ControlStore) -> None:
     async def race(number: int) -> bool:
         try:
             await stores.append(
@@ -153,7 +157,7 @@ async def test_one_of_many_racing_writers_wins(stores: Stores) -> None:
     assert await stores.head() == 1
 
 
-async def test_keeps_the_last_word_of_every_worker(stores: Stores) -> None:
+async def test_keeps_the_last_word_of_every_worker(stores: ControlStore) -> None:
     for worker, seq in (("w2", 3), ("w1", 3), ("w2", 4)):
         ack = Acknowledgement(worker_id=worker, config_seq=seq, ts_us=9)
         await stores.acknowledge(ack)
@@ -162,7 +166,7 @@ async def test_keeps_the_last_word_of_every_worker(stores: Stores) -> None:
     assert said == [("w1", 3), ("w2", 4)]
 
 
-async def test_replaces_an_account_of_the_same_name(stores: Stores) -> None:
+async def test_replaces_an_account_of_the_same_name(stores: ControlStore) -> None:
     # A hash, not a password.
     ana = Account(name="ana", role="viewer", password="$hash")  # noqa: S106
     await stores.put_account(ana)
@@ -173,3 +177,10 @@ async def test_replaces_an_account_of_the_same_name(stores: Stores) -> None:
     assert found is not None
     assert found.role == "admin"
     assert await stores.account("bob") is None
+
+
+async def test_asks_again_within_a_second_though_nothing_moved(stores: ControlStore) -> None:
+    await stores.head()
+
+    async with asyncio.timeout(1.0):
+        await stores.moved()

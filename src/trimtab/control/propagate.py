@@ -1,4 +1,4 @@
-"""How a process learns of changes: one cheap question ten times a second.
+"""How a process learns of changes: one cheap question, asked when told and at least each second.
 
 The snapshot is swapped whole. When the store is away, or what it says does not continue what is
 known, the last good snapshot stays; it is on disk too, so that a restart does not lose it.
@@ -86,7 +86,7 @@ class Follower:
     async def run(self) -> None:
         """Follow until cancelled."""
         while True:
-            await asyncio.sleep(POLL_S)
+            await self._changes.moved()
             await self.poll()
 
     async def seen(self, seq: int) -> None:
@@ -121,7 +121,7 @@ class Follower:
         known = self._head.seq if self._head is not None else 0
         if newest < known:
             raise SettingsInvalid(
-                f"the change log ends at {newest} and was at {known} before; restore control.db, or"
+                f"the change log ends at {newest} and was at {known} before; restore the store, or"
                 " restart to run what it says now"
             )
         if newest == known:

@@ -59,6 +59,13 @@ class ChangeLog(Protocol):
         """Tell the newest sequence number, 0 when empty. Cheap enough to ask ten times a second."""
         ...
 
+    async def moved(self) -> None:
+        """Wait until it is time to ask for the head again: at once if told, else within a second.
+
+        What is told is a hint; it never raises `TrimtabError`.
+        """
+        ...
+
 
 class Acknowledgements(Protocol):
     """Who runs which configuration."""
@@ -86,6 +93,10 @@ class Accounts(Protocol):
     async def accounts(self) -> tuple[Account, ...]:
         """List all accounts, by name."""
         ...
+
+
+class ControlStore(ChangeLog, Acknowledgements, Accounts, Protocol):
+    """All that one control store keeps."""
 
 
 class Need(Struct, frozen=True, kw_only=True):

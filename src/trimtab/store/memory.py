@@ -1,10 +1,13 @@
 """The reference implementation of the control stores, in lists and dicts."""
 
+import asyncio
 from collections.abc import Sequence
 
 from trimtab.domain.change import Change, Draft, Pointer
 from trimtab.store.base import Account, Acknowledgement
 from trimtab.store.chain import link
+
+POLL_S = 0.1
 
 
 class MemoryChangeLog:
@@ -39,6 +42,10 @@ class MemoryChangeLog:
     async def head(self) -> int:
         """See `ChangeLog.head`."""
         return len(self._changes)
+
+    async def moved(self) -> None:
+        """See `ChangeLog.moved`."""
+        await asyncio.sleep(POLL_S)
 
 
 class MemoryAcknowledgements:

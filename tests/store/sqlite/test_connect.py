@@ -4,13 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from trimtab.store.sqlite.connect import (
-    SchemaTooNew,
-    migrate,
-    open_reader,
-    open_writer,
-    transaction,
-)
+from trimtab.store.schema import SchemaTooNew
+from trimtab.store.sqlite.connect import migrate, open_reader, open_writer, transaction
 
 DATABASES = ("records", "content", "control")
 NEWEST = {"records": 2, "content": 1, "control": 1}

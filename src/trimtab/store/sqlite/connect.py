@@ -1,21 +1,18 @@
 """Opening SQLite files, and bringing their schema up to date.
 
-Migrations are numbered `.sql` files in `store/migrations/<database>/`, forward only; each runs in
-a transaction of its own under SQLite's write lock, so two processes that start at once agree.
+Each migration runs in a transaction of its own under SQLite's write lock, so two processes that
+start at once agree.
 """
 
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
+
+from trimtab.store.schema import migrations
 
 PAGE_SIZE = 8192
 BUSY_TIMEOUT_MS = 5000
-
-
-class SchemaTooNew(Exception):
-    """The file was written by a newer Trimtab."""
 
 
 def open_writer(path: Path, database: str) -> sqlite3.Connection:
@@ -71,20 +68,9 @@ def migrate(connection: sqlite3.Connection, database: str) -> None:
     Raises:
         SchemaTooNew: the file has seen migrations that this program does not have.
     """
-    folder = files("trimtab.store") / "migrations" / database
-    scripts = sorted(
-        (int(script.name.split("_")[0]), script)
-        for script in folder.iterdir()
-        if script.name.endswith(".sql")
-    )
     (seen,) = connection.execute("PRAGMA user_version").fetchone()
-    if scripts and seen > scripts[-1][0]:
-        raise SchemaTooNew(
-            f"{database!r} has schema {seen}, this program knows {scripts[-1][0]}; upgrade trimtab"
-        )
-    for number, script in scripts:
-        if number > seen:
-            _run(connection, number, script.read_text())
+    for number, script in migrations(database, seen):
+        _run(connection, number, script)
 
 
 def _run(connection: sqlite3.Connection, number: int, script: str) -> None:

@@ -10,7 +10,7 @@ from trimtab.domain.record import Blob
 from trimtab.store.base import StoredBlob
 from trimtab.store.content import assemble
 from trimtab.store.sqlite.connect import open_reader, open_writer, transaction
-from trimtab.store.sqlite.statements import statements
+from trimtab.store.statements import statements
 
 MAX_OPEN_DAYS = 4
 

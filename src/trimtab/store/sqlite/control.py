@@ -5,18 +5,21 @@ of microseconds, so it runs on the loop. The file is opened when it is first nee
 after a failure, so that a process can start while it is away.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source
-from trimtab.domain.errors import SettingsInvalid, TryLater
+from trimtab.domain.change import Change, Draft
+from trimtab.domain.errors import TryLater
 from trimtab.store.base import Account, Acknowledgement
 from trimtab.store.chain import link
-from trimtab.store.sqlite.connect import SchemaTooNew, open_writer, transaction
-from trimtab.store.sqlite.statements import statements
+from trimtab.store.change_row import change_of, row_of
+from trimtab.store.sqlite.connect import open_writer, transaction
+from trimtab.store.statements import statements
+
+POLL_S = 0.1
 
 _SQL = statements("sqlite/control")
 
@@ -56,7 +59,7 @@ class SqliteControl:
                     change_id=change_id,
                 )
                 if change is not None:
-                    connection.execute(_SQL["append"], _row(change))
+                    connection.execute(_SQL["append"], row_of(change))
                     made.append(change)
                     head = change
         self._seen = None
@@ -66,7 +69,7 @@ class SqliteControl:
         """See `ChangeLog.changes`."""
         with self._opened() as connection:
             rows = connection.execute(_SQL["changes"], (after, limit)).fetchall()
-        return tuple(_change(row) for row in rows)
+        return tuple(change_of(row) for row in rows)
 
     async def head(self) -> int:
         """See `ChangeLog.head`. `PRAGMA data_version` moves when another connection commits."""
@@ -76,6 +79,10 @@ class SqliteControl:
                 (seq,) = connection.execute(_SQL["newest_seq"]).fetchone()
                 self._seen = (version, seq)
             return self._seen[1]
+
+    async def moved(self) -> None:
+        """See `ChangeLog.moved`. No file tells when it was written."""
+        await asyncio.sleep(POLL_S)
 
     async def acknowledge(self, ack: Acknowledgement) -> None:
         """See `Acknowledgements.acknowledge`."""
@@ -125,8 +132,6 @@ class SqliteControl:
                 self._connection = open_writer(self._path, "control")
                 self._file = _identity(self._path)
             yield self._connection
-        except SchemaTooNew as exc:
-            raise SettingsInvalid(str(exc)) from exc
         except (sqlite3.Error, OSError) as exc:
             self.close()
             raise TryLater(
@@ -145,37 +150,4 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _one(cursor: sqlite3.Cursor) -> Change | None:
     row = cursor.fetchone()
-    return None if row is None else _change(row)
-
-
-def _row(change: Change) -> tuple[Any, ...]:
-    pointer = change.pointer
-    return (
-        *(change.seq, change.change_id, change.ts_us, pointer.kind.value, pointer.name),
-        *(change.before, change.after, change.author, change.source.value, change.reason),
-        *(change.prev_hash, change.hash),
-    )
-
-
-def _change(row: tuple[Any, ...]) -> Change:
-    seq, change_id, ts_us, kind, name, before, after, author, source, reason, prev, own = row
-    try:
-        pointer, source = Pointer(PointerKind(kind), name), Source(source)
-    except ValueError as exc:
-        raise SettingsInvalid(
-            f"change {seq} is of a kind this program does not know; upgrade it, or restore"
-            " control.db from a backup"
-        ) from exc
-    return Change(
-        seq=seq,
-        change_id=change_id,
-        ts_us=ts_us,
-        pointer=pointer,
-        before=before,
-        after=after,
-        author=author,
-        source=source,
-        reason=reason,
-        prev_hash=prev,
-        hash=own,
-    )
+    return None if row is None else change_of(row)

@@ -36,10 +36,11 @@ from trimtab.store.rollup import (
     minute,
     parts,
 )
-from trimtab.store.sqlite.connect import SchemaTooNew, open_writer, transaction
+from trimtab.store.schema import SchemaTooNew
+from trimtab.store.sqlite.connect import open_writer, transaction
 from trimtab.store.sqlite.content import ContentWriter
 from trimtab.store.sqlite.rows import Table
-from trimtab.store.sqlite.statements import statements
+from trimtab.store.statements import statements
 
 MIN_COMPRESSED_BYTES = 512
 

@@ -4,7 +4,7 @@ from importlib.resources import files
 import pytest
 
 from trimtab.store.sqlite.recording import SQL
-from trimtab.store.sqlite.statements import statements
+from trimtab.store.statements import statements
 
 FILES = ("records", "content", "control")
 

@@ -1,0 +1,76 @@
+"""Opening Postgres, and bringing its schema up to date.
+
+All migrations that are missing run in one transaction under an advisory lock, so of two processes
+that start at once one migrates and the other finds it done.
+"""
+
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from trimtab.store.schema import migrations
+from trimtab.store.statements import statements
+
+CONNECT_S = 3
+SILENCE_S = 5
+LOCK = int.from_bytes(b"trimtab", "big")
+
+Row = tuple[Any, ...]
+
+_SQL = {name: sql.encode() for name, sql in statements("postgres/schema").items()}
+
+
+async def open_database(url: str, database: str) -> AsyncConnection[Row]:
+    """Connect, in autocommit mode, the schema migrated. What the URL leaves out, libpq looks up.
+
+    Raises:
+        SchemaTooNew: the schema is newer than this program.
+        psycopg.Error: it is away, or does not let us in.
+    """
+    connection: AsyncConnection[Row] = await AsyncConnection.connect(
+        url,
+        autocommit=True,
+        # A statement that is prepared on one server connection is unknown behind a pooler's next.
+        prepare_threshold=None,
+        application_name="trimtab",
+        connect_timeout=CONNECT_S,
+        tcp_user_timeout=SILENCE_S * 1000,
+        keepalives_idle=SILENCE_S,
+    )
+    try:
+        await migrate(connection, database)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def migrate(connection: AsyncConnection[Row], database: str) -> None:
+    """Run the migrations that the database has not seen.
+
+    Raises:
+        SchemaTooNew: it has seen migrations that this program does not have.
+    """
+    if not migrations(database, await _seen(connection, database)):
+        return
+    async with connection.transaction():
+        await connection.execute(_SQL["alone"], (LOCK,))
+        await connection.execute(_SQL["make_versions"])
+        for number, script in migrations(database, await _seen(connection, database)):
+            # The scripts are files of this package.
+            await connection.execute(script.encode())
+            await connection.execute(_SQL["see"], (database, number))
+
+
+async def _seen(connection: AsyncConnection[Row], database: str) -> int:
+    if not await one(connection, _SQL["has_versions"]):
+        return 0
+    seen: int = await one(connection, _SQL["seen"], database)
+    return seen
+
+
+async def one(connection: AsyncConnection[Row], statement: bytes, *values: object) -> Any:  # noqa: ANN401 -- a column
+    """Read the one value of the one row that a statement gives."""
+    cursor = await connection.execute(statement, values)
+    row = await cursor.fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,71 @@
+-- name: alone
+-- One writer at a time; who reads does not wait.
+LOCK TABLE change IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: head
+-- The newest entry of the change log.
+SELECT seq, change_id, ts_us, kind, name, before, after, author, source, reason, prev_hash, hash
+FROM change ORDER BY seq DESC LIMIT 1;
+
+-- name: last
+-- The newest entry about one pointer.
+SELECT seq, change_id, ts_us, kind, name, before, after, author, source, reason, prev_hash, hash
+FROM change WHERE kind = %s AND name = %s ORDER BY seq DESC LIMIT 1;
+
+-- name: changes
+-- The entries above a sequence number, oldest first.
+SELECT seq, change_id, ts_us, kind, name, before, after, author, source, reason, prev_hash, hash
+FROM change WHERE seq > %s ORDER BY seq LIMIT %s;
+
+-- name: append
+-- One more entry.
+INSERT INTO change
+  (seq, change_id, ts_us, kind, name, before, after, author, source, reason, prev_hash, hash)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
+
+-- name: tell
+-- Those who listen hear of it when the transaction is committed.
+NOTIFY trimtab_change;
+
+-- name: listen
+-- Hear of changes from now on.
+LISTEN trimtab_change;
+
+-- name: newest_seq
+-- How far the log goes; 0 when it is empty.
+SELECT coalesce(max(seq), 0) FROM change;
+
+-- name: acknowledge
+-- What a worker runs now, and in which session it says so.
+INSERT INTO acknowledgement (worker_id, config_seq, ts_us, session_pid, session_start)
+SELECT %s, %s, %s, pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()
+ON CONFLICT (worker_id) DO UPDATE SET
+  config_seq = excluded.config_seq, ts_us = excluded.ts_us,
+  session_pid = excluded.session_pid, session_start = excluded.session_start;
+
+-- name: acknowledgements
+-- What every worker said last whose session lives.
+SELECT worker_id, config_seq, ts_us FROM acknowledgement
+JOIN pg_stat_activity ON pid = session_pid AND backend_start = session_start
+ORDER BY worker_id COLLATE "C";
+
+-- name: put_account
+-- Add or replace somebody who may log in.
+INSERT INTO account (name, role, password) VALUES (%s, %s, %s)
+ON CONFLICT (name) DO UPDATE SET role = excluded.role, password = excluded.password;
+
+-- name: account
+-- Find somebody by name.
+SELECT name, role, password FROM account WHERE name = %s;
+
+-- name: accounts
+-- List everybody.
+SELECT name, role, password FROM account ORDER BY name COLLATE "C";
+
+-- name: claim_site
+-- The first host says which site this is.
+INSERT INTO site (proof) VALUES (%s) ON CONFLICT DO NOTHING;
+
+-- name: site
+-- Which site this is.
+SELECT proof FROM site;
