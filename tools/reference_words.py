@@ -142,6 +142,12 @@ SETTINGS = {
         "Where people reach the console; with `https`, browsers send its cookie over HTTPS only.",
         unsaid="host and port",
     ),
+    "gateway.store": Setting(
+        "`sqlite`, Postgres URL without password, or reference to a URL",
+        "postgres://trimtab@db.example.com/trimtab",
+        "Where the change log is: `control.db` in the state directory, or one Postgres of [several hosts](../how-to/run-on-several-hosts.md).",
+        "sqlite",
+    ),
     "providers.NAME.wire": Setting(
         "`openai`, `anthropic` or `caller`",
         "openai",
@@ -711,7 +717,7 @@ GATEWAY_ROUTES = {
     "GET /v1/models": "Models the key may call; those that only `provider/*` allows are not listed.",
     "GET /v1/models/{id}": "One model, also one that only `provider/*` allows.",
     "GET /healthz": "200 while the process lives.",
-    "GET /readyz": "200 once it has a configuration and takes requests, else 503.",
+    "GET /readyz": "200 once it has a configuration and takes requests, else 503; with `control_store` in it while the control store is away.",
     "/console": "Passed on to the keeper: the console.",
     "/admin/v1/": "Passed on to the keeper: the admin API.",
     "/metrics": "Passed on to the keeper: [metrics](#metrics).",

@@ -16,6 +16,7 @@ from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Targe
 from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import Limits, Tenant, Tier
 from trimtab.store.memory import MemoryChangeLog
+from trimtab.store.schema import SchemaTooNew
 from trimtab.testing import FrozenClock, seeded_entropy
 
 ACME, HOBBY = TenantId("acme"), TenantId("hobby")
@@ -28,11 +29,12 @@ LOOP = Suspension(reason="because")
 
 
 class FragileLog(MemoryChangeLog):
-    """A change log whose store can be away."""
+    """A change log whose store can be away, or of a newer program."""
 
     def __init__(self) -> None:
         super().__init__()
         self.away = False
+        self.newer = False
 
     def forget(self) -> None:
         """Be another log, as after a restore from an old backup."""
@@ -41,6 +43,8 @@ class FragileLog(MemoryChangeLog):
     def _check(self) -> None:
         if self.away:
             raise TryLater("the control store is away; bring it back")
+        if self.newer:
+            raise SchemaTooNew("the control store is of a newer program; upgrade trimtab")
 
     async def append(
         self, drafts: Sequence[Draft], *, ts_us: int, change_ids: Sequence[str]

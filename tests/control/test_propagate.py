@@ -10,6 +10,7 @@ from trimtab.control.propagate import Follower
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import ControlUnavailable, TryLater
 from trimtab.store.memory import MemoryAcknowledgements
+from trimtab.store.schema import SchemaTooNew
 from trimtab.testing import FrozenClock, seeded_entropy
 
 
@@ -113,7 +114,7 @@ async def test_keeps_the_last_good_snapshot_while_the_store_is_away(
     assert not await follower.poll()
 
     assert follower.current is good
-    assert follower.problem == "the control store is away; bring it back"
+    assert str(follower.problem) == "the control store is away; bring it back"
     log.away = False
     await follower.poll()
     assert follower.problem is None
@@ -157,6 +158,24 @@ async def test_catches_up_after_a_start_without_the_store(
     assert OF_ACME in follower.current.suspensions
 
 
+async def test_t35_does_not_start_on_a_store_of_a_newer_program_whatever_it_ran_last(
+    follower: Follower, log: FragileLog, control: Control, company: Desired, tmp_path: Path
+) -> None:
+    await control.apply_file(company, **BY)
+    await follower.start()
+    log.newer = True
+
+    restarted = Follower(
+        log,
+        MemoryAcknowledgements(),
+        FrozenClock(),
+        worker_id="w1",
+        file=tmp_path / "snapshot",
+    )
+    with pytest.raises(SchemaTooNew):
+        await restarted.start()
+
+
 async def test_does_not_start_without_the_store_on_a_damaged_file(
     follower: Follower, log: FragileLog, control: Control, company: Desired, tmp_path: Path
 ) -> None:
@@ -183,7 +202,7 @@ async def test_does_not_follow_a_log_that_became_shorter(
 
     assert follower.current is good
     assert follower.problem is not None
-    assert "was at 5 before" in follower.problem
+    assert "was at 5 before" in str(follower.problem)
 
 
 async def test_does_not_follow_a_log_that_does_not_continue_the_one_it_knows(
@@ -201,7 +220,7 @@ async def test_does_not_follow_a_log_that_does_not_continue_the_one_it_knows(
 
     assert follower.current is good
     assert follower.problem is not None
-    assert "change 6 does not continue" in follower.problem
+    assert "change 6 does not continue" in str(follower.problem)
 
 
 async def test_who_made_a_change_can_wait_until_it_is_in_force(

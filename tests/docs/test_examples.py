@@ -13,7 +13,7 @@ from trimtab.cli import program
 DONE = ("python", "console", "yaml")
 LANGUAGES = (*DONE, "sh", "text")
 UNSET = (
-    *("TRIMTAB_HOME", "TRIMTAB_CONFIG", "TRIMTAB_LISTEN", "TRIMTAB_ENV"),
+    *("TRIMTAB_HOME", "TRIMTAB_CONFIG", "TRIMTAB_LISTEN", "TRIMTAB_ENV", "TRIMTAB_STORE"),
     *("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HONEYCOMB_API_KEY"),
 )
 """What a reader has not set."""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from tests.pipeline.conftest import KEY, Rig
 
+from trimtab.domain.errors import TrimtabError
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.forward import Forward
 from trimtab.gateway.reply import Message
@@ -80,8 +81,17 @@ async def _nothing() -> AsyncGenerator[None]:
     yield
 
 
-def gateway(rig: Rig, forward: Forward | None = None) -> Gateway:
-    return Gateway(rig.pipeline, seeded_entropy(), forward, _nothing, max_body=MAX_BODY)
+def gateway(
+    rig: Rig, forward: Forward | None = None, problem: TrimtabError | None = None
+) -> Gateway:
+    return Gateway(
+        rig.pipeline,
+        seeded_entropy(),
+        forward,
+        _nothing,
+        max_body=MAX_BODY,
+        problem=lambda: problem,
+    )
 
 
 def scope(

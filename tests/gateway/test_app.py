@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import msgspec
@@ -40,11 +41,14 @@ from tests.pipeline.conftest import (
 )
 
 from trimtab.domain.endpoints import ENDPOINTS
+from trimtab.domain.errors import TryLater
 from trimtab.domain.model import ProviderWire, Wire
 from trimtab.domain.tenant import Limits
 from trimtab.gateway import app as module
-from trimtab.gateway.app import WIRES
+from trimtab.gateway.app import WIRES, Gateway
 from trimtab.gateway.reply import Message
+from trimtab.store.schema import SchemaTooNew
+from trimtab.testing import seeded_entropy
 from trimtab.wiring.gateway import SPOKEN
 
 RESPONSES = "/v1/responses"
@@ -544,6 +548,30 @@ async def test_is_ready_with_a_configuration() -> None:
     assert (answer.status, answer.json) == (503, {"status": "no configuration yet"})
 
 
+async def test_is_ready_without_its_control_store_and_says_so() -> None:
+    problem = TryLater("the control store 'db.internal/trimtab' cannot be used")
+
+    answer = await call(gateway(Rig(), problem=problem), "GET", "/readyz", headers=())
+
+    assert (answer.status, answer.json) == (
+        200,
+        {
+            "status": "ready",
+            "config_seq": 7,
+            "control_store": "cannot be followed; nothing can be changed",
+        },
+    )
+
+
+async def test_t35_is_not_ready_on_a_schema_of_a_newer_program() -> None:
+    problem = SchemaTooNew("'control' has schema 99, this program knows 1")
+
+    answer = await call(gateway(Rig(), problem=problem), "GET", "/readyz", headers=())
+
+    assert answer.status == 503
+    assert "upgrade trimtab" in answer.json["status"]
+
+
 async def test_takes_nothing_new_while_draining() -> None:
     rig = Rig(json_answer())
     app = gateway(rig)
@@ -556,6 +584,26 @@ async def test_takes_nothing_new_while_draining() -> None:
     assert (await call(app, "GET", "/readyz", headers=())).status == 503
     assert (await call(app, "GET", "/healthz", headers=())).status == 200
     assert rig.provider.sent == []
+
+
+async def test_a_start_that_fails_is_told_to_the_server_in_one_line() -> None:
+    @asynccontextmanager
+    async def broken() -> AsyncGenerator[None]:
+        if MAX_BODY:
+            raise TryLater("the control store is away")
+        yield
+
+    app = Gateway(Rig().pipeline, seeded_entropy(), None, broken, max_body=1)
+    events: asyncio.Queue[Message] = asyncio.Queue()
+    said: list[Message] = []
+
+    async def say(message: Message) -> None:
+        said.append(message)
+
+    await events.put({"type": "lifespan.startup"})
+    await app({"type": "lifespan"}, events.get, say)
+
+    assert said == [{"type": "lifespan.startup.failed", "message": "the control store is away"}]
 
 
 async def test_shutting_down_waits_for_what_runs() -> None:

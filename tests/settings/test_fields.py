@@ -38,6 +38,41 @@ def test_reads_addresses(load_text: Load, written: str, host: str, port: int) ->
 
 
 @pytest.mark.parametrize(
+    ("written", "store"),
+    [
+        ("sqlite", None),
+        ("postgres://trimtab@db/trimtab", "postgres://trimtab@db/trimtab"),
+        ("postgresql:///trimtab?host=/run", "postgresql:///trimtab?host=/run"),
+        ("env:TRIMTAB_STORE", "env:TRIMTAB_STORE"),
+    ],
+)
+def test_reads_where_the_control_store_is(load_text: Load, written: str, store: str | None) -> None:
+    assert load_text(GATEWAY.format(f"store: '{written}'")).gateway.store == store
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "postgres://trimtab:hunter2@db/trimtab",
+        "postgres://db/trimtab?password=hunter2",
+        "postgres://db/trimtab?sslpassword=hunter2",
+        "mysql://hunter2/trimtab",
+        "postgres://hunter2",
+        "postgres://[hunter2/trimtab",
+        "hunter2",
+    ],
+)
+def test_a_control_store_that_cannot_be_is_refused_and_never_repeated(
+    faults: Faults, written: str
+) -> None:
+    (fault,) = faults(GATEWAY.format(f"store: '{written}'"))
+
+    assert fault.startswith("trimtab.yaml:2: gateway.store: ")
+    assert "env:NAME" in fault
+    assert "hunter2" not in fault
+
+
+@pytest.mark.parametrize(
     ("member", "says"),
     [
         ("max_body: 32MB", "'32MB' is no size; write a number and B, KiB, MiB or GiB, as 32MiB"),

@@ -6,14 +6,17 @@ import pytest
 from trimtab.store.sqlite.recording import SQL
 from trimtab.store.statements import statements
 
-FILES = ("records", "content", "control")
+FILES = (
+    *("sqlite/records", "sqlite/content", "sqlite/control"),
+    *("postgres/control", "postgres/schema"),
+)
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_statement_of_a_file_has_a_name_of_its_own(file: str) -> None:
-    text = (files("trimtab.store") / "sql" / "sqlite" / f"{file}.sql").read_text()
+    text = (files("trimtab.store") / "sql" / f"{file}.sql").read_text()
 
-    found = statements(f"sqlite/{file}")
+    found = statements(file)
 
     assert len(found) == text.count("-- name: ")
     assert all(sql.strip().endswith(";") and sql.count(";\n") == 1 for sql in found.values())

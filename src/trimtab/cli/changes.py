@@ -105,7 +105,7 @@ def verify(ctx: click.Context, home: Path | None, *, as_json: bool) -> None:
         click.echo(f"whole   {found.seq} changes   last hash {found.hash or '-'}")
     else:
         click.echo(f"BROKEN after change {found.seq}: {found.fault}")
-        click.echo("restore control.db from a backup taken before, and find who wrote to it")
+        click.echo("restore the control store from a backup taken before, and find who wrote to it")
     ctx.exit(0 if found.fault is None else BROKEN)
 
 

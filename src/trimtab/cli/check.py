@@ -74,10 +74,13 @@ def command(  # noqa: PLR0913
         members = [
             {"level": n.level, "path": n.path, "line": n.line, "message": n.message} for n in notes
         ]
-        print_json({"ok": not failed, "file": str(settings.file), "errors": [], "notes": members})
+        told = {"file": str(settings.file), "store": settings.gateway.store or "sqlite"}
+        print_json({"ok": not failed, **told, "errors": [], "notes": members})
     else:
         counts = _counts(snapshot, len(settings.keys))
         click.echo(f"{settings.file}  {'FAILED' if failed else 'ok'}   {counts}")
+        if settings.gateway.store is not None:
+            click.echo(f"  store  {settings.gateway.store}")
         for note in notes:
             click.echo(f"  {note.level:<5}  {note.path}: {note.message}")
     ctx.exit(WRONG if failed else 0)
@@ -109,7 +112,7 @@ def _grant(wanted: str, tenant: str | None, snapshot: Snapshot, home: Path | Non
     """Find a key in the file, else among the live ones."""
     found = _grants(wanted, tenant, snapshot)
     state = wiring.home(home)
-    if not found and (state / "control.db").exists():
+    if not found and wiring.has_control(state):
         live = asyncio.run(wiring.control(state).snapshot())
         found = _grants(wanted, tenant, live)
     if not found:

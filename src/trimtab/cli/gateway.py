@@ -11,7 +11,7 @@ from trimtab.cli.output import author, print_json
 from trimtab.cli.supervise import Supervisor
 from trimtab.wiring.gateway import run_gateway
 from trimtab.wiring.limits import check_workers
-from trimtab.wiring.start import apply
+from trimtab.wiring.start import apply_if_there
 
 
 @click.command()
@@ -44,7 +44,7 @@ def command(  # noqa: PLR0913
     settings, state = wiring.load_settings(config), wiring.home(home)
     check_workers(settings.gateway, workers)
     if not applied:
-        apply(state, settings, author(), sure=yes)
+        apply_if_there(state, settings, author(), sure=yes)
     if fd is None:
         wanted = settings.gateway.port if port is None else port
         listeners = role.listen(host or settings.gateway.host, wanted, workers)

@@ -8,7 +8,7 @@ from trimtab import wiring
 from trimtab.cli import role
 from trimtab.cli.output import author, print_json
 from trimtab.wiring.keeper import run_keeper
-from trimtab.wiring.start import apply
+from trimtab.wiring.start import apply_if_there
 
 
 @click.command()
@@ -26,7 +26,7 @@ def command(
     """
     settings, state = wiring.load_settings(config), wiring.home(home)
     if not applied:
-        apply(state, settings, author(), sure=yes)
+        apply_if_there(state, settings, author(), sure=yes)
     if as_json:
         print_json({"role": "keeper", "home": str(state.absolute())}, indent=None)
     run_keeper(state, settings)

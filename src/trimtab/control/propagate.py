@@ -18,6 +18,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ControlUnavailable, SettingsInvalid, TrimtabError
 from trimtab.store.base import Acknowledgement, Acknowledgements, ChangeLog
 from trimtab.store.chain import follows
+from trimtab.store.schema import SchemaTooNew
 
 POLL_S = 0.1
 SEEN_POLLS = 80
@@ -52,7 +53,7 @@ class Follower:
             file: Where the last good state is kept; `None` keeps none.
         """
         self.current = Snapshot()
-        self.problem: str | None = None
+        self.problem: TrimtabError | None = None
         self._changes = changes
         self._acknowledgements = acknowledgements
         self._clock = clock
@@ -71,16 +72,19 @@ class Follower:
         """Get the first snapshot: from the store, else from disk.
 
         Raises:
+            SchemaTooNew: the store is there, and of a newer program: what is on disk is old.
             TrimtabError: the store is away and there is no good file; why it is away.
         """
         try:
             await self._follow()
+        except SchemaTooNew:
+            raise
         except TrimtabError as exc:
             kept = None if self._file is None else await asyncio.to_thread(read, self._file)
             if kept is None:
                 raise
-            self._fall_behind(exc)
             self._swap(kept.head, kept.state())
+            self._fall_behind(exc)
         await self._acknowledge()
 
     async def run(self) -> None:
@@ -171,7 +175,7 @@ class Follower:
         if self.problem is None:
             seq = self.current.config_seq
             log.warning("the control store cannot be followed (%s); staying at change %d", exc, seq)
-        self.problem = str(exc)
+        self.problem = exc
 
 
 def _folded(state: State, page: tuple[Change, ...]) -> State:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ from trimtab.gateway.routing import TrimtabMember
 from trimtab.pipeline.handoff import Request
 from trimtab.pipeline.reply import Facts
 from trimtab.pipeline.run import Pipeline
+from trimtab.store.schema import SchemaTooNew
 
 UPLOAD_S = 30.0
 
@@ -49,7 +50,18 @@ class Gateway:
         lifespan: Callable[[], AbstractAsyncContextManager[None]],
         *,
         max_body: int,
+        problem: Callable[[], TrimtabError | None] = lambda: None,
     ) -> None:
+        """Begin without requests.
+
+        Args:
+            pipeline: Serves them.
+            entropy: Makes ids.
+            forward: Serves what is the keeper's; `None` serves none of it.
+            lifespan: What runs as long as the server does.
+            max_body: Bytes a request body may have.
+            problem: Tells why the control store cannot be followed now, if so.
+        """
         self._pipeline = pipeline
         self._snapshot = pipeline.identify.snapshot
         self._clock = pipeline.clock
@@ -57,6 +69,7 @@ class Gateway:
         self._forward = forward
         self._lifespan_of = lifespan
         self._max_body = max_body
+        self._problem = problem
         self._running = 0
         self._idle = asyncio.Event()
         self._draining = False
@@ -214,12 +227,16 @@ class Gateway:
         await _plain(send, 200, {"status": "ok"})
 
     async def _ready(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        snapshot = self._snapshot()
-        if self._draining or not snapshot.config_seq:
-            why = "draining" if self._draining else "no configuration yet"
+        seq, problem = self._snapshot().config_seq, self._problem()
+        why = "draining" if self._draining else "no configuration yet" if not seq else None
+        if isinstance(problem, SchemaTooNew):
+            why = "the control store is of a newer program; upgrade trimtab"
+        if why is not None:
             await _plain(send, 503, {"status": why})
-        else:
-            await _plain(send, 200, {"status": "ready", "config_seq": snapshot.config_seq})
+            return
+        # Anybody may ask, so where the store is stays in the log.
+        told = {"control_store": "cannot be followed; nothing can be changed"} if problem else {}
+        await _plain(send, 200, {"status": "ready", "config_seq": seq, **told})
 
     async def _missing(self, scope: Scope, receive: Receive, send: Send) -> None:
         known = sorted({path for _, path in self._routes})
@@ -233,7 +250,12 @@ class Gateway:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        async with self._lifespan_of():
+        async with AsyncExitStack() as life:
+            try:
+                await life.enter_async_context(self._lifespan_of())
+            except TrimtabError as exc:
+                await send({"type": "lifespan.startup.failed", "message": str(exc)})
+                return
             await send({"type": "lifespan.startup.complete"})
             await receive()
             if self._running:

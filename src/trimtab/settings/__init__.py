@@ -10,11 +10,12 @@ from trimtab.settings.model import (
     Settings,
     UnknownModel,
 )
-from trimtab.settings.secrets import NO_SECRET, Secret, resolve
+from trimtab.settings.secrets import NO_SECRET, REFERENCE, Secret, resolve
 
 __all__ = [
     "DEMO",
     "NO_SECRET",
+    "REFERENCE",
     "ExporterSettings",
     "GatewaySettings",
     "Level",

@@ -255,6 +255,27 @@ def url(node: Node, faults: Faults) -> str:
     return written.rstrip("/")
 
 
+def control_store(node: Node, faults: Faults) -> str | None:
+    """Read where the control store is: `sqlite` in the state directory, or a Postgres.
+
+    The message never repeats what was written: there may be a password in it.
+    """
+    written = text(node, faults)
+    if written == "sqlite":
+        return None
+    if REFERENCE.fullmatch(written):
+        return written
+    try:
+        parts = urlsplit(written)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.password or "password" in parts.query:
+        raise Wrong("holds a password; leave it to PGPASSWORD or ~/.pgpass, or write env:NAME")
+    if parts.scheme not in ("postgres", "postgresql") or parts.path in ("", "/"):
+        raise Wrong("is no control store; write sqlite, postgres://user@host/database or env:NAME")
+    return written
+
+
 def is_private(address: str) -> bool:
     """Whether a URL names this machine or a private address in so many words."""
     host = urlsplit(address).hostname or ""

@@ -10,7 +10,7 @@ from trimtab.domain.model import unpinned
 from trimtab.settings.fields import members, read_listen
 from trimtab.settings.model import GatewaySettings, PriceSettings, Settings
 from trimtab.settings.references import check_references
-from trimtab.settings.secrets import NO_SECRET, looks_secret, resolve
+from trimtab.settings.secrets import NO_SECRET, REFERENCE, looks_secret, resolve
 from trimtab.settings.sections import sections
 from trimtab.settings.tree import Faults, Members, Wrong, read_tree, scalars
 
@@ -121,6 +121,8 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
         for key in provider.keys
     ]
     references.append(("gateway.admin_key", settings.gateway.admin_key or NO_SECRET))
+    if REFERENCE.fullmatch(settings.gateway.store or ""):
+        references.append(("gateway.store", settings.gateway.store or NO_SECRET))
     for index, exporter in enumerate(settings.exporters):
         references += [
             (f"telemetry.exporters[{index}].headers.{name}", value)

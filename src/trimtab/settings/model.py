@@ -45,6 +45,8 @@ class GatewaySettings:
         redis: URL of the Redis or Valkey that holds the limits of all workers, or a reference to
             it; `None` keeps them in the one worker there is.
         when_redis_is_down: What a worker does without it, for tenants that do not say.
+        store: URL of the control store of several hosts, or a reference to it; `None` keeps
+            `control.db` in the state directory.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +57,7 @@ class GatewaySettings:
     public_url: str | None = None
     redis: str | None = None
     when_redis_is_down: WhenAway = WhenAway.LOCAL_SHARE
+    store: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
     anything,
+    control_store,
     count,
     day,
     duration,
@@ -105,6 +106,7 @@ _GATEWAY: Mapping[str, Read] = {
     "public_url": url,
     "redis": redis_url,
     "when_redis_is_down": one_of(WhenAway),
+    "store": control_store,
 }
 
 

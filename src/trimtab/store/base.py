@@ -99,6 +99,18 @@ class ControlStore(ChangeLog, Acknowledgements, Accounts, Protocol):
     """All that one control store keeps."""
 
 
+class SharedControlStore(ControlStore, Protocol):
+    """A control store of several hosts."""
+
+    async def is_of(self, proof: str) -> bool:
+        """Tell whether a host is of the site that the store is of; the first host decides."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the store; the next call takes it again."""
+        ...
+
+
 class Need(Struct, frozen=True, kw_only=True):
     """What a request asks of one limit.
 

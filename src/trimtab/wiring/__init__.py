@@ -21,8 +21,8 @@ from trimtab.settings import Settings, load, locate
 from trimtab.store.base import Accounts, RecordFilter
 from trimtab.store.files import create_file
 from trimtab.store.filter_text import parse
-from trimtab.store.sqlite.control import SqliteControl
 from trimtab.store.sqlite.reading import SqliteReading
+from trimtab.wiring.membership import control_store, has_control_store
 
 HOME_VARIABLE = "TRIMTAB_HOME"
 ENVIRONMENT_VARIABLE = "TRIMTAB_ENV"
@@ -74,7 +74,12 @@ def load_settings(config: Path | None) -> Settings:
 
 def control(at: Path) -> Control:
     """Open the change log of a state directory."""
-    return Control(SqliteControl(at / "control.db"), SystemClock(), os.urandom)
+    return Control(control_store(at), SystemClock(), os.urandom)
+
+
+def has_control(at: Path) -> bool:
+    """Whether there is a change log to open."""
+    return has_control_store(at)
 
 
 def switches(at: Path) -> Switches:
@@ -89,7 +94,7 @@ def keyring(at: Path) -> Keyring:
 
 def accounts(at: Path) -> Accounts:
     """Open the list of people who may log in to the console."""
-    return SqliteControl(at / "control.db")
+    return control_store(at)
 
 
 def records(at: Path) -> SqliteReading:
@@ -108,6 +113,11 @@ def site_key(at: Path) -> bytes:
     if not path.exists():
         create_file(path, os.urandom(_SITE_KEY_BYTES))
     return path.read_bytes()
+
+
+def site_proof(at: Path) -> str:
+    """Show the key of the site to who may not see it."""
+    return hmac.digest(site_key(at), b"control store", "sha256").hex()
 
 
 def tenant_keys(at: Path) -> Callable[[str], bytes]:

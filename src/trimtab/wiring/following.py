@@ -13,14 +13,16 @@ from trimtab.cost.prices import PriceList
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ProviderAuth, SettingsInvalid
 from trimtab.settings import resolve
-from trimtab.store.sqlite.control import SqliteControl
+from trimtab.wiring.membership import acknowledgements, control_store
+
+LAST_GOOD = "last-good"
 
 
 def follower(home: Path, clock: Clock, worker_id: str) -> Follower:
     """Follow the change log of a state directory, in the name of a worker."""
-    store = SqliteControl(home / "control.db")
-    kept = home / "last-good" / f"{worker_id}.json"
-    return Follower(store, store, clock, worker_id=worker_id, file=kept)
+    store = control_store(home)
+    kept = home / LAST_GOOD / f"{worker_id}.json"
+    return Follower(store, acknowledgements(home, store), clock, worker_id=worker_id, file=kept)
 
 
 def meter(following: Follower) -> Meter:

@@ -127,6 +127,7 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
         Forward(parts.transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
         lambda: _running(parts, pipeline.fund),
         max_body=settings.gateway.max_body,
+        problem=lambda: parts.following.problem,
     )
     # What was built so far lives for ever; to look at it in every collection is wasted.
     gc.collect()

@@ -28,8 +28,7 @@ from trimtab.domain.model import Provider
 from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import ExporterSettings, Settings, resolve
-from trimtab.store.base import Acknowledgement
-from trimtab.store.sqlite.control import SqliteControl
+from trimtab.store.base import Acknowledgement, Acknowledgements
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.health_file import read_ailing, read_redis_up
@@ -39,6 +38,7 @@ from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.spool import Claim, Spool, claim_alone, is_free
 from trimtab.telemetry.sweep import Needed, sweep
 from trimtab.wiring.following import follower, https_proxy, meter
+from trimtab.wiring.membership import acknowledgements, control_store, is_shared
 
 SWEEP_S = 10.0
 NICENESS = 5
@@ -110,7 +110,8 @@ def _provider(following: Follower) -> Callable[[str], Provider | None]:
 def _console(
     home: Path, settings: Settings, recorder: Recorder, metering: Meter, clock: Clock
 ) -> Console:
-    store = SqliteControl(home / "control.db")
+    store = control_store(home)
+    said = acknowledgements(home, store)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
     return Console(
@@ -120,7 +121,7 @@ def _console(
         switches=wiring.switches(home),
         keyring=wiring.keyring(home),
         accounts=store,
-        acknowledgements=Living(store, home / "spool"),
+        acknowledgements=said if is_shared(home) else Living(said, home / "spool"),
         clock=clock,
         entropy=os.urandom,
         session_key=digest(wiring.site_key(home), b"console sessions", "sha256"),
@@ -149,7 +150,7 @@ def _hashed(reference: str) -> str:
 class Living:
     """`store.base.Acknowledgements` of the workers that live: those that hold their spool."""
 
-    store: SqliteControl
+    store: Acknowledgements
     spool: Path
 
     async def acknowledge(self, ack: Acknowledgement) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -16,13 +17,16 @@ from trimtab import wiring
 from trimtab.console.auth import ensure_admin
 from trimtab.control.changes import EVERYTHING
 from trimtab.domain.change import Change, PointerKind, Source, read_reason
-from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.domain.tenant import Key, KeyTerms
 from trimtab.settings import DEMO, Settings, locate
 from trimtab.store.base import Use
 from trimtab.store.files import replace_file
 from trimtab.store.rollup import HOUR_US
-from trimtab.store.sqlite.control import SqliteControl
+from trimtab.wiring.following import LAST_GOOD
+from trimtab.wiring.membership import control_store, join
+
+log = logging.getLogger("trimtab")
 
 SIM = "sim"
 SEEN_S, POLL_S = 2.0, 0.02
@@ -98,6 +102,8 @@ def apply(
     Raises:
         SettingsInvalid: something in use would disappear; nothing was changed.
     """
+    store = settings.gateway.store
+    join(home, store, wiring.site_proof(home) if store else "")
     return asyncio.run(
         wiring.control(home).apply_file(
             settings.desired(),
@@ -107,6 +113,23 @@ def apply(
             used=None if sure else lambda: _used(home),
         )
     )
+
+
+def apply_if_there(home: Path, settings: Settings, author: str, *, sure: bool) -> None:
+    """The same for a role: while the control store is away it goes on with what it ran last.
+
+    Raises:
+        SettingsInvalid: something in use would disappear; nothing was changed.
+        TryLater: the store is away, and nothing was ever run here.
+    """
+    try:
+        apply(home, settings, author, sure=sure)
+    except TryLater as exc:
+        if not any((home / LAST_GOOD).glob("*.json")):
+            raise
+        log.warning(
+            "%s was not applied (%s); going on with the last good state", settings.file, exc
+        )
 
 
 async def _used(home: Path) -> Sequence[Use]:
@@ -204,7 +227,7 @@ def introduce(home: Path, start: Start, author: str) -> Secrets:
 
 async def _seen(home: Path, seq: int) -> None:
     """Wait until every worker runs a change, for at most two seconds."""
-    store = SqliteControl(home / "control.db")
+    store = control_store(home)
     for _ in range(round(SEEN_S / POLL_S)):
         acks = await store.acknowledgements()
         if acks and all(ack.config_seq >= seq for ack in acks):

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.changes import draft
 
-from trimtab.domain.change import Draft, Pointer, PointerKind, Source
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.store.base import Acknowledgement
 from trimtab.store.sqlite.control import SqliteControl
@@ -35,16 +35,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-def draft(name: str = "chat", after: bytes = b"1") -> Draft:
-    return Draft(
-        pointer=Pointer(PointerKind.MODEL, name),
-        after=after,
-        author="ana",
-        source=Source.CLI,
-        reason="because",
-    )
 
 
 async def test_writers_in_two_processes_make_one_chain(tmp_path: Path) -> None:

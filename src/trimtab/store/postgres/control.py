@@ -5,8 +5,10 @@ call opens another.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
@@ -28,7 +30,7 @@ _SQL = {name: sql.encode() for name, sql in statements("postgres/control").items
 
 
 class PostgresControl:
-    """`store.base.ControlStore` over one connection, used by one call at a time.
+    """`store.base.SharedControlStore` over one connection, used by one call at a time.
 
     State: the connection, and what this process acknowledged last; it says so again in a new
     session, for an acknowledgement counts as long as its session lives.
@@ -47,7 +49,7 @@ class PostgresControl:
         self._said: Acknowledgement | None = None
 
     async def close(self) -> None:
-        """Close the connection; the next call opens another."""
+        """See `SharedControlStore.close`."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
@@ -129,7 +131,7 @@ class PostgresControl:
         return tuple(_account(row) for row in await self._rows("accounts"))
 
     async def is_of(self, proof: str) -> bool:
-        """Tell whether a host is of the site that this store is of; the first host decides."""
+        """See `SharedControlStore.is_of`."""
         async with self._opened() as connection:
             await connection.execute(_SQL["claim_site"], (proof,))
             return bool(await one(connection, _SQL["site"]) == proof)
@@ -143,14 +145,16 @@ class PostgresControl:
     async def _opened(self) -> AsyncGenerator[AsyncConnection[Row]]:
         """Give the connection, and say in our words what Postgres says."""
         async with self._alone:
+            out_s = asyncio.get_running_loop().time() + PATIENCE_S
             try:
-                async with asyncio.timeout(PATIENCE_S):
-                    if self._connection is None:
-                        self._connection = await self._open()
+                if self._connection is None:
+                    self._connection = await self._open()
+                async with _patient(self._connection):
                     yield self._connection
             except (psycopg.Error, OSError) as exc:
                 await self.close()
-                why = str(exc).partition("\n")[0] or f"no answer in {PATIENCE_S:g} s"
+                late = asyncio.get_running_loop().time() >= out_s
+                why = f"no answer in {PATIENCE_S:g} s" if late else str(exc).partition("\n")[0]
                 raise TryLater(
                     f"the control store {self._place} cannot be used ({why}); see that Postgres"
                     " runs, can be reached from here and lets us in"
@@ -161,10 +165,29 @@ class PostgresControl:
                 raise
 
     async def _open(self) -> AsyncConnection[Row]:
-        connection = await open_database(self._url, DATABASE)
+        async with asyncio.timeout(PATIENCE_S):
+            connection = await open_database(self._url, DATABASE)
         if self._said is not None:
             await _acknowledge(connection, self._said)
         return connection
+
+
+@asynccontextmanager
+async def _patient(connection: AsyncConnection[Row]) -> AsyncGenerator[None]:
+    """Hang up on a server that is there and does not answer.
+
+    A timeout would cancel the call, and that asks the server and waits for its answer.
+    """
+    timer = asyncio.get_running_loop().call_later(PATIENCE_S, _hang_up, connection.fileno())
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(line: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(line)) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
 
 
 def _place(url: str) -> str:
