@@ -158,6 +158,7 @@ class Stores:
         return tuple(sorted({Use(it.tenant_id, it.key_id, it.model_requested) for it in found}))
 
     async def put_account(self, account: Account) -> None:
+        self.elsewhere: tuple[tuple[str, int], ...] = ()
         self.people[account.name] = account
 
     async def account(self, name: str) -> Account | None:
@@ -173,7 +174,7 @@ class Stores:
         self.asked["acknowledgements"] += 1
         return tuple(
             Acknowledgement(worker_id=name, config_seq=seq, ts_us=self.clock.now_us() - 4_000_000)
-            for name, seq in (("w1", 9), ("w2", 8))
+            for name, seq in (*(("w1", 9), ("w2", 8)), *self.elsewhere)
         )
 
 

@@ -54,6 +54,17 @@ async def test_every_worker_tells_its_configuration_and_its_spool(site: Site) ->
     assert found["trimtab_requests_open", 'worker="w2"'] == 3
 
 
+async def test_a_host_does_not_tell_of_the_workers_of_others(site: Site) -> None:
+    site.stores.elsewhere = (("web-2/gateway-1", 9),)
+
+    found = await scraped(site)
+
+    assert [of for name, of in found if name == "trimtab_worker_up"] == [
+        'worker="w1"',
+        'worker="w2"',
+    ]
+
+
 async def test_every_metric_says_what_it_is(site: Site) -> None:
     text = (await site.client.get("/metrics", headers=HERE)).text
 

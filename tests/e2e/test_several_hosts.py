@@ -123,7 +123,23 @@ def test_a_tenant_suspended_at_one_host_is_refused_by_the_other_whatever_postgre
         assert "control_store" not in one.readiness()
 
 
-def test_everything_runs_on_postgres_with_up(tmp_path: Path, postgres: Server) -> None:
+def test_everything_runs_on_postgres_with_up_and_is_started_again_without_it(
+    tmp_path: Path,
+) -> None:
+    with running_server() as server:
+        host, key = _check_up(tmp_path, server)
+        server.kill()
+        host.options = ["--config", str(host.home / "trimtab.yaml")]
+        try:
+            host.start()
+            assert host.status(MODELS, key) == 200
+        finally:
+            host.stop()
+        assert "going on with the last good state" in host.log()
+        assert "Traceback" not in host.log()
+
+
+def _check_up(tmp_path: Path, postgres: Server) -> tuple[Stack, str]:
     host = make_host(tmp_path / "one", postgres.database())
     stack = Stack(host.home, host.port, host.sim_port)
     stack.options = ["--config", str(host.home / "trimtab.yaml")]
@@ -141,6 +157,7 @@ def test_everything_runs_on_postgres_with_up(tmp_path: Path, postgres: Server) -
     assert checked["store"].startswith("postgres://trimtab@127.0.0.1")
     assert verified["fault"] is None
     assert not (host.home / "control.db").exists()
+    return stack, key
 
 
 def test_a_host_with_a_site_key_of_its_own_is_refused(tmp_path: Path, postgres: Server) -> None:

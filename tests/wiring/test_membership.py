@@ -1,4 +1,5 @@
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
 
@@ -123,6 +124,17 @@ def test_a_driver_that_is_not_installed_is_named_with_its_command(
 
     with pytest.raises(SettingsInvalid, match=r"pip install 'trimtab\[postgres\]'"):
         join(tmp_path, "postgres://trimtab@db/trimtab", "proof")
+
+
+def test_a_gateway_that_needs_no_driver_imports_none() -> None:
+    asking = "import sys, trimtab.wiring.gateway; print('psycopg' in sys.modules)"
+
+    # Our own interpreter and our own line.
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", asking], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "False\n"
 
 
 async def test_workers_of_two_hosts_are_two_workers() -> None:

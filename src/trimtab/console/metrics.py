@@ -58,8 +58,10 @@ async def exposition(console: Console) -> str:
     """Write all metrics."""
     rows = await console.rollups.costs(since_us=0, until_us=_ALWAYS_US, group_by=_GROUPS)
     acks = await console.acknowledgements.acknowledgements()
+    # Workers of other hosts are named HOST/WORKER, and those hosts tell of them.
+    own = [ack for ack in acks if "/" not in ack.worker_id]
     redis_up = [({"worker": it}, int(is_up)) for it, is_up in console.redis_up().items()]
-    gauges = {**_gauges(console.health(), acks), "trimtab_redis_up": redis_up}
+    gauges = {**_gauges(console.health(), own), "trimtab_redis_up": redis_up}
     samples = {**_counters(rows), **gauges}
     lines = [line for name in METRICS for line in _written(name, samples[name])]
     return "\n".join([*lines, ""])

@@ -193,7 +193,7 @@ def prepare(  # noqa: PLR0913
         where = ["--port", str(port), "--home", str(home.absolute())]
         providers.append(("local model", ["local-models", "serve", SMOLLM2, *where]))
     settings = _placed(settings, places)
-    apply(home, settings, author, sure=sure)
+    apply_if_there(home, settings, author, sure=sure)
     (home / LOCK).write_bytes(msgspec.json.encode(places))
     copy = home.absolute() / COPY
     replace_file(copy, path.read_bytes())
@@ -217,12 +217,16 @@ def _placed(settings: Settings, places: Places) -> Settings:
 def introduce(home: Path, start: Start, author: str) -> Secrets:
     """Make the first account, and the keys of the demo. Print them at once: nobody can again.
 
-    The keys work when this returns: running workers have seen them.
+    The keys work when this returns: running workers have seen them. Nothing is made while the
+    control store is away.
     """
-    return Secrets(
-        asyncio.run(ensure_admin(wiring.accounts(home), os.urandom)),
-        asyncio.run(_demo_keys(home, start.settings, author)) if start.is_demo else {},
-    )
+    try:
+        return Secrets(
+            asyncio.run(ensure_admin(wiring.accounts(home), os.urandom)),
+            asyncio.run(_demo_keys(home, start.settings, author)) if start.is_demo else {},
+        )
+    except TryLater:
+        return Secrets(None, {})
 
 
 async def _seen(home: Path, seq: int) -> None:

@@ -9,6 +9,7 @@ from tests.postgres import Server, running_server
 
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.store.base import Acknowledgement
+from trimtab.store.postgres import connect
 from trimtab.store.postgres import control as module
 from trimtab.store.postgres.control import PostgresControl
 
@@ -121,7 +122,7 @@ async def test_comes_back_by_itself_when_postgres_does(mortal: Server) -> None:
 async def test_a_postgres_that_says_nothing_is_given_up(
     mortal: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(connect, "PATIENCE_S", 0.2)
     async with opened(mortal.database()) as (log,):
         await log.head()
         mortal.pause()

@@ -4,8 +4,14 @@ All migrations that are missing run in one transaction under an advisory lock, s
 that start at once one migrates and the other finds it done.
 """
 
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection
 
 from trimtab.store.schema import migrations
@@ -13,6 +19,7 @@ from trimtab.store.statements import statements
 
 CONNECT_S = 3
 SILENCE_S = 5
+PATIENCE_S = 5.0
 LOCK = int.from_bytes(b"trimtab", "big")
 
 Row = tuple[Any, ...]
@@ -38,11 +45,37 @@ async def open_database(url: str, database: str) -> AsyncConnection[Row]:
         keepalives_idle=SILENCE_S,
     )
     try:
-        await migrate(connection, database)
+        async with patient(connection):
+            await migrate(connection, database)
     except BaseException:
         await connection.close()
         raise
     return connection
+
+
+@asynccontextmanager
+async def patient(connection: AsyncConnection[Row]) -> AsyncGenerator[None]:
+    """Hang up on a server that is there and does not answer.
+
+    A timeout would cancel the call, and that asks the server and waits for its answer.
+
+    Raises:
+        TimeoutError: it did not answer in `PATIENCE_S`.
+    """
+    timer = asyncio.get_running_loop().call_later(PATIENCE_S, _hang_up, connection.fileno())
+    try:
+        yield
+    except psycopg.Error as exc:
+        if asyncio.get_running_loop().time() >= timer.when():
+            raise TimeoutError(f"no answer in {PATIENCE_S:g} s") from exc
+        raise
+    finally:
+        timer.cancel()
+
+
+def _hang_up(line: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(line)) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
 
 
 async def migrate(connection: AsyncConnection[Row], database: str) -> None:

@@ -5,10 +5,8 @@ call opens another.
 """
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
@@ -19,12 +17,11 @@ from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.store.base import Account, Acknowledgement
 from trimtab.store.chain import link
 from trimtab.store.change_row import change_of, row_of
-from trimtab.store.postgres.connect import Row, one, open_database
+from trimtab.store.postgres.connect import Row, one, open_database, patient
 from trimtab.store.statements import statements
 
 DATABASE = "postgres_control"
 POLL_S = 0.5
-PATIENCE_S = 5.0
 
 _SQL = {name: sql.encode() for name, sql in statements("postgres/control").items()}
 
@@ -93,9 +90,10 @@ class PostgresControl:
         async with self._alone:
             if self._connection is not None:
                 try:
-                    await self._connection.execute(_SQL["listen"])
-                    async for _ in self._connection.notifies(timeout=POLL_S, stop_after=1):
-                        pass
+                    async with patient(self._connection):
+                        await self._connection.execute(_SQL["listen"])
+                        async for _ in self._connection.notifies(timeout=POLL_S, stop_after=1):
+                            pass
                 except (psycopg.Error, OSError):
                     await self.close()
                 else:
@@ -145,16 +143,14 @@ class PostgresControl:
     async def _opened(self) -> AsyncGenerator[AsyncConnection[Row]]:
         """Give the connection, and say in our words what Postgres says."""
         async with self._alone:
-            out_s = asyncio.get_running_loop().time() + PATIENCE_S
             try:
                 if self._connection is None:
                     self._connection = await self._open()
-                async with _patient(self._connection):
+                async with patient(self._connection):
                     yield self._connection
             except (psycopg.Error, OSError) as exc:
                 await self.close()
-                late = asyncio.get_running_loop().time() >= out_s
-                why = f"no answer in {PATIENCE_S:g} s" if late else str(exc).partition("\n")[0]
+                why = str(exc).partition("\n")[0]
                 raise TryLater(
                     f"the control store {self._place} cannot be used ({why}); see that Postgres"
                     " runs, can be reached from here and lets us in"
@@ -165,29 +161,10 @@ class PostgresControl:
                 raise
 
     async def _open(self) -> AsyncConnection[Row]:
-        async with asyncio.timeout(PATIENCE_S):
-            connection = await open_database(self._url, DATABASE)
+        connection = await open_database(self._url, DATABASE)
         if self._said is not None:
             await _acknowledge(connection, self._said)
         return connection
-
-
-@asynccontextmanager
-async def _patient(connection: AsyncConnection[Row]) -> AsyncGenerator[None]:
-    """Hang up on a server that is there and does not answer.
-
-    A timeout would cancel the call, and that asks the server and waits for its answer.
-    """
-    timer = asyncio.get_running_loop().call_later(PATIENCE_S, _hang_up, connection.fileno())
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _hang_up(line: int) -> None:
-    with suppress(OSError), socket.socket(fileno=os.dup(line)) as ours:
-        ours.shutdown(socket.SHUT_RDWR)
 
 
 def _place(url: str) -> str:
