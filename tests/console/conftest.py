@@ -79,6 +79,7 @@ class Stores:
     contents: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     people: dict[str, Account] = field(default_factory=dict[str, Account])
     asked: Counter[str] = field(default_factory=Counter[str])
+    elsewhere: tuple[tuple[str, int], ...] = ()
 
     async def find(self, request_id: str) -> StoredRecord | None:
         self.asked["find"] += 1
@@ -158,7 +159,6 @@ class Stores:
         return tuple(sorted({Use(it.tenant_id, it.key_id, it.model_requested) for it in found}))
 
     async def put_account(self, account: Account) -> None:
-        self.elsewhere: tuple[tuple[str, int], ...] = ()
         self.people[account.name] = account
 
     async def account(self, name: str) -> Account | None:
