@@ -108,6 +108,19 @@ def test_a_file_without_a_store_does_not_take_a_host_back_to_its_old_log(
     join(tmp_path, None, "")
 
 
+def test_an_empty_store_does_not_take_the_place_of_the_one_a_host_ran_on(
+    tmp_path: Path, postgres: Server
+) -> None:
+    asyncio.run(write(tmp_path, "chat"))
+    first = postgres.database()
+    join(tmp_path, first, "proof")
+
+    with pytest.raises(SettingsInvalid, match="names a store without a change log"):
+        join(tmp_path, postgres.database(), "proof")
+
+    join(tmp_path, f"{first}?application_name=another", "proof")
+
+
 def test_a_damaged_membership_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / module.FILE).write_text("{")
 

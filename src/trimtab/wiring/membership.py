@@ -82,14 +82,14 @@ def join(home: Path, store: str | None, proof: str) -> None:
                 f" name it again, or remove '{home / FILE}' to begin anew with this host alone"
             )
         return
-    asyncio.run(_join(home, store, proof, first=member is None))
+    asyncio.run(_join(home, store, proof, member))
     if member is None or member.store != store:
         host = f"{socket.gethostname().partition('.')[0]}-{os.urandom(2).hex()}"
         made = Membership(store=store, host=host if member is None else member.host)
         replace_file(home / FILE, msgspec.json.encode(made))
 
 
-async def _join(home: Path, store: str, proof: str, *, first: bool) -> None:
+async def _join(home: Path, store: str, proof: str, member: Membership | None) -> None:
     shared = _shared(store)
     try:
         if not await shared.is_of(proof):
@@ -98,7 +98,12 @@ async def _join(home: Path, store: str, proof: str, *, first: bool) -> None:
                 " suspended there by a user's name would not be known here; copy theirs to this"
                 " host"
             )
-        if first and (home / SQLITE).exists():
+        if member is not None and member.store != store and not await shared.head():
+            raise SettingsInvalid(
+                "'gateway.store' names a store without a change log, and this host ran on another;"
+                f" copy the database there, or remove '{home / FILE}' to begin anew"
+            )
+        if member is None and (home / SQLITE).exists():
             ours = SqliteControl(home / SQLITE)
             carried = await carry(ours, shared)
             ours.close()
