@@ -168,6 +168,16 @@ def test_a_model_stops_once_however_often_it_is_said() -> None:
     assert read(said, said) == [Stop(StopReason.STOP, "end_turn"), report, report]
 
 
+def test_the_start_of_a_call_may_hold_its_arguments() -> None:
+    def began(given: object) -> object:
+        block = {"type": "tool_use", "id": "t", "name": "f", "input": given}
+        return {"type": "content_block_start", "index": 1, "content_block": block}
+
+    start = ToolStart((0, 1), "t", "f")
+    assert read(began({"a": 1})) == [start, ToolArgs((0, 1), '{"a":1}')]
+    assert read(began({}), began(None)) == [start, start]
+
+
 def test_reads_a_whole_answer_into_the_same_events() -> None:
     answer: dict[str, object] = {
         "id": "1",

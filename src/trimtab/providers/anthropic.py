@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from trimtab.domain.chat import (
+    Channel,
     End,
     Event,
     Failed,
@@ -104,8 +105,6 @@ class AnthropicMessages(SameWire):
         events: list[Event] = [Start(message.id, message.model)]
         for index, block in enumerate(message.content):
             events.extend(_read_block(index, block))
-            if block.type == "tool_use" and bytes(block.input) != b"{}":
-                events.append(ToolArgs((0, index), bytes(block.input).decode(errors="replace")))
         if message.stop_reason is not None:
             events.append(_stop(message.stop_reason))
         if bytes(message.usage) != b"null":
@@ -185,7 +184,7 @@ def _read_error(said: _StreamEvent) -> list[Event]:
 def _read_block(index: int, block: _Block) -> list[Event]:
     channel = (0, index)
     if block.type == "tool_use":
-        return [ToolStart(channel, block.id or "", block.name or "")]
+        return _read_call(channel, block)
     if block.text:
         return [Text(channel, block.text)]
     if block.partial_json:
@@ -193,6 +192,15 @@ def _read_block(index: int, block: _Block) -> list[Event]:
     if block.thinking:
         return [Reasoning(channel, block.thinking)]
     return []
+
+
+def _read_call(channel: Channel, block: _Block) -> list[Event]:
+    """Read a call; in a stream most providers tell its arguments later, and some at once."""
+    start = ToolStart(channel, block.id or "", block.name or "")
+    told = bytes(block.input)
+    if b"".join(told.split()) in (b"{}", b"null"):
+        return [start]
+    return [start, ToolArgs(channel, told.decode(errors="replace"))]
 
 
 def _stop(reason: str) -> Stop:
