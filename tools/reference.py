@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import click
+import reference_matrix as matrix
 import reference_things as things
 import reference_words as words
 
@@ -46,6 +47,7 @@ def pages() -> dict[str, str]:
         "attributes.md": _attributes_page,
         "routes.md": _routes_page,
         "faults.md": _faults_page,
+        "matrix.md": _matrix_page,
         "models.md": _models_page,
         "README.md": _index,
     }
@@ -75,6 +77,10 @@ def _index() -> list[str]:
         ("[attributes](attributes.md)", "spans, log line and headers"),
         ("[routes](routes.md)", "gateway, console, admin API, simulator"),
         ("[faults](faults.md)", "what the simulator does wrong on demand"),
+        (
+            "[matrix](matrix.md)",
+            "how every kind of request ends, on either wire, whatever goes wrong",
+        ),
         ("[models](models.md)", "models and prices that come with Trimtab"),
     ]
     return [
@@ -414,6 +420,29 @@ def _faults_page() -> list[str]:
             ["name", "how long answers take"],
             [(_code(it), words.LATENCIES.get(it, "")) for it in PROFILES],
         ),
+    ]
+
+
+def _matrix_page() -> list[str]:
+    return [
+        "# Matrix: how a request ends",
+        matrix.about(),
+        "## Shapes",
+        _table(
+            ["shape", "what is asked for", "ends on OpenAI's wire", "on Anthropic's"],
+            matrix.shapes(),
+        ),
+        "## Faults",
+        "What the provider does wrong, as [faults](faults.md) has it; how the request ends; what it is charged.",
+        _table(
+            [
+                *("fault", "in one piece", "stream of an OpenAI provider"),
+                *("stream of an Anthropic provider", "shapes"),
+            ],
+            matrix.faults(),
+        ),
+        "## What the SDKs raise",
+        _table(["status", "`openai`", "`anthropic`"], matrix.errors()),
     ]
 
 
