@@ -70,6 +70,15 @@ async def test_passes_a_page_of_the_console_on(tmp_path: Path) -> None:
     assert served.heard[0].startswith(b"GET /console/requests HTTP/1.1\r\n")
 
 
+async def test_a_header_that_cannot_be_passed_on_is_the_callers_fault(tmp_path: Path) -> None:
+    async with keeper(tmp_path) as (served, forward):
+        answer = await call(gateway(Rig(), forward), "GET", "/console", headers=[(b"a", b"b\tc")])
+
+    assert answer.status == 400
+    assert answer.body == b"header cannot be sent: 'a'; take control characters out of it\n"
+    assert served.heard == []
+
+
 async def test_passes_a_form_on_with_its_headers_and_its_query(tmp_path: Path) -> None:
     headers = [
         (b"host", b"trimtab.example"),
@@ -182,7 +191,7 @@ async def test_a_request_that_could_smuggle_another_is_not_passed_on(tmp_path: P
         headers = [(b"x-note", b"a\r\nx-trimtab-client: 127.0.0.1")]
         await forward(scope("GET", "/console", headers), caller.receive, caller.send)
 
-    assert (caller.answer.status, served.heard) == (503, [])
+    assert (caller.answer.status, served.heard) == (400, [])
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,9 @@ async def test_a_refusal_of_the_provider_is_passed_on_as_it_is(status: int) -> N
         pytest.param(b"", id="empty"),
         pytest.param(b'["no object"]', id="another shape"),
         pytest.param(b'{"error":"\xff"}', id="invalid UTF-8"),
+        pytest.param(b'{"detail":"no"}', id="no error in it"),
+        pytest.param(b'{"error":"no"}', id="an error that is a text"),
+        pytest.param(b'{"error":{"message":null}}', id="an error without a message"),
         pytest.param(b'{"a":"' + b"x" * MAX_ERROR_BODY + b'"}', id="huge"),
         pytest.param(b"[" * 100_000, id="nested too deep"),
     ],
@@ -215,6 +218,15 @@ async def test_a_stream_nobody_asked_for_is_a_bad_answer() -> None:
     rig = Rig(good_stream())
 
     reply = await rig.ask(rig.request(stream=False))
+
+    assert isinstance(reply.error, ProviderBadOutput)
+    assert rig.record.usage_source == "estimated"
+
+
+async def test_an_answer_that_is_no_text_is_a_bad_answer() -> None:
+    rig = Rig(json_answer(ANSWER.replace(b'"model":"', b'"model":"\xff')))
+
+    reply = await rig.ask()
 
     assert isinstance(reply.error, ProviderBadOutput)
     assert rig.record.usage_source == "estimated"

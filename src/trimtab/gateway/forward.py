@@ -30,7 +30,10 @@ class Forward:
         return path in PATHS or path.startswith(PREFIXES)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """Forward one request; 413 if it is larger than any form, 503 if the keeper is away."""
+        """Forward one request; 413 if it is larger than any form, 503 if the keeper is away.
+
+        What cannot be written down again, as a control character in a header, is 400.
+        """
         body = b""
         more = True
         try:
@@ -48,12 +51,11 @@ class Forward:
             await _say(send, 413, b"the form is too large\n")
             return
         try:
-            head = render_head(scope["method"], _target(scope), _headers(scope))
-            async with asyncio.timeout(ANSWER_S):
-                response = await self.transport.send(
-                    self.keeper, head, body, connect_timeout_s=CONNECT_S
-                )
-        except (TransportError, ValueError, TimeoutError):
+            response = await self._ask(scope, body)
+        except ValueError as exc:
+            await _say(send, 400, f"{exc}; take control characters out of it\n".encode())
+            return
+        except (TransportError, TimeoutError):
             await _say(send, 503, b"the keeper does not answer; start it with `trimtab keeper`\n")
             return
         watch = asyncio.create_task(_close_on_hang_up(receive, response))
@@ -63,6 +65,11 @@ class Forward:
             response.close()
         finally:
             watch.cancel()
+
+    async def _ask(self, scope: Mapping[str, Any], body: bytes) -> Response:
+        head = render_head(scope["method"], _target(scope), _headers(scope))
+        async with asyncio.timeout(ANSWER_S):
+            return await self.transport.send(self.keeper, head, body, connect_timeout_s=CONNECT_S)
 
 
 def _target(scope: Mapping[str, Any]) -> str:

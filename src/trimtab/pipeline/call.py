@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import NoReturn
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from trimtab.domain.chat import is_content
 from trimtab.domain.clock import Clock
@@ -43,7 +43,17 @@ from trimtab.providers.base import UNREADABLE, Adapter, BadBody, BadStream, Chun
 MAX_ERROR_BODY = 1 << 20
 OVERLOADED = 529
 
-_object = msgspec.json.Decoder(dict[str, Raw])
+
+class _Told(Struct):
+    message: str
+    type: str | None = None
+
+
+class _Error(Struct):
+    error: _Told
+
+
+_error = msgspec.json.Decoder(_Error)
 
 
 @dataclass(slots=True)
@@ -212,7 +222,7 @@ class Call:
                 f"target '{target}' refused the request ({reason}); change the request",
                 status=status,
                 raw_reason=reason,
-                body=adapter.refusal(body) if _is_object(body) else b"",
+                body=adapter.refusal(body) if _is_error(body) else b"",
                 context_too_long=fault.context_too_long,
             )
         raise kind(
@@ -226,11 +236,12 @@ class Call:
         body = await response.body()
         attempt.first_token_s = self.clock.monotonic_s()
         try:
+            body.decode()
             events = adapter.read_body(body)
             for event in events:
                 attempt.transcript.absorb(event)
             answer = adapter.answer(body, events)
-        except BadBody as exc:
+        except (BadBody, UnicodeDecodeError) as exc:
             raise ProviderBadOutput(
                 f"target '{attempt.route.target}' sent an answer that cannot be read; try again",
                 status=response.status,
@@ -303,11 +314,11 @@ async def _error_body(response: Response) -> bytes:
     return body
 
 
-def _is_object(body: bytes) -> bool:
-    """Whether a body is a JSON object, whatever its content-type says."""
+def _is_error(body: bytes) -> bool:
+    """Whether a body is an error as all wires tell one, whatever its content-type says."""
     try:
         body.decode()
-        _object.decode(body)
+        _error.decode(body)
     except UNREADABLE:
         return False
     return True
