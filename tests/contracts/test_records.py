@@ -1,5 +1,6 @@
 """What every implementation of the record stores must do."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import count
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
+from tests.e2e.fuzzing import FACTOR
 from tests.records import DAY_US, begin, chance_finish, finish, line_of, tenant_key
 from tests.telemetry.shapes import TS_US, attempt
 
@@ -42,6 +44,8 @@ from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.testing import FrozenClock
 
 TOO_MUCH = 1 << 63
+SECONDS = 0.5 * FACTOR
+"""How long readers and a writer meet; `TRIMTAB_FUZZ=1200` is ten minutes."""
 MIDNIGHT_US = TS_US - TS_US % DAY_US
 ALWAYS: Any = {"since_us": 0, "until_us": 1 << 62}
 AT = SpoolPosition(worker_id="w1", segment=1, offset=640)
@@ -162,6 +166,45 @@ async def test_of_two_outcomes_of_one_request_the_first_counts(stores: Stores) -
     assert found == stored(finish(1))
     (row,) = await stores.reader.costs(group_by=(), **ALWAYS)
     assert (row.n, row.cost_nano) == (2, 2 * 9_414_000)
+
+
+async def test_t21_a_thousand_answers_of_one_id_are_a_thousand_records(stores: Stores) -> None:
+    made = [finish(seed, response_id="msg_1") for seed in range(1000)]
+
+    assert await put(stores, *made) == 1000
+
+    found = await stores.reader.page(RecordFilter(response_id="msg_1"), limit=2000)
+    assert len(set(ids(found))) == 1000
+    (row,) = await stores.reader.costs(group_by=(), **ALWAYS)
+    assert (row.n, row.cost_nano) == (1000, 1000 * 9_414_000)
+
+
+@pytest.mark.timeout(60 + 10 * SECONDS)
+async def test_t22_eight_who_read_and_one_who_writes_never_wait_for_one_another_in_vain(
+    stores: Stores,
+) -> None:
+    written = read = 0
+    ends_s = asyncio.get_running_loop().time() + SECONDS
+
+    async def look() -> None:
+        nonlocal read
+        while asyncio.get_running_loop().time() < ends_s:
+            rows = await stores.reader.costs(group_by=("tenant_id", "day"), **ALWAYS)
+            page = await stores.reader.page(RecordFilter(), limit=20)
+            assert sum(row.n for row in rows) >= len(page) - 10
+            read += 1
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(30 + 2 * SECONDS), asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(look())
+        while asyncio.get_running_loop().time() < ends_s:
+            written += await put(stores, *(finish(written + n) for n in range(10)))
+            await asyncio.sleep(0)
+
+    (row,) = await stores.reader.costs(group_by=(), **ALWAYS)
+    assert (row.n, row.cost_nano) == (written, written * 9_414_000)
+    assert read > 8
 
 
 async def test_a_batch_that_comes_again_after_a_crash_is_refused_whole(stores: Stores) -> None:

@@ -74,6 +74,29 @@ def test_golden_bills(model: str, usage: Usage, usd: str) -> None:
     assert usd_text(charge(usage, found).cost_nano or 0) == usd
 
 
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        # Of 10,000 read, 9,000 from the cache: 1,000 * $3 + 9,000 * $0.30 a million.
+        (used(10_000, 0, cached_tokens=9_000), "0.0057"),
+        # All of it written: 10,000 * $3.75, and nothing at $3.
+        (used(10_000, 0, cache_write_5m=10_000), "0.0375"),
+        # Each at its own rate: 1,000 * $3 + 4,000 * $0.30 + 3,000 * $3.75 + 2,000 * $6.
+        (
+            used(10_000, 0, cached_tokens=4_000, cache_write_5m=3_000, cache_write_1h=2_000),
+            "0.02745",
+        ),
+        # Output is beside it: 10,000 * $0.30 + 100 * $15.
+        (used(10_000, 100, cached_tokens=10_000), "0.0045"),
+    ],
+)
+def test_t12_a_cached_token_is_priced_once_at_its_own_rate(usage: Usage, usd: str) -> None:
+    found = PriceList(shipped_lock()).find("anthropic", "claude-sonnet-4-6", at_us=NOV_2026_US)
+
+    assert found is not None
+    assert usd_text(charge(usage, found).cost_nano or 0) == usd
+
+
 @given(usage=USAGES, tier=TIERS, units=UNITS)
 def test_parts_are_never_negative_and_sum_exactly(usage: Usage, tier: Tier, units: Units) -> None:
     line = charge(usage, row(tier, units=units))

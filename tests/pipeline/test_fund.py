@@ -18,7 +18,7 @@ from tests.pipeline.conftest import (
     streamed,
 )
 
-from trimtab.domain.errors import ParallelLimited, RateLimited, TrimtabError
+from trimtab.domain.errors import ParallelLimited, RateLimited, TrimtabError, TryLater
 from trimtab.domain.tenant import Limits
 from trimtab.domain.transport import ConnectTimedOut
 from trimtab.pipeline.handoff import Funded, Screened
@@ -55,6 +55,16 @@ async def test_holds_every_limit_that_is_set() -> None:
     assert [need.kind for need in funded.holds] == ["slots", "bucket", "bucket"]
     assert funded.input_floor == FLOOR
     assert await tokens_left(rig) == 6000 - FLOOR
+
+
+@pytest.mark.parametrize("limit", Limits.__struct_fields__)
+async def test_t02_every_limit_that_can_be_set_is_enforced(limit: str) -> None:
+    rig = Rig(grant=replace(GRANT, limits=Limits(**{limit: 1})))
+
+    await hold(rig)
+
+    with pytest.raises(TryLater, match=limit.partition("_")[0]):
+        await hold(rig)
 
 
 async def test_all_slots_taken_says_how_many_and_no_time() -> None:

@@ -137,6 +137,20 @@ def test_says_what_a_member_of_a_tenant_takes(
     assert says in fault
 
 
+@pytest.mark.parametrize(
+    "member",
+    ["budget: {usd_per_day: 5}", "limits: {tokens_per_day: 5}", "guards: [pii]", "guardrails: {}"],
+)
+def test_t02_a_limit_guard_or_budget_that_nothing_enforces_is_refused(
+    faults: Faults, member: str
+) -> None:
+    (of_tenant,) = faults(TENANT.format(member))
+    (of_file,) = faults(f"version: 1\n{member}\n")
+
+    assert "is not known here" in of_tenant
+    assert "is not known here" in of_file
+
+
 def test_underscores_group_the_digits_of_a_number(load_text: Load) -> None:
     (tenant,) = load_text(TENANT.format("limits: {tokens_per_minute: 40_000}")).tenants.values()
 
