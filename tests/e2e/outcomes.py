@@ -1,11 +1,13 @@
 """What every fault of the simulator's menu has to lead to, on either wire: the outcome that both
-SDK suites hold the record, the ledger and the error against.
+SDK suites hold the record, the ledger and the error against. It is made from the matrix.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tests.e2e.conftest import Stack
+from tests.e2e.matrix import FAULTS, SHAPES, End, Fault, status_of
 
 from trimtab.sim.faults import NAMES
 
@@ -43,72 +45,45 @@ class Failure:
         return self.anthropic or self.status
 
 
-def _refused(status: int) -> Failure:
-    return Failure(model=f"chat!status:{status}", code="provider_refused", status=status)
+def _model(fault: Fault) -> str:
+    name = "hasty" if fault.hasty else "stormy" if fault.model else "chat"
+    return f"{name}!{fault.text}" if fault.text else name
 
 
-def _lost(model: str, usage: str = "estimated") -> Failure:
-    return Failure(model=model, code="provider_error", status=502, usage=usage)
+def _is_same(fault: Fault) -> bool:
+    """Whether a fault ends every request alike."""
+    return fault.whole == fault.openai == fault.anthropic
 
 
-def _silent(model: str, usage: str = "estimated") -> Failure:
-    return Failure(model=model, code="provider_timeout", status=504, usage=usage)
-
-
-def _unreadable(model: str) -> Failure:
-    return Failure(model=model, code="provider_bad_output", status=502, usage="estimated")
-
-
-def _overloaded(model: str, usage: str = "none") -> Failure:
-    return Failure(model=model, code="provider_overloaded", status=503, anthropic=529, usage=usage)
+def _failures(end_of: Callable[[Fault], End], *, same: bool) -> tuple[Failure, ...]:
+    """Give the rows of the matrix that end in a status."""
+    return tuple(
+        Failure(
+            model=_model(fault),
+            code=end_of(fault).code or "",
+            status=status_of(end_of(fault), fault, "openai"),
+            anthropic=status_of(end_of(fault), fault, "anthropic"),
+            usage=end_of(fault).usage,
+        )
+        for fault in FAULTS
+        if end_of(fault).kind == "error" and _is_same(fault) is same
+    )
 
 
 ALWAYS = (
-    *(_refused(status) for status in (400, 404, 409, 413, 422)),
-    Failure(model="chat!401", code="provider_auth", status=502),
-    Failure(model="chat!status:403", code="provider_auth", status=502),
-    Failure(model="chat!status:408", code="provider_timeout", status=504),
-    Failure(model="chat!status:429", code="provider_rate_limited", status=429),
-    Failure(model="chat!retry_after:7", code="provider_rate_limited", status=429),
-    Failure(model="stormy!429_storm:0.05", code="provider_rate_limited", status=429),
-    Failure(model="chat!status:500", code="provider_error", status=502),
-    Failure(model="chat!status:502", code="provider_error", status=502),
-    _overloaded("chat!status:503"),
-    Failure(model="chat!status:504", code="provider_timeout", status=504),
-    _overloaded("chat!status:529"),
-    _lost("chat!reset"),
-    _silent("hasty!hang"),
-    _silent("hasty!slow_headers:2"),
+    *_failures(lambda fault: fault.whole, same=True),
     Failure(model="refused", code="provider_error", status=502, lines=0),
     Failure(model="keyless", code="provider_auth", status=502, lines=0),
 )
 """Streamed or not, on either wire."""
 
-WHOLE = (
-    _lost("chat!cut_after:3"),
-    _silent("hasty!stall_after:3"),
-    _silent("hasty!slow_first:2"),
-    _unreadable("chat!bad_line"),
-    _unreadable("chat!error_after_preamble"),
-)
+WHOLE = _failures(lambda fault: fault.whole, same=False)
 """Answers in one piece, on either wire."""
 
-STREAMED_OPENAI = (
-    _lost("chat!cut_after:0"),
-    _silent("hasty!stall_after:0"),
-    _silent("hasty!slow_first:2"),
-    _unreadable("chat!bad_line:3"),
-    _lost("chat!error_after_preamble"),
-)
+STREAMED_OPENAI = _failures(lambda fault: fault.openai, same=False)
 """Streams that fail before their first content, and so have a status."""
 
-STREAMED_ANTHROPIC = (
-    _lost("chat!cut_after:0", usage="partial"),
-    _silent("hasty!stall_after:0", usage="partial"),
-    _silent("hasty!slow_first:2", usage="partial"),
-    _unreadable("chat!bad_line:3"),
-    _overloaded("chat!error_after_preamble", usage="partial"),
-)
+STREAMED_ANTHROPIC = _failures(lambda fault: fault.anthropic, same=False)
 """The same on a wire whose first event tells the input."""
 
 
@@ -124,11 +99,14 @@ class Cut:
         return self.model
 
 
-CUT = (
-    Cut(model="chat!cut_after:3", code="stream_truncated"),
-    Cut(model="chat!no_done", code="stream_truncated", complete=True),
-    Cut(model="hasty!stall_after:3", code="stream_stalled"),
-    Cut(model="hasty!usage_after_finish:2", code="stream_stalled"),
+CUT = tuple(
+    Cut(
+        model=_model(fault),
+        code=fault.openai.code or "",
+        complete=fault.openai.charge == "exact",
+    )
+    for fault in FAULTS
+    if fault.openai.kind == "cut"
 )
 """`complete`: everything but the terminal came, usage too."""
 
@@ -151,16 +129,16 @@ class Success:
 
 
 FINE = (
-    Success(model="chat"),
-    Success(model="chat-small"),
-    Success(model="sim/reasoner"),
-    Success(model="chat!slow_headers:0.1"),
-    Success(model="chat!slow_first:0.1"),
-    Success(model="chat!no_usage", usage="estimated"),
-    Success(model="chat!usage_zero", zero=True),
-    Success(model="chat!usage_repeated"),
-    Success(model="chat!usage_after_finish:0.1"),
-    Success(model="chat!usage_string"),
+    *(Success(model=name) for name in ("chat-small", "sim/reasoner")),
+    *(
+        Success(
+            model=_model(fault),
+            usage=fault.whole.usage,
+            zero=fault.whole.charge == "zero",
+        )
+        for fault in FAULTS
+        if fault.whole.kind == "answer" and _is_same(fault) and len(fault.shapes) == len(SHAPES)
+    ),
 )
 """Streamed or not, on either wire."""
 
