@@ -542,6 +542,9 @@ REMEDIES = {
         _ANYBODY, "Try again later, or move the alias to another target."
     ),
     "provider_timeout": Remedy(_ANYBODY, "Try again, or raise the model's `timeouts`."),
+    "deadline_exceeded": Remedy(
+        _APP, "Allow more in `x-trimtab-deadline-ms`, or ask a faster model for less."
+    ),
     "provider_refused": Remedy(
         _APP, "Read the provider's answer, which is relayed as it is, and change the request."
     ),
@@ -697,6 +700,7 @@ REQUEST_HEADERS = {
     "x-trimtab-feature": "Part of the app the request is for.",
     "x-trimtab-user": "End user of the app; only a keyed hash is kept.",
     "x-trimtab-conversation": "Conversation the request is part of.",
+    "x-trimtab-deadline-ms": "Milliseconds in which the whole answer is wanted, 1 to 999999999. No wait and no attempt goes beyond; then it is 504 `deadline_exceeded`, or an error event in a stream.",
     "x-trimtab-tenant": "Tenant that pays, for a key with `act_for`; with any other key, its own tenant or nothing.",
 }
 

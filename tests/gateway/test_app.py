@@ -402,6 +402,8 @@ async def test_a_key_never_comes_in_the_query() -> None:
         pytest.param((b"x-trimtab-feature", b"search"), 200, id="a feature"),
         pytest.param((b"x-trimtab-feature", b"Se arch"), 400, id="no name of a feature"),
         pytest.param((b"x-trimtab-user", b"a\nb"), 400, id="a line break"),
+        pytest.param((b"x-trimtab-deadline-ms", b"5000"), 200, id="a deadline"),
+        pytest.param((b"x-trimtab-deadline-ms", b"5s"), 400, id="no number of milliseconds"),
         pytest.param((b"x-unknown", b"\x00\xff"), 200, id="a header that stops here"),
     ],
 )

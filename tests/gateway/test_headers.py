@@ -85,3 +85,11 @@ def test_reads_how_often_the_sdk_tried_and_nothing_that_is_no_number() -> None:
 
 def test_a_tracestate_is_bounded() -> None:
     assert len(read([(b"tracestate", b"a=b," * 1_000)]).tracestate or "") == 512
+
+
+@pytest.mark.parametrize("value", [b"", b"0", b"-5", b"1.5", b"1e3", b"soon", b"9999999999"])
+def test_a_deadline_is_whole_milliseconds(value: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="x-trimtab-deadline-ms"):
+        read([(b"x-trimtab-deadline-ms", value)])
+
+    assert read([(b"x-trimtab-deadline-ms", b"1500")]).deadline_s == 1.5

@@ -237,9 +237,9 @@ class Rig:
         await self.pipeline(request or self.request(), reply)
         return reply
 
-    async def ask_while_time_passes(self) -> RecordingReply:
+    async def ask_while_time_passes(self, request: Request | None = None) -> RecordingReply:
         """Run one request to its end, half a second in every turn of the loop."""
-        task = asyncio.create_task(self.ask())
+        task = asyncio.create_task(self.ask(request))
         while not task.done():
             self.clock.advance(0.5)
             await asyncio.sleep(0.001)

@@ -382,6 +382,24 @@ async def test_a_short_retry_after_is() -> None:
     assert rig.slept == pytest.approx([2.05])
 
 
+async def test_no_wait_goes_beyond_the_deadline_and_another_target_is_asked() -> None:
+    limited = ScriptedAnswer([b"{}"], status=429, headers=((b"retry-after", b"2"),))
+    rig = travelled(limited, good_stream())
+
+    await rig.ask(rig.request(ends_s=1.0))
+
+    assert (asked(rig), rig.slept) == (["sim/large", "other/large"], [])
+
+
+async def test_a_deadline_that_passed_ends_all_attempts() -> None:
+    rig = travelled(streamed(None), good_stream())
+
+    await rig.ask(rig.request(ends_s=0.02))
+
+    assert asked(rig) == ["sim/large"]
+    assert rig.record.error_code == "deadline_exceeded"
+
+
 @pytest.mark.parametrize(
     ("wire", "body"),
     [

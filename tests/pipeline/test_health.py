@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.pipeline.conftest import CHAT, CHAT_ADAPTER, SIM
 
 from trimtab.domain.errors import (
+    DeadlineExceeded,
     ProviderAuth,
     ProviderError,
     ProviderRateLimited,
@@ -180,6 +181,15 @@ def test_credentials_take_turns_and_those_that_cool_are_passed_over() -> None:
 
     assert health.enter(TWO_KEYS)
     assert {health.with_key(TWO_KEYS).key for _ in range(4)} == {1}
+
+
+def test_a_deadline_counts_only_if_the_target_had_a_fair_chance() -> None:
+    ward = Ward()
+    ward.fail(50, DeadlineExceeded("hasty", after_s=0.1))
+    assert ward.health.enter(ROUTE)
+
+    ward.fail(50, DeadlineExceeded("slow", after_s=5.0))
+    assert not ward.health.enter(ROUTE)
 
 
 def test_retries_are_a_tenth_of_the_answers_and_three_a_second() -> None:

@@ -279,6 +279,42 @@ async def test_a_stream_that_does_not_come_to_its_end_is_cut_when_its_time_is_up
     assert rig.finish.attempts[0].raw_reason == "total"
 
 
+@pytest.mark.parametrize("wire", [Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_deadline_that_passes_before_the_first_content_is_a_504(
+    wire: Wire, *, stream: bool
+) -> None:
+    rig = Rig(streamed(None), grant=LIMITED)
+
+    reply = await rig.ask(rig.request(wire=wire, stream=stream, ends_s=0.02))
+
+    assert reply.calls == ["refuse"]
+    assert (rig.record.error_code, rig.record.http_status) == ("deadline_exceeded", 504)
+    assert len(rig.finish.attempts) == 1
+    assert await rig.free() == (1,)
+
+
+async def test_a_deadline_that_passes_in_a_stream_ends_it_in_an_error_event() -> None:
+    rig = Rig(streamed(ROLE, WARM, None))
+
+    reply = await rig.ask_while_time_passes(rig.request(ends_s=2.0))
+
+    assert reply.calls[-1] == "cut"
+    assert (rig.record.status, rig.record.error_code) == ("truncated", "deadline_exceeded")
+    assert len(rig.provider.sent) == 1
+
+
+async def test_a_request_whose_time_is_up_is_not_sent() -> None:
+    rig = Rig(good_stream(), grant=LIMITED)
+
+    reply = await rig.ask(rig.request(ends_s=0.0))
+
+    assert reply.error
+    assert (reply.error.code, rig.provider.sent) == ("deadline_exceeded", [])
+    assert rig.record.cost_nano == 0
+    assert await rig.free() == (1,)
+
+
 async def test_a_request_that_cannot_be_written_down_is_not_sent() -> None:
     rig = Rig(good_stream(), grant=LIMITED)
     rig.spool.full = True

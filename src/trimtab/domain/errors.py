@@ -35,6 +35,7 @@
     │   ├── ProviderRateLimited
     │   ├── ProviderOverloaded
     │   ├── ProviderTimeout
+    │   ├── DeadlineExceeded     the caller's own time is up
     │   ├── ProviderRefused      a 4xx of the provider, relayed as it is
     │   ├── ModelRefused         the model will not answer; the next may
     │   ├── StreamTruncated      cut after the first token
@@ -308,6 +309,21 @@ class ProviderTimeout(UpstreamFailed):
 
     code: ClassVar[str] = "provider_timeout"
     named_cause: ClassVar[str] = "timeout"
+
+
+class DeadlineExceeded(UpstreamFailed):
+    """The caller's deadline passed before the end of the answer.
+
+    Attributes:
+        after_s: Seconds that the last attempt had.
+    """
+
+    code: ClassVar[str] = "deadline_exceeded"
+    named_cause: ClassVar[str] = "deadline"
+
+    def __init__(self, message: str, *, after_s: float = 0.0, usage_possible: bool = False) -> None:
+        super().__init__(message, raw_reason="deadline", usage_possible=usage_possible)
+        self.after_s = after_s
 
 
 class ProviderRefused(UpstreamFailed):

@@ -174,6 +174,7 @@ class Gateway:
             tags=msgspec.json.encode(ours.tags).decode() if ours.tags else None,
             client_retry=said.client_retry,
             wire_headers=said.forwarded,
+            ends_s=request.started_s + said.deadline_s,
         )
 
     async def _body(self, receive: Receive) -> bytes:

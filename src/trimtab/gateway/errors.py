@@ -70,6 +70,7 @@ SHAPES: Mapping[str, Shape] = {
     "model_refused": _PROVIDER,
     "provider_overloaded": Shape(503, "server_error", "overloaded_error"),
     "provider_timeout": Shape(504, "server_error", "timeout_error"),
+    "deadline_exceeded": Shape(504, "server_error", "timeout_error"),
     "stream_truncated": _PROVIDER,
     "stream_stalled": Shape(504, "server_error", "timeout_error"),
     "limits_unavailable": _LATER,

@@ -1,5 +1,6 @@
 """Reading request headers: the few that mean something to Trimtab; every other one stops here."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
@@ -16,6 +17,7 @@ OF_KEYS = (b"authorization", b"x-api-key")
 OF_TENANT = b"x-trimtab-tenant"
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_DEADLINE_MS = re.compile(rb"[1-9][0-9]{0,8}")
 _VALUE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
@@ -23,6 +25,7 @@ class Headers(Struct, kw_only=True):
     """What the headers of a request say.
 
     Attributes:
+        deadline_s: Seconds in which the caller wants the whole answer.
         forwarded: Headers of the wire itself that go along to the provider.
     """
 
@@ -35,6 +38,7 @@ class Headers(Struct, kw_only=True):
     conversation: str | None = None
     tenant: str | None = None
     client_retry: int | None = None
+    deadline_s: float = math.inf
     anthropic: bool = False
     trace_seen: bool = False
     forwarded: tuple[tuple[str, str], ...] = ()
@@ -114,6 +118,15 @@ def _read_retry(out: Headers, _name: bytes, value: bytes) -> None:
         out.client_retry = min(int(value[:3]), 99)
 
 
+def _read_deadline(out: Headers, name: bytes, value: bytes) -> None:
+    if not _DEADLINE_MS.fullmatch(value):
+        raise InvalidRequest(
+            f"header {name.decode()!r} must be whole milliseconds, 1 to 999999999",
+            param=name.decode(),
+        )
+    out.deadline_s = int(value) / 1000
+
+
 def _text(name: bytes, value: bytes) -> str:
     text = value.decode("latin-1").strip()
     if len(text) > MAX_VALUE_CHARS or not _VALUE.fullmatch(text):
@@ -136,6 +149,7 @@ _READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
     b"x-trimtab-feature": _read_feature,
     b"x-trimtab-user": _read_ours,
     b"x-trimtab-conversation": _read_ours,
+    b"x-trimtab-deadline-ms": _read_deadline,
     OF_TENANT: _read_ours,
 }
 """Every header that is read; the rest stops here."""

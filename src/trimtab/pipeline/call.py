@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 from trimtab.domain.chat import is_content
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import (
+    DeadlineExceeded,
     ModelRefused,
     ProviderAuth,
     ProviderBadOutput,
@@ -33,7 +34,7 @@ from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.course import Course, Leg
 from trimtab.pipeline.handoff import Funded, Planned, Request, Route
 from trimtab.pipeline.journal import Journal
-from trimtab.pipeline.journey import Journey, Try
+from trimtab.pipeline.journey import Journey, Try, out_of_time
 from trimtab.pipeline.resume import continued
 from trimtab.pipeline.retry_after import retry_after_s
 from trimtab.pipeline.transcript import bounded
@@ -95,6 +96,7 @@ class Call:
 
         Raises:
             UpstreamFailed: no route answered; the last failure.
+            DeadlineExceeded: the caller's time is up.
             RecorderUnavailable: an attempt could not be written down, so it was not made.
         """
         planned = funded.screened.planned
@@ -150,6 +152,12 @@ class Call:
         if leg.wait_s:
             await self.sleep(leg.wait_s)
         request = funded.screened.planned.admitted.request
+        if self.clock.monotonic_s() >= request.ends_s:
+            raise DeadlineExceeded(
+                "the deadline of the request passed before an attempt could be made; allow more in"
+                " x-trimtab-deadline-ms",
+                after_s=0.0,
+            )
         route = leg.route
         adapter = route.adapter
         sent = request.members if members is None else members
@@ -184,7 +192,9 @@ class Call:
         planned = funded.screened.planned
         request, timeouts = planned.admitted.request, planned.model.timeouts
         upstream = self.upstream(attempt.route, request)
-        patience_s = timeouts.first_token if request.stream else timeouts.total
+        own_s = timeouts.first_token if request.stream else timeouts.total
+        left_s = request.ends_s - attempt.started_s
+        patience_s = min(own_s, left_s)
         response: Response | None = None
         try:
             async with asyncio.timeout(patience_s):
@@ -201,6 +211,8 @@ class Call:
                 return await self._whole(attempt, adapter, response)
         except TimeoutError as exc:
             _give_up(response)
+            if left_s < own_s:
+                raise out_of_time(attempt, request.ends_s) from exc
             raise ProviderTimeout(
                 f"target '{attempt.route.target}' was silent for {patience_s:g} s; try again",
                 raw_reason="timeout",

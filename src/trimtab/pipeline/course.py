@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import (
+    DeadlineExceeded,
     ModelRefused,
     ProviderAuth,
     ProviderRateLimited,
@@ -49,7 +50,7 @@ class Course:
 
     def after(self, plan: Planned, tries: Sequence[Try], failure: UpstreamFailed) -> Leg | None:
         """Choose what follows a failure of the last attempt; `None` is to give up."""
-        if len(tries) >= plan.model.retry.in_all:
+        if isinstance(failure, DeadlineExceeded) or len(tries) >= plan.model.retry.in_all:
             return None
         route = tries[-1].route
         wait_s = self._again_s(plan, tries, failure)
@@ -90,7 +91,9 @@ class Course:
             return None
         # Full jitter: M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015.
         delay_s = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** (made - 1))
-        return back_s + self.health.draw() * delay_s
+        wait_s = back_s + self.health.draw() * delay_s
+        in_time = self.clock.monotonic_s() + wait_s < plan.admitted.request.ends_s
+        return wait_s if in_time else None
 
 
 def _fitting(plan: Planned, failure: UpstreamFailed) -> Sequence[Route]:

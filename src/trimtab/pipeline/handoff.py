@@ -5,6 +5,7 @@ type-check. Each type holds the one before it, so a stage can look back but neve
 structs and not dataclasses, for a frozen one of twenty members costs a tenth to make.
 """
 
+import math
 from collections.abc import Mapping
 
 from msgspec import Raw, Struct
@@ -27,6 +28,7 @@ class Request(Struct, frozen=True, kw_only=True):
         tenant: Tenant that the caller names; `None` leaves it to the key.
         members: Members of the body by name, each with the very bytes the caller sent.
         size: Bytes of the body.
+        ends_s: Instant of the caller's deadline on the monotonic clock.
         usage_asked: Whether the caller asked for usage in the stream.
         previous: The provider's id of the answer that this request goes on from.
     """
@@ -53,6 +55,7 @@ class Request(Struct, frozen=True, kw_only=True):
     tags: str | None = None
     client_retry: int | None = None
     wire_headers: tuple[tuple[str, str], ...] = ()
+    ends_s: float = math.inf
 
 
 class Identified(Struct, frozen=True):

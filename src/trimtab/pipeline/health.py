@@ -10,7 +10,13 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import ProviderAuth, ProviderRateLimited, ProviderRefused, UpstreamFailed
+from trimtab.domain.errors import (
+    DeadlineExceeded,
+    ProviderAuth,
+    ProviderRateLimited,
+    ProviderRefused,
+    UpstreamFailed,
+)
 from trimtab.domain.health import Ailing, BreakerState
 from trimtab.domain.model import Target
 from trimtab.pipeline.handoff import Route
@@ -21,6 +27,7 @@ MAX_FAILED_SHARE = 0.5
 MAX_UNREACHED = 5
 FIRST_OPEN_S, LONGEST_OPEN_S = 5.0, 60.0
 PROBE_S = 60.0
+FAIR_CHANCE_S = 1.0
 COOL_S = 1.0
 BAD_KEY_S = 60.0
 RETRIES_PER_S = 3.0
@@ -228,6 +235,8 @@ class Health:
                     route.provider.name,
                 )
             case ProviderRefused():
+                health.spoke()
+            case DeadlineExceeded() if error.after_s < FAIR_CHANCE_S:
                 health.spoke()
             case _:
                 if health.failed(now_s, reached=reached, begun=begun):

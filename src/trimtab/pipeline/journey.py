@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import Refused, UpstreamFailed
+from trimtab.domain.errors import DeadlineExceeded, Refused, UpstreamFailed
 from trimtab.domain.record import StageTime
 from trimtab.pipeline.handoff import Funded, Identified, Planned, Request, Route, Screened
 from trimtab.pipeline.transcript import Transcript
@@ -32,6 +32,16 @@ class Try:
     dispatched: bool = False
     cancelled: bool = False
     transcript: Transcript = field(default_factory=Transcript)
+
+
+def out_of_time(attempt: Try, now_s: float) -> DeadlineExceeded:
+    """Say that the caller's deadline ended an attempt."""
+    return DeadlineExceeded(
+        f"target '{attempt.route.target}' did not end its answer before the deadline of the"
+        " request; allow more in x-trimtab-deadline-ms",
+        after_s=now_s - attempt.started_s,
+        usage_possible=True,
+    )
 
 
 class Journey:

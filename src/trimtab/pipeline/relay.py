@@ -17,7 +17,7 @@ from trimtab.domain.model import OnClientGone
 from trimtab.domain.transport import Poked, Response, TransportError
 from trimtab.pipeline.call import Answered
 from trimtab.pipeline.handoff import Route
-from trimtab.pipeline.journey import Journey, Try
+from trimtab.pipeline.journey import Journey, Try, out_of_time
 from trimtab.pipeline.reply import Reply, facts_of
 from trimtab.pipeline.screen import Checked
 from trimtab.pipeline.transcript import bounded
@@ -134,7 +134,7 @@ class Relay:
             raise RuntimeError("a relay without a stream or a hold")
         provider = attempt.route.provider
         timeouts = funded.screened.planned.model.timeouts
-        ends_s = attempt.started_s + timeouts.total
+        ends_s = min(attempt.started_s + timeouts.total, journey.request.ends_s)
         patience = Patience(
             answered.response, timeouts.between_tokens, ends_s, self.keepalive_s, self.clock
         )
@@ -146,7 +146,11 @@ class Relay:
             if reply.gone and provider.on_client_gone is not OnClientGone.DRAIN:
                 attempt.cancelled = True
                 return b""
-            raise self._failed(attempt, _cut(answered, exc, patience)) from exc
+            if patience.late and ends_s == journey.request.ends_s:
+                error = out_of_time(attempt, ends_s)
+            else:
+                error = _cut(answered, exc, patience)
+            raise self._failed(attempt, error) from exc
         except UpstreamFailed as error:
             raise self._failed(attempt, error) from error.__cause__
         finally:
