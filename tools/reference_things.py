@@ -240,6 +240,7 @@ def response_headers() -> list[str]:
         cost_nano=1,
         usage_source="provider",
         estimated=True,
+        replayed=True,
     )
     told = [*reply.told(facts), *reply.spent(facts)]
     told += errors.retry_headers(domain.RateLimited("x", wait_s=1.0))

@@ -527,6 +527,17 @@ REMEDIES = {
         "Make room on the disk of the state directory; nothing is served that cannot be recorded.",
     ),
     "draining": Remedy(_ANYBODY, "Try again: the worker is stopping and another one takes over."),
+    "idempotency_in_flight": Remedy(
+        _ANYBODY, "Ask again in a second: the first request of this `idempotency-key` still runs."
+    ),
+    "idempotency_done": Remedy(
+        _APP,
+        "The request was carried out; the message names it. Its answer was a stream, larger than 256 KiB or cut off, so only a new `idempotency-key` asks again.",
+    ),
+    "idempotency_mismatch": Remedy(
+        _APP,
+        "Send a new `idempotency-key` with every new request; this one was sent with another body or to another route.",
+    ),
     "provider_error": Remedy(
         _ANYBODY, "Try again later; the record has the provider's own reason."
     ),
@@ -682,6 +693,7 @@ RESPONSE_HEADERS = {
     "x-trimtab-usage": "Where the token counts come from; not on streams, whose last comment says it.",
     "x-trimtab-cost-usd": "Exact cost in USD; absent if unknown, and not on streams, whose last comment says it.",
     "x-trimtab-estimated": "`true` on a count of tokens that is Trimtab's guess and not the provider's count.",
+    "x-trimtab-replayed": "`true` on the stored answer of an earlier request with the same `idempotency-key`; it costs nothing.",
     "x-trimtab-error": "The error code, on a refusal.",
     "x-should-retry": "Whether the SDKs may try again by themselves.",
     "retry-after": "Seconds to wait, where a retry makes sense.",
@@ -694,6 +706,7 @@ REQUEST_HEADERS = {
     "anthropic-version": "Goes along to the provider; on `GET /v1/models` it asks for Anthropic's form of the list.",
     "anthropic-beta": "Goes along to the provider.",
     "openai-beta": "Goes along to the provider.",
+    "idempotency-key": "Carries a request out once, however often it is sent within 10 minutes: 1 to 255 visible ASCII characters, the tenant's own. Sent again with the same body, it gets the stored answer of up to 256 KiB, with `x-trimtab-replayed: true` and at no charge.",
     "traceparent": "W3C trace context; the request becomes part of that trace.",
     "tracestate": "Kept and exported with the trace.",
     "x-stainless-retry-count": "How often the SDK tried before; kept in the record.",

@@ -1,6 +1,7 @@
 """What headers ask for and tell, as the official SDKs send and see them."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anthropic
@@ -58,3 +59,39 @@ def test_a_deadline_that_is_none_is_refused(ask: Ask, value: str) -> None:
         ask("chat", {"x-trimtab-deadline-ms": value})
 
     assert "x-trimtab-deadline-ms" in str(raised.value)
+
+
+def test_a_call_sent_twice_is_carried_out_and_paid_once(ask: Ask, stack: Stack) -> None:
+    key = {"idempotency-key": f"{ask.__name__}-twice"}
+    first, second = (ask("chat", key) for _ in range(2))
+
+    assert first.http_response.content == second.http_response.content
+    assert second.headers["x-trimtab-replayed"] == "true"
+    replayed = stack.record(second.headers["x-trimtab-request-id"])
+    assert (replayed["cost_nano"], replayed["attempt_count"]) == (0, 0)
+    assert replayed["origin_request_id"] == first.headers["x-trimtab-request-id"]
+
+
+def test_a_key_in_use_is_a_conflict_and_one_for_another_body_no_request(ask: Ask) -> None:
+    key = {"idempotency-key": f"{ask.__name__}-reused"}
+    ask("chat", key)
+
+    mismatch = (openai.UnprocessableEntityError, anthropic.UnprocessableEntityError)
+    with pytest.raises(mismatch) as raised:
+        ask("chat", key, "something else")
+
+    assert raised.value.response.headers["x-trimtab-error"] == "idempotency_mismatch"
+
+
+def test_of_two_at_once_one_is_carried_out_and_the_other_told_to_come_back(ask: Ask) -> None:
+    key = {"idempotency-key": f"{ask.__name__}-twins"}
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(ask, "chat!slow_first:0.5", key) for _ in range(2)]
+    (conflict,) = [error for error in (it.exception() for it in both) if error]
+    (answer,) = [it.result() for it in both if not it.exception()]
+
+    assert isinstance(conflict, openai.ConflictError | anthropic.ConflictError)
+    assert conflict.response.headers["x-trimtab-error"] == "idempotency_in_flight"
+    assert conflict.response.headers["retry-after"] == "1"
+    assert conflict.response.headers["x-should-retry"] == "true"
+    assert ask("chat!slow_first:0.5", key).http_response.content == answer.http_response.content

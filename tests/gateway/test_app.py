@@ -684,3 +684,46 @@ async def test_a_web_socket_is_not_answered() -> None:
     await gateway(Rig())({"type": "websocket"}, caller.receive, caller.send)
 
     assert caller.sent == []
+
+
+ONCE = (b"idempotency-key", b"order-17")
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES, "/v1/embeddings", "/v1/moderations"])
+async def test_a_request_sent_twice_under_one_key_is_carried_out_once(path: str) -> None:
+    whole = b'{"id":"1","choices":[],"content":[],"output":[],"results":[],"data":[],"usage":null}'
+    rig = Rig(json_answer(whole))
+    app = gateway(rig)
+
+    first = await call(app, "POST", path, HI, headers=[AUTH, ONCE])
+    second = await call(app, "POST", path, HI, headers=[AUTH, ONCE])
+
+    assert (first.status, second.status, first.body) == (200, 200, second.body)
+    assert "x-trimtab-replayed" not in first.headers
+    assert second.headers["x-trimtab-replayed"] == "true"
+    assert second.headers["x-trimtab-cost-usd"] == "0"
+    assert "x-trimtab-attempts" not in second.headers
+    assert len(rig.provider.sent) == 1
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+async def test_a_key_used_for_something_else_is_told_in_the_callers_wire(path: str) -> None:
+    app = gateway(Rig(json_answer(), json_answer()))
+    await call(app, "POST", RESPONSES, HI, headers=[AUTH, ONCE])
+
+    answer = await call(app, "POST", path, HI, headers=[AUTH, ONCE])
+
+    assert answer.status == 422
+    assert answer.headers["x-trimtab-error"] == "idempotency_mismatch"
+    assert answer.headers["x-should-retry"] == "false"
+    assert answer.json["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("value", [b"", b"a b", b"\xff", b"k" * 256])
+async def test_an_idempotency_key_is_visible_ascii_and_short(path: str, value: bytes) -> None:
+    rig = Rig(json_answer())
+
+    answer = await call(gateway(rig), "POST", path, HI, headers=[AUTH, (ONCE[0], value)])
+
+    assert (answer.status, rig.provider.sent) == (400, [])

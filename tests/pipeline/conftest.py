@@ -41,6 +41,7 @@ from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.handoff import Request
 from trimtab.pipeline.health import Health
 from trimtab.pipeline.journal import Journal
+from trimtab.pipeline.once import Once
 from trimtab.pipeline.plan import Plan
 from trimtab.pipeline.recall import Recall
 from trimtab.pipeline.relay import Relay
@@ -52,6 +53,7 @@ from trimtab.pipeline.upstream import Upstreams
 from trimtab.providers.openai import OpenAIChat
 from trimtab.store.base import Need
 from trimtab.store.memory import MemoryChangeLog
+from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.frames import Kind
 from trimtab.testing import (
@@ -167,6 +169,7 @@ class Rig:
             identify=identify,
             switch=self.switch,
             admit=Admit(self.switch.check),
+            once=Once(MemoryIdempotency(self.clock), self.journal.user_hash),
             recall=Recall(self.stored_answer),
             plan=Plan(
                 adapters(self.clock),

@@ -17,6 +17,8 @@
     │   ├── ModelNotFound
     │   ├── PriceUnknown
     │   ├── ContentBlocked
+    │   ├── IdempotencyDone      a request of that key was carried out, and has no answer to give
+    │   ├── IdempotencyMismatch  a request of that key asked for something else
     │   ├── Forbidden            the actor is known and may not do this
     │   └── NotFound
     │       ├── RecordNotFound
@@ -25,6 +27,7 @@
     │   ├── RateLimited
     │   ├── ParallelLimited
     │   ├── LimitsUnavailable
+    │   ├── IdempotencyInFlight  a request of that key still runs
     │   ├── RecorderUnavailable
     │   ├── ControlUnavailable
     │   └── Draining
@@ -162,6 +165,18 @@ class ContentBlocked(Refused):
     code: ClassVar[str] = "content_blocked"
 
 
+class IdempotencyDone(Refused):
+    """A request of the same key was carried out, and its answer cannot be given again."""
+
+    code: ClassVar[str] = "idempotency_done"
+
+
+class IdempotencyMismatch(Refused):
+    """A request of the same key asked for something else."""
+
+    code: ClassVar[str] = "idempotency_mismatch"
+
+
 class Forbidden(Refused):
     """The actor is known and may not do this, or another site sent the form."""
 
@@ -216,6 +231,12 @@ class LimitsUnavailable(TryLater):
     """The limits that all workers share are away, and the tenant may not go on without."""
 
     code: ClassVar[str] = "limits_unavailable"
+
+
+class IdempotencyInFlight(TryLater):
+    """A request of the same key still runs."""
+
+    code: ClassVar[str] = "idempotency_in_flight"
 
 
 class RecorderUnavailable(TryLater):

@@ -1,6 +1,7 @@
 """The one door: an ASGI application with a route table and no framework on the hot path."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
@@ -175,6 +176,8 @@ class Gateway:
             client_retry=said.client_retry,
             wire_headers=said.forwarded,
             ends_s=request.started_s + said.deadline_s,
+            idempotency_key=said.idempotency_key,
+            asked=_asked(request.wire, data) if said.idempotency_key else b"",
         )
 
     async def _body(self, receive: Receive) -> bytes:
@@ -279,6 +282,11 @@ def _read_alone(scope: Scope, *names: bytes) -> headers.Headers:
 
 def _facts(request: Request, config_seq: int = 0) -> Facts:
     return Facts(request_id=request.request_id, trace_id=request.trace_id, config_seq=config_seq)
+
+
+def _asked(wire: Wire, data: bytes) -> bytes:
+    """Hash what is asked for: the route and the bytes of the body."""
+    return hashlib.sha256(wire.encode() + b"\0" + data).digest()
 
 
 async def _plain(send: Send, status: int, value: Mapping[str, str | int]) -> None:

@@ -18,6 +18,7 @@ OF_TENANT = b"x-trimtab-tenant"
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _DEADLINE_MS = re.compile(rb"[1-9][0-9]{0,8}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _VALUE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
@@ -39,6 +40,7 @@ class Headers(Struct, kw_only=True):
     tenant: str | None = None
     client_retry: int | None = None
     deadline_s: float = math.inf
+    idempotency_key: str | None = None
     anthropic: bool = False
     trace_seen: bool = False
     forwarded: tuple[tuple[str, str], ...] = ()
@@ -127,6 +129,15 @@ def _read_deadline(out: Headers, name: bytes, value: bytes) -> None:
     out.deadline_s = int(value) / 1000
 
 
+def _read_idempotency_key(out: Headers, name: bytes, value: bytes) -> None:
+    out.idempotency_key = value.decode("latin-1")
+    if not _IDEMPOTENCY_KEY.fullmatch(out.idempotency_key):
+        raise InvalidRequest(
+            f"header {name.decode()!r} must be 1 to 255 visible ASCII characters",
+            param=name.decode(),
+        )
+
+
 def _text(name: bytes, value: bytes) -> str:
     text = value.decode("latin-1").strip()
     if len(text) > MAX_VALUE_CHARS or not _VALUE.fullmatch(text):
@@ -143,6 +154,7 @@ _READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
     b"anthropic-version": _read_forwarded,
     b"anthropic-beta": _read_forwarded,
     b"openai-beta": _read_forwarded,
+    b"idempotency-key": _read_idempotency_key,
     b"traceparent": _read_trace,
     b"tracestate": _read_tracestate,
     b"x-stainless-retry-count": _read_retry,

@@ -187,6 +187,8 @@ def spent(facts: Facts) -> list[tuple[bytes, bytes]]:
     headers = [(b"x-trimtab-usage", facts.usage_source.encode())] if facts.attempts else []
     if facts.cost_nano is not None:
         headers.append((b"x-trimtab-cost-usd", usd_text(facts.cost_nano).encode()))
+    if facts.replayed:
+        headers.append((b"x-trimtab-replayed", b"true"))
     if facts.estimated:
         headers.append((b"x-trimtab-estimated", b"true"))
     return headers

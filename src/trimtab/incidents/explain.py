@@ -88,6 +88,8 @@ class _Story:
             stage = STAGES[len(passed)]
             why = f"by {stage}: {record.error_code}, HTTP {record.http_status}{self._rule()}"
             yield Step(record.end_us, "refused", why)
+        if record.origin_request_id is not None:
+            yield Step(record.end_us, "replayed", f"the answer of {record.origin_request_id}")
         yield from self._attempts(self._stored.attempts)
         yield Step(record.end_us, "settled", _settled(record))
 

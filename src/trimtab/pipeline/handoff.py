@@ -29,6 +29,7 @@ class Request(Struct, frozen=True, kw_only=True):
         members: Members of the body by name, each with the very bytes the caller sent.
         size: Bytes of the body.
         ends_s: Instant of the caller's deadline on the monotonic clock.
+        asked: Hash of route and body, if there is an idempotency key.
         usage_asked: Whether the caller asked for usage in the stream.
         previous: The provider's id of the answer that this request goes on from.
     """
@@ -56,6 +57,8 @@ class Request(Struct, frozen=True, kw_only=True):
     client_retry: int | None = None
     wire_headers: tuple[tuple[str, str], ...] = ()
     ends_s: float = math.inf
+    idempotency_key: str | None = None
+    asked: bytes = b""
 
 
 class Identified(Struct, frozen=True):

@@ -7,6 +7,7 @@ from trimtab.domain.errors import DeadlineExceeded, Refused, UpstreamFailed
 from trimtab.domain.record import StageTime
 from trimtab.pipeline.handoff import Funded, Identified, Planned, Request, Route, Screened
 from trimtab.pipeline.transcript import Transcript
+from trimtab.store.base import Claim
 
 
 @dataclass(slots=True)
@@ -52,6 +53,8 @@ class Journey:
         committed: Whether the caller has seen the head of an answer.
         gone: Whether the caller hung up before the end.
         estimate: Our own answer where no target can give one.
+        claimed: Whether it has its idempotency key, and must say what came of it.
+        earlier: The request of the same idempotency key whose answer it gives.
         ended_by: Why we broke it off, if we did.
         input_ref: Ref of the upstream body in the content store.
         checkpoint_s: When the stream was last written down.
@@ -62,7 +65,9 @@ class Journey:
         "_stage_s",
         "begun",
         "checkpoint_s",
+        "claimed",
         "committed",
+        "earlier",
         "ended_by",
         "estimate",
         "funded",
@@ -87,6 +92,8 @@ class Journey:
         self.begun = False
         self.committed = False
         self.gone = False
+        self.claimed = False
+        self.earlier: Claim | None = None
         self.estimate: bytes | None = None
         self.ended_by: Refused | None = None
         self.input_ref: bytes | None = None

@@ -33,6 +33,7 @@ class Ending:
     environment: str
     day_local: str
     user_hash: str | None
+    idempotency_key_hash: str | None
     output_ref: bytes | None
     content_state: ContentState
 
@@ -75,6 +76,8 @@ def record_of(
         env=ending.environment,
         worker_id=ending.worker_id,
         config_seq=identified.snapshot.config_seq,
+        origin_request_id=journey.earlier.request_id if journey.earlier else None,
+        idempotency_key_hash=ending.idempotency_key_hash,
         client_retry=request.client_retry,
         tenant_id=grant.tenant.id,
         tier=grant.tier.name,

@@ -17,6 +17,7 @@ class Facts(Struct, frozen=True, kw_only=True):
         response_id: The provider's name for the answer, as far as one was told.
         estimated: Whether the answer is our guess and not a provider's word.
         degraded: Whether the limits that all workers share were away.
+        replayed: Whether it is the answer of an earlier request of the same idempotency key.
     """
 
     request_id: str
@@ -30,6 +31,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     response_id: str | None = None
     estimated: bool = False
     degraded: bool = False
+    replayed: bool = False
 
 
 def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
@@ -47,6 +49,7 @@ def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
         response_id=record.response_id if record else None,
         estimated=journey.estimate is not None,
         degraded=journey.funded is not None and journey.funded.is_degraded,
+        replayed=journey.earlier is not None,
     )
 
 

@@ -20,6 +20,7 @@ from trimtab.pipeline.estimate import estimated_count
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.handoff import Identified, Request
 from trimtab.pipeline.journey import Journey
+from trimtab.pipeline.once import Once
 from trimtab.pipeline.plan import Plan
 from trimtab.pipeline.recall import Recall
 from trimtab.pipeline.relay import Relay
@@ -49,6 +50,7 @@ class Pipeline:
     identify: Identify
     switch: Switch
     admit: Admit
+    once: Once
     recall: Recall
     plan: Plan
     screen: ScreenInput
@@ -70,20 +72,22 @@ class Pipeline:
             admitted = self.admit(identified)
             self.switch.enter(journey)
             journey.passed("admit")
-            tenant, before = admitted.grant.tenant, request.previous
-            made = await self.recall(tenant.id, before) if before else None
-            journey.planned = planned = self.plan(admitted, made)
-            journey.passed("plan")
-            journey.screened = screened = await self.screen(planned)
-            journey.passed("screen_input")
-            journey.funded = funded = await self.fund(screened)
-            journey.passed("fund")
-            if planned.routes:
-                answered = await self.call(funded, journey)
-                checked = await self.check(answered)
-                terminal = await self.relay(checked, journey, reply)
-            else:
-                journey.estimate = estimated_count(funded)
+            journey.earlier = await self.once(admitted, journey)
+            if journey.earlier is None:
+                tenant, before = admitted.grant.tenant, request.previous
+                made = await self.recall(tenant.id, before) if before else None
+                journey.planned = planned = self.plan(admitted, made)
+                journey.passed("plan")
+                journey.screened = screened = await self.screen(planned)
+                journey.passed("screen_input")
+                journey.funded = funded = await self.fund(screened)
+                journey.passed("fund")
+                if planned.routes:
+                    answered = await self.call(funded, journey)
+                    checked = await self.check(answered)
+                    terminal = await self.relay(checked, journey, reply)
+                else:
+                    journey.estimate = estimated_count(funded)
         except TrimtabError as error:
             failure = error
         except asyncio.CancelledError:
@@ -149,23 +153,41 @@ class Pipeline:
         except Exception:
             log.exception("request %s cannot be settled", journey.request.request_id)
             failure = failure or _bug(journey.request)
-        facts = facts_of(journey, record)
+        facts, body = facts_of(journey, record), None if failure else _whole(journey, checked)
+        if journey.claimed:
+            await self._keep(journey, body, failure)
         if failure is not None and journey.committed:
             told = journey.tries[-1].transcript.failed is not None
             await reply.cut(failure, told=told, facts=facts)
-        elif failure is None and journey.estimate is not None:
-            await reply.whole(journey.estimate, facts)
+        elif body is not None:
+            await reply.whole(body, facts)
         elif failure is not None or checked is None:
             await reply.refuse(failure or TrimtabError("no answer; tell an operator"), facts)
-        elif checked.answered.reader is None:
-            await reply.whole(checked.answered.body, facts)
         else:
             await reply.end_stream(terminal, facts)
+
+    async def _keep(
+        self, journey: Journey, body: bytes | None, failure: TrimtabError | None
+    ) -> None:
+        """Remember what came of an idempotency key; an answer is not withheld if that fails."""
+        try:
+            await self.once.ended(journey, body, failed=failure is not None)
+        except TrimtabError as error:
+            log.warning("request %s: %s", journey.request.request_id, error)
 
     def _status(self, journey: Journey, failure: TrimtabError | None) -> int:
         if failure is None or journey.committed:
             return HTTP_OK
         return self.http_status(failure, journey.request.wire)
+
+
+def _whole(journey: Journey, checked: Checked | None) -> bytes | None:
+    """Give an answer that is no stream, whoever made it."""
+    if journey.earlier is not None:
+        return journey.earlier.answer
+    if checked is None:
+        return journey.estimate
+    return checked.answered.body if checked.answered.reader is None else None
 
 
 def _broken_off(journey: Journey, answered: Answered | None) -> TrimtabError:

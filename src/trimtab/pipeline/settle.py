@@ -120,6 +120,7 @@ class Settle:
             environment=self.environment,
             day_local=self.journal.local_day(tenant.timezone, request.ts_us),
             user_hash=self.journal.user_hash(tenant.id, request.end_user),
+            idempotency_key_hash=self.journal.user_hash(tenant.id, request.idempotency_key),
             output_ref=captured.ref if captured else None,
             content_state=state,
         )

@@ -36,6 +36,7 @@ from trimtab.pipeline.enrol import Enrol
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.health import Health
 from trimtab.pipeline.journal import Journal
+from trimtab.pipeline.once import Once
 from trimtab.pipeline.plan import Plan
 from trimtab.pipeline.recall import Recall, Stored
 from trimtab.pipeline.relay import Relay
@@ -55,6 +56,7 @@ from trimtab.providers.openai_responses import OpenAIResponses
 from trimtab.providers.translate.bridge import Bridge
 from trimtab.settings import Settings, UnknownModel
 from trimtab.store.base import RecordFilter, SharedLimitStore
+from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.health_file import HealthFile
 from trimtab.telemetry.spool import Spool, claim, claim_alone
@@ -175,6 +177,7 @@ def _pipeline(parts: Parts) -> Pipeline:
         identify=identify,
         switch=switch,
         admit=Admit(switch.check),
+        once=Once(MemoryIdempotency(clock), journal.user_hash),
         recall=Recall(_stored(home)),
         plan=Plan(
             adapters(clock),
