@@ -71,6 +71,7 @@ BODIES = [
     pytest.param(chat().replace(b"hi", b"\\ud800"), None, id="half a surrogate pair"),
     pytest.param(chat().replace(b"50", b"NaN"), None, id="not a number"),
     pytest.param(chat().replace(b'"hi"', b"[" * 100_000 + b"]" * 100_000), None, id="too deep"),
+    pytest.param(chat().replace(b"{", b'{"model": "x", ', 1), "model", id="model is there twice"),
     pytest.param(chat(model=1), "model", id="model is a number"),
     pytest.param(chat(model=""), "model", id="model is empty"),
     pytest.param(chat(model="m" * 300), "model", id="model is long"),
@@ -232,17 +233,6 @@ def test_a_model_cannot_smuggle_headers(stack: Stack, clumsy: str, path: str, mo
         assert 400 <= answer.status < 500
         assert "x-evil" not in answer.headers
         assert stack.record(answer.request_id)["status"] in {"rejected", "error"}
-
-
-def test_of_a_member_given_twice_the_provider_sees_what_we_saw(stack: Stack, clumsy: str) -> None:
-    body = chat().replace(b'"model": "chat"', b'"model": "nothing", "model": "chat"')
-
-    answer = send(stack.port, request(clumsy, body))
-
-    assert answer.status == 200
-    sent = stack.content(answer.request_id)["input"]
-    assert sent.count('"model"') == 1
-    assert json.loads(sent)["model"] == "large"
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])

@@ -1,7 +1,8 @@
 """Reading request bodies: only what routing needs; every member keeps its very bytes."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Raw
@@ -23,7 +24,17 @@ MAX_TOLD_CHARS = 256
 
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 
-_members = msgspec.json.Decoder(dict[str, Raw])
+
+class _Name:
+    """A member's name. No two are equal, so one that is given twice is read twice."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+_members = msgspec.json.Decoder(dict[_Name, Raw], dec_hook=lambda kind, text: kind(text))
 _ROUTING: dict[Wire, Callable[[bytes], Routing]] = {
     Wire.OPENAI_CHAT: msgspec.json.Decoder(OpenAIChatBody).decode,
     Wire.OPENAI_RESPONSES: msgspec.json.Decoder(OpenAIResponsesBody).decode,
@@ -45,7 +56,7 @@ def read(wire: Wire, data: bytes) -> tuple[Routing, dict[str, Raw]]:
     try:
         data.decode()
         routing = _ROUTING[wire](data)
-        members = _members.decode(data)
+        named = _members.decode(data)
     except UnicodeDecodeError as exc:
         raise InvalidRequest("the body is not valid UTF-8; encode it as UTF-8") from exc
     except RecursionError as exc:
@@ -54,12 +65,22 @@ def read(wire: Wire, data: bytes) -> tuple[Routing, dict[str, Raw]]:
         raise _explained(str(exc)) from exc
     except msgspec.DecodeError as exc:
         raise InvalidRequest("the body is not a JSON object; send valid JSON") from exc
+    members = {name.text: raw for name, raw in named.items()}
+    if len(members) < len(named):
+        raise _repeated(named)
     routing.check()
     if routing.trimtab and routing.trimtab.feature and not NAME.fullmatch(routing.trimtab.feature):
         raise InvalidRequest(
             "`trimtab.feature` must be lower-case letters, digits, `.`, `_` or `-`", param="trimtab"
         )
     return routing, members
+
+
+def _repeated(named: Iterable[_Name]) -> InvalidRequest:
+    """Say which member is there twice: two readers of it could see two values."""
+    ((name, _),) = Counter(name.text for name in named).most_common(1)
+    shown = name[:MAX_TOLD_CHARS]
+    return InvalidRequest(f"`{shown}` is given twice; give it once", param=shown)
 
 
 def _explained(message: str) -> InvalidRequest:
