@@ -6,8 +6,9 @@ from tests.gateway.conftest import Caller
 
 from trimtab.domain.errors import ProviderRefused, RateLimited, StreamTruncated, TrimtabError
 from trimtab.domain.model import Wire
+from trimtab.domain.tenant import Allowance
 from trimtab.gateway import reply as module
-from trimtab.gateway.reply import AsgiReply, Message
+from trimtab.gateway.reply import AsgiReply, Message, allowed
 from trimtab.pipeline.reply import Facts
 
 BEFORE = Facts(request_id="r_1", trace_id="ab", config_seq=7, target="sim/ü", attempts=1)
@@ -31,6 +32,7 @@ async def test_a_whole_answer_tells_its_cost_in_headers() -> None:
         "x-request-id": "r_1",
         "request-id": "r_1",
         "x-trimtab-trace-id": "ab",
+        "traceresponse": "00-ab-b13a28ca0d7ef8d6-01",
         "x-trimtab-config": "7",
         "x-trimtab-target": "sim/?",
         "x-trimtab-attempts": "1",
@@ -239,3 +241,38 @@ class Acts:
 
     def __call__(self) -> None:
         self.count += 1
+
+
+def rated(wire: Wire, reset_s: float) -> dict[str, str]:
+    facts = Facts(
+        request_id="r_1",
+        trace_id="t",
+        ts_us=1_767_225_600_000_000,
+        allowances=(Allowance("requests", 60, 59, reset_s), Allowance("tokens", 6000, -4, 60.0)),
+    )
+    return {name.decode(): value.decode() for name, value in allowed(facts, wire)}
+
+
+@pytest.mark.parametrize(
+    ("reset_s", "told"), [(0.017, "17ms"), (7.66, "7.66s"), (1.0, "1s"), (60.0, "1m0s")]
+)
+def test_what_is_left_of_the_rates_is_told_as_openai_does(reset_s: float, told: str) -> None:
+    assert rated(Wire.OPENAI_CHAT, reset_s) == {
+        "x-ratelimit-limit-requests": "60",
+        "x-ratelimit-remaining-requests": "59",
+        "x-ratelimit-reset-requests": told,
+        "x-ratelimit-limit-tokens": "6000",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "1m0s",
+    }
+
+
+def test_what_is_left_of_the_rates_is_told_as_anthropic_does() -> None:
+    assert rated(Wire.ANTHROPIC_MESSAGES, 1.0) == {
+        "anthropic-ratelimit-requests-limit": "60",
+        "anthropic-ratelimit-requests-remaining": "59",
+        "anthropic-ratelimit-requests-reset": "2026-01-01T00:00:01Z",
+        "anthropic-ratelimit-tokens-limit": "6000",
+        "anthropic-ratelimit-tokens-remaining": "0",
+        "anthropic-ratelimit-tokens-reset": "2026-01-01T00:01:00Z",
+    }

@@ -52,6 +52,8 @@ span's `error.type` and the word an operator greps for.
 
 from typing import ClassVar
 
+from trimtab.domain.tenant import Allowance
+
 FIRST_ERROR_STATUS = 400
 
 
@@ -216,9 +218,19 @@ class TryLater(TrimtabError):
 
 
 class RateLimited(TryLater):
-    """A rate of the key or tenant is used up."""
+    """A rate of the key or tenant is used up.
+
+    Attributes:
+        allowance: The rate, if it is known which.
+    """
 
     code: ClassVar[str] = "rate_limited"
+
+    def __init__(
+        self, message: str, *, wait_s: float | None = None, allowance: Allowance | None = None
+    ) -> None:
+        super().__init__(message, wait_s=wait_s)
+        self.allowance = allowance
 
 
 class ParallelLimited(TryLater):

@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -57,6 +57,20 @@ class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
             tokens_per_minute=self.tokens_per_minute or base.tokens_per_minute,
             parallel=self.parallel or base.parallel,
         )
+
+
+class Allowance(NamedTuple):
+    """How much of a rate is left.
+
+    Attributes:
+        what: `requests` or `tokens`.
+        reset_s: Seconds until all of it is there again, if nothing is asked.
+    """
+
+    what: str
+    size: int
+    left: int
+    reset_s: float
 
 
 class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):

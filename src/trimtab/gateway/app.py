@@ -281,7 +281,12 @@ def _read_alone(scope: Scope, *names: bytes) -> headers.Headers:
 
 
 def _facts(request: Request, config_seq: int = 0) -> Facts:
-    return Facts(request_id=request.request_id, trace_id=request.trace_id, config_seq=config_seq)
+    return Facts(
+        request_id=request.request_id,
+        trace_id=request.trace_id,
+        config_seq=config_seq,
+        ts_us=request.ts_us,
+    )
 
 
 def _asked(wire: Wire, data: bytes) -> bytes:

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from trimtab.domain.errors import ProviderRefused, TrimtabError
+from trimtab.domain.errors import ProviderRefused, RateLimited, TrimtabError
+from trimtab.domain.ids import RequestId, span_id
 from trimtab.domain.model import Wire
 from trimtab.domain.money import usd_text
 from trimtab.gateway import errors
@@ -69,7 +72,7 @@ class AsgiReply:
 
     async def whole(self, body: bytes, facts: Facts) -> None:
         """See `Reply.whole`."""
-        await self._whole(200, [_JSON, *told(facts), *spent(facts)], body)
+        await self._whole(200, [_JSON, *self._told(facts), *spent(facts)], body)
 
     async def begin_stream(self, facts: Facts) -> None:
         """See `Reply.begin_stream`."""
@@ -79,7 +82,7 @@ class AsgiReply:
         head: Message = {
             "type": "http.response.start",
             "status": 200,
-            "headers": [*_STREAM, *told(facts)],
+            "headers": [*_STREAM, *self._told(facts)],
         }
         await self._try(head)
 
@@ -99,13 +102,20 @@ class AsgiReply:
         if isinstance(error, ProviderRefused) and error.body:
             body = error.body
         status = errors.http_status(error, self._wire)
-        headers = [_JSON, *told(facts), *spent(facts), *errors.retry_headers(error)]
+        if isinstance(error, RateLimited) and error.allowance is not None:
+            facts = replace(facts, allowances=(error.allowance,))
+        headers = [_JSON, *self._told(facts), *spent(facts), *errors.retry_headers(error)]
         await self._whole(status, headers, body)
 
     async def cut(self, error: TrimtabError, *, told: bool, facts: Facts) -> None:
         """See `Reply.cut`."""
         last = b"" if told else errors.event(error, self._wire, facts, self._sent)
         await self._last(_comment(facts) + last)
+
+    def _told(self, facts: Facts) -> list[tuple[bytes, bytes]]:
+        if not facts.allowances:
+            return told(facts)
+        return [*told(facts), *allowed(facts, self._wire)]
 
     async def _whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         headers.append((b"content-length", b"%d" % len(body)))
@@ -170,6 +180,8 @@ def told(facts: Facts) -> list[tuple[bytes, bytes]]:
         (b"x-request-id", request_id),
         (b"request-id", request_id),
         (b"x-trimtab-trace-id", facts.trace_id.encode()),
+        # W3C Trace Context level 2; every trace is kept, so it is always sampled.
+        (b"traceresponse", f"00-{facts.trace_id}-{_span(facts)}-01".encode()),
         (b"x-trimtab-config", b"%d" % facts.config_seq),
     ]
     if facts.attempts:
@@ -180,6 +192,33 @@ def told(facts: Facts) -> list[tuple[bytes, bytes]]:
     if facts.degraded:
         headers.append((b"x-trimtab-degraded", b"limits"))
     return headers
+
+
+def _span(facts: Facts) -> str:
+    return span_id(RequestId(facts.request_id), "request")
+
+
+def allowed(facts: Facts, wire: Wire) -> list[tuple[bytes, bytes]]:
+    """Tell what is left of the tenant's rates, as the SDKs of the wire know it."""
+    headers: list[tuple[str, str]] = []
+    for what, size, left, reset_s in facts.allowances:
+        if wire.is_anthropic:
+            at_s = facts.ts_us / 1e6 + reset_s
+            at = datetime.fromtimestamp(at_s, UTC).isoformat(timespec="seconds")
+            shape, reset = f"anthropic-ratelimit-{what}-{{}}", at.replace("+00:00", "Z")
+        else:
+            shape, reset = f"x-ratelimit-{{}}-{what}", _duration(reset_s)
+        shown = (("limit", str(size)), ("remaining", str(max(0, left))), ("reset", reset))
+        headers += [(shape.format(name), value) for name, value in shown]
+    return [(name.encode(), value.encode()) for name, value in headers]
+
+
+def _duration(seconds: float) -> str:
+    """Write a span of time as OpenAI does: `17ms`, `7.66s`, `1m0s`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    minutes, rest = divmod(round(seconds, 2), 60)
+    return f"{minutes:.0f}m{rest:g}s" if minutes else f"{rest:g}s"
 
 
 def spent(facts: Facts) -> list[tuple[bytes, bytes]]:

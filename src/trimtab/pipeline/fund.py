@@ -13,7 +13,7 @@ from trimtab.domain.errors import ParallelLimited, RateLimited
 from trimtab.domain.ids import TenantId
 from trimtab.domain.suspension import Scope
 from trimtab.domain.tenant import Limits
-from trimtab.pipeline.handoff import Admitted, Funded, Identified, Screened
+from trimtab.pipeline.handoff import Admitted, Funded, Identified, Screened, allowance
 from trimtab.pipeline.switch import refusal
 from trimtab.store.base import NOBODY, Asker, Held, LimitStore, Need
 
@@ -62,7 +62,7 @@ class Fund:
                 raise refusal(asking[held.stopped])
             if held.denied is not None:
                 _refuse(needs[held.denied], held)
-        return Funded(screened, floor, tuple(needs), held.is_degraded)
+        return Funded(screened, floor, tuple(needs), held)
 
     async def settle(self, funded: Funded, *, tokens: int | None) -> None:
         """Free the slots; book the tokens that were really used, or keep the estimate."""
@@ -125,4 +125,5 @@ def _refuse(need: Need, held: Held) -> None:
     raise RateLimited(
         f"the {need.size} {need.name} are used up; slow down or raise the limit",
         wait_s=held.wait_s,
+        allowance=allowance(need, 0),
     )

@@ -13,9 +13,10 @@ from msgspec import Raw, Struct
 from trimtab.control.snapshot import Grant, Snapshot
 from trimtab.domain.ids import RequestId, SpanId, TraceId
 from trimtab.domain.model import Model, Provider, Target, Wire
+from trimtab.domain.tenant import Allowance
 from trimtab.domain.verdict import Decision, Finding
 from trimtab.providers.base import Adapter
-from trimtab.store.base import Need
+from trimtab.store.base import Held, Need
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -124,10 +125,24 @@ class Funded(Struct, frozen=True):
     Attributes:
         input_floor: Input tokens estimated from the bytes of the body.
         holds: What is held, in the order in which `settle` books it.
-        is_degraded: Whether the limits that all workers share were away.
+        held: What the store of limits answered.
     """
 
     screened: Screened
     input_floor: int
     holds: tuple[Need, ...]
-    is_degraded: bool = False
+    held: Held = Held()
+
+    def allowances(self) -> tuple[Allowance, ...]:
+        """Tell what is left of the rates."""
+        return tuple(
+            allowance(need, left)
+            for need, left in zip(self.holds, self.held.left, strict=False)
+            if need.kind == "bucket"
+        )
+
+
+def allowance(need: Need, left: int) -> Allowance:
+    """Tell what is left of a rate."""
+    what, _, _ = need.scope.partition("/")
+    return Allowance(what, need.size, left, (need.size - left) * need.per_s / need.size)

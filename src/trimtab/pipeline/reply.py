@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from trimtab.domain.errors import TrimtabError
 from trimtab.domain.record import RequestRecord
+from trimtab.domain.tenant import Allowance
 from trimtab.pipeline.journey import Journey
 
 
@@ -17,6 +18,8 @@ class Facts(Struct, frozen=True, kw_only=True):
         response_id: The provider's name for the answer, as far as one was told.
         estimated: Whether the answer is our guess and not a provider's word.
         degraded: Whether the limits that all workers share were away.
+        ts_us: Instant at which the request arrived.
+        allowances: What is left of the tenant's rates.
         replayed: Whether it is the answer of an earlier request of the same idempotency key.
     """
 
@@ -31,6 +34,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     response_id: str | None = None
     estimated: bool = False
     degraded: bool = False
+    ts_us: int = 0
+    allowances: tuple[Allowance, ...] = ()
     replayed: bool = False
 
 
@@ -47,8 +52,10 @@ def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
         cost_nano=record.cost_nano if record else None,
         usage_source=record.usage_source if record else "none",
         response_id=record.response_id if record else None,
+        ts_us=request.ts_us,
+        allowances=journey.funded.allowances() if journey.funded else (),
         estimated=journey.estimate is not None,
-        degraded=journey.funded is not None and journey.funded.is_degraded,
+        degraded=journey.funded is not None and journey.funded.held.is_degraded,
         replayed=journey.earlier is not None,
     )
 
