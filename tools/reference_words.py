@@ -189,6 +189,12 @@ SETTINGS = {
         "Whether the provider's models go on with a last message of the assistant, as `fallback.after_first_token: continue` needs it. Many do not; some answer with an error.",
         "false",
     ),
+    "providers.NAME.betas": Setting(
+        "list of values",
+        "[context-1m-2025-08-07]",
+        "Values of the headers `anthropic-beta` and `openai-beta` that may go along to the provider, in the wire they came in; any other is 400 `field_not_allowed`.",
+        "[message-threads-2026-08-12, token-counting-2024-11-01]",
+    ),
     "models.NAME.kind": Setting(
         "`alias` or `freezer`",
         "alias",
@@ -312,6 +318,15 @@ SETTINGS = {
         "open",
         "What workers do with its tenants while the Redis is away.",
         unsaid="as `gateway.when_redis_is_down` says",
+    ),
+    "tiers.NAME.server_tools": Setting(
+        "list of tools",
+        "[web_search]",
+        "Tools that its tenants may have run at a provider, named without version: `web_search`, `web_fetch`, `code_execution`, `code_interpreter`, `file_search`, `image_generation`, `mcp` and whatever else is no tool that the app runs. They carry data out, and some are billed beside the tokens.",
+        "[]",
+    ),
+    "tenants.NAME.server_tools": Setting(
+        "list of tools", "[web_search]", "Replaces the tier's list.", unsaid="as the tier says"
     ),
     "tenants.NAME.tier": Setting("name of a tier", "free", "The contract class of the tenant."),
     "tenants.NAME.timezone": Setting(
@@ -463,6 +478,10 @@ REMEDIES = {
         _OPERATOR, "Report it with the request id; the worker's log has the traceback."
     ),
     "invalid_request": Remedy(_APP, "Correct what `param` and the message name."),
+    "field_not_allowed": Remedy(
+        _APP,
+        "Leave out the tool or the header's value that the message names, or have an operator add it to `server_tools` of the tenant or `betas` of the provider.",
+    ),
     "unsupported": Remedy(
         _APP, "Leave out the member that `param` names; the message says what to do instead."
     ),
@@ -717,8 +736,8 @@ REQUEST_HEADERS = {
     "authorization": "The key, as `Bearer tt_...`.",
     "x-api-key": "The key, as the Anthropic SDK sends it.",
     "anthropic-version": "Goes along to the provider; on `GET /v1/models` it asks for Anthropic's form of the list.",
-    "anthropic-beta": "Goes along to the provider.",
-    "openai-beta": "Goes along to the provider.",
+    "anthropic-beta": "Goes along to the provider if each of its values is in the provider's `betas`; else the request is refused.",
+    "openai-beta": "The same, on the OpenAI wire.",
     "idempotency-key": "Carries a request out once, however often it is sent within 10 minutes: 1 to 255 visible ASCII characters, the tenant's own. Sent again with the same body, it gets the stored answer of up to 256 KiB, with `x-trimtab-replayed: true` and at no charge.",
     "traceparent": "W3C trace context; the request becomes part of that trace.",
     "tracestate": "Kept and exported with the trace.",

@@ -95,3 +95,12 @@ def test_of_two_at_once_one_is_carried_out_and_the_other_told_to_come_back(ask: 
     assert conflict.response.headers["retry-after"] == "1"
     assert conflict.response.headers["x-should-retry"] == "true"
     assert ask("chat!slow_first:0.5", key).http_response.content == answer.http_response.content
+
+
+def test_a_beta_that_is_not_allowed_is_a_bad_request(ask: Ask) -> None:
+    name = "openai-beta" if ask.__name__ == "in_openai" else "anthropic-beta"
+    with pytest.raises((openai.BadRequestError, anthropic.BadRequestError)) as raised:
+        ask("chat", {name: "context-1m-2025-08-07"})
+
+    assert raised.value.response.headers["x-trimtab-error"] == "field_not_allowed"
+    assert "context-1m-2025-08-07" in str(raised.value)

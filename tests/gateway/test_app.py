@@ -201,7 +201,6 @@ async def test_counting_tokens_passes_the_kill_switch_and_the_limits() -> None:
         ("background", "true"),
         ("conversation", '"conv_1"'),
         ("prompt", '{"id":"pmpt_1"}'),
-        ("tools[1]", '[{"type":"function","name":"f"},{"type":"web_search"}]'),
         ("input[1]", '[{"role":"user","content":"hi"},{"type":"item_reference","id":"msg_1"}]'),
         ("input[0]", '[{"id":"msg_1"}]'),
     ],

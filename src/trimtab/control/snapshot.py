@@ -86,6 +86,11 @@ class Grant:
         """Whether the key may call a model by that name."""
         return _covers(self.models, model)
 
+    def may_use(self, tool: str) -> bool:
+        """Whether the tenant may have a tool run at a provider."""
+        own = self.tenant.server_tools
+        return tool in (self.tier.server_tools if own is None else own)
+
     def limits_at(self, at_us: int) -> Limits:
         """Give the limits at an instant: those of the tenant, slower while it is throttled."""
         if not self.suspensions:

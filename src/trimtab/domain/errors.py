@@ -3,6 +3,7 @@
     TrimtabError
     ├── Refused                  understood and denied; unchanged, it will be denied again
     │   ├── InvalidRequest       the request is malformed; fix it
+    │   ├── FieldNotAllowed      a member or header asks for what must be allowed first
     │   ├── Unsupported          Trimtab does not serve this
     │   ├── UnsupportedByTarget  the target cannot do what is asked
     │   ├── BodyTooLarge
@@ -81,6 +82,12 @@ class InvalidRequest(Refused):
     """The request is malformed; `param` names the member at fault."""
 
     code: ClassVar[str] = "invalid_request"
+
+
+class FieldNotAllowed(Refused):
+    """A member or header asks for what the tenant or the provider must be allowed first."""
+
+    code: ClassVar[str] = "field_not_allowed"
 
 
 class Unsupported(Refused):

@@ -203,6 +203,10 @@ def unpinned(model: Model, models: Mapping[str, Model]) -> tuple[str, ...]:
     return tuple(sorted(model.fallback.names() - freezers))
 
 
+SENT_UNASKED = ("message-threads-2026-08-12", "token-counting-2024-11-01")
+"""Betas that the Anthropic SDK asks for by itself, in its tool runner and its count of tokens."""
+
+
 class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An upstream account.
 
@@ -212,6 +216,7 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
         more_keys: Further credentials of the account; requests take turns among all of them.
         prices_as: Name under which its models are priced; its own by default.
         allow_private_network: Whether it may live on a loopback or private address.
+        betas: Values of `anthropic-beta` and `openai-beta` that may go along to it.
         prefill: Whether its models go on with a last message of the assistant.
     """
 
@@ -225,6 +230,7 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     allow_private_network: bool = False
     ca_file: str | None = None
     prefill: bool = False
+    betas: tuple[str, ...] = SENT_UNASKED
 
     @property
     def keys(self) -> tuple[str, ...]:

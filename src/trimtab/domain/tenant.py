@@ -78,6 +78,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         models: Names its tenants may call; `provider/*` allows every model of a provider.
+        server_tools: Tools its tenants may have run at a provider.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     content: ContentPolicy = ContentPolicy.FULL
     durability: Durability = Durability.GROUP
     when_redis_is_down: WhenAway | None = None
+    server_tools: tuple[str, ...] = ()
 
 
 class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -98,6 +100,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     content: ContentPolicy | None = None
     durability: Durability | None = None
     when_redis_is_down: WhenAway | None = None
+    server_tools: tuple[str, ...] | None = None
     timezone: str = "UTC"
 
 

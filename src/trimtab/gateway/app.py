@@ -175,6 +175,8 @@ class Gateway:
             tags=msgspec.json.encode(ours.tags).decode() if ours.tags else None,
             client_retry=said.client_retry,
             wire_headers=said.forwarded,
+            betas=said.betas,
+            server_tools=tuple(routing.server_tools()),
             ends_s=request.started_s + said.deadline_s,
             idempotency_key=said.idempotency_key,
             asked=_asked(request.wire, data) if said.idempotency_key else b"",

@@ -42,6 +42,7 @@ _LATER = Shape(503, "server_error", "api_error", retry=True)
 SHAPES: Mapping[str, Shape] = {
     "internal": Shape(500, "server_error", "api_error"),
     "invalid_request": _INVALID,
+    "field_not_allowed": _INVALID,
     "unsupported": _INVALID,
     "unsupported_by_target": _INVALID,
     "content_blocked": _INVALID._replace(openai_code="content_filter"),

@@ -27,6 +27,7 @@ class Headers(Struct, kw_only=True):
 
     Attributes:
         deadline_s: Seconds in which the caller wants the whole answer.
+        betas: Values of the beta headers.
         forwarded: Headers of the wire itself that go along to the provider.
     """
 
@@ -41,6 +42,7 @@ class Headers(Struct, kw_only=True):
     client_retry: int | None = None
     deadline_s: float = math.inf
     idempotency_key: str | None = None
+    betas: tuple[str, ...] = ()
     anthropic: bool = False
     trace_seen: bool = False
     forwarded: tuple[tuple[str, str], ...] = ()
@@ -78,6 +80,12 @@ def _read_key(out: Headers, _name: bytes, value: bytes) -> None:
 def _read_forwarded(out: Headers, name: bytes, value: bytes) -> None:
     out.forwarded = (*out.forwarded, (name.decode(), _text(name, value)))
     out.anthropic = out.anthropic or name == b"anthropic-version"
+
+
+def _read_beta(out: Headers, name: bytes, value: bytes) -> None:
+    _read_forwarded(out, name, value)
+    values = (beta.strip() for beta in value.decode("latin-1").split(","))
+    out.betas = (*out.betas, *(beta for beta in values if beta))
 
 
 def _read_ours(out: Headers, name: bytes, value: bytes) -> None:
@@ -152,8 +160,8 @@ _READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
     b"authorization": _read_bearer,
     b"x-api-key": _read_key,
     b"anthropic-version": _read_forwarded,
-    b"anthropic-beta": _read_forwarded,
-    b"openai-beta": _read_forwarded,
+    b"anthropic-beta": _read_beta,
+    b"openai-beta": _read_beta,
     b"idempotency-key": _read_idempotency_key,
     b"traceparent": _read_trace,
     b"tracestate": _read_tracestate,

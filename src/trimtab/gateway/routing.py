@@ -1,9 +1,12 @@
 """The routing members of each wire's request: all that Trimtab reads of a body to route it.
 
 Everything else is the provider's business and keeps its bytes. What Trimtab cannot vouch for is
-refused here: state that an account keeps for all tenants alike, and tools that run at the provider.
+refused here: state that an account keeps for all tenants alike. Tools that run at the provider are
+named, for not every tenant may use them.
 """
 
+import re
+from collections.abc import Iterator
 from typing import Annotated
 
 from msgspec import Meta, Raw, Struct
@@ -15,8 +18,14 @@ Tag = Annotated[str, Meta(max_length=64)]
 UserId = Annotated[str, Meta(max_length=512)]
 
 _RUN_BY_CALLERS = frozenset(
-    {"function", "custom", "apply_patch", "computer", "computer_use_preview", "local_shell"}
+    {
+        *("", "function", "custom", "apply_patch", "computer", "computer_use", "local_shell"),
+        *("bash", "memory", "text_editor"),
+    }
 )
+_VERSION = re.compile(r"(_preview)?(_\d{8}|_\d{4}_\d\d_\d\d)?$")
+_NAMES = {"mcp_toolset": "mcp"}
+_ASKS_NOTHING = (b"null", b"[]")
 
 
 class TrimtabMember(Struct, forbid_unknown_fields=True):
@@ -44,7 +53,7 @@ class _Item(Struct):
 
 
 class _Tool(Struct):
-    type: str = ""
+    type: Annotated[str, Meta(max_length=256)] | None = None
 
 
 class Routing(Struct, kw_only=True):
@@ -58,6 +67,7 @@ class Routing(Struct, kw_only=True):
 
     model: Short
     stream: bool | None = None
+    tools: list[_Tool] | None = None
     trimtab: TrimtabMember | None = None
 
     @property
@@ -74,6 +84,13 @@ class Routing(Struct, kw_only=True):
     def previous(self) -> str | None:
         """See above."""
         return None
+
+    def server_tools(self) -> Iterator[tuple[str, str]]:
+        """Name the members that have a tool run at the provider, and the tool without version."""
+        for number, tool in enumerate(self.tools or ()):
+            name = _VERSION.sub("", tool.type or "")
+            if name not in _RUN_BY_CALLERS:
+                yield f"tools[{number}]", _NAMES.get(name, name)
 
     def check(self) -> None:
         """Refuse what no provider shall see.
@@ -99,11 +116,18 @@ class OpenAIChatBody(_OfOpenAI, kw_only=True):
 
     messages: list[Raw]
     stream_options: StreamOptions | None = None
+    web_search_options: Raw = Raw(b"null")
 
     @property
     def usage_asked(self) -> bool:
         """See `Routing`."""
         return self.stream_options is not None and self.stream_options.include_usage is True
+
+    def server_tools(self) -> Iterator[tuple[str, str]]:
+        """See `Routing`."""
+        yield from super().server_tools()
+        if bytes(self.web_search_options) not in _ASKS_NOTHING:
+            yield "web_search_options", "web_search"
 
     def check(self) -> None:
         """See `Routing`."""
@@ -114,7 +138,6 @@ class OpenAIResponsesBody(_OfOpenAI, kw_only=True):
     """The routing members of a responses request."""
 
     input: str | list[_Item]
-    tools: list[_Tool] | None = None
     previous_response_id: Short | None = None
     background: bool | None = None
     conversation: Raw = Raw(b"null")
@@ -136,9 +159,6 @@ class OpenAIResponsesBody(_OfOpenAI, kw_only=True):
             # The type of a reference may be left out, and then nothing but its id is there.
             by_reference = item.type == "item_reference" or not (item.type or item.role)
             _check_served(f"input[{number}]", by_reference, "send the item itself")
-        for number, tool in enumerate(self.tools or ()):
-            elsewhere = tool.type not in _RUN_BY_CALLERS
-            _check_served(f"tools[{number}]", elsewhere, "offer tools that your app runs")
 
 
 class OpenAIEmbeddingsBody(_OfOpenAI, kw_only=True):
@@ -169,6 +189,13 @@ class AnthropicMessagesBody(Routing, kw_only=True):
 
     messages: list[Raw]
     metadata: _Metadata | None = None
+    mcp_servers: Raw = Raw(b"null")
+
+    def server_tools(self) -> Iterator[tuple[str, str]]:
+        """See `Routing`."""
+        yield from super().server_tools()
+        if bytes(self.mcp_servers) not in _ASKS_NOTHING:
+            yield "mcp_servers", "mcp"
 
     @property
     def end_user(self) -> str | None:

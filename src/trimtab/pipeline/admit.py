@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from trimtab.control.snapshot import Grant, Snapshot
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import (
+    FieldNotAllowed,
     InvalidRequest,
     KeyExpired,
     KeyRevoked,
@@ -146,6 +147,7 @@ class Admit:
 
         Raises:
             TenantSuspended: a kill switch is on.
+            FieldNotAllowed: a tool shall run at the provider, and not for this tenant.
             ModelNotFound, ModelNotAllowed: the model is not there, or not for this key.
         """
         self.check(identified)
@@ -161,4 +163,12 @@ class Admit:
                 f"key {grant.key.name!r} may not call model {model.name!r};"
                 " GET /v1/models lists what it may"
             )
+        for member, tool in request.server_tools:
+            if not grant.may_use(tool):
+                raise FieldNotAllowed(
+                    f"`{member}` has the tool {tool!r} run at the provider, which tenant"
+                    f" {grant.tenant.id!r} may not; leave it out, or add it to `server_tools` of"
+                    " the tenant",
+                    param=member,
+                )
         return Admitted(request, identified.snapshot, grant, model)

@@ -31,6 +31,8 @@ class Request(Struct, frozen=True, kw_only=True):
         size: Bytes of the body.
         ends_s: Instant of the caller's deadline on the monotonic clock.
         asked: Hash of route and body, if there is an idempotency key.
+        betas: What its headers ask of a provider that is not there for everybody yet.
+        server_tools: Members that have a tool run at the provider, and which tool.
         usage_asked: Whether the caller asked for usage in the stream.
         previous: The provider's id of the answer that this request goes on from.
     """
@@ -58,6 +60,8 @@ class Request(Struct, frozen=True, kw_only=True):
     client_retry: int | None = None
     wire_headers: tuple[tuple[str, str], ...] = ()
     ends_s: float = math.inf
+    betas: tuple[str, ...] = ()
+    server_tools: tuple[tuple[str, str], ...] = ()
     idempotency_key: str | None = None
     asked: bytes = b""
 

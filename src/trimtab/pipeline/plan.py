@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from trimtab.domain.errors import (
+    FieldNotAllowed,
     ModelNotFound,
     PriceUnknown,
     TrimtabError,
@@ -20,7 +21,7 @@ from trimtab.domain.model import (
     WhenUntranslatable,
     Wire,
 )
-from trimtab.pipeline.handoff import Admitted, Planned, Route
+from trimtab.pipeline.handoff import Admitted, Planned, Request, Route
 from trimtab.pipeline.recall import Made
 from trimtab.pipeline.switch import refusal
 from trimtab.providers.base import Adapter, Loss
@@ -55,6 +56,7 @@ class Plan:
             ModelNotFound: the model leads to a provider that is gone.
             UnsupportedByTarget: the provider cannot be asked what the caller asks, or does not
                 have the earlier answer.
+            FieldNotAllowed: the provider may not be sent what a beta header asks for.
             InvalidRequest: the request has to be translated and cannot be read.
             PriceUnknown: nobody can say what the target costs, and that is not allowed.
         """
@@ -130,10 +132,25 @@ class Plan:
                 f"target '{target}' has no price; add it under `prices.overrides`, or set"
                 " `prices.unknown_model: meter_unknown`"
             )
+        if request.betas:
+            _check_betas(request, provider, adapter)
         losses = adapter.losses(request.members)
         if not losses:
             return Route(target, provider, adapter)
         return Route(target, provider, adapter, dropped=_dropped(losses, model, target))
+
+
+def _check_betas(request: Request, provider: Provider, adapter: Adapter) -> None:
+    """A header of one wire means nothing on the other."""
+    allowed = provider.betas if adapter.wire is request.wire else ()
+    header = "anthropic-beta" if request.wire.is_anthropic else "openai-beta"
+    for beta in request.betas:
+        if beta not in allowed:
+            raise FieldNotAllowed(
+                f"{beta!r} in header {header!r} is not allowed at provider {provider.name!r};"
+                " leave it out, or add it to `betas` of the provider",
+                param=header,
+            )
 
 
 def _pinned(model: Model, made: Made) -> Target:

@@ -138,6 +138,7 @@ _PROVIDER: Mapping[str, Read] = {
     "allow_private_network": flag,
     "ca_file": text,
     "prefill": flag,
+    "betas": texts,
 }
 
 
@@ -161,6 +162,7 @@ _TIER: Mapping[str, Read] = {
     "content": one_of(ContentPolicy),
     "durability": one_of(Durability),
     "when_redis_is_down": one_of(WhenAway),
+    "server_tools": texts,
 }
 _TENANT: Mapping[str, Read] = {**_TIER, "tier": name, "timezone": timezone}
 
