@@ -750,3 +750,36 @@ async def test_of_a_rate_that_is_not_limited_nothing_is_told() -> None:
     answer = await call(gateway(Rig(json_answer())), "POST", CHAT, HI)
 
     assert not [name for name in answer.headers if "ratelimit" in name]
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+async def test_of_who_is_plainly_over_its_rate_no_body_is_read(path: str) -> None:
+    rig = Rig(json_answer(), json_answer(), grant=RATED)
+    app = gateway(rig)
+    for _ in range(2):
+        await call(app, "POST", path, HI)
+    flood = Caller([HI])
+
+    await app(scope("POST", path, [AUTH]), flood.receive, flood.send)
+
+    assert flood.unread == [HI]
+    assert (flood.answer.status, flood.answer.headers["retry-after"]) == (429, "60")
+    assert flood.answer.headers["x-trimtab-error"] == "rate_limited"
+    assert rig.finishes[-1].record.error_code == "rate_limited"
+
+    rig.clock.advance(60)
+    await call(app, "POST", path, HI)
+    assert len(rig.provider.sent) == 2
+
+
+async def test_a_rate_that_was_raised_lets_in_at_once() -> None:
+    rig = Rig(json_answer(), json_answer(), grant=RATED)
+    app = gateway(rig)
+    for _ in range(2):
+        await call(app, "POST", CHAT, HI)
+
+    wider = replace(RATED, limits=Limits(requests_per_minute=60_000))
+    rig.snapshot = replace(rig.snapshot, grants={KEY.id: wider})
+    rig.clock.advance(0.01)
+
+    assert (await call(app, "POST", CHAT, HI)).status == 200

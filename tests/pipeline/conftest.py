@@ -150,7 +150,7 @@ class Rig:
         self.health = Health(self.clock, lambda: 0.5)
         content = ContentCapture(lambda _: b"k" * 32)
         self.journal = Journal(self.spool, content, self.clock, lambda _zone, _us: "2026-01-01")
-        fund = Fund(self.limits)
+        fund = Fund(self.limits, self.clock)
         call = Call(
             transport=self.provider,
             upstream=Upstreams(lambda _: "sk-secret", lambda _: None),

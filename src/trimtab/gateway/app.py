@@ -148,7 +148,8 @@ class Gateway:
         said = headers.read(scope["headers"])
         if said.tenant is not None:
             await self._pipeline.enrol(said.key, said.tenant)
-        self._pipeline.identify.grant(said.key, said.tenant)
+        grant = self._pipeline.identify.grant(said.key, said.tenant)
+        self._pipeline.fund.check(grant, request.ts_us)
         data = await self._body(receive)
         routing, members = body.read(request.wire, data)
         ours = routing.trimtab or TrimtabMember()

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NoReturn
 
 from msgspec import Raw
 from msgspec.structs import replace
 
 from trimtab.control.snapshot import Grant
+from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ParallelLimited, RateLimited
 from trimtab.domain.ids import TenantId
 from trimtab.domain.suspension import Scope
@@ -22,6 +24,9 @@ RENEW_S = 20.0
 LEASE_S = 3 * RENEW_S
 READ_BY_MODELS = ("messages", "system", "tools", "input", "instructions")
 
+MOST_REMEMBERED = 10_000
+
+_REQUESTS = "requests/"
 _NOTHING = Raw(b"")
 
 
@@ -29,13 +34,38 @@ _NOTHING = Raw(b"")
 class Fund:
     """Hold what a request needs, all or nothing. `settle` gives back what is not used.
 
+    State: tenants whose requests per minute are used up: how many there are, and until when.
+
     Attributes:
         scopes: What kill switches may know a request by; `None` where no other worker could know
             more of them than this one.
     """
 
     limits: LimitStore
+    clock: Clock
     scopes: Callable[[Identified], Iterable[Scope]] | None = None
+    _used_up: dict[TenantId, tuple[int, float]] = field(
+        default_factory=dict[TenantId, tuple[int, float]]
+    )
+
+    def check(self, grant: Grant, at_us: int) -> None:
+        """Refuse a tenant whose requests are plainly used up, before its body is read.
+
+        It is only remembered what the last hold said; the next one decides.
+
+        Raises:
+            RateLimited: there is no room before the instant that was told.
+        """
+        size, until_s = self._used_up.get(grant.tenant.id) or (0, 0.0)
+        if not size:
+            return
+        wait_s = until_s - self.clock.monotonic_s()
+        limits = grant.limits_at(at_us)
+        if wait_s <= 0 or limits.requests_per_minute != size:
+            del self._used_up[grant.tenant.id]
+            return
+        (need,) = (it for it in _asked(grant.tenant.id, limits) if it.scope.startswith(_REQUESTS))
+        _refuse(need, wait_s)
 
     async def __call__(self, screened: Screened) -> Funded:
         """Place the hold.
@@ -61,8 +91,16 @@ class Fund:
             if held.stopped is not None:
                 raise refusal(asking[held.stopped])
             if held.denied is not None:
-                _refuse(needs[held.denied], held)
+                self._remember(admitted.grant.tenant.id, needs[held.denied], held.wait_s)
+                _refuse(needs[held.denied], held.wait_s)
         return Funded(screened, floor, tuple(needs), held)
+
+    def _remember(self, tenant: TenantId, need: Need, wait_s: float | None) -> None:
+        if wait_s is None or not need.scope.startswith(_REQUESTS):
+            return
+        if len(self._used_up) >= MOST_REMEMBERED:
+            self._used_up.clear()
+        self._used_up[tenant] = need.size, self.clock.monotonic_s() + wait_s
 
     async def settle(self, funded: Funded, *, tokens: int | None) -> None:
         """Free the slots; book the tokens that were really used, or keep the estimate."""
@@ -116,14 +154,14 @@ def _counts_tokens(need: Need) -> bool:
     return need.scope.startswith("tokens/")
 
 
-def _refuse(need: Need, held: Held) -> None:
+def _refuse(need: Need, wait_s: float | None) -> NoReturn:
     if need.kind == "slots":
         raise ParallelLimited(
             f"all {need.size} {need.name} are running; wait for one to end or raise `parallel`",
-            wait_s=held.wait_s,
+            wait_s=wait_s,
         )
     raise RateLimited(
         f"the {need.size} {need.name} are used up; slow down or raise the limit",
-        wait_s=held.wait_s,
+        wait_s=wait_s,
         allowance=allowance(need, 0),
     )

@@ -170,7 +170,7 @@ def _pipeline(parts: Parts) -> Pipeline:
     identify = Identify(lambda: following.current, clock)
     switch = Switch(clock, journal.user_hash)
     limits = parts.shared or MemoryLimits(clock)
-    fund = Fund(limits, switch.scopes if parts.shared else None)
+    fund = Fund(limits, clock, switch.scopes if parts.shared else None)
     following.on_change(switch.end_running)
     return Pipeline(
         enrol=Enrol(identify, wiring.control(home), limits, following.seen),
