@@ -372,6 +372,7 @@ class ProviderRefused(UpstreamFailed):
     Attributes:
         body: The provider's answer, relayed on the same wire.
         context_too_long: Whether it says that the request is too long for the model.
+        without_usage: Whether it only refused to be asked for usage, which it can do without.
     """
 
     code: ClassVar[str] = "provider_refused"
@@ -384,10 +385,12 @@ class ProviderRefused(UpstreamFailed):
         raw_reason: str | None = None,
         body: bytes = b"",
         context_too_long: bool = False,
+        without_usage: bool = False,
     ) -> None:
         super().__init__(message, status=status, raw_reason=raw_reason)
         self.body = body
         self.context_too_long = context_too_long
+        self.without_usage = without_usage
 
 
 class ModelRefused(UpstreamFailed):

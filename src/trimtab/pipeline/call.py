@@ -7,7 +7,7 @@ success.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import NoReturn
 
@@ -38,6 +38,7 @@ from trimtab.pipeline.journey import Journey, Try, out_of_time
 from trimtab.pipeline.resume import continued
 from trimtab.pipeline.retry_after import retry_after_s
 from trimtab.pipeline.transcript import bounded
+from trimtab.pipeline.unasked import Unasked
 from trimtab.pipeline.upstream import Upstream
 from trimtab.providers.base import UNREADABLE, Adapter, BadBody, BadStream, Chunk, StreamReader
 
@@ -90,6 +91,7 @@ class Call:
     journal: Journal
     clock: Clock
     sleep: Callable[[float], Awaitable[None]]
+    _unasked: Unasked = field(default_factory=Unasked)
 
     async def __call__(self, funded: Funded, journey: Journey) -> Answered:
         """Give the first answer that does; a refusal by the model counts if no other may be asked.
@@ -162,6 +164,7 @@ class Call:
         adapter = route.adapter
         sent = request.members if members is None else members
         body = adapter.body(sent, route.target.model, stream=request.stream)
+        body = self._unasked.body(route, request, body)
         attempt = Try(
             n=len(journey.tries) + 1,
             route=route,
@@ -205,7 +208,7 @@ class Call:
                 attempt.http_status = response.status
                 attempt.provider_request_id = _provider_request_id(response)
                 if response.status != HTTPStatus.OK:
-                    await self._refused(response, adapter, attempt)
+                    await self._refused(response, request, attempt)
                 if request.stream and _is_event_stream(response):
                     return await self._first_content(planned, attempt, adapter, response)
                 return await self._whole(attempt, adapter, response)
@@ -222,9 +225,10 @@ class Call:
             _give_up(response)
             raise
 
-    async def _refused(self, response: Response, adapter: Adapter, attempt: Try) -> NoReturn:
+    async def _refused(self, response: Response, request: Request, attempt: Try) -> NoReturn:
         """Turn an error status into what the caller can do about it."""
         body = await _error_body(response)
+        adapter = attempt.route.adapter
         fault = adapter.fault(body)
         reason = bounded(fault.type)
         target, status = attempt.route.target, response.status
@@ -236,6 +240,7 @@ class Call:
                 raw_reason=reason,
                 body=adapter.refusal(body) if _is_error(body) else b"",
                 context_too_long=fault.context_too_long,
+                without_usage=self._unasked.learn(attempt.route, request, fault.message),
             )
         raise kind(
             f"target '{target}' answered {status} ({reason}); try again later",

@@ -53,6 +53,8 @@ class Course:
         if isinstance(failure, DeadlineExceeded) or len(tries) >= plan.model.retry.in_all:
             return None
         route = tries[-1].route
+        if isinstance(failure, ProviderRefused) and failure.without_usage:
+            return Leg(route)
         wait_s = self._again_s(plan, tries, failure)
         if wait_s is not None and self.health.take_retry(route):
             return Leg(self.health.with_key(route), wait_s)
