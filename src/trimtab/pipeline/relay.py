@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from trimtab.domain.chat import End
 from trimtab.domain.clock import Clock
@@ -16,6 +17,7 @@ from trimtab.domain.errors import (
 from trimtab.domain.model import OnClientGone
 from trimtab.domain.transport import Poked, Response, TransportError
 from trimtab.pipeline.call import Answered
+from trimtab.pipeline.drains import Drains
 from trimtab.pipeline.handoff import Route
 from trimtab.pipeline.journey import Journey, Try, out_of_time
 from trimtab.pipeline.reply import Reply, facts_of
@@ -99,6 +101,7 @@ class Relay:
         cut: Told of a stream that its target did not bring to its end.
         go_on: Gives the rest of a stream that was cut, if another target may go on with it.
         keepalive_s: After how many seconds of silence the caller is told that all is well.
+        drains: What is read on for callers who are gone.
         checkpoint: Told after every block, so that a crash can be charged for what was seen.
     """
 
@@ -107,6 +110,7 @@ class Relay:
     checkpoint: Callable[[Journey], None]
     go_on: Callable[[Journey], Awaitable[Answered | None]]
     keepalive_s: float = KEEPALIVE_S
+    drains: Drains = field(default_factory=Drains)
 
     async def __call__(self, checked: Checked, journey: Journey, reply: Reply) -> bytes:
         """Relay until the wire's terminal and give the bytes of the terminal, unsent.
@@ -132,18 +136,19 @@ class Relay:
         reader, attempt, funded = answered.reader, answered.attempt, journey.funded
         if reader is None or funded is None:
             raise RuntimeError("a relay without a stream or a hold")
-        provider = attempt.route.provider
+        response, drained = answered.response, _is_drained(attempt)
         timeouts = funded.screened.planned.model.timeouts
         ends_s = min(attempt.started_s + timeouts.total, journey.request.ends_s)
         patience = Patience(
             answered.response, timeouts.between_tokens, ends_s, self.keepalive_s, self.clock
         )
-        if provider.on_client_gone is not OnClientGone.DRAIN:
-            reply.when_gone(answered.response.close)
+        reply.when_gone(
+            partial(self.drains.begin, response, attempt.transcript) if drained else response.close
+        )
         try:
             return await self._pass(answered, reader, patience, journey, reply)
         except (TransportError, BadStream) as exc:
-            if reply.gone and provider.on_client_gone is not OnClientGone.DRAIN:
+            if reply.gone and response not in self.drains:
                 attempt.cancelled = True
                 return b""
             if patience.late and ends_s == journey.request.ends_s:
@@ -155,6 +160,7 @@ class Relay:
             raise self._failed(attempt, error) from error.__cause__
         finally:
             patience.stop()
+            self.drains.end(response)
             attempt.ended_s = self.clock.monotonic_s()
 
     def _failed(self, attempt: Try, error: UpstreamFailed) -> UpstreamFailed:
@@ -195,6 +201,11 @@ class Relay:
                 for event in chunk.events:
                     transcript.absorb(event)
             sent, held = _split(chunks)
+            self.drains.check(response)
+
+
+def _is_drained(attempt: Try) -> bool:
+    return attempt.route.provider.on_client_gone is OnClientGone.DRAIN
 
 
 async def _read(response: Response, reply: Reply) -> bytes:
