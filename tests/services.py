@@ -1,15 +1,18 @@
 """Services that tests need and a machine may lack."""
 
+import asyncio
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from trimtab.store.redis.connection import Redis
 
 START_S = 10.0
 
@@ -55,6 +58,13 @@ class RedisServer:
             caller.sendall(" ".join(words).encode() + b"\r\n")
             return caller.recv(65536)
 
+    def age(self, seconds: float) -> None:
+        """Bring the end of every key nearer."""
+        keys = self.command("KEYS", "*").split(b"\r\n")[2::2]
+        for key in keys:
+            left = int(self.command("PTTL", key.decode())[1:])
+            self.command("PEXPIRE", key.decode(), str(left - round(seconds * 1000)))
+
     def kill(self) -> None:
         """Kill it."""
         self.process.kill()
@@ -73,3 +83,21 @@ def running_redis(directory: Path) -> Generator[RedisServer]:
         yield server
     finally:
         server.kill()
+
+
+async def nothing() -> None:
+    pass
+
+
+@asynccontextmanager
+async def kept(
+    redis: Redis, ready: Callable[[], Awaitable[None]] = nothing
+) -> AsyncGenerator[None]:
+    """Keep a connection for a while."""
+    keeping = asyncio.create_task(redis.run(ready))
+    await redis.tried.wait()
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])

@@ -1,14 +1,19 @@
 """What every `store.base.IdempotencyStore` must do."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple
 
 import pytest
+from tests.services import RedisServer, kept, running_redis
 
 from trimtab.store.base import Claim, IdempotencyStore
 from trimtab.store.memory_idempotency import MemoryIdempotency
-from trimtab.testing import FrozenClock
+from trimtab.store.redis.address import parse
+from trimtab.store.redis.connection import Redis
+from trimtab.store.redis.idempotency import RedisIdempotency
+from trimtab.testing import FrozenClock, seeded_entropy
 
 FOR_S = 60.0
 KEY = "acme/1"
@@ -24,17 +29,38 @@ class Judged(NamedTuple):
     wait: Callable[[float], None]
 
 
-def memory() -> Judged:
+@asynccontextmanager
+async def memory(_: RedisServer | None) -> AsyncGenerator[Judged]:
     clock = FrozenClock()
-    return Judged(MemoryIdempotency(clock), clock.advance)
+    yield Judged(MemoryIdempotency(clock), clock.advance)
 
 
-IMPLEMENTATIONS: Mapping[str, Callable[[], Judged]] = {"memory": memory}
+@asynccontextmanager
+async def in_redis(server: RedisServer | None) -> AsyncGenerator[Judged]:
+    assert server is not None
+    server.command("FLUSHALL")
+    redis = Redis(parse(server.url), patience_s=5.0)
+    async with kept(redis):
+        store = RedisIdempotency(redis, lambda tenant: tenant.encode(), seeded_entropy())
+        yield Judged(store, server.age)
+
+
+Make = Callable[[RedisServer | None], AbstractAsyncContextManager[Judged]]
+
+IMPLEMENTATIONS: Mapping[str, Make] = {"memory": memory, "redis": in_redis}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[RedisServer]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
-def judged(request: pytest.FixtureRequest) -> Judged:
-    return IMPLEMENTATIONS[request.param]()
+async def judged(request: pytest.FixtureRequest) -> AsyncGenerator[Judged]:
+    server = None if request.param == "memory" else request.getfixturevalue("server")
+    async with IMPLEMENTATIONS[request.param](server) as judged:
+        yield judged
 
 
 async def claim(judged: Judged, claim: Claim, key: str = KEY) -> Claim | None:

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.services import RedisServer, running_redis
+from tests.services import RedisServer, kept, running_redis
 
 from trimtab.store.base import Held, LimitStore, Need
 from trimtab.store.memory_limits import MemoryLimits
@@ -37,23 +37,14 @@ async def memory(_redis: RedisServer | None) -> AsyncGenerator[Judged]:
     yield Judged(MemoryLimits(clock), clock.advance)
 
 
-async def nothing() -> None:
-    pass
-
-
 @asynccontextmanager
 async def in_redis(server: RedisServer | None) -> AsyncGenerator[Judged]:
     assert server is not None
     clock = FrozenClock()
     redis = Redis(parse(server.url), patience_s=5.0)
-    keeping = asyncio.create_task(redis.run(nothing))
-    await redis.tried.wait()
-    await redis.send("FLUSHALL")
-    try:
+    async with kept(redis):
+        await redis.send("FLUSHALL")
         yield Judged(RedisLimits(redis, now_us=clock.now_us), clock.advance)
-    finally:
-        keeping.cancel()
-        await asyncio.wait([keeping])
 
 
 Make = Callable[[RedisServer | None], AbstractAsyncContextManager[Judged]]

@@ -10,6 +10,7 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 from tests.e2e.conftest import Stack
+from tests.e2e.raw_http import ANTHROPIC, OPENAI, chat, request, send
 
 pytestmark = pytest.mark.e2e
 
@@ -104,3 +105,26 @@ def test_a_beta_that_is_not_allowed_is_a_bad_request(ask: Ask) -> None:
 
     assert raised.value.response.headers["x-trimtab-error"] == "field_not_allowed"
     assert "context-1m-2025-08-07" in str(raised.value)
+
+
+@pytest.mark.parametrize("path", [OPENAI, ANTHROPIC])
+def test_t32_nobody_gets_the_answer_of_another_tenant_or_of_another_system_prompt(
+    stack: Stack, key: str, path: str
+) -> None:
+    other = stack.key("globex")
+    name = ("idempotency-key", f"t32-{path}")
+    asked = chat("What is a trim tab?")
+    system = [{"role": "system", "content": "You are a pirate."}] if path == OPENAI else None
+    messages = [*(system or ()), {"role": "user", "content": "What is a trim tab?"}]
+    pirate = chat(messages=messages, **({} if system else {"system": "You are a pirate."}))
+    before = stack.sim("calls")["count"]
+
+    mine, theirs = (send(stack.port, request(it, asked, path, name)) for it in (key, other))
+    again = send(stack.port, request(other, asked, path, name))
+    changed = send(stack.port, request(key, pirate, path, name))
+
+    assert (mine.status, theirs.status, again.status, changed.status) == (200, 200, 200, 422)
+    assert "x-trimtab-replayed" not in theirs.headers
+    assert again.headers["x-trimtab-replayed"] == "true"
+    assert (again.body, theirs.json["id"] != mine.json["id"]) == (theirs.body, True)
+    assert stack.sim("calls")["count"] == before + 2

@@ -10,7 +10,7 @@ from trimtab.cli import role
 from trimtab.cli.output import author, print_json
 from trimtab.cli.supervise import Supervisor
 from trimtab.wiring.gateway import run_gateway
-from trimtab.wiring.limits import check_workers
+from trimtab.wiring.sharing import check_workers
 from trimtab.wiring.start import apply_if_there
 
 

@@ -14,7 +14,7 @@ from trimtab.cli.output import author, print_json
 from trimtab.cli.supervise import Role, Supervisor
 from trimtab.local import lock, serve
 from trimtab.local.pull import Shelf
-from trimtab.wiring.limits import check_workers
+from trimtab.wiring.sharing import check_workers
 from trimtab.wiring.start import SMOLLM2, Secrets, Start, hold, introduce, prepare
 
 KEEPER_S = 10.0

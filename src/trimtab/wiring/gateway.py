@@ -55,14 +55,14 @@ from trimtab.providers.openai_moderations import OpenAIModerations
 from trimtab.providers.openai_responses import OpenAIResponses
 from trimtab.providers.translate.bridge import Bridge
 from trimtab.settings import Settings, UnknownModel
-from trimtab.store.base import RecordFilter, SharedLimitStore
+from trimtab.store.base import RecordFilter
 from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.health_file import HealthFile
 from trimtab.telemetry.spool import Spool, claim, claim_alone
 from trimtab.wiring.entropy import Entropy
 from trimtab.wiring.following import follower, https_proxy, meter, secret
-from trimtab.wiring.limits import shared_limits, stopped
+from trimtab.wiring.sharing import Shared, shared, stopped
 
 log = logging.getLogger("trimtab")
 
@@ -103,7 +103,7 @@ class Parts:
     """What a worker is made of, and holds for as long as it runs.
 
     Attributes:
-        shared: Limits that it shares with others; `None` if it is the only one.
+        shared: What it shares with others; `None` if it is the only one.
     """
 
     home: Path
@@ -112,7 +112,7 @@ class Parts:
     following: Follower
     transport: Http1Transport
     health: Health
-    shared: SharedLimitStore | None
+    shared: Shared | None
 
 
 def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None:
@@ -144,11 +144,12 @@ def _parts(home: Path, settings: Settings) -> Parts:
     take = claim_alone if settings.gateway.redis is None else claim
     spool = Spool(take(home / "spool", "gateway"), clock)
     following = follower(home, clock, spool.worker_id)
-    shared = shared_limits(home, settings.gateway, clock, spool.worker_id)
-    if shared is not None:
-        following.on_change(lambda snapshot: shared.publish(*stopped(snapshot)))
+    sharing = shared(home, settings.gateway, clock, spool.worker_id)
+    if sharing is not None:
+        limits = sharing.limits
+        following.on_change(lambda snapshot: limits.publish(*stopped(snapshot)))
     health = Health(clock, random.random)
-    return Parts(home, settings, spool, following, Http1Transport(), health, shared)
+    return Parts(home, settings, spool, following, Http1Transport(), health, sharing)
 
 
 def _pipeline(parts: Parts) -> Pipeline:
@@ -169,7 +170,8 @@ def _pipeline(parts: Parts) -> Pipeline:
     )
     identify = Identify(lambda: following.current, clock)
     switch = Switch(clock, journal.user_hash)
-    limits = parts.shared or MemoryLimits(clock)
+    limits = parts.shared.limits if parts.shared else MemoryLimits(clock)
+    idempotency = parts.shared.idempotency if parts.shared else MemoryIdempotency(clock)
     fund = Fund(limits, clock, switch.scopes if parts.shared else None)
     following.on_change(switch.end_running)
     return Pipeline(
@@ -177,7 +179,7 @@ def _pipeline(parts: Parts) -> Pipeline:
         identify=identify,
         switch=switch,
         admit=Admit(switch.check),
-        once=Once(MemoryIdempotency(clock), journal.user_hash),
+        once=Once(idempotency, journal.user_hash),
         recall=Recall(_stored(home)),
         plan=Plan(
             adapters(clock),
@@ -228,7 +230,8 @@ def _priced(metering: Meter) -> Callable[[Provider, Target, int], bool]:
 
 @asynccontextmanager
 async def _running(parts: Parts, fund: Fund) -> AsyncGenerator[None]:
-    following, spool, shared = parts.following, parts.spool, parts.shared
+    following, spool = parts.following, parts.spool
+    shared = parts.shared.limits if parts.shared else None
     await following.start()
     jobs = [following.run(), spool.run(), fund.keep(), _tell_health(parts)]
     if shared is not None:
@@ -251,7 +254,8 @@ async def _running(parts: Parts, fund: Fund) -> AsyncGenerator[None]:
 
 async def _tell_health(parts: Parts) -> None:
     """Let the keeper know which targets are left alone, and whether limits are shared."""
-    worker_id, shared = parts.spool.worker_id, parts.shared
+    worker_id = parts.spool.worker_id
+    shared = parts.shared.limits if parts.shared else None
     file = HealthFile(parts.home, worker_id)
     while True:
         file.tell(parts.health.ailing(worker_id), redis_up=shared.is_up if shared else None)

@@ -1,11 +1,10 @@
 """A Redis for the tests of a folder, empty before each."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
 
 import pytest
-from tests.services import RedisServer, running_redis
+from tests.services import RedisServer, kept, running_redis
 
 from trimtab.store.redis.address import parse
 from trimtab.store.redis.connection import Redis
@@ -23,24 +22,6 @@ def server(running: RedisServer) -> Generator[RedisServer]:
     yield running
     if running.process.poll() is not None:
         running.restart()
-
-
-async def nothing() -> None:
-    pass
-
-
-@asynccontextmanager
-async def kept(
-    redis: Redis, ready: Callable[[], Awaitable[None]] = nothing
-) -> AsyncGenerator[None]:
-    """Keep a connection for a while."""
-    keeping = asyncio.create_task(redis.run(ready))
-    await redis.tried.wait()
-    try:
-        yield
-    finally:
-        keeping.cancel()
-        await asyncio.wait([keeping])
 
 
 async def until(look: Callable[[], bool], what: str) -> None:

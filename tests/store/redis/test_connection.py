@@ -3,8 +3,8 @@ import logging
 import signal
 
 import pytest
-from tests.services import RedisServer
-from tests.store.redis.conftest import kept, nothing, until
+from tests.services import RedisServer, kept, nothing
+from tests.store.redis.conftest import until
 
 from trimtab.store.redis.address import Address, parse
 from trimtab.store.redis.connection import Redis, RedisAway, RedisRefused

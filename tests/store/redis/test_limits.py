@@ -2,8 +2,7 @@ import asyncio
 import random
 
 import pytest
-from tests.services import RedisServer
-from tests.store.redis.conftest import kept
+from tests.services import RedisServer, kept
 
 from trimtab.store.base import Asker, Held, Need
 from trimtab.store.redis.address import parse

@@ -11,7 +11,6 @@ from trimtab.domain.errors import LimitsUnavailable
 from trimtab.domain.tenant import WhenAway
 from trimtab.store.base import NOBODY, Asker, Held, Need
 from trimtab.store.memory_limits import MemoryLimits
-from trimtab.store.redis.address import Address
 from trimtab.store.redis.connection import Answer, Redis, RedisAway, RedisRefused
 from trimtab.store.redis.limits import RedisLimits
 
@@ -148,14 +147,6 @@ class SharedLimits:
         if isinstance(exc, RedisRefused) and str(exc) != self._told:
             self._told = str(exc)
             log.error("the Redis refuses to count (%s); look at its configuration", exc)
-
-
-def connected(
-    address: Address, local: MemoryLimits, when_away: WhenAway, name: str
-) -> SharedLimits:
-    """Make the limits of a worker from where their Redis is."""
-    redis = Redis(address)
-    return SharedLimits(redis, RedisLimits(redis), local, when_away, name)
 
 
 def _share(need: Need, workers: int) -> Need:

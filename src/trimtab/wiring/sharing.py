@@ -1,27 +1,32 @@
-"""Limits that several workers share, built only where a Redis is named."""
+"""What several workers share, built only where a Redis is named."""
 
 import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import NamedTuple
 
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import GatewaySettings, resolve
 from trimtab.settings.secrets import REFERENCE
-from trimtab.store.base import SharedLimitStore
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.base import IdempotencyStore, SharedLimitStore
 from trimtab.store.redis.address import parse
 
-SHARED = "trimtab.store.redis.shared:connected"
+SHARE = "trimtab.wiring.redis:share"
 
 
-def shared_limits(
-    home: Path, settings: GatewaySettings, clock: Clock, worker_id: str
-) -> SharedLimitStore | None:
-    """Build the limits of a worker that shares them; `None` where there is one worker.
+class Shared(NamedTuple):
+    """What must be the same for all workers."""
+
+    limits: SharedLimitStore
+    idempotency: IdempotencyStore
+
+
+def shared(home: Path, settings: GatewaySettings, clock: Clock, worker_id: str) -> Shared | None:
+    """Build what a worker shares with others; `None` where there is one worker.
 
     Raises:
         SettingsInvalid: the extra is missing, or a reference leads to no URL of a Redis.
@@ -29,10 +34,8 @@ def shared_limits(
     if settings.redis is None:
         return None
     name = f"{socket.gethostname()}:{home.absolute()}:{worker_id}"
-    made: SharedLimitStore = _connected()(
-        parse(_url(settings.redis)), MemoryLimits(clock), settings.when_redis_is_down, name
-    )
-    return made
+    address = parse(_url(settings.redis))
+    return _share()(home, address, settings.when_redis_is_down, clock, name)
 
 
 def stopped(snapshot: Snapshot) -> tuple[int, Mapping[str, int | None]]:
@@ -56,12 +59,12 @@ def check_workers(settings: GatewaySettings, number: int) -> None:
             " gateway.redis, or run one worker"
         )
     if settings.redis is not None:
-        _connected()
+        _share()
 
 
-def _connected() -> Callable[..., SharedLimitStore]:
+def _share() -> Callable[..., Shared]:
     try:
-        found: Callable[..., SharedLimitStore] = resolve_name(SHARED)
+        found: Callable[..., Shared] = resolve_name(SHARE)
     except ModuleNotFoundError as exc:
         raise SettingsInvalid(
             "gateway.redis needs an extra that is not installed; run pip install 'trimtab[redis]'"
