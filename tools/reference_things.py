@@ -26,11 +26,11 @@ from trimtab.console import auth
 from trimtab.console.app import CALLS, PAGES
 from trimtab.cost import overrides
 from trimtab.domain import errors as domain
+from trimtab.domain.allowance import Allowance, BudgetLeft
 from trimtab.domain.errors import SettingsInvalid, TrimtabError
 from trimtab.domain.ids import RequestId, TraceId
 from trimtab.domain.model import Wire
 from trimtab.domain.record import Attempt, Finish, RequestRecord, StageTime, Status
-from trimtab.domain.tenant import Allowance
 from trimtab.gateway import errors, forward, headers, reply
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.routing import TrimtabMember
@@ -245,7 +245,7 @@ def response_headers() -> list[str]:
         replayed=True,
         allowances=(Allowance("requests", 1, 1, 0.0), Allowance("tokens", 1, 1, 0.0)),
     )
-    told = [*reply.told(facts), *reply.spent(facts)]
+    told = [*reply.told(facts), *reply.spent(facts), *reply.budgeted(BudgetLeft(1, 1))]
     for wire in (Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES):
         told += reply.allowed(facts, wire)
     told += errors.retry_headers(domain.RateLimited("x", wait_s=1.0))

@@ -98,6 +98,42 @@ _MODELS = "list of model names"
 _LIMIT = "whole number, at least 1"
 _AWAY = "`closed`, `local_share` or `open`"
 
+_PERIOD = "`hour`, `day` or `month`"
+
+
+def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
+    """Say what a budget takes, wherever there may be one."""
+    return {
+        f"{at}.budget.usd": Setting(
+            "USD",
+            "500",
+            f"What {whose} may spend in a period; a request that could cost more than what is left is refused with 402 `budget_exhausted`.",
+            unsaid=unsaid,
+        ),
+        f"{at}.budget.per": Setting(
+            _PERIOD,
+            "day",
+            "The period, by the clocks of the tenant's time zone: a month begins at its midnight.",
+            unsaid=unsaid if unsaid != "no budget" else "`month`",
+        ),
+        f"{at}.budget.speed.usd": Setting(
+            "USD",
+            "25",
+            "What may be spent at once, besides; it refills steadily.",
+            unsaid="no bound" if unsaid == "no budget" else unsaid,
+        ),
+        f"{at}.budget.speed.per": Setting(
+            _PERIOD, "day", "In which time all of that is there again.", "hour"
+        ),
+        f"{at}.budget.when_empty": Setting(
+            "`block` or `warn`",
+            "warn",
+            "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells.",
+            unsaid="`block`" if unsaid == "no budget" else unsaid,
+        ),
+    }
+
+
 SETTINGS = {
     "version": Setting("`1`", "1", "Version of the file's form."),
     "gateway.listen": Setting(
@@ -313,6 +349,7 @@ SETTINGS = {
         "What the last byte of an answer waits for: the write of its record, or the disk as well.",
         "group",
     ),
+    **_budget("tiers.NAME", "each of its tenants", "no budget"),
     "tiers.NAME.when_redis_is_down": Setting(
         _AWAY,
         "open",
@@ -353,6 +390,9 @@ SETTINGS = {
     "tenants.NAME.durability": Setting(
         "`group` or `strict`", "strict", "Wins over the tier's.", unsaid="as the tier says"
     ),
+    **_budget("tenants.NAME", "the tenant", "as the tier says"),
+    **_budget("tenants.NAME.features.NAME", "the feature of that name", "no budget"),
+    **_budget("tenants.NAME.each_end_user", "each end user of the tenant", "no budget"),
     "tenants.NAME.when_redis_is_down": Setting(
         _AWAY, "open", "Wins over the tier's.", unsaid="as the tier says"
     ),
@@ -369,6 +409,7 @@ SETTINGS = {
         "Instead of `tenant`: the tenants that requests may name in `x-trimtab-tenant`; each request must name one.",
         unsaid="the key has a tenant",
     ),
+    **_budget("keys[]", "whoever uses the key", "no budget"),
     "keys[].new_tenant_tier": Setting(
         "name of a tier",
         "free",
@@ -537,6 +578,16 @@ REMEDIES = {
     "record_erased": Remedy(_OPERATOR, "Nothing: only its figures are kept. Nothing erases yet."),
     "rate_limited": Remedy(_ANYBODY, "Wait as long as `retry-after` says, or raise the limit."),
     "parallel_limited": Remedy(_ANYBODY, "Wait for a request to end, or raise `parallel`."),
+    "budget_exhausted": Remedy(
+        _OPERATOR,
+        "Wait for `x-trimtab-budget-reset`, raise the budget, or ask for fewer tokens of output.",
+    ),
+    "budget_unreachable": Remedy(
+        _APP, "Lower the maximum of output tokens: no budget of this size can cover the request."
+    ),
+    "budget_held": Remedy(
+        _ANYBODY, "Wait as long as `retry-after` says: running requests may leave room."
+    ),
     "limits_unavailable": Remedy(
         _OPERATOR,
         "Bring the Redis back, or let `when_redis_is_down` say that the tenant may go on without it.",
@@ -590,6 +641,7 @@ REMEDIES = {
         _OPERATOR, "Correct what the message names, then run `trimtab check`."
     ),
     "change_conflict": Remedy(_OPERATOR, "Look at what changed and decide again."),
+    "schema_too_new": Remedy(_OPERATOR, "Run the newer Trimtab that wrote the database."),
 }
 
 RECORD_CODES = {
@@ -714,6 +766,8 @@ RESPONSE_HEADERS = {
     "x-trimtab-cost-usd": "Exact cost in USD; absent if unknown, and not on streams, whose last comment says it.",
     "x-trimtab-estimated": "`true` on a count of tokens that is Trimtab's guess and not the provider's count.",
     "x-trimtab-replayed": "`true` on the stored answer of an earlier request with the same `idempotency-key`; it costs nothing.",
+    "x-trimtab-budget-remaining-usd": "What is left of the tightest budget, if one applies, as it was when the request was admitted: what it may cost is taken off.",
+    "x-trimtab-budget-reset": "When the next period of that budget begins, as `2026-05-01T00:00:00Z`; also on 402 `budget_exhausted`.",
     "x-ratelimit-limit-requests": "The tenant's requests per minute, if they are limited; on the OpenAI wire.",
     "x-ratelimit-remaining-requests": "How many of those are left.",
     "x-ratelimit-reset-requests": "In how long all of them are there again, as `7.66s`.",

@@ -1,6 +1,7 @@
 """What every `store.base.LimitStore` must do."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fractions import Fraction
@@ -14,6 +15,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 from tests.services import RedisServer, kept, running_redis
 
 from trimtab.store.base import Held, LimitStore, Need
@@ -52,6 +54,7 @@ Make = Callable[[RedisServer | None], AbstractAsyncContextManager[Judged]]
 IMPLEMENTATIONS: Mapping[str, Make] = {"memory": memory, "redis": in_redis}
 
 LEASE_S = 60.0
+FAR_US = 4_000_000_000_000_000
 
 
 @pytest.fixture(scope="module", params=IMPLEMENTATIONS)
@@ -85,6 +88,10 @@ def bucket(
     return Need(
         name="requests a minute", scope=scope, kind="bucket", size=size, amount=amount, per_s=per_s
     )
+
+
+def window(size: int, amount: int = 1, scope: str = "spend/acme") -> Need:
+    return Need(name="budget", scope=scope, kind="window", size=size, amount=amount, ends_us=FAR_US)
 
 
 async def hold(judged: Judged, request_id: str, *needs: Need) -> Held:
@@ -249,6 +256,77 @@ async def test_many_at_once_get_no_more_than_there_is(judged: Judged) -> None:
     assert (await hold(judged, "last", bucket(1000, 0, scope="t"))).left == (1000 - 21,)
 
 
+async def test_a_window_is_asked_about_before_it_counts(judged: Judged) -> None:
+    assert await hold(judged, "r1", slots(1), window(10)) == Held(unknown=1)
+
+    await judged.store.prime(window(10), 4)
+    await judged.store.prime(window(10), 4)
+
+    assert await hold(judged, "r1", slots(1), window(10, 6)) == Held(left=(0, 0))
+
+
+async def test_t16_a_window_never_refills_and_a_bucket_does(judged: Judged) -> None:
+    await judged.store.prime(window(10), 0)
+    await hold(judged, "r1", window(10, 10), bucket(10, 10))
+    await judged.store.settle("r1", [10, 10])
+
+    judged.wait(86_400)
+
+    assert await hold(judged, "r2", bucket(10, 10)) == Held(left=(0,))
+    assert await hold(judged, "r3", window(10)) == Held(denied=0)
+
+
+async def test_what_is_held_of_a_window_may_come_back(judged: Judged) -> None:
+    await judged.store.prime(window(10), 2)
+    await hold(judged, "r1", window(10, 8))
+
+    assert await hold(judged, "r2", window(10, 8)) == Held(denied=0, fits_later=True)
+    assert await hold(judged, "r2", window(10, 9)) == Held(denied=0)
+
+    await judged.store.settle("r1", [0])
+    assert await hold(judged, "r2", window(10, 8)) == Held(left=(0,))
+
+
+async def test_what_was_spent_beyond_the_hold_is_debt(judged: Judged) -> None:
+    await judged.store.prime(window(10), 0)
+    await hold(judged, "r1", window(10, 5))
+    await judged.store.settle("r1", [12])
+
+    assert await hold(judged, "r2", window(10, 0)) == Held(denied=0)
+    assert await hold(judged, "r2", window(20, 0)) == Held(left=(8,))
+
+
+async def test_what_only_counts_refuses_nobody(judged: Judged) -> None:
+    await judged.store.prime(window(10), 9)
+    needs = [window(10, 5), bucket(3, 5), slots(1)]
+    lenient = [replace(need, enforced=False) for need in needs]
+    await hold(judged, "r1", slots(1))
+
+    held = await hold(judged, "r2", *lenient)
+
+    assert held == Held(left=(-4, -2, -1))
+    assert (await hold(judged, "r3", window(10))).denied == 0
+
+
+async def test_settling_a_window_twice_books_once(judged: Judged) -> None:
+    await judged.store.prime(window(10), 0)
+    await hold(judged, "r1", window(10, 5))
+
+    await judged.store.settle("r1", [4])
+    await judged.store.settle("r1", [4])
+
+    assert (await hold(judged, "r2", window(10, 0))).left == (6,)
+
+
+async def test_renewing_holds_nothing_twice(judged: Judged) -> None:
+    await judged.store.prime(window(10), 0)
+    await hold(judged, "r1", window(10, 5), slots(2))
+
+    await judged.store.renew(lease_s=LEASE_S)
+
+    assert (await hold(judged, "r2", window(10, 0), slots(2))).left == (5, 0)
+
+
 class Exact:
     """The naive model: fractions, and a scan of everything for every answer."""
 
@@ -256,6 +334,7 @@ class Exact:
         self.now = Fraction(0)
         self.leases: dict[str, dict[str, Fraction]] = {}
         self.balances: dict[str, tuple[Fraction, Fraction]] = {}
+        self.spent: dict[str, int] = {}
         self.held: dict[str, Sequence[Need]] = {}
 
     def hold(self, request_id: str, needs: Sequence[Need]) -> tuple[int | None, Fraction | None]:
@@ -267,7 +346,7 @@ class Exact:
         for need in needs:
             if need.kind == "slots":
                 self.leases[need.scope][request_id] = self.now + Fraction(LEASE_S)
-            else:
+            elif need.kind == "bucket":
                 self.balances[need.scope] = (self.left(need) - need.amount, self.now)
         self.held[request_id] = needs
         return None, None
@@ -276,6 +355,8 @@ class Exact:
         for need, used in zip(self.held.pop(request_id, ()), actual, strict=False):
             if need.kind == "slots":
                 self.leases[need.scope].pop(request_id, None)
+            elif need.kind == "window":
+                self.spent[need.scope] += used
             elif used != need.amount:
                 self.balances[need.scope] = (self.left(need) + need.amount - used, self.now)
 
@@ -285,17 +366,34 @@ class Exact:
             for request_id in [one for one, end in running.items() if end <= self.now]:
                 del running[request_id]
             return Fraction(need.size - len(running))
+        if need.kind == "window":
+            holds = [it.amount for held in self.held.values() for it in held if it.kind == "window"]
+            return Fraction(need.size - self.spent[need.scope] - sum(holds))
         balance, seen = self.balances.get(need.scope, (Fraction(need.size), self.now))
         gained = (self.now - seen) * need.size / Fraction(need.per_s)
         return min(Fraction(need.size), balance + gained)
 
     def wait(self, need: Need) -> Fraction | None:
-        if need.kind == "slots" or need.amount > need.size:
+        if need.kind != "bucket" or need.amount > need.size:
             return None
         return (need.amount - self.left(need)) * Fraction(need.per_s) / need.size
 
 
-REQUESTS = st.sampled_from([f"r{number}" for number in range(8)])
+REQUESTS = st.integers(0, 7)
+
+
+def agree(
+    held: Held, needs: Sequence[Need], model: Exact, denied: int | None, wait: Fraction | None
+) -> None:
+    """Insist that a store answered as the model did."""
+    assert held.denied == denied
+    if wait is None:
+        assert held.wait_s is None
+    else:
+        assert held.wait_s is not None
+        assert wait - Fraction(1, 10**9) <= held.wait_s <= wait + Fraction(2, 10**6)
+    if denied is None:
+        assert held.left == tuple(int(model.left(need) // 1) for need in needs)
 
 
 def machine(make: Make, server: RedisServer | None) -> type[RuleBasedStateMachine]:
@@ -307,36 +405,48 @@ def machine(make: Make, server: RedisServer | None) -> type[RuleBasedStateMachin
             self.runner, self.model = asyncio.Runner(), Exact()
             self.making = make(server)
             self.judged = self.runner.run(self.making.__aenter__())
+            self.runner.run(self.judged.store.prime(window(0), 500))
+            self.model.spent["spend/acme"] = 500
+            self.turns = Counter[int]()
 
         @rule(
-            request_id=REQUESTS,
+            number=REQUESTS,
             parallel=st.integers(1, 3),
             per_minute=st.integers(1, 90),
             tokens=st.integers(0, 700),
+            budget=st.integers(0, 4000),
+            money=st.integers(0, 900),
         )
-        def hold(self, request_id: str, parallel: int, per_minute: int, tokens: int) -> None:
+        def hold(
+            self,
+            *,
+            number: int,
+            parallel: int,
+            per_minute: int,
+            tokens: int,
+            budget: int,
+            money: int,
+        ) -> None:
             needs = [
                 slots(parallel),
                 bucket(per_minute),
-                bucket(600, tokens, per_s=7.0, scope="tokens"),
+                bucket(600, tokens, per_s=7.0, scope="tokens/acme"),
+                window(budget, money),
             ]
 
-            held = self.runner.run(hold(self.judged, request_id, *needs))
+            held = self.runner.run(hold(self.judged, self.name(number), *needs))
 
-            denied, wait = self.model.hold(request_id, needs)
-            assert held.denied == denied
-            if wait is None:
-                assert held.wait_s is None
-            else:
-                assert held.wait_s is not None
-                assert wait - Fraction(1, 10**9) <= held.wait_s <= wait + Fraction(2, 10**6)
-            if denied is None:
-                assert held.left == tuple(int(self.model.left(need) // 1) for need in needs)
+            agree(held, needs, self.model, *self.model.hold(self.name(number), needs))
 
-        @rule(request_id=REQUESTS, used=st.integers(0, 2000))
-        def settle(self, request_id: str, used: int) -> None:
-            self.runner.run(self.judged.store.settle(request_id, [1, 1, used]))
-            self.model.settle(request_id, [1, 1, used])
+        @rule(number=REQUESTS, used=st.integers(0, 2000), cost=st.integers(0, 2000))
+        def settle(self, number: int, used: int, cost: int) -> None:
+            self.runner.run(self.judged.store.settle(self.name(number), [1, 1, used, cost]))
+            self.model.settle(self.name(number), [1, 1, used, cost])
+            self.turns[number] += 1
+
+        def name(self, number: int) -> str:
+            """Name a request; no name is used again once it was settled."""
+            return f"r{number}.{self.turns[number]}"
 
         @rule(passed_ms=st.integers(0, 90_000))
         def wait(self, passed_ms: int) -> None:

@@ -10,13 +10,12 @@ from trimtab.control.desired import Desired
 from trimtab.control.keyring import Keyring
 from trimtab.control.switches import Switches
 from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source
-from trimtab.domain.errors import TryLater
+from trimtab.domain.errors import SchemaTooNew, TryLater
 from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
 from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import Limits, Tenant, Tier
 from trimtab.store.memory import MemoryChangeLog
-from trimtab.store.schema import SchemaTooNew
 from trimtab.testing import FrozenClock, seeded_entropy
 
 ACME, HOBBY = TenantId("acme"), TenantId("hobby")

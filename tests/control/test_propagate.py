@@ -8,9 +8,8 @@ from trimtab.control.changes import Control
 from trimtab.control.desired import Desired
 from trimtab.control.propagate import Follower
 from trimtab.control.snapshot import Snapshot
-from trimtab.domain.errors import ControlUnavailable, TryLater
+from trimtab.domain.errors import ControlUnavailable, SchemaTooNew, TryLater
 from trimtab.store.memory import MemoryAcknowledgements
-from trimtab.store.schema import SchemaTooNew
 from trimtab.testing import FrozenClock, seeded_entropy
 
 

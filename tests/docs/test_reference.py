@@ -38,6 +38,7 @@ LEAST: dict[str, Any] = {
 BESIDE: dict[str, dict[str, str]] = {
     "keys[].act_for": {"tenant": "null"},
     "keys[].new_tenant_tier": {"tenant": "null", "act_for": '"*"'},
+    **{it: {"usd": "1"} for it in words.SETTINGS if it.endswith(".speed.per")},
 }
 """What must stand beside a setting for it to mean something."""
 

@@ -41,13 +41,12 @@ from tests.pipeline.conftest import (
 )
 
 from trimtab.domain.endpoints import ENDPOINTS
-from trimtab.domain.errors import TryLater
+from trimtab.domain.errors import SchemaTooNew, TryLater
 from trimtab.domain.model import ProviderWire, Wire
 from trimtab.domain.tenant import Limits
 from trimtab.gateway import app as module
 from trimtab.gateway.app import WIRES, Gateway
 from trimtab.gateway.reply import Message
-from trimtab.store.schema import SchemaTooNew
 from trimtab.testing import seeded_entropy
 from trimtab.wiring.gateway import SPOKEN
 

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from tests.gateway.conftest import Caller
 
+from trimtab.domain.allowance import Allowance
 from trimtab.domain.errors import ProviderRefused, RateLimited, StreamTruncated, TrimtabError
 from trimtab.domain.model import Wire
-from trimtab.domain.tenant import Allowance
 from trimtab.gateway import reply as module
 from trimtab.gateway.reply import AsgiReply, Message, allowed
 from trimtab.pipeline.reply import Facts

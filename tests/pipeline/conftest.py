@@ -41,6 +41,7 @@ from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.handoff import Request
 from trimtab.pipeline.health import Health
 from trimtab.pipeline.journal import Journal
+from trimtab.pipeline.money import Money
 from trimtab.pipeline.once import Once
 from trimtab.pipeline.plan import Plan
 from trimtab.pipeline.recall import Recall
@@ -51,7 +52,7 @@ from trimtab.pipeline.settle import Settle
 from trimtab.pipeline.switch import Switch
 from trimtab.pipeline.upstream import Upstreams
 from trimtab.providers.openai import OpenAIChat
-from trimtab.store.base import Need
+from trimtab.store.base import Need, Spending
 from trimtab.store.memory import MemoryChangeLog
 from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
@@ -150,7 +151,9 @@ class Rig:
         self.health = Health(self.clock, lambda: 0.5)
         content = ContentCapture(lambda _: b"k" * 32)
         self.journal = Journal(self.spool, content, self.clock, lambda _zone, _us: "2026-01-01")
-        fund = Fund(self.limits, self.clock)
+        self.spent: dict[Spending, int] = {}
+        money = Money(biller.meter.charge, self.journal.user_hash)
+        fund = Fund(self.limits, self.clock, money, self._spent)
         call = Call(
             transport=self.provider,
             upstream=Upstreams(lambda _: "sk-secret", lambda _: None),
@@ -194,6 +197,9 @@ class Rig:
             http_status=http_status,
             clock=self.clock,
         )
+
+    async def _spent(self, of: Spending) -> int:
+        return self.spent.get(of, 0)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -92,7 +92,7 @@ async def test_a_rate_used_up_tells_the_true_wait() -> None:
 async def test_what_was_refused_holds_nothing() -> None:
     rig = Rig(grant=replace(GRANT, limits=Limits(parallel=1, requests_per_minute=1)))
     first = await hold(rig)
-    await rig.pipeline.fund.settle(first, tokens=1)
+    await rig.pipeline.fund.settle(first, tokens=1, cost_nano=None)
 
     with pytest.raises(RateLimited):
         await hold(rig)
@@ -106,7 +106,7 @@ async def test_a_request_larger_than_the_bucket_takes_all_of_it_and_owes_the_res
     large = msgspec.json.encode([{"role": "user", "content": "x" * 4000}])
 
     funded = await hold(rig, large)
-    await rig.pipeline.fund.settle(funded, tokens=150)
+    await rig.pipeline.fund.settle(funded, tokens=150, cost_nano=None)
 
     rig.clock.advance(29)
     with pytest.raises(RateLimited):
@@ -120,7 +120,7 @@ async def test_settling_books_what_was_really_used(tokens: int | None, left: int
     rig = Rig(grant=LIMITED)
     funded = await hold(rig)
 
-    await rig.pipeline.fund.settle(funded, tokens=tokens)
+    await rig.pipeline.fund.settle(funded, tokens=tokens, cost_nano=None)
 
     assert await tokens_left(rig) == left
     assert await rig.free() == (1,)
@@ -130,8 +130,8 @@ async def test_settling_twice_books_once() -> None:
     rig = Rig(grant=LIMITED)
     funded = await hold(rig)
 
-    await rig.pipeline.fund.settle(funded, tokens=1000)
-    await rig.pipeline.fund.settle(funded, tokens=1000)
+    await rig.pipeline.fund.settle(funded, tokens=1000, cost_nano=None)
+    await rig.pipeline.fund.settle(funded, tokens=1000, cost_nano=None)
 
     assert await tokens_left(rig) == 5000
 

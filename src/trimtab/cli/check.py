@@ -1,7 +1,7 @@
 """`trimtab check`: is the file right, and what may a key do under it?"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from trimtab import wiring
 from trimtab.cli.output import print_json
 from trimtab.control.desired import as_drafts, preview
 from trimtab.control.snapshot import Grant, Snapshot, build
+from trimtab.domain.budget import Budget, Period
 from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
 from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Model, Target
@@ -154,6 +155,7 @@ def _answer(grant: Grant, snapshot: Snapshot, name: str | None, *, as_json: bool
                 "tenant": grant.tenant.id,
                 "tier": grant.tier.name,
                 "limits": {member: {"value": v, "from": path} for member, _, v, path in limits},
+                "budgets": [{"value": text, "from": path} for text, path in _budgets(grant)],
                 "models": {"value": sorted(models), "from": origin},
                 "content": grant.content,
                 "durability": grant.durability,
@@ -179,8 +181,29 @@ def _print(
     for _, unit, value, origin in limits:
         text = "unlimited" if value is None else f"{value:,}"
         click.echo(f"  limit    {text + unit:<22}  {origin}")
+    for text, origin in _budgets(grant):
+        click.echo(f"  budget   {text:<22}  {origin}")
     click.echo(f"  models   {', '.join(models[0]) or 'none':<22}  {models[1]}")
     click.echo(f"  content  {grant.content:<22}  durability {grant.durability}")
+
+
+def _budgets(grant: Grant) -> Iterator[tuple[str, str]]:
+    """Tell every budget that what the key is used for counts against, and where it is written."""
+    tenant, budget = grant.tenant, grant.budget
+    place = f"tenants.{tenant.id}"
+    own = tenant.budget.nano is not None or tenant.budget.speed is not None
+    yield from _sums(budget, f"{place}.budget" if own else f"tiers.{grant.tier.name}.budget")
+    for name, of_feature in sorted(tenant.features.items()):
+        yield from _sums(of_feature, f"{place}.features.{name}.budget")
+    yield from _sums(tenant.each_end_user, f"{place}.each_end_user.budget")
+    yield from _sums(grant.key.budget, f"key {grant.key.name}")
+
+
+def _sums(budget: Budget, origin: str) -> Iterator[tuple[str, str]]:
+    if budget.nano is not None:
+        yield f"{usd_text(budget.nano)} USD a {budget.per or Period.MONTH}", origin
+    if budget.speed is not None:
+        yield f"{usd_text(budget.speed.nano)} USD in any {budget.speed.per}", f"{origin}.speed"
 
 
 def _print_targets(name: str, model: Model | None, snapshot: Snapshot, *, allowed: bool) -> None:

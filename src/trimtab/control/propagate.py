@@ -15,10 +15,9 @@ from trimtab.control.saved import Saved, read, saved, write
 from trimtab.control.snapshot import Snapshot, State, build, fold
 from trimtab.domain.change import Change
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import ControlUnavailable, SettingsInvalid, TrimtabError
+from trimtab.domain.errors import ControlUnavailable, SchemaTooNew, SettingsInvalid, TrimtabError
 from trimtab.store.base import Acknowledgement, Acknowledgements, ChangeLog
 from trimtab.store.chain import follows
-from trimtab.store.schema import SchemaTooNew
 
 POLL_S = 0.1
 SEEN_POLLS = 80

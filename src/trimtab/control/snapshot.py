@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from trimtab.domain.budget import NO_BUDGET, Budget
 from trimtab.domain.change import Change, Pointer, PointerKind
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.model import Model, ModelKind, Provider, Target, read_target
@@ -69,6 +70,7 @@ class Grant:
     Attributes:
         models: Model names and `provider/*` patterns.
         suspensions: Where to look its kill switches up; empty if none concerns it.
+        budget: What the tenant may spend.
         when_redis_is_down: What a worker does without shared limits; `None` leaves it to the site.
     """
 
@@ -80,7 +82,15 @@ class Grant:
     content: ContentPolicy
     durability: Durability
     suspensions: Suspensions
+    budget: Budget = NO_BUDGET
     when_redis_is_down: WhenAway | None = None
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether anything that it is used for may count against a budget."""
+        tenant = self.tenant
+        budgets = (self.budget, tenant.each_end_user, self.key.budget)
+        return bool(tenant.features) or any(budget != NO_BUDGET for budget in budgets)
 
     def allows(self, model: str) -> bool:
         """Whether the key may call a model by that name."""
@@ -236,6 +246,7 @@ def _grant(key: Key, tenant: Tenant, tier: Tier, suspensions: Suspensions) -> Gr
         tenant.content or tier.content,
         tenant.durability or tier.durability,
         suspensions,
+        tenant.budget.over(tier.budget),
         tenant.when_redis_is_down or tier.when_redis_is_down,
     )
 

@@ -17,6 +17,8 @@
     │   ├── ModelSuspended       the model, or every provider it leads to
     │   ├── ModelNotFound
     │   ├── PriceUnknown
+    │   ├── BudgetExhausted
+    │   ├── BudgetUnreachable    it could cost more than the whole budget
     │   ├── ContentBlocked
     │   ├── IdempotencyDone      a request of that key was carried out, and has no answer to give
     │   ├── IdempotencyMismatch  a request of that key asked for something else
@@ -27,6 +29,7 @@
     ├── TryLater                 the same request may pass after a while
     │   ├── RateLimited
     │   ├── ParallelLimited
+    │   ├── BudgetHeld           there is room once running requests are settled
     │   ├── LimitsUnavailable
     │   ├── IdempotencyInFlight  a request of that key still runs
     │   ├── RecorderUnavailable
@@ -45,7 +48,8 @@
     │   ├── StreamTruncated      cut after the first token
     │   └── StreamStalled        silent after the first token
     └── SettingsInvalid          a file or command cannot be carried out as written
-        └── ChangeConflict       somebody else moved the pointer first
+        ├── ChangeConflict       somebody else moved the pointer first
+        └── SchemaTooNew         a newer program wrote the database
 
 Classes are split by what the caller can do. `code` is stable: it is the code on the wire, the
 span's `error.type` and the word an operator greps for.
@@ -53,7 +57,7 @@ span's `error.type` and the word an operator greps for.
 
 from typing import ClassVar
 
-from trimtab.domain.tenant import Allowance
+from trimtab.domain.allowance import Allowance
 
 FIRST_ERROR_STATUS = 400
 
@@ -168,6 +172,26 @@ class PriceUnknown(Refused):
     code: ClassVar[str] = "price_unknown"
 
 
+class BudgetExhausted(Refused):
+    """A budget has no room for what the request may cost.
+
+    Attributes:
+        resets_us: First instant of the next one; `None` if time does not help.
+    """
+
+    code: ClassVar[str] = "budget_exhausted"
+
+    def __init__(self, message: str, *, resets_us: int | None = None) -> None:
+        super().__init__(message)
+        self.resets_us = resets_us
+
+
+class BudgetUnreachable(BudgetExhausted):
+    """The request may cost more than a whole budget."""
+
+    code: ClassVar[str] = "budget_unreachable"
+
+
 class ContentBlocked(Refused):
     """A guard policy blocked the request."""
 
@@ -244,6 +268,12 @@ class ParallelLimited(TryLater):
     """As many requests run already as the tenant may have at once."""
 
     code: ClassVar[str] = "parallel_limited"
+
+
+class BudgetHeld(TryLater):
+    """What is left of a budget is held by running requests, or has to refill."""
+
+    code: ClassVar[str] = "budget_held"
 
 
 class LimitsUnavailable(TryLater):
@@ -422,3 +452,9 @@ class ChangeConflict(SettingsInvalid):
     """The pointer is no longer at the sequence number the caller saw."""
 
     code: ClassVar[str] = "change_conflict"
+
+
+class SchemaTooNew(SettingsInvalid):
+    """The database was written by a newer Trimtab."""
+
+    code: ClassVar[str] = "schema_too_new"

@@ -1,11 +1,13 @@
 """Who pays, under which contract class, and with which credential."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from trimtab.domain.budget import Budget
 from trimtab.domain.ids import KeyId, TenantId
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -59,20 +61,6 @@ class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
         )
 
 
-class Allowance(NamedTuple):
-    """How much of a rate is left.
-
-    Attributes:
-        what: `requests` or `tokens`.
-        reset_s: Seconds until all of it is there again, if nothing is asked.
-    """
-
-    what: str
-    size: int
-    left: int
-    reset_s: float
-
-
 class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A contract class: what its tenants get unless they say otherwise.
 
@@ -86,12 +74,18 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     content: ContentPolicy = ContentPolicy.FULL
     durability: Durability = Durability.GROUP
+    budget: Budget = Budget()
     when_redis_is_down: WhenAway | None = None
     server_tools: tuple[str, ...] = ()
 
 
 class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who pays. `None` means: as the tier says."""
+    """Who pays. `None` means: as the tier says.
+
+    Attributes:
+        features: Budgets of single features, by name.
+        each_end_user: What each end user may spend.
+    """
 
     id: TenantId
     tier: str
@@ -102,6 +96,9 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     when_redis_is_down: WhenAway | None = None
     server_tools: tuple[str, ...] | None = None
     timezone: str = "UTC"
+    budget: Budget = Budget()
+    features: Mapping[str, Budget] = {}
+    each_end_user: Budget = Budget()
 
 
 ANY_TENANT = "*"
@@ -127,6 +124,7 @@ class KeyTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
         expires_us: Instant after which it is refused.
         act_for: Tenants that requests may name in a header; `*` is any.
         new_tenant_tier: Tier in which a tenant never seen is made; `None` refuses it.
+        budget: What may be spent with it.
     """
 
     name: str
@@ -136,6 +134,7 @@ class KeyTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
     may: tuple[KeyRight, ...] = ()
     act_for: tuple[str, ...] = ()
     new_tenant_tier: str | None = None
+    budget: Budget = Budget()
 
     def may_act_for(self, tenant: str) -> bool:
         """Whether requests may name a tenant; never one of the system's own."""

@@ -15,6 +15,7 @@ from trimtab.domain.errors import (
     InvalidRequest,
     NotFound,
     RequestTimedOut,
+    SchemaTooNew,
     TrimtabError,
 )
 from trimtab.domain.ids import Entropy, request_id, trace_id
@@ -26,7 +27,6 @@ from trimtab.gateway.routing import TrimtabMember
 from trimtab.pipeline.handoff import Request
 from trimtab.pipeline.reply import Facts
 from trimtab.pipeline.run import Pipeline
-from trimtab.store.schema import SchemaTooNew
 
 UPLOAD_S = 30.0
 

@@ -35,6 +35,7 @@ class Shape(NamedTuple):
 _INVALID = Shape(400, "invalid_request_error", "invalid_request_error")
 _KEY = Shape(401, "invalid_request_error", "authentication_error", "invalid_api_key")
 _DENIED = Shape(403, "permission_error", "permission_error")
+_EMPTY = Shape(402, "insufficient_quota", "billing_error")
 _LIMITED = Shape(429, "rate_limit_error", "rate_limit_error", "rate_limit_exceeded", retry=True)
 _PROVIDER = Shape(502, "server_error", "api_error")
 _LATER = Shape(503, "server_error", "api_error", retry=True)
@@ -54,6 +55,9 @@ SHAPES: Mapping[str, Shape] = {
     "tenant_suspended": _DENIED,
     "tenant_not_allowed": _DENIED,
     "price_unknown": _DENIED,
+    "budget_exhausted": _EMPTY,
+    "budget_unreachable": _EMPTY,
+    "budget_held": Shape(429, "rate_limit_error", "rate_limit_error", retry=True),
     "forbidden": _DENIED,
     "model_not_found": Shape(404, "invalid_request_error", "not_found_error"),
     "not_found": Shape(404, "invalid_request_error", "not_found_error"),

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from trimtab.domain.errors import ProviderRefused, RateLimited, TrimtabError
+from trimtab.domain.allowance import BudgetLeft
+from trimtab.domain.errors import BudgetExhausted, ProviderRefused, RateLimited, TrimtabError
 from trimtab.domain.ids import RequestId, span_id
 from trimtab.domain.model import Wire
 from trimtab.domain.money import usd_text
@@ -104,6 +105,8 @@ class AsgiReply:
         status = errors.http_status(error, self._wire)
         if isinstance(error, RateLimited) and error.allowance is not None:
             facts = replace(facts, allowances=(error.allowance,))
+        if isinstance(error, BudgetExhausted) and error.resets_us is not None:
+            facts = replace(facts, budget=BudgetLeft(None, error.resets_us))
         headers = [_JSON, *self._told(facts), *spent(facts), *errors.retry_headers(error)]
         await self._whole(status, headers, body)
 
@@ -113,9 +116,12 @@ class AsgiReply:
         await self._last(_comment(facts) + last)
 
     def _told(self, facts: Facts) -> list[tuple[bytes, bytes]]:
-        if not facts.allowances:
-            return told(facts)
-        return [*told(facts), *allowed(facts, self._wire)]
+        headers = told(facts)
+        if facts.allowances:
+            headers += allowed(facts, self._wire)
+        if facts.budget is not None:
+            headers += budgeted(facts.budget)
+        return headers
 
     async def _whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         headers.append((b"content-length", b"%d" % len(body)))
@@ -211,6 +217,15 @@ def allowed(facts: Facts, wire: Wire) -> list[tuple[bytes, bytes]]:
         shown = (("limit", str(size)), ("remaining", str(max(0, left))), ("reset", reset))
         headers += [(shape.format(name), value) for name, value in shown]
     return [(name.encode(), value.encode()) for name, value in headers]
+
+
+def budgeted(budget: BudgetLeft) -> list[tuple[bytes, bytes]]:
+    """Tell what is left of a budget, and when the next one begins."""
+    at = datetime.fromtimestamp(budget.resets_us / 1e6, UTC).isoformat(timespec="seconds")
+    headers = [(b"x-trimtab-budget-reset", at.replace("+00:00", "Z").encode())]
+    if budget.nano is not None:
+        headers.append((b"x-trimtab-budget-remaining-usd", usd_text(budget.nano).encode()))
+    return headers
 
 
 def _duration(seconds: float) -> str:

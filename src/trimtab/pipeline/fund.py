@@ -1,7 +1,7 @@
 """Stage 4: one atomic hold of everything the request needs: slots, rates, later money."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NoReturn
@@ -11,23 +11,35 @@ from msgspec.structs import replace
 
 from trimtab.control.snapshot import Grant
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import ParallelLimited, RateLimited
+from trimtab.domain.errors import (
+    BudgetExhausted,
+    BudgetHeld,
+    BudgetUnreachable,
+    ParallelLimited,
+    RateLimited,
+    TrimtabError,
+)
 from trimtab.domain.ids import TenantId
+from trimtab.domain.money import usd_text
 from trimtab.domain.suspension import Scope
 from trimtab.domain.tenant import Limits
 from trimtab.pipeline.handoff import Admitted, Funded, Identified, Screened, allowance
+from trimtab.pipeline.money import NANO_PER_MICRO, Claim, Money
 from trimtab.pipeline.switch import refusal
-from trimtab.store.base import NOBODY, Asker, Held, LimitStore, Need
+from trimtab.store.base import NOBODY, Asker, Held, LimitStore, Need, Spending, Unit
 
 BYTES_PER_TOKEN = 4
 RENEW_S = 20.0
 LEASE_S = 3 * RENEW_S
+BUDGET_HELD_S = 2.0
 READ_BY_MODELS = ("messages", "system", "tools", "input", "instructions")
 
 MOST_REMEMBERED = 10_000
 
 _REQUESTS = "requests/"
 _NOTHING = Raw(b"")
+
+Spent = Callable[[Spending], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +49,15 @@ class Fund:
     State: tenants whose requests per minute are used up: how many there are, and until when.
 
     Attributes:
+        spent: Sums the ledger of this host up, with what is not in it yet.
         scopes: What kill switches may know a request by; `None` where no other worker could know
             more of them than this one.
     """
 
     limits: LimitStore
     clock: Clock
+    money: Money
+    spent: Spent
     scopes: Callable[[Identified], Iterable[Scope]] | None = None
     _used_up: dict[TenantId, tuple[int, float]] = field(
         default_factory=dict[TenantId, tuple[int, float]]
@@ -65,7 +80,7 @@ class Fund:
             del self._used_up[grant.tenant.id]
             return
         (need,) = (it for it in _asked(grant.tenant.id, limits) if it.scope.startswith(_REQUESTS))
-        _refuse(need, wait_s)
+        _refuse(need, Held(wait_s=wait_s))
 
     async def __call__(self, screened: Screened) -> Funded:
         """Place the hold.
@@ -73,6 +88,8 @@ class Fund:
         Raises:
             ParallelLimited: too many requests of the tenant run already.
             RateLimited: the tenant's requests or tokens per minute are used up.
+            BudgetExhausted: a budget has no room for what it may cost.
+            BudgetHeld: it will have, once running requests are settled.
             TenantSuspended: a worker with a newer configuration knows that who asks is suspended.
             LimitsUnavailable: the limits are away, and the tenant may not go on without.
         """
@@ -81,19 +98,28 @@ class Fund:
         read = sum(len(memoryview(request.members.get(name, _NOTHING))) for name in READ_BY_MODELS)
         floor = -(-read // BYTES_PER_TOKEN)
         tokens = 0 if request.wire.is_free else floor
+        claims = self.money(screened.planned, floor)
         needs = _needs(admitted.grant, request.ts_us, tokens=tokens)
+        needs += [claim.need for claim in claims]
         held = Held()
         if needs or self.scopes is not None:
-            asking = () if self.scopes is None else tuple(self.scopes(admitted))
-            held = await self.limits.hold(
-                request.request_id, needs, lease_s=LEASE_S, asker=_asker(admitted, asking)
-            )
-            if held.stopped is not None:
-                raise refusal(asking[held.stopped])
+            held = await self._hold(admitted, needs, claims)
             if held.denied is not None:
                 self._remember(admitted.grant.tenant.id, needs[held.denied], held.wait_s)
-                _refuse(needs[held.denied], held.wait_s)
+                _refuse(needs[held.denied], held)
         return Funded(screened, floor, tuple(needs), held)
+
+    async def _hold(self, admitted: Admitted, needs: list[Need], claims: list[Claim]) -> Held:
+        asking = () if self.scopes is None else tuple(self.scopes(admitted))
+        asker, request_id = _asker(admitted, asking), admitted.request.request_id
+        while True:
+            held = await self.limits.hold(request_id, needs, lease_s=LEASE_S, asker=asker)
+            if held.stopped is not None:
+                raise refusal(asking[held.stopped])
+            if held.unknown is None:
+                return held
+            claim = claims[held.unknown - len(needs)]
+            await self.limits.prime(claim.need, await self.spent(claim.spending))
 
     def _remember(self, tenant: TenantId, need: Need, wait_s: float | None) -> None:
         if wait_s is None or not need.scope.startswith(_REQUESTS):
@@ -102,12 +128,12 @@ class Fund:
             self._used_up.clear()
         self._used_up[tenant] = need.size, self.clock.monotonic_s() + wait_s
 
-    async def settle(self, funded: Funded, *, tokens: int | None) -> None:
-        """Free the slots; book the tokens that were really used, or keep the estimate."""
+    async def settle(self, funded: Funded, *, tokens: int | None, cost_nano: int | None) -> None:
+        """Free the slots; book what was really used, or what was held where that is unknown."""
         if not funded.holds:
             return
         used = funded.input_floor if tokens is None else tokens
-        actual = [used if _counts_tokens(need) else 1 for need in funded.holds]
+        actual = [_used(need, used, cost_nano) for need in funded.holds]
         await self.limits.settle(funded.screened.planned.admitted.request.request_id, actual)
 
     async def keep(self) -> None:
@@ -144,24 +170,65 @@ def _asked(tenant: TenantId, limits: Limits) -> tuple[Need, ...]:
         ("tokens per minute", "tokens", "bucket", limits.tokens_per_minute),
     )
     return tuple(
-        Need(name=f"{name} of tenant {tenant!r}", scope=f"{scope}/{tenant}", kind=kind, size=size)
+        Need(
+            name=f"{name} of tenant {tenant!r}",
+            scope=f"{scope}/{tenant}",
+            kind=kind,
+            size=size,
+            unit=Unit.TOKENS if scope == "tokens" else Unit.REQUESTS,
+        )
         for name, scope, kind, size in kinds
         if size
     )
 
 
-def _counts_tokens(need: Need) -> bool:
-    return need.scope.startswith("tokens/")
+def _used(need: Need, tokens: int, cost_nano: int | None) -> int:
+    match need.unit:
+        case Unit.REQUESTS:
+            return 1
+        case Unit.TOKENS:
+            return tokens
+        case Unit.NANO:
+            return need.amount if cost_nano is None else cost_nano
+        case Unit.MICRO:
+            return need.amount if cost_nano is None else -(-cost_nano // NANO_PER_MICRO)
 
 
-def _refuse(need: Need, wait_s: float | None) -> NoReturn:
+def _refuse(need: Need, held: Held) -> NoReturn:
+    if need.unit in (Unit.NANO, Unit.MICRO):
+        raise _no_money(need, held)
     if need.kind == "slots":
         raise ParallelLimited(
             f"all {need.size} {need.name} are running; wait for one to end or raise `parallel`",
-            wait_s=wait_s,
+            wait_s=held.wait_s,
         )
     raise RateLimited(
         f"the {need.size} {need.name} are used up; slow down or raise the limit",
-        wait_s=wait_s,
+        wait_s=held.wait_s,
         allowance=allowance(need, 0),
+    )
+
+
+def _no_money(need: Need, held: Held) -> TrimtabError:
+    in_usd = 1 if need.unit is Unit.NANO else NANO_PER_MICRO
+    asked, size = (usd_text(it * in_usd) for it in (need.amount, need.size))
+    if need.amount > need.size:
+        return BudgetUnreachable(
+            f"this request may cost {asked} USD, more than the whole {need.name}, {size} USD; lower"
+            " its maximum of output tokens, or raise the budget"
+        )
+    if need.kind == "bucket":
+        return BudgetHeld(
+            f"the {need.name}, {size} USD, is reached; slow down or raise it", wait_s=held.wait_s
+        )
+    if held.fits_later:
+        return BudgetHeld(
+            f"running requests hold what is left of the {need.name}, {size} USD; try again when"
+            " they are done",
+            wait_s=BUDGET_HELD_S,
+        )
+    return BudgetExhausted(
+        f"the {need.name}, {size} USD, has no room for the {asked} USD that this request may cost;"
+        " raise it, lower the maximum of output tokens, or wait for the next one",
+        resets_us=need.ends_us,
     )

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from msgspec import Raw, Struct
 
 from trimtab.control.snapshot import Grant, Snapshot
+from trimtab.domain.allowance import Allowance, BudgetLeft
 from trimtab.domain.ids import RequestId, SpanId, TraceId
 from trimtab.domain.model import Model, Provider, Target, Wire
-from trimtab.domain.tenant import Allowance
 from trimtab.domain.verdict import Decision, Finding
 from trimtab.providers.base import Adapter
-from trimtab.store.base import Held, Need
+from trimtab.store.base import Held, Need, Unit
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -142,8 +142,17 @@ class Funded(Struct, frozen=True):
         return tuple(
             allowance(need, left)
             for need, left in zip(self.holds, self.held.left, strict=False)
-            if need.kind == "bucket"
+            if need.kind == "bucket" and need.unit is not Unit.MICRO
         )
+
+    def budget(self) -> BudgetLeft | None:
+        """Tell what is left of the tightest budget, if one applies."""
+        windows = [
+            (left, need.ends_us)
+            for need, left in zip(self.holds, self.held.left, strict=False)
+            if need.kind == "window"
+        ]
+        return BudgetLeft(*min(windows)) if windows else None
 
 
 def allowance(need: Need, left: int) -> Allowance:

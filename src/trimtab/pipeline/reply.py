@@ -5,9 +5,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from trimtab.domain.allowance import Allowance, BudgetLeft
 from trimtab.domain.errors import TrimtabError
 from trimtab.domain.record import RequestRecord
-from trimtab.domain.tenant import Allowance
 from trimtab.pipeline.journey import Journey
 
 
@@ -20,6 +20,7 @@ class Facts(Struct, frozen=True, kw_only=True):
         degraded: Whether the limits that all workers share were away.
         ts_us: Instant at which the request arrived.
         allowances: What is left of the tenant's rates.
+        budget: What is left of the tightest budget, as the hold saw it.
         replayed: Whether it is the answer of an earlier request of the same idempotency key.
     """
 
@@ -36,6 +37,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     degraded: bool = False
     ts_us: int = 0
     allowances: tuple[Allowance, ...] = ()
+    budget: BudgetLeft | None = None
     replayed: bool = False
 
 
@@ -54,6 +56,7 @@ def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
         response_id=record.response_id if record else None,
         ts_us=request.ts_us,
         allowances=journey.funded.allowances() if journey.funded else (),
+        budget=journey.funded.budget() if journey.funded else None,
         estimated=journey.estimate is not None,
         degraded=journey.funded is not None and journey.funded.held.is_degraded,
         replayed=journey.earlier is not None,

@@ -75,13 +75,13 @@ class Settle:
         if failure is not None and journey.funded is None and self._floods(identified, failure):
             self.journal.count(failure.code)
             return None
-        tokens: int | None = None
+        tokens, cost_nano = None, None
         try:
             bills = [self.bill(journey, attempt) for attempt in journey.tries]
-            tokens = _total_tokens(bills)
+            tokens, cost_nano = _total_tokens(bills), _total_cost(bills)
         finally:
             if journey.funded is not None:
-                await self.fund.settle(journey.funded, tokens=tokens)
+                await self.fund.settle(journey.funded, tokens=tokens, cost_nano=cost_nano)
         finish = self._finish(journey, identified, bills, failure, http_status(journey, failure))
         try:
             offset = self.journal.finish(finish)
@@ -163,3 +163,9 @@ def _skipped(journey: Journey) -> tuple[tuple[str, str], ...]:
 
 def _total_tokens(bills: Sequence[Bill]) -> int:
     return sum((bill.usage.input_tokens or 0) + (bill.usage.output_tokens or 0) for bill in bills)
+
+
+def _total_cost(bills: Sequence[Bill]) -> int | None:
+    costs = [bill.charge.cost_nano for bill in bills]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None

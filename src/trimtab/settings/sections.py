@@ -28,6 +28,7 @@ from trimtab.domain.tenant import (
     Tier,
     WhenAway,
 )
+from trimtab.settings.budget import budget, budget_of, features
 from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
@@ -163,8 +164,15 @@ _TIER: Mapping[str, Read] = {
     "durability": one_of(Durability),
     "when_redis_is_down": one_of(WhenAway),
     "server_tools": texts,
+    "budget": budget,
 }
-_TENANT: Mapping[str, Read] = {**_TIER, "tier": name, "timezone": timezone}
+_TENANT: Mapping[str, Read] = {
+    **_TIER,
+    "tier": name,
+    "timezone": timezone,
+    "features": features,
+    "each_end_user": budget_of,
+}
 
 
 def _tier(called: str, node: Node, faults: Faults) -> Tier | None:
@@ -204,6 +212,7 @@ def _key(environ: Mapping[str, str], node: Node, faults: Faults) -> Key | None:
         "may": _rights,
         "act_for": _act_for,
         "new_tenant_tier": name,
+        "budget": budget,
     }
     before = len(faults.found)
     given = members(node, faults, table, frozenset({"name", "id", "sha256"}))

@@ -5,6 +5,7 @@ made by the caller.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -111,16 +112,28 @@ class SharedControlStore(ControlStore, Protocol):
         ...
 
 
+class Unit(StrEnum):
+    """What a limit counts."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    NANO = "nano"
+    MICRO = "micro"
+
+
 class Need(Struct, frozen=True, kw_only=True):
     """What a request asks of one limit.
 
     Attributes:
         name: Names the limit in a refusal, for example `tenant acme requests per minute`.
         scope: Identity of its counter; a change of size keeps the counter.
-        kind: `slots` or `bucket`.
-        size: Slots there are, or units a full bucket holds.
-        per_s: Seconds in which an empty bucket refills; slots ignore it.
+        kind: `slots`, `bucket`, or `window`: a counter of one span of a calendar, never refilled.
+        size: Slots there are, units a full bucket holds, or units that may be spent in the window.
+        per_s: Seconds in which an empty bucket refills; others ignore it.
         amount: Units asked for.
+        ends_us: First instant after the window.
+        enforced: Whether it may refuse; if not, it only counts.
+        unit: What is counted; money in nano- or micro-USD.
     """
 
     name: str
@@ -129,6 +142,20 @@ class Need(Struct, frozen=True, kw_only=True):
     size: int
     per_s: float = 60.0
     amount: int = 1
+    ends_us: int = 0
+    enforced: bool = True
+    unit: Unit = Unit.REQUESTS
+
+
+class Spending(Struct, frozen=True, kw_only=True):
+    """Lines of the ledger that one budget counts; `None` is all of a kind."""
+
+    tenant_id: str | None = None
+    feature: str | None = None
+    user_hash: str | None = None
+    key_id: str | None = None
+    since_us: int = 0
+    until_us: int = 0
 
 
 class Asker(Struct, frozen=True, kw_only=True):
@@ -157,6 +184,8 @@ class Held(Struct, frozen=True, kw_only=True):
         left: What remains of each need, in the order asked; empty when refused.
         stopped: Index of the scope that a newer configuration than the asker's stops.
         is_degraded: Whether this worker decided alone, for the shared store is away.
+        unknown: Index of a window of which nobody has said yet what was spent in it before.
+        fits_later: Whether the window that refused has room once what runs is settled.
     """
 
     denied: int | None = None
@@ -164,10 +193,12 @@ class Held(Struct, frozen=True, kw_only=True):
     left: tuple[int, ...] = ()
     stopped: int | None = None
     is_degraded: bool = False
+    unknown: int | None = None
+    fits_later: bool = False
 
 
 class LimitStore(Protocol):
-    """Rates and slots. One call decides all needs of a request, all or nothing."""
+    """Rates, slots and budgets. One call decides all needs of a request, all or nothing."""
 
     async def hold(
         self, request_id: str, needs: Sequence[Need], *, lease_s: float, asker: Asker = NOBODY
@@ -181,6 +212,10 @@ class LimitStore(Protocol):
 
     async def settle(self, request_id: str, actual: Sequence[int]) -> None:
         """Free the slots and correct each bucket to what was really used, once."""
+        ...
+
+    async def prime(self, need: Need, spent: int) -> None:
+        """Say what was spent in a window before, as the ledger of this host has it; once."""
         ...
 
     async def renew(self, *, lease_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Rates and slots in the memory of the one worker that uses them."""
+"""Rates, slots and budgets in the memory of the one worker that uses them."""
 
 from collections.abc import Sequence
 
@@ -33,17 +33,29 @@ class _Bucket:
         self.per_us, self.seen_us = _us(need.per_s), now_us
 
 
+class _Window:
+    """What was spent in a span of a calendar, and what running requests hold of it."""
+
+    __slots__ = ("ends_us", "held", "spent")
+
+    def __init__(self, spent: int, ends_us: int) -> None:
+        self.spent = spent
+        self.held = 0
+        self.ends_us = ends_us
+
+
 class MemoryLimits:
     """`store.base.LimitStore` in dicts. Atomic because no method awaits anything.
 
-    State: running requests by slot scope with the end of their lease, bucket balances, and the
-    needs every unsettled request holds.
+    State: running requests by slot scope with the end of their lease, bucket balances, windows,
+    and the needs every unsettled request holds.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._slots: dict[str, dict[str, int]] = {}
         self._buckets: dict[str, _Bucket] = {}
+        self._windows: dict[str, _Window] = {}
         self._held: dict[str, tuple[Need, ...]] = {}
 
     async def hold(
@@ -60,14 +72,19 @@ class MemoryLimits:
             return Held(left=tuple(self._left(need, now_us) for need in needs))
         left: list[int] = []
         for index, need in enumerate(needs):
+            if need.kind == "window" and need.scope not in self._windows:
+                return Held(unknown=index)
             left.append(self._left(need, now_us) - need.amount)
-            if left[index] < 0:
-                return Held(denied=index, wait_s=self._wait_s(need, now_us))
+            if left[index] < 0 and need.enforced:
+                return self._refused(index, need, now_us)
         for need in needs:
-            if need.kind == "slots":
-                self._slots[need.scope][request_id] = now_us + _us(lease_s)
-            else:
-                self._bucket(need, now_us).take(need, need.amount, now_us)
+            match need.kind:
+                case "slots":
+                    self._slots[need.scope][request_id] = now_us + _us(lease_s)
+                case "window":
+                    self._windows[need.scope].held += need.amount
+                case _:
+                    self._bucket(need, now_us).take(need, need.amount, now_us)
         self._held[request_id] = tuple(needs)
         return Held(left=tuple(left))
 
@@ -78,8 +95,21 @@ class MemoryLimits:
         for need, used in zip(needs, actual, strict=False):
             if need.kind == "slots":
                 self._slots[need.scope].pop(request_id, None)
+            elif need.kind == "window":
+                window = self._windows[need.scope]
+                window.held -= need.amount
+                window.spent += used
             elif used != need.amount:
                 self._bucket(need, now_us).take(need, used - need.amount, now_us)
+
+    async def prime(self, need: Need, spent: int) -> None:
+        """See `LimitStore.prime`."""
+        if need.scope in self._windows:
+            return
+        now_us = self._clock.now_us()
+        for scope in [it for it, window in self._windows.items() if _is_over(window, now_us)]:
+            del self._windows[scope]
+        self._windows[need.scope] = _Window(spent, need.ends_us)
 
     async def renew(self, *, lease_s: float) -> None:
         """See `LimitStore.renew`."""
@@ -101,6 +131,9 @@ class MemoryLimits:
                 for request_id in [key for key, end_us in running.items() if end_us <= now_us]:
                     del running[request_id]
             return need.size - len(running)
+        if need.kind == "window":
+            window = self._windows[need.scope]
+            return need.size - window.spent - window.held
         bucket = self._buckets.get(need.scope)
         return need.size if bucket is None else bucket.at(need, now_us) // bucket.per_us
 
@@ -110,12 +143,23 @@ class MemoryLimits:
             bucket = self._buckets[need.scope] = _Bucket(need, now_us)
         return bucket
 
+    def _refused(self, index: int, need: Need, now_us: int) -> Held:
+        if need.kind == "window":
+            room = need.size - self._windows[need.scope].spent
+            return Held(denied=index, fits_later=need.amount <= room)
+        return Held(denied=index, wait_s=self._wait_s(need, now_us))
+
     def _wait_s(self, need: Need, now_us: int) -> float | None:
         if need.kind == "slots" or need.amount > need.size:
             return None
         bucket = self._bucket(need, now_us)
         missing = need.amount * bucket.per_us - bucket.at(need, now_us)
         return -(-missing // need.size) / 1e6
+
+
+def _is_over(window: _Window, now_us: int) -> bool:
+    # What held money in it may still have to be settled in it.
+    return window.ends_us < now_us and not window.held
 
 
 def _us(seconds: float) -> int:

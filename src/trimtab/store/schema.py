@@ -5,11 +5,7 @@ They are in `store/migrations/<database>/`, forward only, and the same loader se
 
 from importlib.resources import files
 
-from trimtab.domain.errors import SettingsInvalid
-
-
-class SchemaTooNew(SettingsInvalid):
-    """The database was written by a newer Trimtab."""
+from trimtab.domain.errors import SchemaTooNew
 
 
 def migrations(database: str, seen: int) -> list[tuple[int, str]]:

@@ -36,6 +36,7 @@ from trimtab.pipeline.enrol import Enrol
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.health import Health
 from trimtab.pipeline.journal import Journal
+from trimtab.pipeline.money import Money
 from trimtab.pipeline.once import Once
 from trimtab.pipeline.plan import Plan
 from trimtab.pipeline.recall import Recall, Stored
@@ -63,6 +64,7 @@ from trimtab.telemetry.spool import Spool, claim, claim_alone
 from trimtab.wiring.entropy import Entropy
 from trimtab.wiring.following import follower, https_proxy, meter, secret
 from trimtab.wiring.sharing import Shared, shared, stopped
+from trimtab.wiring.spent import spent
 
 log = logging.getLogger("trimtab")
 
@@ -172,7 +174,13 @@ def _pipeline(parts: Parts) -> Pipeline:
     switch = Switch(clock, journal.user_hash)
     limits = parts.shared.limits if parts.shared else MemoryLimits(clock)
     idempotency = parts.shared.idempotency if parts.shared else MemoryIdempotency(clock)
-    fund = Fund(limits, clock, switch.scopes if parts.shared else None)
+    fund = Fund(
+        limits,
+        clock,
+        Money(metering.charge, journal.user_hash),
+        spent(home),
+        switch.scopes if parts.shared else None,
+    )
     following.on_change(switch.end_running)
     return Pipeline(
         enrol=Enrol(identify, wiring.control(home), limits, following.seen),

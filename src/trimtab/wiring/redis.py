@@ -1,6 +1,7 @@
 """What workers share through a Redis; loaded by name, for it imports the engine."""
 
 import os
+import socket
 from pathlib import Path
 
 from trimtab import wiring
@@ -18,5 +19,8 @@ from trimtab.wiring.sharing import Shared
 def share(home: Path, address: Address, when_away: WhenAway, clock: Clock, worker: str) -> Shared:
     """Build it, over one connection."""
     redis = Redis(address)
-    limits = SharedLimits(redis, RedisLimits(redis), MemoryLimits(clock), when_away, worker)
+    host = f"{socket.gethostname()}:{home.absolute()}"
+    limits = SharedLimits(
+        redis, RedisLimits(redis, host=host), MemoryLimits(clock), when_away, worker
+    )
     return Shared(limits, RedisIdempotency(redis, wiring.tenant_keys(home), os.urandom))

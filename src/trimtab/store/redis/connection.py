@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import hiredis
 
-from trimtab.domain.errors import TrimtabError
 from trimtab.store.redis.address import Address
 
 PATIENCE_S = 0.05
@@ -31,7 +30,7 @@ log = logging.getLogger("trimtab")
 _pack: Callable[[tuple[Argument, ...]], bytes] = resolve_name("hiredis:pack_command")
 
 
-class RedisAway(TrimtabError):
+class RedisAway(Exception):
     """The Redis does not answer, or not in time."""
 
 
@@ -84,7 +83,7 @@ class Redis:
                 said = ""
                 self.tried.set()
                 await wire.lost
-            except (OSError, TimeoutError, TrimtabError) as exc:
+            except (OSError, TimeoutError, RedisAway) as exc:
                 said = self._say(exc, said)
                 await asyncio.sleep(RETRY_S)
             finally:

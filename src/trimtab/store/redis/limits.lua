@@ -1,16 +1,24 @@
--- Rates and slots that many workers share, and what the newest of them knows to be stopped.
+-- Rates, slots and budgets that many workers share, and what the newest of them knows to be stopped.
 --
 --   hold    KEYS flags, request, one per need
---           ARGV 'hold' now rid lease_us seq n scope*n, then per need: kind size amount full tick
---           -> {'held', left...} | {'denied', index, wait_us or -1} | {'stopped', index}
+--           ARGV 'hold' now rid lease_us seq host n scope*n, then per need: kind size amount full tick
+--           -> {'held', left...} | {'denied', index, wait_us or -1, fits later} | {'stopped', index}
+--              | {'unknown', index}
 --   settle  KEYS request, one per need
---           ARGV 'settle' now rid keep_us, then per need: kind size back full tick
---   renew   KEYS request, one per slot      ARGV 'renew' now rid lease_us
+--           ARGV 'settle' now rid keep_us host, then per need: kind size back full tick used
+--   renew   KEYS request, one per need      ARGV 'renew' now rid lease_us, then per need: kind amount
+--   prime   KEYS window                     ARGV 'prime' host spent end_ms
+--   book    KEYS window                     ARGV 'book' host spent
 --   stop    KEYS flags                      ARGV 'stop' seq, then scope, until_us or ''
 --
 -- Time is Redis's own, in microseconds, unless the caller of a test says it. A bucket of `size`
 -- units refills in `full` ticks of `tick` microseconds; `rem` counts shares of a unit, `full` of
 -- them. The caller sees to it that size x full stays below 2^52, so every number here is exact.
+--
+-- A window is a hash: `spent`, `held`, `h:HOST` once the ledger of a host was counted in, `n:RID`
+-- what a request holds, `o:RID` what was booked for one whose lease ended. Its `:leases` say when.
+-- Before the ledger of a host was counted in, nothing of that host is booked: the ledger has it.
+-- A kind that ends in `!` only counts and never refuses.
 
 local verb = ARGV[1]
 
@@ -21,6 +29,19 @@ if verb == 'stop' then
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], 'seq', ARGV[2])
   for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], 's:' .. ARGV[i], ARGV[i + 1]) end
+  return 1
+end
+
+if verb == 'prime' then
+  if redis.call('HSETNX', KEYS[1], 'h:' .. ARGV[2], '1') == 0 then return 0 end
+  redis.call('HINCRBY', KEYS[1], 'spent', ARGV[3])
+  redis.call('PEXPIREAT', KEYS[1], ARGV[4])
+  return 1
+end
+
+if verb == 'book' then
+  if redis.call('HEXISTS', KEYS[1], 'h:' .. ARGV[2]) == 0 then return 0 end
+  redis.call('HINCRBY', KEYS[1], 'spent', ARGV[3])
   return 1
 end
 
@@ -72,29 +93,75 @@ local function keep(key, size, full, tick, balance, shares, ts)
   redis.call('PEXPIRE', key, milliseconds((2 + math.max(-balance, 0) / size) * full * tick))
 end
 
+local function minus(amount) return amount == '0' and '0' or '-' .. amount end
+
+local function leases(key) return key .. ':leases' end
+
+-- A request that died with its worker is charged what it held, until its own settlement comes.
+local function orphan(key)
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', leases(key), '-inf', text(now), 'LIMIT', 0, 100)) do
+    local amount = redis.call('HGET', key, 'n:' .. gone)
+    redis.call('ZREM', leases(key), gone)
+    if amount then
+      redis.call('HINCRBY', key, 'held', minus(amount))
+      redis.call('HINCRBY', key, 'spent', amount)
+      redis.call('HDEL', key, 'n:' .. gone)
+      redis.call('HSET', key, 'o:' .. gone, amount)
+    end
+  end
+end
+
+local function hold_money(key, amount, lease_us)
+  if redis.call('HSETNX', key, 'n:' .. rid, amount) == 1 then
+    redis.call('HINCRBY', key, 'held', amount)
+  end
+  redis.call('ZADD', leases(key), text(now + lease_us), rid)
+end
+
+local function spend_money(key, amount)
+  local held, orphaned = unpack(redis.call('HMGET', key, 'n:' .. rid, 'o:' .. rid))
+  if held then
+    redis.call('HINCRBY', key, 'held', minus(held))
+  elseif orphaned then
+    redis.call('HINCRBY', key, 'spent', minus(orphaned))
+  end
+  redis.call('HINCRBY', key, 'spent', amount)
+  redis.call('HDEL', key, 'n:' .. rid, 'o:' .. rid)
+  redis.call('ZREM', leases(key), rid)
+end
+
 local function need(at)
-  return ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  local kind, enforced = ARGV[at], true
+  if string.sub(kind, -1) == '!' then kind, enforced = string.sub(kind, 1, -2), false end
+  return kind, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), enforced
 end
 
 if verb == 'renew' then
+  if redis.call('GET', KEYS[1]) == '0' then return 0 end
   local lease_us = tonumber(ARGV[4])
   redis.call('SET', KEYS[1], '1', 'PX', milliseconds(2 * lease_us))
-  for i = 2, #KEYS do take_slot(KEYS[i], lease_us) end
+  for i = 2, #KEYS do
+    local kind, amount = ARGV[5 + (i - 2) * 2], ARGV[6 + (i - 2) * 2]
+    if kind == 'slots' then take_slot(KEYS[i], lease_us) end
+    if kind == 'window' then hold_money(KEYS[i], amount, lease_us) end
+  end
   return 1
 end
 
 if verb == 'settle' then
-  if redis.call('GET', KEYS[1]) ~= '1' then
-    -- Its hold may still be on its way, on a connection that was given up: it must take nothing.
-    redis.call('SET', KEYS[1], '0', 'PX', milliseconds(tonumber(ARGV[4])))
-    return 0
-  end
-  redis.call('DEL', KEYS[1])
+  local state = redis.call('GET', KEYS[1])
+  -- From now on a hold that is still on its way, on a connection that was given up, takes nothing.
+  redis.call('SET', KEYS[1], '0', 'PX', milliseconds(tonumber(ARGV[4])))
+  if state == '0' then return 0 end
   for i = 2, #KEYS do
-    local kind, size, back, full, tick = need(5 + (i - 2) * 5)
+    local at = 6 + (i - 2) * 6
+    local kind, size, back, full, tick = need(at)
     if kind == 'slots' then
       redis.call('ZREM', KEYS[i], rid)
-    elseif back ~= 0 then
+    elseif kind == 'window' then
+      -- Whether or not it is known to be held: it was spent.
+      if redis.call('HEXISTS', KEYS[i], 'h:' .. ARGV[5]) == 1 then spend_money(KEYS[i], ARGV[at + 5]) end
+    elseif back ~= 0 and state == '1' then
       local balance, shares, ts = refilled(KEYS[i], size, full, tick)
       keep(KEYS[i], size, full, tick, balance + back, shares, ts)
     end
@@ -102,14 +169,14 @@ if verb == 'settle' then
   return 1
 end
 
-local lease_us, seq, scopes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local first = 7 + scopes
+local lease_us, seq, host, scopes = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local first = 8 + scopes
 
 if scopes > 0 then
   local newest = redis.call('HGET', KEYS[1], 'seq')
   if newest and tonumber(newest) > seq then
     for i = 1, scopes do
-      local ends = redis.call('HGET', KEYS[1], 's:' .. ARGV[6 + i])
+      local ends = redis.call('HGET', KEYS[1], 's:' .. ARGV[7 + i])
       if ends and (ends == '' or tonumber(ends) > now) then return {'stopped', i - 1} end
     end
   end
@@ -118,18 +185,26 @@ end
 local known = redis.call('EXISTS', KEYS[2]) == 1
 local answer, found = {'held'}, {}
 for i = 3, #KEYS do
-  local kind, size, amount, full, tick = need(first + (i - 3) * 5)
-  if known then amount = 0 end
+  local kind, size, amount, full, tick, enforced = need(first + (i - 3) * 5)
+  if known then amount, enforced = 0, false end
   if kind == 'slots' then
     local left = slots_left(KEYS[i], size)
-    if left < amount and not known then return {'denied', i - 3, -1} end
+    if left < amount and enforced then return {'denied', i - 3, -1, 0} end
     answer[#answer + 1] = left - amount
+  elseif kind == 'window' then
+    if redis.call('HEXISTS', KEYS[i], 'h:' .. host) == 0 then return {'unknown', i - 3} end
+    orphan(KEYS[i])
+    local spent, held = unpack(redis.call('HMGET', KEYS[i], 'spent', 'held'))
+    local room = size - tonumber(spent or 0)
+    local left = room - tonumber(held or 0) - amount
+    if left < 0 and enforced then return {'denied', i - 3, -1, amount <= room and 1 or 0} end
+    answer[#answer + 1] = left
   else
     local balance, shares, ts = refilled(KEYS[i], size, full, tick)
-    if balance < amount and not known then
-      if amount > size then return {'denied', i - 3, -1} end
+    if balance < amount and enforced then
+      if amount > size then return {'denied', i - 3, -1, 0} end
       local ticks = math.ceil(((amount - balance) * full - shares) / size)
-      return {'denied', i - 3, math.max(ts + ticks * tick - now, 0)}
+      return {'denied', i - 3, math.max(ts + ticks * tick - now, 0), 0}
     end
     found[i] = {balance - amount, shares, ts}
     answer[#answer + 1] = balance - amount
@@ -137,9 +212,12 @@ for i = 3, #KEYS do
 end
 if known then return answer end
 for i = 3, #KEYS do
-  local kind, size, amount, full, tick = need(first + (i - 3) * 5)
+  local at = first + (i - 3) * 5
+  local kind, size, amount, full, tick = need(at)
   if kind == 'slots' then
     take_slot(KEYS[i], lease_us)
+  elseif kind == 'window' then
+    hold_money(KEYS[i], ARGV[at + 2], lease_us)
   else
     keep(KEYS[i], size, full, tick, unpack(found[i]))
   end

@@ -1,4 +1,4 @@
-"""Rates and slots in a Redis or Valkey, one for all workers. One script decides each request."""
+"""Rates, slots and budgets in a Redis, one for all workers. One script decides each request."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +16,7 @@ LONGEST_EXACT = 2**52
 FLAGS = "tt:{site}:stopped"
 WORKERS = "tt:{site}:workers"
 KEEP_US = 120_000_000
+KEEP_WINDOW_MS = 35 * 86_400_000
 
 _SCRIPT = files("trimtab.store.redis").joinpath("limits.lua").read_bytes()
 # The name that Redis knows a script by, not a safeguard.
@@ -29,15 +30,19 @@ class RedisLimits:
     State: what this worker's unsettled requests hold, and how many workers there were last.
     """
 
-    def __init__(self, redis: Redis, *, now_us: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self, redis: Redis, *, host: str = "", now_us: Callable[[], int] | None = None
+    ) -> None:
         """Use a connection that somebody keeps.
 
         Args:
             redis: The connection.
+            host: Names the ledger that this worker writes, among those of all hosts.
             now_us: Tells the time; `None` leaves that to the Redis, as many workers must.
         """
         self.workers = 1
         self._redis = redis
+        self._host = host
         self._now_us = now_us
         self._held: dict[str, tuple[Need, ...]] = {}
 
@@ -52,11 +57,13 @@ class RedisLimits:
             request_id,
             round(lease_s * _US),
             asker.config_seq,
+            self._host,
             len(asker.scopes),
             *asker.scopes,
         ]
         for need in needs:
-            arguments += (need.kind, need.size, need.amount, *_ticks(need.size, need.per_s))
+            kind = need.kind if need.enforced else f"{need.kind}!"
+            arguments += (kind, need.size, need.amount, *_ticks(need.size, need.per_s))
         if needs and self._redis.is_up:
             # Noted before it is sent: a hold whose answer is lost must be given back, too.
             self._held.setdefault(request_id, tuple(needs))
@@ -64,10 +71,15 @@ class RedisLimits:
         if word == b"held":
             return Held(left=tuple(rest))
         self._held.pop(request_id, None)
-        if word == b"stopped":
-            return Held(stopped=rest[0])
-        index, wait_us = rest
-        return Held(denied=index, wait_s=None if wait_us < 0 else wait_us / _US)
+        match word:
+            case b"stopped":
+                return Held(stopped=rest[0])
+            case b"unknown":
+                return Held(unknown=rest[0])
+            case _:
+                index, wait_us, later = rest
+                wait_s = None if wait_us < 0 else wait_us / _US
+                return Held(denied=index, wait_s=wait_s, fits_later=later == 1)
 
     async def settle(self, request_id: str, actual: Sequence[int]) -> None:
         """See `LimitStore.settle`. When the Redis is away, it stays to be settled."""
@@ -89,19 +101,30 @@ class RedisLimits:
 
     def _settling(self, request_id: str, actual: Sequence[int]) -> Script:
         needs = self._held.get(request_id, ())
-        arguments: list[Argument] = ["settle", self._now(), request_id, KEEP_US]
+        arguments: list[Argument] = ["settle", self._now(), request_id, KEEP_US, self._host]
         for need, used in zip(needs, actual, strict=False):
             back = need.amount - used
-            arguments += (need.kind, need.size, back, *_ticks(need.size, need.per_s))
+            arguments += (need.kind, need.size, back, *_ticks(need.size, need.per_s), used)
         return [_request_key(request_id, needs), *map(_key, needs)], arguments
+
+    async def prime(self, need: Need, spent: int) -> None:
+        """See `LimitStore.prime`."""
+        keep_ms = need.ends_us // 1000 + KEEP_WINDOW_MS
+        await self._run([_key(need)], ["prime", self._host, spent, keep_ms])
+
+    async def book(self, need: Need, spent: int) -> None:
+        """Count what was spent in a window while the Redis was away."""
+        await self._run([_key(need)], ["book", self._host, spent])
 
     async def renew(self, *, lease_s: float) -> None:
         """See `LimitStore.renew`."""
         lease_us = round(lease_s * _US)
         for request_id, needs in tuple(self._held.items()):
-            slots = [_key(need) for need in needs if need.kind == "slots"]
-            keys = [_request_key(request_id, needs), *slots]
-            await self._run(keys, ["renew", self._now(), request_id, lease_us])
+            keys = [_request_key(request_id, needs), *map(_key, needs)]
+            arguments: list[Argument] = ["renew", self._now(), request_id, lease_us]
+            for need in needs:
+                arguments += (need.kind, need.amount)
+            await self._run(keys, arguments)
 
     def stop(self, config_seq: int, stopped: Mapping[str, int | None]) -> Answer:
         """Tell workers with an older configuration what is stopped, and until which instant."""

@@ -23,7 +23,8 @@ log = logging.getLogger("trimtab")
 class SharedLimits:
     """`store.base.LimitStore` in a Redis, and without it as each tenant's contract says.
 
-    State: what is still to be settled in the Redis, the newest kill switches, how long leases are,
+    State: what is still to be settled in the Redis, what was left of each budget when it was seen
+    last, what was held and spent without the Redis, the newest kill switches, how long leases are,
     and what the Redis refused last, which is told once.
     """
 
@@ -45,6 +46,10 @@ class SharedLimits:
         self._when_away = when_away
         self._name = name
         self._owed: dict[str, Sequence[int]] = {}
+        self._left: dict[str, int] = {}
+        self._alone: dict[str, tuple[Need, ...]] = {}
+        self._unbooked: dict[str, tuple[Need, int]] = {}
+        self._outage = 0
         self._stopped: tuple[int, Mapping[str, int | None]] = (0, {})
         self._told = ""
         self._lease_s = FIRST_LEASE_S
@@ -59,35 +64,44 @@ class SharedLimits:
     ) -> Held:
         """See `LimitStore.hold`."""
         try:
-            return await self._remote.hold(request_id, needs, lease_s=lease_s, asker=asker)
+            held = await self._remote.hold(request_id, needs, lease_s=lease_s, asker=asker)
         except asyncio.CancelledError:
             await self.settle(request_id, [0] * len(needs))
             raise
         except RedisAway as exc:
             self._tell(exc)
+        else:
+            self._see(needs, held)
+            return held
         if self._remote.holds(request_id):
             # Whether it was held all the same, nobody knows.
             self._owe(request_id, [0] * len(needs))
-        match asker.when_away or self._when_away:
-            case WhenAway.CLOSED:
-                raise LimitsUnavailable(
-                    "the limits that all workers share are away; try again", wait_s=1.0
-                )
-            case WhenAway.OPEN:
-                return Held(is_degraded=True)
-            case WhenAway.LOCAL_SHARE:
-                shares = [_share(need, self._remote.workers) for need in needs]
-                held = await self._local.hold(request_id, shares, lease_s=lease_s)
-                return replace(held, is_degraded=True)
+        when_away = asker.when_away or self._when_away
+        if when_away is WhenAway.CLOSED:
+            raise LimitsUnavailable(
+                "the limits that all workers share are away; try again", wait_s=1.0
+            )
+        return await self._hold_alone(
+            request_id, needs, lease_s, is_open=when_away is WhenAway.OPEN
+        )
 
     async def settle(self, request_id: str, actual: Sequence[int]) -> None:
         """See `LimitStore.settle`."""
-        if self._local.holds(request_id):
+        alone = self._alone.pop(request_id, None)
+        if alone is not None:
             await self._local.settle(request_id, actual)
+            self._book_later(alone, actual)
         elif self._remote.holds(request_id) and request_id not in self._owed:
             # The Redis takes what is sent in order, so nobody need wait for its answer.
             self._owe(request_id, actual)
             self._soon(lambda: self._remote.settle_soon(request_id, actual), request_id)
+
+    async def prime(self, need: Need, spent: int) -> None:
+        """See `LimitStore.prime`."""
+        try:
+            await self._remote.prime(need, spent)
+        except RedisAway as exc:
+            self._tell(exc)
 
     async def renew(self, *, lease_s: float) -> None:
         """See `LimitStore.renew`."""
@@ -105,11 +119,56 @@ class SharedLimits:
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
-        await self._redis.run(self._tend)
+        await self._redis.run(self._return)
 
     async def started(self) -> None:
         """Wait until it is known whether the Redis answers."""
         await self._redis.tried.wait()
+
+    async def _hold_alone(
+        self, request_id: str, needs: Sequence[Need], lease_s: float, *, is_open: bool
+    ) -> Held:
+        mine = tuple(self._share(need) for need in needs)
+        if is_open:
+            mine = tuple(replace(need, enforced=False) for need in mine)
+        for need in mine:
+            if need.kind == "window":
+                await self._local.prime(need, 0)
+        held = await self._local.hold(request_id, mine, lease_s=lease_s)
+        if held.denied is None and mine:
+            self._alone[request_id] = tuple(needs)
+        return replace(held, is_degraded=True, left=() if is_open else held.left)
+
+    def _share(self, need: Need) -> Need:
+        """Give this worker its part of a limit.
+
+        Of a rate that is at least one unit; of a budget, all workers together get half of what was
+        left.
+        """
+        workers = self._remote.workers
+        if need.kind == "window":
+            size = max(self._left.get(need.scope, 0), 0) // (2 * workers)
+            return replace(need, size=size, scope=f"{need.scope}#{self._outage}")
+        size = max(need.size // workers, 1)
+        return replace(need, size=size, amount=min(need.amount, size))
+
+    def _see(self, needs: Sequence[Need], held: Held) -> None:
+        for need, left in zip(needs, held.left, strict=False):
+            if need.kind == "window":
+                if len(self._left) >= MAX_OWED:
+                    self._left.clear()
+                self._left[need.scope] = left
+
+    def _book_later(self, needs: Sequence[Need], actual: Sequence[int]) -> None:
+        for need, used in zip(needs, actual, strict=False):
+            if need.kind == "window":
+                _, before = self._unbooked.get(need.scope, (need, 0))
+                self._unbooked[need.scope] = need, before + used
+
+    async def _return(self) -> None:
+        """Count anew what is spent without the Redis, for all of it is booked now."""
+        self._outage += 1
+        await self._tend()
 
     async def _tend(self) -> None:
         """Be counted, and bring the Redis to where it would be had it never been away."""
@@ -118,6 +177,13 @@ class SharedLimits:
         for request_id, actual in tuple(self._owed.items()):
             await self._remote.settle(request_id, actual)
             self._owed.pop(request_id, None)
+        while self._unbooked:
+            scope, (need, spent) = self._unbooked.popitem()
+            try:
+                await self._remote.book(need, spent)
+            except RedisAway:
+                self._unbooked[scope] = need, spent
+                raise
         await self._remote.renew(lease_s=self._lease_s)
         self._told = ""
 
@@ -147,9 +213,3 @@ class SharedLimits:
         if isinstance(exc, RedisRefused) and str(exc) != self._told:
             self._told = str(exc)
             log.error("the Redis refuses to count (%s); look at its configuration", exc)
-
-
-def _share(need: Need, workers: int) -> Need:
-    """Give one of several workers its part of a limit, and at least one unit of it."""
-    size = max(need.size // workers, 1)
-    return replace(need, size=size, amount=min(need.amount, size))

@@ -13,7 +13,17 @@ from typing import Any, TypeVar
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ModelRefused, TryLater
 from trimtab.domain.record import RequestRecord
-from trimtab.store.base import CostRow, Cursor, RecordFilter, SeriesPoint, StoredRecord, Tried, Use
+from trimtab.store.base import (
+    CostRow,
+    Cursor,
+    RecordFilter,
+    SeriesPoint,
+    Spending,
+    SpoolPosition,
+    StoredRecord,
+    Tried,
+    Use,
+)
 from trimtab.store.content import is_whole
 from trimtab.store.rollup import HOUR_US, quantile_us
 from trimtab.store.sqlite.connect import open_reader
@@ -50,6 +60,7 @@ _GROUPS: Mapping[str, str] = {
     "day": "strftime('%Y-%m-%d', bucket_us / 1000000, 'unixepoch')",
 }
 _NO_GROUP = "NULL"
+_PAYERS = ("tenant_id", "feature", "user_hash", "key_id")
 
 _T = TypeVar("_T")
 log = logging.getLogger("trimtab")
@@ -105,6 +116,14 @@ class SqliteReading:
             Tried(target, dur_us, error_code, bool(refused) or error_code == ModelRefused.code)
             for target, dur_us, error_code, refused in await self._do(read)
         )
+
+    async def spent(self, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
+        """Sum up what the lines of a budget cost, in nano-USD, and tell how far spools were read.
+
+        Raises:
+            TryLater: it takes too long, or the file cannot be read.
+        """
+        return await self._do(lambda connection: _spent(connection, of))
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `RecordReader.content`."""
@@ -202,6 +221,25 @@ def _find(connection: sqlite3.Connection, request_id: str) -> StoredRecord | Non
         detail=unpacked(detail),
         attempts=tuple(ATTEMPT.struct(row) for row in attempts),
         lines=tuple(LINE.struct(row) for row in lines),
+    )
+
+
+def _spent(connection: sqlite3.Connection, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
+    names = [it for it in _PAYERS if getattr(of, it) is not None]
+    # Sums by the hour know whole hours, and not every feature.
+    by_hour = of.since_us % HOUR_US == 0 and not {"feature", "user_hash"} & set(names)
+    where = " AND ".join(f"{name} = ?" for name in names)
+    sql = SQL["spent_by_hour" if by_hour else "spent_by_line"].replace("/*where*/", where)
+    values = (of.since_us, of.until_us, *(getattr(of, name) for name in names))
+    connection.execute("BEGIN")
+    try:
+        (total,) = connection.execute(sql, values).fetchone()
+        places = connection.execute(SQL["positions"]).fetchall()
+    finally:
+        connection.execute("COMMIT")
+    return total, tuple(
+        SpoolPosition(worker_id=worker_id, segment=segment, offset=offset)
+        for worker_id, segment, offset in places
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 import zstandard
 
-from trimtab.domain.errors import TryLater
+from trimtab.domain.errors import SchemaTooNew, TryLater
 from trimtab.domain.record import Attempt, Begin, Detail, Finish, LedgerLine, RequestRecord
 from trimtab.store.base import (
     Batch,
@@ -36,7 +36,6 @@ from trimtab.store.rollup import (
     minute,
     parts,
 )
-from trimtab.store.schema import SchemaTooNew
 from trimtab.store.sqlite.connect import open_writer, transaction
 from trimtab.store.sqlite.content import ContentWriter
 from trimtab.store.sqlite.rows import Table

@@ -129,3 +129,13 @@ GROUP BY bucket_us, idx ORDER BY bucket_us, idx;
 SELECT DISTINCT tenant_id, key_id, model FROM rollup_hour
 WHERE bucket_us >= ? AND origin = 'live' AND status <> 'rejected' AND model <> '' AND n > 0
 ORDER BY tenant_id, key_id, model;
+
+-- name: spent_by_hour
+-- What a budget's lines cost, in whole hours.
+SELECT coalesce(sum(cost_nano), 0) FROM rollup_hour
+WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND /*where*/;
+
+-- name: spent_by_line
+-- What a budget's lines cost, line by line.
+SELECT coalesce(sum(cost_nano), 0) FROM ledger
+WHERE ts_us >= ? AND ts_us < ? AND origin = 'live' AND /*where*/;

@@ -1,0 +1,52 @@
+"""Reads what may be spent: `budget: {usd: 500, per: month, speed: {usd: 25, per: hour}}`."""
+
+from collections.abc import Mapping
+
+from trimtab.domain.budget import MOST_NANO, Budget, Period, Speed, WhenEmpty
+from trimtab.domain.money import NANO_PER_USD, parse_usd
+from trimtab.domain.tenant import NAME
+from trimtab.settings.fields import Read, entries, members, one_of, scalar
+from trimtab.settings.tree import Faults, Node, Wrong
+
+
+def budget(node: Node, faults: Faults) -> Budget | None:
+    """Read a budget."""
+    given = members(node, faults, _BUDGET)
+    return None if given is None else Budget(nano=given.pop("usd", None), **given)
+
+
+def budget_of(node: Node, faults: Faults) -> Budget | None:
+    """Read `{budget: ...}`."""
+    given = members(node, faults, {"budget": budget}, frozenset({"budget"}))
+    return None if given is None else given["budget"]
+
+
+def features(node: Node, faults: Faults) -> dict[str, Budget]:
+    """Read budgets of features, by name."""
+    return entries(node, faults, NAME, lambda _, value, found: budget_of(value, found))
+
+
+def _usd(node: Node, _faults: Faults) -> int:
+    written = scalar(node).text.replace("_", "")
+    try:
+        nano = parse_usd(written)
+    except ValueError:
+        raise Wrong(f"{written!r} is no amount in USD; write digits, as 500 or 0.25") from None
+    if not 0 < nano <= MOST_NANO:
+        most = f"{MOST_NANO // NANO_PER_USD:_}"
+        raise Wrong(f"{written!r} is not above 0 and at most {most} USD; choose an amount that is")
+    return nano
+
+
+def _speed(node: Node, faults: Faults) -> Speed | None:
+    table: Mapping[str, Read] = {"usd": _usd, "per": one_of(Period)}
+    given = members(node, faults, table, frozenset({"usd"}))
+    return None if given is None else Speed(nano=given.pop("usd"), **given)
+
+
+_BUDGET: Mapping[str, Read] = {
+    "usd": _usd,
+    "per": one_of(Period),
+    "speed": _speed,
+    "when_empty": one_of(WhenEmpty),
+}

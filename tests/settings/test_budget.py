@@ -1,0 +1,60 @@
+import pytest
+from tests.settings.conftest import Faults, Load
+
+from trimtab.domain.budget import NO_BUDGET, Budget, Period, Speed, WhenEmpty
+from trimtab.domain.ids import KeyId
+
+HASH = "0123456789abcdef" * 4
+FILE = f"""version: 1
+tiers:
+  free:
+    budget: {{usd: 5, per: day, speed: {{usd: 0.25, per: hour}}, when_empty: warn}}
+tenants:
+  acme:
+    tier: free
+    budget: {{usd: 1_000.5}}
+    features: {{search: {{budget: {{usd: 2, per: hour}}}}}}
+    each_end_user: {{budget: {{usd: 0.000000001}}}}
+  globex: {{tier: free}}
+keys:
+  - {{name: ci, tenant: acme, id: 7hq2m9xkd4wp, sha256: {HASH}, budget: {{usd: 10, per: day}}}}
+"""
+TIER = "version: 1\ntiers: {{free: {{budget: {}}}}}\n"
+
+
+def test_reads_a_budget_wherever_there_may_be_one(load_text: Load) -> None:
+    settings = load_text(FILE)
+
+    assert settings.tiers["free"].budget == Budget(
+        nano=5 * 10**9,
+        per=Period.DAY,
+        speed=Speed(nano=250_000_000),
+        when_empty=WhenEmpty.WARN,
+    )
+    acme = settings.tenants["acme"]
+    assert acme.budget == Budget(nano=1_000_500_000_000)
+    assert acme.features == {"search": Budget(nano=2 * 10**9, per=Period.HOUR)}
+    assert acme.each_end_user == Budget(nano=1)
+    assert settings.tenants["globex"].budget == NO_BUDGET
+    assert settings.keys[KeyId("7hq2m9xkd4wp")].budget == Budget(nano=10**10, per=Period.DAY)
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ("{usd: five}", "'five' is no amount in USD; write digits, as 500 or 0.25"),
+        ("{usd: 0}", "'0' is not above 0 and at most 9_000_000 USD; choose an amount that is"),
+        ("{usd: 9_000_001}", "'9000001' is not above 0 and at most 9_000_000 USD"),
+        ("{usd: 1e3}", "'1e3' is no amount in USD"),
+        ("{usd: 0.0000000001}", "'0.0000000001' is no amount in USD"),
+        ("{usd: 5, per: week}", "'week' is not taken; write hour | day | month"),
+        ("{usd: 5, when_empty: downgrade}", "'downgrade' is not taken; write block | warn"),
+        ("{speed: {per: hour}}", "'usd' is missing; add it"),
+        ("{eur: 5}", "is not known here"),
+        ("5", "is not a map"),
+    ],
+)
+def test_says_what_is_wrong_with_a_budget(faults: Faults, written: str, fault: str) -> None:
+    (told,) = faults(TIER.format(written))
+
+    assert fault in told
