@@ -123,7 +123,7 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
             unsaid="no bound" if unsaid == "no budget" else unsaid,
         ),
         f"{at}.budget.speed.per": Setting(
-            _PERIOD, "day", "In which time all of that is there again.", "hour"
+            _PERIOD, "day", "In which time all of that is there again.", unsaid="`hour`"
         ),
         f"{at}.budget.when_empty": Setting(
             "`block` or `warn`",
