@@ -1,3 +1,4 @@
+import pytest
 from msgspec.structs import replace
 from tests.records import begin
 from tests.telemetry.shapes import TS_US, record
@@ -51,6 +52,14 @@ def test_it_is_charged_for_what_its_checkpoints_prove() -> None:
 
 def test_without_a_checkpoint_it_is_charged_for_its_input_alone() -> None:
     assert lost(begin(7)).record.cost_nano == 3_000_000
+
+
+@pytest.mark.parametrize("wire", ["openai.moderations", "anthropic.count_tokens"])
+def test_what_is_free_costs_nothing_when_it_is_lost(wire: str) -> None:
+    finish = lost(begin(7, wire=wire, model_sent="nobody-1"))
+
+    assert (finish.record.cost_nano, finish.lines[0].cost_nano) == (0, 0)
+    assert finish.record.usage_source == finish.lines[0].usage_source == "none"
 
 
 def test_without_a_price_or_a_provider_its_cost_is_unknown() -> None:

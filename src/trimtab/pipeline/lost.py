@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from trimtab.cost.charge import Charge
 from trimtab.domain.clock import Clock
 from trimtab.domain.ids import span_id
-from trimtab.domain.model import Provider, Target
+from trimtab.domain.model import Provider, Target, Wire
 from trimtab.domain.record import (
     Attempt,
     ContentState,
@@ -17,7 +17,7 @@ from trimtab.domain.record import (
     Status,
 )
 from trimtab.domain.usage import Usage, UsageSource
-from trimtab.pipeline.bill import Meter
+from trimtab.pipeline.bill import UNBILLED, Meter
 from trimtab.store.base import OpenRequest
 
 CODE = "worker_lost"
@@ -49,11 +49,7 @@ class Lose:
     def __call__(self, lost: OpenRequest) -> Finish:
         """End a request with what its checkpoints prove, else with its input alone."""
         begin = lost.begin
-        usage = Usage(
-            source=UsageSource.ESTIMATED,
-            input_tokens=begin.input_floor,
-            output_tokens=lost.output_tokens,
-        )
+        usage = _used(lost)
         provider = self.provider(begin.provider)
         target = Target(begin.provider, begin.model_sent)
         charge = (
@@ -68,6 +64,16 @@ class Lose:
             attempts=(*begin.attempts, _attempt(loss)),
             lines=(*begin.lines, _line(loss)),
         )
+
+
+def _used(lost: OpenRequest) -> Usage:
+    if Wire(lost.begin.wire).is_free:
+        return UNBILLED
+    return Usage(
+        source=UsageSource.ESTIMATED,
+        input_tokens=lost.begin.input_floor,
+        output_tokens=lost.output_tokens,
+    )
 
 
 def _record(loss: _Loss, environment: str) -> RequestRecord:
