@@ -673,7 +673,7 @@ FIELDS = {
     "cache_write_tokens": "Tokens written to the provider's cache.",
     "output_tokens": "Tokens written, reasoning included.",
     "reasoning_tokens": "Tokens of reasoning within the output.",
-    "usage_source": "Where the token counts come from: `provider`, `partial`, `estimated` or `none`.",
+    "usage_source": "Where the token counts come from: `provider`, `partial`, `estimated` or `none`. With several attempts, as sure as the least sure of them.",
     "cost_nano": "Exact cost in nano-USD; absent if a price is unknown.",
     "price_version": "Names the whole set of prices that was in force.",
     "ttft_us": "Microseconds from admission to the first content.",

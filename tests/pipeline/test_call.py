@@ -339,6 +339,24 @@ async def test_every_attempt_is_a_line_of_its_own_and_the_record_their_sum() -> 
     assert second.cost_nano == COST_NANO
 
 
+@pytest.mark.parametrize(
+    ("first", "sure"),
+    [
+        pytest.param(ConnectionLost("cut", before_headers=True), "estimated", id="a guess"),
+        pytest.param(json_answer(b"{}", 503), "provider", id="not billed"),
+    ],
+)
+async def test_a_cost_is_as_sure_as_the_least_sure_attempt_that_is_paid_for(
+    first: ScriptedAnswer | Exception, sure: str
+) -> None:
+    rig = travelled(first, good_stream())
+
+    await rig.ask()
+
+    assert len(rig.finish.lines) == 2
+    assert rig.record.usage_source == sure
+
+
 async def test_what_earlier_attempts_cost_is_written_down_before_the_next() -> None:
     rig = travelled(ConnectionLost("cut", before_headers=True), good_stream())
 

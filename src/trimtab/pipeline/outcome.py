@@ -20,6 +20,8 @@ from trimtab.pipeline.handoff import Identified
 from trimtab.pipeline.journey import Journey
 from trimtab.pipeline.transcript import bounded
 
+_UNSURE_FIRST = (UsageSource.ESTIMATED, UsageSource.PARTIAL, UsageSource.PROVIDER)
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -107,7 +109,7 @@ def record_of(
         audio_input_tokens=usage.audio_input_tokens,
         audio_output_tokens=usage.audio_output_tokens,
         image_tokens=usage.image_tokens,
-        usage_source=usage.source,
+        usage_source=_surety(bills),
         cost_nano=cost.cost_nano,
         cost_input_nano=cost.input_nano,
         cost_cached_nano=cost.cached_nano,
@@ -132,6 +134,14 @@ def record_of(
         replay=replay,
         replay_gaps=gaps,
     )
+
+
+def _surety(bills: Sequence[Bill]) -> UsageSource:
+    """Say how sure the cost is: as sure as the least sure of the attempts that are paid for."""
+    if len(bills) == 1:
+        return bills[0].usage.source
+    sources = {bill.usage.source for bill in bills}
+    return next((source for source in _UNSURE_FIRST if source in sources), UsageSource.NONE)
 
 
 def _fell_back(journey: Journey) -> bool:
