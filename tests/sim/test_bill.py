@@ -1,10 +1,12 @@
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.sim.bill import Bill, Usage, cost_nano
 from trimtab.sim.models import EMBED, LARGE, MODELS, SMALL, Prices
+from trimtab.sim.request import user_of
 
 COUNTS = st.integers(0, 10**9)
 
@@ -43,6 +45,21 @@ def test_prices_of_the_large_model_are_those_of_the_book() -> None:
     usage = Usage(input=323, cached=3_800, output=487)
 
     assert cost_nano(LARGE.prices, usage) == 9_414_000
+
+
+@pytest.mark.parametrize(
+    ("body", "user"),
+    [
+        (b'{"user": "ana"}', "ana"),
+        (b'{"user": "old", "safety_identifier": "ana"}', "old"),
+        (b'{"metadata": {"user_id": "ana"}}', "ana"),
+        (b'{"metadata": null}', ""),
+        (b'{"user": 7}', ""),
+        (b"{", ""),
+    ],
+)
+def test_knows_for_whom_a_call_is_made(body: bytes, user: str) -> None:
+    assert user_of(body) == user
 
 
 def test_sums_are_kept_by_account_and_model() -> None:

@@ -13,7 +13,7 @@ from trimtab.sim.conversations import Conversations
 from trimtab.sim.exchange import Exchange
 from trimtab.sim.faults import BadFault, FaultBoard, Faults
 from trimtab.sim.reply import Reply, to_json
-from trimtab.sim.request import Refused, Request
+from trimtab.sim.request import Refused, Request, user_of
 from trimtab.sim.sending import Sending, Tab, Turn
 from trimtab.sim.text import tokens_of
 from trimtab.sim.wires import Wire
@@ -69,6 +69,7 @@ class Answering:
                     body,
                 )
             )
+            turn = turn._replace(user=user_of(body))
             request = self._hit(turn, read(body))
             if request.faults.reset:
                 await exchange.reset()

@@ -42,13 +42,14 @@ class Usage(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One billed call; `id` is the one the answer told."""
+    """One billed call; `id` is the one the answer told, `user` whom the caller asked for."""
 
     id: str
     account: str
     model: str
     usage: Usage
     cost_nano: int
+    user: str = ""
 
 
 def cost_nano(prices: Prices, usage: Usage) -> int:
@@ -77,10 +78,10 @@ class Bill:
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
         self._sums: dict[tuple[str, str], list[int]] = {}
 
-    def add(self, call_id: str, account: str, model: Model, usage: Usage) -> None:
+    def add(self, call_id: str, account: str, model: Model, usage: Usage, user: str = "") -> None:
         """Write one call down."""
         cost = cost_nano(model.prices, usage)
-        self._lines.append(Line(call_id, account, model.name, usage, cost))
+        self._lines.append(Line(call_id, account, model.name, usage, cost, user))
         sums = self._sums.setdefault((account, model.name), [0] * 8)
         for place, amount in enumerate((1, cost, *usage)):
             sums[place] += amount
@@ -100,6 +101,7 @@ class Bill:
                     "id": line.id,
                     "account": line.account,
                     "model": line.model,
+                    "user": line.user,
                     **_told_usage(*line.usage),
                     "cost_nano": line.cost_nano,
                 }

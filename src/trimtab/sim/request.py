@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
+from msgspec import Struct
+
 from trimtab.sim.faults import NO_FAULTS, Faults
 from trimtab.sim.models import Served
 
@@ -66,6 +69,21 @@ class Prompt:
     def text(self) -> str:
         """Give everything added so far."""
         return "".join(self._parts)
+
+
+class _ForWhom(Struct):
+    user: str = ""
+    safety_identifier: str = ""
+    metadata: dict[str, str] | None = None
+
+
+def user_of(body: bytes) -> str:
+    """Tell for whose sake a call is made, as either wire names its end user; empty if unsaid."""
+    try:
+        said = msgspec.json.decode(body, type=_ForWhom)
+    except msgspec.MsgspecError:
+        return ""
+    return said.user or said.safety_identifier or (said.metadata or {}).get("user_id", "")
 
 
 class Vectors(NamedTuple):

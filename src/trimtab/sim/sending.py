@@ -25,12 +25,13 @@ _STREAM = (
 
 
 class Turn(NamedTuple):
-    """One call on its way: who asked on which wire, and how the answer is named."""
+    """One call on its way: who asked on which wire, for whom, and how the answer is named."""
 
     exchange: Exchange
     wire: Wire
     unique: str
     account: str
+    user: str = ""
 
     @property
     def request_id(self) -> str:
@@ -74,7 +75,8 @@ class Tab:
         if not self._settled:
             self._settled = True
             usage = self._usage._replace(output=self._output, reasoning=self._reasoning)
-            self._bill.add(self._call_id, self._turn.account, request.served.model, usage)
+            turn, model = self._turn, request.served.model
+            self._bill.add(self._call_id, turn.account, model, usage, turn.user)
 
 
 @dataclass(frozen=True, slots=True)
