@@ -92,7 +92,7 @@ async def next_answer(reader: asyncio.StreamReader) -> Answer:
     if "content-length" in headers:
         body = await reader.readexactly(int(headers["content-length"]))
     else:
-        while size := int(await reader.readline(), 16):
+        while size := int(await reader.readuntil(b"\n"), 16):
             body += await reader.readexactly(size)
             await reader.readline()
         await reader.readline()
