@@ -95,6 +95,8 @@ def _leaving(chance: Random, number: int) -> Call:
     model = chance.choice(("left-drain", "left-cancel"))
     tokens = chance.randint(10, 40)
     path, asked = _text(chance, chance.choice((OPENAI, ANTHROPIC)), model, f"tokens={tokens}")
+    if chance.random() < 0.2:
+        _keep(chance, path, asked)
     return Call(number, path, asked, chance.randint(1, tokens) if asked["stream"] else 0)
 
 
@@ -108,13 +110,18 @@ def _plain(chance: Random) -> _Asked:
 
 def _cached(chance: Random) -> _Asked:
     path, asked = _text(chance, chance.choice((OPENAI, ANTHROPIC)), "chat")
+    _keep(chance, path, asked)
+    return path, asked
+
+
+def _keep(chance: Random, path: str, asked: dict[str, Any]) -> None:
+    """Put much before the question that the provider keeps from one call to the next."""
     system: dict[str, Any] = {"type": "text", "text": LONG}
     if path == ANTHROPIC:
         kept = {"type": "ephemeral", "ttl": chance.choice(("5m", "1h"))}
         asked["system"] = [{**system, "cache_control": kept}]
     else:
         asked["messages"].insert(0, {"role": "system", "content": [system]})
-    return path, asked
 
 
 def _reasoning(chance: Random) -> _Asked:
