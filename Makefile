@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 UP ?=
+BENCH ?= tests/bench
 
 .PHONY: up test check fmt docs bench lock clean
 
@@ -28,7 +29,7 @@ docs: .venv/dev
 	$(BIN)/python tools/reference.py
 
 bench: .venv/dev
-	$(BIN)/pytest -m bench -p no:randomly -s tests/bench
+	$(BIN)/pytest -m bench -p no:randomly -s $(BENCH)
 
 prices: .venv/dev
 	$(BIN)/python tools/prices.py

@@ -5,7 +5,7 @@ how far an estimate may be off is said in docs/concepts/cost.md.
 import pytest
 from tests.e2e.bill_run import BillRun, bill_run, check
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.xdist_group("bill")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("bill")]
 
 CALLS = 600
 AT_ONCE = 24
