@@ -152,14 +152,16 @@ def commands() -> list[CommandPage]:
     for name in COMMANDS:
         command = group.get_command(context, name)
         assert command is not None  # noqa: S101 -- the table is the group's own
-        if isinstance(command, click.Group):
-            found += [
-                CommandPage(f"{name} {verb}", it, it.help or "")
-                for verb, it in command.commands.items()
-            ]
-        else:
-            found.append(CommandPage(name, command, command.help or ""))
+        found += _within(name, command)
     return found
+
+
+def _within(name: str, command: click.Command) -> Iterator[CommandPage]:
+    if isinstance(command, click.Group):
+        for verb, it in command.commands.items():
+            yield from _within(f"{name} {verb}", it)
+    else:
+        yield CommandPage(name, command, command.help or "")
 
 
 def options() -> Iterator[tuple[CommandPage, click.Option]]:

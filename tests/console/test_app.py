@@ -26,6 +26,10 @@ LOWEST = {
     "GET /console/models": "viewer",
     "GET /console/models/{name}/move": "operator",
     "POST /console/models/{name}/move": "operator",
+    "GET /console/breaker": "operator",
+    "POST /console/breaker": "operator",
+    "POST /admin/v1/breakers/open": "operator",
+    "POST /admin/v1/breakers/close": "operator",
     "GET /admin/v1/models": "viewer",
     "POST /admin/v1/models/{name}/move": "operator",
     "POST /admin/v1/models/{name}/fallback": "operator",
@@ -70,6 +74,7 @@ LOWEST = {
 def names(path: str) -> str:
     thing = EXAMPLE if "/requests/" in path or "/records/" in path else "acme"
     thing = KEY if "/keys/" in path else thing
+    path = f"{path}?target=sim/large" if path == "/console/breaker" else path
     return path.replace("{id}", thing).replace("{seq}", "9").replace("{name}", "chat")
 
 
@@ -81,6 +86,8 @@ def body(path: str) -> tuple[str, str]:
         members |= {"fallback": {"when_error": ["chat-small"]}}
     if path.endswith(("/keys", "/keys/new")):
         members |= {"tenant": "acme", "name": "ci"}
+    if "/breaker" in path:
+        members |= {"target": "sim/large"}
     if not path.startswith("/admin"):
         return "application/x-www-form-urlencoded", urlencode({**members, "rate": "10"})
     if "/suspensions" in path:

@@ -50,6 +50,7 @@ PAGES = {
     "move": "/console/models/chat/move",
     "move-preview": "/console/models/chat/move?to=sim/small%3D9,sim/huge%3D1",
     "move-refused": "/console/models/chat/move?to=nobody/m",
+    "breaker": "/console/breaker?target=sim/small",
     "keys": "/console/keys",
     "key-new": "/console/keys/new",
     "key-rotate": f"/console/keys/{KEY}/rotate",

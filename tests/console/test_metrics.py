@@ -54,6 +54,13 @@ async def test_every_worker_tells_its_configuration_and_its_spool(site: Site) ->
     assert found["trimtab_requests_open", 'worker="w2"'] == 3
 
 
+async def test_every_target_that_a_worker_leaves_alone_is_told(site: Site) -> None:
+    found = await scraped(site)
+
+    labels = 'worker="w2",target="sim/small",state="open"'
+    assert found["trimtab_target_left_alone", labels] == 1
+
+
 async def test_a_host_does_not_tell_of_the_workers_of_others(site: Site) -> None:
     site.stores.elsewhere = (("web-2/gateway-1", 9),)
 

@@ -137,3 +137,45 @@ def test_a_breaker_that_opened_is_told_by_commands_and_the_api(
     listed = {it["model"]["name"]: it for it in stack.admin("models")["models"]}
     assert [it["target"] for it in listed["refused"]["ailing"]] == ["nobody/large"]
     assert listed["movable"]["ailing"] == []
+
+
+def test_a_breaker_held_open_by_hand_sends_requests_elsewhere_and_refuses_none(
+    stack: Stack, client: OpenAI
+) -> None:
+    def target(model: str) -> str:
+        told = client.chat.completions.with_raw_response.create(
+            model=model, messages=[{"role": "user", "content": "hello"}]
+        )
+        request_ids.append(told.headers["x-trimtab-request-id"])
+        return told.headers["x-trimtab-target"]
+
+    request_ids: list[str] = []
+    change = stack.json("models", "breaker", "open", "sim/large", "--reason", "slow")["change"]
+    eventually(lambda: target("stubborn") == "sim/small", "the worker follows", deadline_s=2)
+    planned = request_ids[-1]
+
+    assert target("sim/large") == "sim/large"
+    stack.record(planned)
+    steps = {it["stage"]: it["what"] for it in stack.json("explain", planned)["steps"]}
+    assert f"; sim/large held open (change {change['seq']} by " in steps["planned"]
+
+    stack.run("changes", "undo", str(change["seq"]), "--reason", "it is fast again")
+    eventually(lambda: target("stubborn") == "sim/large", "the worker follows", deadline_s=2)
+
+
+def test_closing_a_breaker_by_hand_has_workers_forget_what_they_hold_against_a_target(
+    stack: Stack, client: OpenAI
+) -> None:
+    def ailing() -> list[str]:
+        return [it["state"] for it in stack.json("models", "show", "refused")["ailing"]]
+
+    for _ in range(6):
+        with pytest.raises(openai.APIStatusError):
+            client.with_options(max_retries=0).chat.completions.create(
+                model="refused", messages=[{"role": "user", "content": "hello"}]
+            )
+    eventually(ailing, "it is told")
+
+    stack.run("models", "breaker", "close", "nobody/large", "--reason", "it is back")
+
+    eventually(lambda: not ailing(), "it is forgotten", deadline_s=4)

@@ -4,9 +4,12 @@ from tests.control.conftest import ACME, BY, WHO, WHY, having, pointer, small_co
 from tests.records import finish
 from tests.telemetry.shapes import attempt
 
+from trimtab.control.breakers import Breakers
 from trimtab.control.changes import Control
+from trimtab.control.models import By
 from trimtab.control.snapshot import State
 from trimtab.control.switches import Switches
+from trimtab.domain.change import Source
 from trimtab.domain.ids import KeyId
 from trimtab.domain.model import Fallback, Model, ModelKind, Share, Target
 from trimtab.domain.record import Attempt, Detail, StageTime
@@ -134,6 +137,15 @@ async def test_tells_who_threw_the_switch_that_refused(control: Control, scope: 
     said = told(it, await control.state_at(change.seq))["refused"]
 
     assert said.endswith(f'; {scope} is suspended (change {change.seq} by ana: "loop")')
+
+
+async def test_tells_who_held_the_breaker_of_a_target_open(control: Control) -> None:
+    by = By("ana", Source.CLI, "slow")
+    change = await Breakers(control).hold_open("sim/other", by, at_us=0)
+
+    said = told(stored(attempt()), await control.state_at(change.seq))["planned"]
+
+    assert said.endswith(f'; sim/other held open (change {change.seq} by ana: "slow")')
 
 
 def test_what_the_configuration_does_not_know_any_more_is_told_from_the_record() -> None:

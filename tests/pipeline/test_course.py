@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.pipeline.conftest import CHAT, CHAT_ADAPTER, GRANT, SIM, Rig
 
+from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import (
     ModelRefused,
     ProviderAuth,
@@ -16,6 +17,7 @@ from trimtab.domain.errors import (
     ProviderTimeout,
     UpstreamFailed,
 )
+from trimtab.domain.health import BreakerOrder
 from trimtab.domain.model import Retry, Target
 from trimtab.pipeline.course import Course, Leg
 from trimtab.pipeline.handoff import Admitted, Planned, Route
@@ -124,6 +126,25 @@ def test_a_cause_may_have_a_list_of_its_own() -> None:
     assert names(Trip(planned).run([ModelRefused("no")])) == "a bold"
     assert names(Trip(planned).run([LIMITED, LIMITED])) == "a a slow"
     assert names(Trip(planned).run([longer, BROKEN, BROKEN])) == "a long long b"
+
+
+def test_a_breaker_held_open_by_hand_is_passed_over_and_refuses_nobody() -> None:
+    def held(*names: str) -> Snapshot:
+        orders = {f"sim/{it}": BreakerOrder(is_open=True, reason="", since_us=0) for it in names}
+        return Snapshot(breakers=orders)
+
+    trip = Trip(plan("a", "b"))
+    trip.health.obey(held("a"))
+    assert names(trip.run([BROKEN, BROKEN])) == "b b"
+
+    alone = Trip(plan("a"))
+    alone.health.obey(held("a"))
+    assert names(alone.run([BROKEN])) == "a"
+
+    both = Trip(plan("a", "b"))
+    both.health.failed(routes("b")[0], LIMITED)
+    both.health.obey(held("a"))
+    assert both.first().route.target.model == "b"
 
 
 def test_only_what_the_model_names_is_tried_again() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.pipeline.conftest import CHAT, CHAT_ADAPTER, SIM
 
+from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import (
     DeadlineExceeded,
     ProviderAuth,
@@ -14,7 +15,8 @@ from trimtab.domain.errors import (
     ProviderRefused,
     UpstreamFailed,
 )
-from trimtab.domain.health import BreakerState
+from trimtab.domain.health import BreakerOrder, BreakerState
+from trimtab.domain.model import Target
 from trimtab.pipeline.handoff import Route
 from trimtab.pipeline.health import FIRST_OPEN_S, LONGEST_OPEN_S, Health
 from trimtab.testing import FrozenClock
@@ -41,6 +43,17 @@ class Ward:
     def answer(self, times: int) -> None:
         for _ in range(times):
             self.health.succeeded(ROUTE)
+
+    def obey(self, *, is_open: bool | None, for_s: float | None = None) -> None:
+        """Decide about the breaker by hand; `None` takes all decisions back."""
+        now_us = self.clock.now_us()
+        until_us = None if for_s is None else now_us + round(for_s * 1e6)
+        orders: dict[str, BreakerOrder] = {}
+        if is_open is not None:
+            orders[str(ROUTE.target)] = BreakerOrder(
+                is_open=is_open, reason="slow", since_us=now_us, until_us=until_us
+            )
+        self.health.obey(Snapshot(breakers=orders))
 
     @property
     def state(self) -> BreakerState:
@@ -218,3 +231,67 @@ def test_tells_who_is_left_alone_and_until_when() -> None:
 
     ward.clock.advance(FIRST_OPEN_S + 1)
     assert [it.state for it in ward.health.ailing("w1")] == ["half_open"]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_breaker_that_is_held_open_stays_so_whatever_the_target_answers(*, known: bool) -> None:
+    ward = Ward()
+    if known:
+        ward.answer(1)
+    ward.obey(is_open=True)
+    ward.clock.advance(7 * 86_400)
+    ward.answer(1)
+
+    assert ward.state is BreakerState.HELD_OPEN
+    assert not ward.health.enter(ROUTE)
+    assert not ward.health.enter(msgspec.structs.replace(ROUTE, target=Target("sim", "large!eof")))
+
+    ward.obey(is_open=None)
+    assert ward.health.enter(ROUTE)
+
+
+def test_a_hold_with_an_end_ends_by_itself() -> None:
+    ward = Ward()
+    ward.obey(is_open=True, for_s=60)
+    ward.clock.advance(59.9)
+    assert not ward.health.enter(ROUTE)
+
+    ward.clock.advance(0.2)
+
+    assert ward.health.enter(ROUTE)
+    assert ward.health.ailing("w1") == ()
+
+
+def test_a_hold_leaves_what_the_breaker_found_by_itself() -> None:
+    ward = Ward()
+    ward.fail(5, reached=False)
+    ward.obey(is_open=True)
+    ward.obey(is_open=None)
+
+    assert ward.state is BreakerState.OPEN
+
+
+def test_closing_by_hand_forgets_failures_and_pauses_once() -> None:
+    ward = Ward()
+    ward.fail(5, reached=False)
+    ward.fail(1, ProviderRateLimited("slow", status=429, wait_s=60))
+    ward.obey(is_open=False)
+    assert ward.state is BreakerState.CLOSED
+    assert ward.health.enter(ROUTE)
+
+    ward.fail(5, reached=False)
+    ward.obey(is_open=False)
+    assert ward.state is BreakerState.OPEN
+
+    ward.clock.advance(1)
+    ward.obey(is_open=False)
+    assert ward.state is BreakerState.CLOSED
+
+
+def test_tells_of_a_hold_before_any_request_came() -> None:
+    ward = Ward()
+    ward.obey(is_open=True)
+
+    (told,) = ward.health.ailing("w1")
+
+    assert (told.target, told.state, told.until_us) == ("sim/large", "held_open", None)

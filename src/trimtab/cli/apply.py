@@ -21,7 +21,7 @@ DIFFERS = 1
 _KINDS = {
     f"{kind}s" if kind is not PointerKind.PRICES else str(kind): kind
     for kind in PointerKind
-    if kind is not PointerKind.SUSPENSION
+    if kind not in (PointerKind.SUSPENSION, PointerKind.BREAKER)
 }
 _SIGNS = {(False, True): "+", (True, False): "-", (True, True): "~"}
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

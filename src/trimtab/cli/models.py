@@ -1,7 +1,7 @@
 """`trimtab models`: where the names lead that apps use, and moving them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,11 +10,12 @@ import msgspec
 from msgspec.structs import asdict
 
 from trimtab import wiring
+from trimtab.cli import breaker
 from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
 from trimtab.cli.switch import add_switch, home_option, json_option, reason_option, status
 from trimtab.control.models import By, Models, read_shares, unpriced, users, write_shares
 from trimtab.domain.change import Change, Source
-from trimtab.domain.health import Ailing
+from trimtab.domain.health import Ailing, BreakerOrder, BreakerState
 from trimtab.domain.model import Fallback, Model
 from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 from trimtab.telemetry.health_file import read_ailing
@@ -55,13 +56,19 @@ def list_(home: Path | None, *, as_json: bool) -> None:
         )
         return
     now_us = round(wiring.now().timestamp() * 1e6)
+
+    def state_of(model: Model) -> str:
+        held = breaker.held(snapshot.breakers, model.targets, now_us)
+        orders = [f"{target} {breaker.said(order)}" for target, order in held.items()]
+        return "; ".join([status(switch_of(model), now_us), *orders])
+
     rows = [
         [
             it.name,
             it.kind,
             write_shares(it),
             ",".join(it.fallback.when_error),
-            status(switch_of(it), now_us),
+            state_of(it),
         ]
         for it in models
     ]
@@ -85,12 +92,15 @@ def show(model: str, home: Path | None, *, as_json: bool) -> None:
     """
     control = wiring.control(wiring.home(home))
 
-    async def read() -> tuple[Model, Change, tuple[str, ...]]:
+    async def read() -> tuple[Model, Change, tuple[str, ...], Mapping[str, BreakerOrder]]:
         found, seq = await Models(control).found(model)
         (change,) = await control.history(before=seq + 1, limit=1)
-        return found, change, users(model, (await control.snapshot()).models)
+        snapshot = await control.snapshot()
+        now_us = round(wiring.now().timestamp() * 1e6)
+        held = breaker.held(snapshot.breakers, found.targets, now_us)
+        return found, change, users(model, snapshot.models), held
 
-    found, change, relying = asyncio.run(read())
+    found, change, relying, held = asyncio.run(read())
     targets = {str(target) for target in found.targets}
     ailing = [it for it in read_ailing(wiring.home(home)) if it.target in targets]
     if as_json:
@@ -100,12 +110,16 @@ def show(model: str, home: Path | None, *, as_json: bool) -> None:
                 "change": change_document(change),
                 "fallback_of": relying,
                 "ailing": ailing,
+                "breakers": held,
             }
         )
         return
     left_alone = [
-        ("left alone", f"{it.target}: {it.state} at {it.worker_id}, {_until(it)}") for it in ailing
+        ("left alone", f"{it.target}: {it.state} at {it.worker_id}, {_until(it)}")
+        for it in ailing
+        if it.state is not BreakerState.HELD_OPEN
     ]
+    left_alone += [("breaker", f"{it}: {breaker.said(order)}") for it, order in held.items()]
     for name, value in (*_facts(found, change, relying), *left_alone):
         click.echo(f"{name:<24}  {value}")
 
@@ -209,6 +223,7 @@ def undo(model: str, reason: str, home: Path | None, *, as_json: bool) -> None:
 
 
 add_switch(command, ScopeKind.MODEL)
+command.add_command(breaker.breaker)
 
 
 def _print(what: str, made: Change, *, as_json: bool, warnings: Sequence[str] = ()) -> None:
@@ -226,7 +241,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _until(it: Ailing) -> str:
     told_s = max(0, round(wiring.now().timestamp() - it.told_us / 1e6))
-    return f"until {instant(it.until_us)}, told {told_s} s ago"
+    until = "" if it.until_us is None else f"until {instant(it.until_us)}, "
+    return f"{until}told {told_s} s ago"
 
 
 def _facts(model: Model, change: Change, relying: tuple[str, ...]) -> list[tuple[str, str]]:

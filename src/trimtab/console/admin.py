@@ -119,6 +119,7 @@ async def read_snapshot(visit: Visit) -> object:
         "suspensions": {
             scope.pointer.name: suspension for scope, suspension in snapshot.suspensions.items()
         },
+        "breakers": snapshot.breakers,
         "workers": await visit.console.acknowledgements.acknowledgements(),
     }
 

@@ -10,6 +10,7 @@ from trimtab.console.base import Visit
 from trimtab.console.calls import Because, Reason, read_body
 from trimtab.console.openapi import Call
 from trimtab.console.wire import change_members
+from trimtab.control.breakers import Breakers
 from trimtab.control.models import By, Models, read_shares, unpriced, users
 from trimtab.domain.model import Fallback
 
@@ -34,19 +35,36 @@ class FallBack(Struct, forbid_unknown_fields=True):
     expected_seq: int | None = None
 
 
+class CloseBreaker(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Body of a call that has workers forget what they hold against a `target`, provider/model."""
+
+    target: Annotated[str, Meta(min_length=3, max_length=1000)]
+    reason: Reason
+
+
+class OpenBreaker(CloseBreaker, forbid_unknown_fields=True, kw_only=True):
+    """Body of a call that has a target left alone; `until_us` ends it by itself."""
+
+    until_us: int | None = None
+
+
 async def list_models(visit: Visit) -> object:
     """See `CALLS`."""
     control, ailing = visit.console.control, visit.console.ailing()
-    models = (await control.snapshot()).models
+    snapshot = await control.snapshot()
+    models, now_us = snapshot.models, visit.console.clock.now_us()
+    held = {name: it for name, it in snapshot.breakers.items() if it.holds(now_us)}
     listed: list[dict[str, object]] = []
     for name in sorted(models):
         model, seq = await Models(control).found(name)
+        targets = {str(it) for it in model.targets}
         listed.append(
             {
                 "model": model,
                 "seq": seq,
                 "fallback_of": users(name, models),
-                "ailing": [it for it in ailing if it.target in map(str, model.targets)],
+                "ailing": [it for it in ailing if it.target in targets],
+                "breakers": {name: it for name, it in held.items() if name in targets},
             }
         )
     return {"models": listed}
@@ -89,7 +107,31 @@ async def undo_model(visit: Visit) -> object:
     return {"change": change_members(change)}
 
 
+async def open_breaker(visit: Visit) -> object:
+    """See `CALLS`."""
+    body = read_body(visit, OpenBreaker)
+    change = await Breakers(visit.console.control).hold_open(
+        body.target,
+        By(visit.author, visit.source, body.reason),
+        at_us=visit.console.clock.now_us(),
+        until_us=body.until_us,
+    )
+    return {"change": change_members(change)}
+
+
+async def close_breaker(visit: Visit) -> object:
+    """See `CALLS`."""
+    body = read_body(visit, CloseBreaker)
+    change = await Breakers(visit.console.control).close(
+        body.target,
+        By(visit.author, visit.source, body.reason),
+        at_us=visit.console.clock.now_us(),
+    )
+    return {"change": change_members(change)}
+
+
 _V1 = "/admin/v1/models"
+_BREAKERS = "/admin/v1/breakers"
 CALLS: Sequence[Call] = (
     Call("GET", _V1, Right.READ, list_models, "List models and the targets that are left alone"),
     Call(
@@ -115,6 +157,22 @@ CALLS: Sequence[Call] = (
         undo_model,
         "Take the last move of a model back",
         body=Because,
+    ),
+    Call(
+        "POST",
+        f"{_BREAKERS}/open",
+        Right.OPERATE,
+        open_breaker,
+        "Leave a target alone while there is another",
+        body=OpenBreaker,
+    ),
+    Call(
+        "POST",
+        f"{_BREAKERS}/close",
+        Right.OPERATE,
+        close_breaker,
+        "Ask a target again at once",
+        body=CloseBreaker,
     ),
 )
 """Every call about models, with the right it takes."""

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from trimtab.console import (
     admin,
     admin_models,
+    breaker,
     changes,
     keys,
     login,
@@ -61,6 +62,8 @@ PAGES = (
     Page("GET", "/console/models", Right.READ, models.show),
     Page("GET", "/console/models/{name}/move", Right.OPERATE, model_move.ask),
     Page("POST", "/console/models/{name}/move", Right.OPERATE, model_move.move),
+    Page("GET", "/console/breaker", Right.OPERATE, breaker.ask),
+    Page("POST", "/console/breaker", Right.OPERATE, breaker.decide),
     Page("GET", "/console/tenants", Right.READ, tenants.show),
     Page("GET", "/console/tenants/{id}/suspend", Right.OPERATE, switch.TENANTS.ask_suspend),
     Page("POST", "/console/tenants/{id}/suspend", Right.OPERATE, switch.TENANTS.suspend),

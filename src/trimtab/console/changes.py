@@ -71,6 +71,9 @@ def summary(change: Change) -> str:
     if change.pointer.kind is PointerKind.SUSPENSION:
         slowed = after is not None and "requests_per_minute" in after
         return "resumed" if after is None else "throttled" if slowed else "suspended"
+    if change.pointer.kind is PointerKind.BREAKER:
+        held = after is not None and after["is_open"]
+        return "left to the workers" if after is None else "held open" if held else "closed"
     if before is None:
         return "created"
     if after is None:

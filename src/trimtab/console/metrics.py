@@ -40,6 +40,9 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_spool_bytes": Metric("gauge", "Bytes a worker has written that are not stored yet."),
     "trimtab_worker_up": Metric("gauge", "1 for every worker that lives; keepers count, too."),
     "trimtab_redis_up": Metric("gauge", "Whether a worker reaches the Redis of the limits."),
+    "trimtab_target_left_alone": Metric(
+        "gauge", "1 for every target that a worker leaves alone or tries anew, and its breaker."
+    ),
     "trimtab_config_seq": Metric("gauge", "Sequence number of the change a worker runs under."),
 }
 """Every metric, in the order in which they are told."""
@@ -61,7 +64,15 @@ async def exposition(console: Console) -> str:
     # Workers of other hosts are named HOST/WORKER, and those hosts tell of them.
     own = [ack for ack in acks if "/" not in ack.worker_id]
     redis_up = [({"worker": it}, int(is_up)) for it, is_up in console.redis_up().items()]
-    gauges = {**_gauges(console.health(), own), "trimtab_redis_up": redis_up}
+    left_alone = [
+        ({"worker": it.worker_id, "target": it.target, "state": it.state.value}, 1)
+        for it in console.ailing()
+    ]
+    gauges = {
+        **_gauges(console.health(), own),
+        "trimtab_redis_up": redis_up,
+        "trimtab_target_left_alone": left_alone,
+    }
     samples = {**_counters(rows), **gauges}
     lines = [line for name in METRICS for line in _written(name, samples[name])]
     return "\n".join([*lines, ""])

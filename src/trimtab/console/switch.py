@@ -17,7 +17,8 @@ from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import Key, Tenant
 from trimtab.store.base import RecordFilter, SeriesPoint
 
-PERIODS = (("", "until resumed"), ("1", "for 1 hour"), ("4", "for 4 hours"), ("24", "for 24 hours"))
+HOURS = (("1", "for 1 hour"), ("4", "for 4 hours"), ("24", "for 24 hours"))
+PERIODS = (("", "until resumed"), *HOURS)
 MAX_DIGITS = 7
 FEATURES_OF = 50
 
@@ -149,18 +150,28 @@ def _suspension(visit: Visit, verb: str) -> Suspension:
         InvalidRequest: a field holds what it cannot.
     """
     form = visit.form
-    hours, rate = form.get("hours", ""), form.get("rate", "")
-    if hours not in dict(PERIODS):
-        raise InvalidRequest(f"'{hours}' is not a period; choose one of the list", param="hours")
+    rate = form.get("rate", "")
+    until_us = read_until(form.get("hours", ""), visit.console.clock.now_us())
     is_rate = rate.isascii() and rate.isdigit() and len(rate) <= MAX_DIGITS and int(rate) > 0
     if verb == "throttle" and not is_rate:
         raise InvalidRequest("the rate is a whole number above 0; write how many a minute pass")
     return Suspension(
         reason=form.get("reason", ""),
-        until_us=visit.console.clock.now_us() + int(hours) * HOUR_US if hours else None,
+        until_us=until_us,
         running=verb == "suspend" and form.get("running") == "yes",
         requests_per_minute=int(rate) if verb == "throttle" else None,
     )
+
+
+def read_until(hours: str, now_us: int) -> int | None:
+    """Read how long something shall last, as the instant at which it ends; `None` is for ever.
+
+    Raises:
+        InvalidRequest: the form does not offer that.
+    """
+    if hours and hours not in dict(HOURS):
+        raise InvalidRequest(f"'{hours}' is not a period; choose one of the list", param="hours")
+    return now_us + int(hours) * HOUR_US if hours else None
 
 
 async def _series(console: Console, subject: Subject) -> Sequence[SeriesPoint]:

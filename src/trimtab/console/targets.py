@@ -9,7 +9,7 @@ from trimtab.console.base import Console
 from trimtab.control.snapshot import Snapshot
 from trimtab.cost.prices import ListPrice
 from trimtab.domain.errors import ModelRefused
-from trimtab.domain.health import Ailing
+from trimtab.domain.health import Ailing, BreakerOrder, BreakerState
 from trimtab.domain.model import Model, Target
 from trimtab.store.base import Tried
 
@@ -25,6 +25,8 @@ class TargetRow:
     Attributes:
         share: Its part of the model's requests; `None` if it is the only one.
         p50_us: Of the attempts that answered.
+        held: That somebody wants it left alone.
+        ailing: Workers that leave it alone by themselves.
     """
 
     target: str
@@ -35,6 +37,7 @@ class TargetRow:
     p50_us: int | None
     p95_us: int | None
     ailing: tuple[Ailing, ...]
+    held: BreakerOrder | None
     price: ListPrice | None
 
 
@@ -44,7 +47,8 @@ class Targets:
     def __init__(self, console: Console, snapshot: Snapshot, tried: Sequence[Tried]) -> None:
         self._snapshot = snapshot
         self._price = console.price
-        self._ailing = console.ailing()
+        self._ailing = [it for it in console.ailing() if it.state is not BreakerState.HELD_OPEN]
+        self._now_us = console.clock.now_us()
         self._tried: defaultdict[str, list[Tried]] = defaultdict(list)
         for it in tried:
             # A fault that the simulator was asked for is no target of its own.
@@ -60,6 +64,7 @@ class Targets:
         tried = self._tried[str(target)]
         took = sorted(it.dur_us for it in tried if it.error_code in _ANSWERED)
         provider = self._snapshot.providers.get(target.provider)
+        order = self._snapshot.breakers.get(str(target))
         return TargetRow(
             target=str(target),
             share=share,
@@ -69,6 +74,7 @@ class Targets:
             p50_us=_percentile(took, 0.5),
             p95_us=_percentile(took, 0.95),
             ailing=tuple(it for it in self._ailing if it.target == str(target)),
+            held=order if order and order.holds(self._now_us) else None,
             price=self._price(provider, target) if provider else None,
         )
 

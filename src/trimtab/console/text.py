@@ -33,6 +33,7 @@ _MARKS = {
     "open": Mark("ban", "bad"),
     "cooling": Mark("circle-slash", "warn"),
     "half open": Mark("circle-help", "warn"),
+    "held open": Mark("power-off", "warn"),
 }
 
 

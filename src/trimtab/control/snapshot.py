@@ -12,6 +12,7 @@ import msgspec
 
 from trimtab.domain.budget import NO_BUDGET, Budget
 from trimtab.domain.change import Change, Pointer, PointerKind
+from trimtab.domain.health import BreakerOrder
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.model import Model, ModelKind, Provider, Target, read_target
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension, scope_of
@@ -32,6 +33,7 @@ TYPES: Mapping[PointerKind, type[Any]] = {
     PointerKind.TENANT: Tenant,
     PointerKind.KEY: Key,
     PointerKind.SUSPENSION: Suspension,
+    PointerKind.BREAKER: BreakerOrder,
     PointerKind.PRICES: dict[str, Any],
 }
 """What the value of a pointer decodes to."""
@@ -120,6 +122,7 @@ class Snapshot:
     Attributes:
         grants: What each key of a tenant may do.
         acting: Keys that act for many tenants.
+        breakers: What somebody decided about the breakers of targets.
     """
 
     config_seq: int = 0
@@ -131,6 +134,7 @@ class Snapshot:
     grants: Mapping[KeyId, Grant] = field(default_factory=dict[KeyId, Grant])
     acting: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     price_overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    breakers: Mapping[str, BreakerOrder] = field(default_factory=dict[str, BreakerOrder])
 
     def key(self, key_id: KeyId) -> Key | None:
         """Find a key by its id."""
@@ -209,6 +213,7 @@ def build(config_seq: int, state: State) -> Snapshot:
         suspensions,
         acting={key_id: key for key_id, key in keys.items() if key.tenant is None},
         price_overrides=by_kind[PointerKind.PRICES].get("overrides", {}),
+        breakers=by_kind[PointerKind.BREAKER],
     )
     return replace(bare, grants=_grants(bare, keys))
 

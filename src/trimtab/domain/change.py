@@ -20,6 +20,7 @@ class PointerKind(StrEnum):
     TENANT = "tenant"
     KEY = "key"
     SUSPENSION = "suspension"
+    BREAKER = "breaker"
     PRICES = "prices"
 
 

@@ -122,8 +122,22 @@ class _Story:
         first = attempts[0].target if attempts else self._record.target
         leads = f" -> {first}" if first else ""
         skipped = "".join(f"; skipped {target}: {code}" for target, code in detail.skipped)
+        held = "".join(f"; {it}" for it in self._held_open())
         dropped = f"; without {', '.join(detail.dropped)}" if detail.dropped else ""
-        return f"{asked}{leads}{by}{skipped}{dropped}"
+        return f"{asked}{leads}{by}{skipped}{held}{dropped}"
+
+    def _held_open(self) -> Iterator[str]:
+        """Name the targets that somebody wanted left alone."""
+        model, snapshot = self._model, self._snapshot
+        if model is None or not snapshot.breakers:
+            return
+        others = (snapshot.model(name) for name in sorted(model.fallback.names()))
+        for target in dict.fromkeys((*model.targets, *(it.to for it in others if it))):
+            name = str(target).partition("!")[0]
+            order = snapshot.breakers.get(name)
+            if order is not None and order.holds(self._record.ts_us):
+                change = self._state[Pointer(PointerKind.BREAKER, name)].change
+                yield f"{name} held open ({_moved(change)})"
 
     def _attempts(self, attempts: Sequence[Attempt]) -> Iterator[Step]:
         before: Attempt | None = None

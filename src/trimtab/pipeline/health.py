@@ -5,10 +5,12 @@ Google SRE book, chapter 21, "Handling Overload".
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import inf
 
 from msgspec.structs import replace
 
+from trimtab.control.snapshot import Snapshot
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import (
     DeadlineExceeded,
@@ -17,7 +19,7 @@ from trimtab.domain.errors import (
     ProviderRefused,
     UpstreamFailed,
 )
-from trimtab.domain.health import Ailing, BreakerState
+from trimtab.domain.health import Ailing, BreakerOrder, BreakerState
 from trimtab.domain.model import Target
 from trimtab.pipeline.handoff import Route
 
@@ -53,6 +55,7 @@ class TargetHealth:
         "_before",
         "_failed",
         "_half",
+        "_held_until_s",
         "_open_for_s",
         "_open_until_s",
         "_probe_until_s",
@@ -75,12 +78,15 @@ class TargetHealth:
         self._retries = MOST_RETRIES
         self._retries_at_s = now_s
         self._open_until_s = 0.0
+        self._held_until_s = 0.0
         self.more_keys = more_keys
         self.cool_until_s = [0.0] * (more_keys + 1)
         self.ready_s = 0.0
 
     def state(self, now_s: float) -> BreakerState:
         """Tell where the breaker stands."""
+        if now_s < self._held_until_s:
+            return BreakerState.HELD_OPEN
         if not self._open_for_s:
             return BreakerState.COOLING if now_s < self.ready_s else BreakerState.CLOSED
         return BreakerState.OPEN if now_s < self._open_until_s else BreakerState.HALF_OPEN
@@ -134,6 +140,11 @@ class TargetHealth:
         self._reckon()
         return for_s
 
+    def hold(self, until_s: float) -> None:
+        """Leave it alone until an instant, whatever it does; one that has passed ends that."""
+        self._held_until_s = until_s
+        self._reckon()
+
     def cool(self, key: int, until_s: float) -> None:
         """Leave a credential alone until an instant, which only ever moves later."""
         self.cool_until_s[key] = max(self.cool_until_s[key], until_s)
@@ -157,7 +168,9 @@ class TargetHealth:
         return True
 
     def _reckon(self) -> None:
-        self.ready_s = max(self._open_until_s, min(self.cool_until_s), self._probe_until_s)
+        self.ready_s = max(
+            self._open_until_s, min(self.cool_until_s), self._probe_until_s, self._held_until_s
+        )
 
     def _count(self, now_s: float) -> None:
         half = int(now_s / HALF_S)
@@ -169,7 +182,7 @@ class TargetHealth:
 
 
 class Health:
-    """All targets of a worker. State: how each has been doing, and whose turn it is.
+    """All targets of a worker. State: how each has been doing, orders about them, whose turn it is.
 
     Attributes:
         draw: Gives random numbers in [0, 1).
@@ -180,7 +193,21 @@ class Health:
         self._clock = clock
         self.draw = draw
         self._targets: dict[Target, TargetHealth] = {}
+        self._orders: Mapping[str, BreakerOrder] = {}
         self._turn = 0
+
+    def obey(self, snapshot: Snapshot) -> None:
+        """Take over what people decided about breakers since the snapshot before."""
+        before, self._orders = self._orders, snapshot.breakers
+        if before == self._orders:
+            return
+        for target, health in tuple(self._targets.items()):
+            name = _plain(target)
+            order = self._orders.get(name)
+            if order is not None and not order.is_open and order != before.get(name):
+                del self._targets[target]
+            else:
+                health.hold(self._held_until_s(target))
 
     def enter(self, route: Route) -> bool:
         """Ask whether a request may go to a route now, or had better go elsewhere."""
@@ -250,7 +277,18 @@ class Health:
     def ailing(self, worker_id: str) -> tuple[Ailing, ...]:
         """List the targets that are left alone, or are being tried again."""
         now_s, now_us = self._clock.monotonic_s(), self._clock.now_us()
-        return tuple(
+        well = (BreakerState.CLOSED, BreakerState.HELD_OPEN)
+        held = tuple(
+            Ailing(
+                worker_id=worker_id,
+                target=target,
+                state=BreakerState.HELD_OPEN,
+                until_us=order.until_us,
+            )
+            for target, order in self._orders.items()
+            if order.holds(now_us)
+        )
+        return held + tuple(
             Ailing(
                 worker_id=worker_id,
                 target=str(target),
@@ -259,7 +297,7 @@ class Health:
                 until_us=round(now_us + round((health.ready_s - now_s) * 1e6), -5),
             )
             for target, health in self._targets.items()
-            if health.state(now_s) is not BreakerState.CLOSED
+            if health.state(now_s) not in well
         )
 
     def of(self, route: Route) -> TargetHealth:
@@ -271,4 +309,20 @@ class Health:
                 self._targets.clear()
             health = TargetHealth(more, self._clock.monotonic_s())
             self._targets[route.target] = health
+            if self._orders:
+                health.hold(self._held_until_s(route.target))
         return health
+
+    def _held_until_s(self, target: Target) -> float:
+        """Tell until when somebody wants a target left alone, on the monotonic clock."""
+        order, now_us = self._orders.get(_plain(target)), self._clock.now_us()
+        if order is None or not order.holds(now_us):
+            return 0.0
+        if order.until_us is None:
+            return inf
+        return self._clock.monotonic_s() + (order.until_us - now_us) / 1e6
+
+
+def _plain(target: Target) -> str:
+    """Name a target without the fault that a simulator is asked for."""
+    return str(target).partition("!")[0]

@@ -151,6 +151,7 @@ def _parts(home: Path, settings: Settings) -> Parts:
         limits = sharing.limits
         following.on_change(lambda snapshot: limits.publish(*stopped(snapshot)))
     health = Health(clock, random.random)
+    following.on_change(health.obey)
     return Parts(home, settings, spool, following, Http1Transport(), health, sharing)
 
 
