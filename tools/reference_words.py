@@ -864,6 +864,7 @@ PAGES = {
     "POST /console/keys/{id}/suspend": "Suspends a key.",
     "GET /console/keys/{id}/resume": "Asks for the reason of a resumption.",
     "POST /console/keys/{id}/resume": "Resumes a key.",
+    "GET /console/audit": "Who read content, or the list of keys.",
     "GET /console/changes": "The change log.",
     "GET /console/changes/{seq}": "One change, before and after.",
     "POST /console/changes/{seq}/undo": "Appends the inverse of a change.",

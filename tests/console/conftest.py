@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from trimtab.console.app import create_app
 from trimtab.console.auth import hash_password
 from trimtab.console.base import Console, Lag
+from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
 from trimtab.control.keyring import Keyring
 from trimtab.control.snapshot import Snapshot
@@ -40,7 +41,7 @@ from trimtab.store.base import (
     Use,
 )
 from trimtab.store.chain import link
-from trimtab.store.memory import MemoryChangeLog
+from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog
 from trimtab.testing import FrozenClock, seeded_entropy
 
 START_US = 1_777_142_531_482_000  # 2026-04-25 18:42:11.482 UTC
@@ -80,6 +81,7 @@ class Stores:
     people: dict[str, Account] = field(default_factory=dict[str, Account])
     asked: Counter[str] = field(default_factory=Counter[str])
     elsewhere: tuple[tuple[str, int], ...] = ()
+    audit: MemoryAuditLog = field(default_factory=MemoryAuditLog)
 
     async def find(self, request_id: str) -> StoredRecord | None:
         self.asked["find"] += 1
@@ -288,6 +290,7 @@ def api(site: Site) -> httpx2.AsyncClient:
 def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Console:
     return Console(
         records=stores,
+        audit=Audit(stores.audit, stores, clock),
         rollups=stores,
         control=control,
         switches=Switches(control, clock),

@@ -49,6 +49,8 @@ LOWEST = {
     "POST /console/keys/{id}/suspend": "operator",
     "GET /console/keys/{id}/resume": "operator",
     "POST /console/keys/{id}/resume": "operator",
+    "GET /console/audit": "admin",
+    "GET /admin/v1/audit": "admin",
     "GET /console/changes": "viewer",
     "GET /console/changes/{seq}": "viewer",
     "POST /console/changes/{seq}/undo": "operator",

@@ -56,6 +56,7 @@ PAGES = {
     "key-rotate": f"/console/keys/{KEY}/rotate",
     "key-revoke": f"/console/keys/{KEY}/revoke",
     "key-suspend": f"/console/keys/{KEY}/suspend",
+    "audit": "/console/audit",
     "changes": "/console/changes",
     "change": "/console/changes/9",
 }

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from tests.postgres import Server
 
+from trimtab.domain.audit import Protected, Reading
 from trimtab.domain.change import (
     GENESIS_HASH,
     Draft,
@@ -19,18 +20,24 @@ from trimtab.domain.change import (
 )
 from trimtab.domain.errors import ChangeConflict
 from trimtab.store.base import Account, Acknowledgement, ChangeLog, ControlStore
-from trimtab.store.memory import MemoryAccounts, MemoryAcknowledgements, MemoryChangeLog
+from trimtab.store.memory import (
+    MemoryAccounts,
+    MemoryAcknowledgements,
+    MemoryAuditLog,
+    MemoryChangeLog,
+)
 from trimtab.store.postgres.control import PostgresControl
 from trimtab.store.sqlite.control import SqliteControl
 
 
-class MemoryControl(MemoryChangeLog, MemoryAcknowledgements, MemoryAccounts):
-    """The three references in one object."""
+class MemoryControl(MemoryChangeLog, MemoryAcknowledgements, MemoryAccounts, MemoryAuditLog):
+    """The four references in one object."""
 
     def __init__(self) -> None:
         MemoryChangeLog.__init__(self)
         MemoryAcknowledgements.__init__(self)
         MemoryAccounts.__init__(self)
+        MemoryAuditLog.__init__(self)
 
 
 CHAT = Pointer(PointerKind.MODEL, "chat")
@@ -177,6 +184,22 @@ async def test_replaces_an_account_of_the_same_name(stores: ControlStore) -> Non
     assert found is not None
     assert found.role == "admin"
     assert await stores.account("bob") is None
+
+
+async def test_keeps_every_reading_in_the_order_it_came(stores: ControlStore) -> None:
+    row = Reading(ts_us=5, author="ana", source=Source.CLI, what=Protected.KEYS)
+    of_acme = msgspec.structs.replace(
+        row, what=Protected.CONTENT, tenant_id="acme", request_id="r_1", source=Source.CONSOLE
+    )
+    assert await stores.readings(limit=9) == ()
+    for it in (row, row, of_acme):
+        await stores.note(it)
+
+    found = await stores.readings(limit=9)
+
+    assert [msgspec.structs.replace(it, seq=0) for it in found] == [of_acme, row, row]
+    assert await stores.readings(limit=1) == found[:1]
+    assert await stores.readings(before=found[0].seq, limit=9) == found[1:]
 
 
 async def test_asks_again_within_a_second_though_nothing_moved(stores: ControlStore) -> None:

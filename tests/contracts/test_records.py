@@ -22,6 +22,7 @@ from trimtab.domain.record import Blob, Finish, Origin, RequestRecord
 from trimtab.pipeline.content import ContentCapture
 from trimtab.store.base import (
     Batch,
+    ContentReader,
     CostRow,
     Cursor,
     Move,
@@ -55,7 +56,7 @@ ASKED = msgspec.json.encode(
 )
 
 
-class Reader(RecordReader, RollupReader, Protocol):
+class Reader(RecordReader, ContentReader, RollupReader, Protocol):
     """Both nouns, in one object."""
 
 

@@ -4,19 +4,25 @@ from tests.changes import draft
 from trimtab.control.carry import carry
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.store.base import Account
-from trimtab.store.memory import MemoryAccounts, MemoryAcknowledgements, MemoryChangeLog
+from trimtab.store.memory import (
+    MemoryAccounts,
+    MemoryAcknowledgements,
+    MemoryAuditLog,
+    MemoryChangeLog,
+)
 
 # A hash, not a password.
 ANA = Account(name="ana", role="admin", password="$hash")  # noqa: S106
 
 
-class MemoryControl(MemoryChangeLog, MemoryAcknowledgements, MemoryAccounts):
+class MemoryControl(MemoryChangeLog, MemoryAcknowledgements, MemoryAccounts, MemoryAuditLog):
     """A control store in memory."""
 
     def __init__(self) -> None:
         MemoryChangeLog.__init__(self)
         MemoryAcknowledgements.__init__(self)
         MemoryAccounts.__init__(self)
+        MemoryAuditLog.__init__(self)
 
 
 async def with_log(*names: str) -> MemoryControl:

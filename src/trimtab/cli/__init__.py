@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Command] = {
     "providers": Command("trimtab.cli.switches:providers", "Suspend providers."),
     "accounts": Command("trimtab.cli.accounts:command", "Who may log in to the console."),
     "changes": Command("trimtab.cli.changes:command", "Show and undo what was changed."),
+    "audit": Command("trimtab.cli.audit:command", "Show who read content or keys."),
     "trace": Command("trimtab.cli.trace:trace", "Show what happened in one request."),
     "explain": Command("trimtab.cli.explain:command", "Tell which rule decided what."),
     "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),

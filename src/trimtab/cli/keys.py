@@ -86,11 +86,13 @@ def create(  # noqa: PLR0913
 @home_option
 @json_option
 def list_(home: Path | None, *, as_json: bool) -> None:
-    """List keys, without what opens anything.
+    """List keys, without what opens anything; the audit notes it.
 
     Example: trimtab keys list
     """
     control = wiring.control(wiring.home(home))
+    audit = wiring.audit(wiring.home(home))
+    asyncio.run(audit.keys(author=author(), source=Source.CLI))
     now_us = round(wiring.now().timestamp() * 1e6)
     snapshot = asyncio.run(control.snapshot())
     keys = keys_of(asyncio.run(control.state()))

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from trimtab.domain.change import Change
+from trimtab.domain.keys import without_hashes
 
 
 def print_json(document: object, indent: int | None = 2) -> None:
@@ -38,7 +39,10 @@ def print_done(what: str, change: Change) -> None:
 
 
 def change_document(change: Change) -> dict[str, object]:
-    """Give a change as programs read it; values are JSON, not text of JSON."""
+    """Give a change as programs read it; values are JSON, not text of JSON.
+
+    Hashes of keys are cut short.
+    """
     return {
         "seq": change.seq,
         "change_id": change.change_id,
@@ -69,7 +73,7 @@ def author() -> str:
 
 
 def _value(value: bytes | None) -> object:
-    return None if value is None else msgspec.json.decode(value)
+    return None if value is None else msgspec.json.decode(without_hashes(value))
 
 
 def _is_figure(cell: str) -> bool:

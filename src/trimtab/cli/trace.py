@@ -9,7 +9,8 @@ import click
 import msgspec
 
 from trimtab import wiring
-from trimtab.cli.output import print_json
+from trimtab.cli.output import author, print_json
+from trimtab.domain.change import Source
 from trimtab.domain.errors import NotFound
 from trimtab.domain.money import usd_text
 from trimtab.domain.record import Attempt, RequestRecord
@@ -21,7 +22,9 @@ PAGE = 200
 
 @click.command()
 @click.argument("request_id")
-@click.option("--content", is_flag=True, help="Print what was sent and answered, too.")
+@click.option(
+    "--content", is_flag=True, help="Print what was sent and answered, too; the audit notes it."
+)
 @click.option("--home", type=click.Path(path_type=Path), help="State directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 def trace(request_id: str, home: Path | None, *, content: bool, as_json: bool) -> None:
@@ -57,8 +60,8 @@ async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -
     texts: dict[str, str] = {}
     record = stored.record
     if content:
-        for name, ref in (("input", record.input_ref), ("output", record.output_ref)):
-            data = await records.content(record.tenant_id, record.ts_us, ref) if ref else None
+        found = await wiring.audit(home).read(record, author=author(), source=Source.CLI)
+        for name, data in zip(("input", "output"), found, strict=True):
             texts[name] = data.decode(errors="replace") if data else "(not kept)"
     if as_json:
         document = msgspec.to_builtins(stored.record, builtin_types=(bytes,))

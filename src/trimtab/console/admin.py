@@ -11,7 +11,7 @@ from trimtab.console.base import Visit
 from trimtab.console.calls import Because
 from trimtab.console.changes import read_seq, wanted_seq
 from trimtab.console.openapi import Call
-from trimtab.console.request import is_too_new, read_content
+from trimtab.console.request import is_too_new
 from trimtab.console.requests import read_cursor, read_page, write_cursor
 from trimtab.console.wire import change_members, record_members, stored_members
 from trimtab.domain.errors import InvalidRequest, RecordErased, RecordNotFound
@@ -44,7 +44,8 @@ async def read_record_content(visit: Visit) -> object:
         raise RecordErased(
             f"the content of '{record.request_id}' was erased; only its figures are kept"
         )
-    asked, answered = await read_content(visit, record)
+    audit = visit.console.audit
+    asked, answered = await audit.read(record, author=visit.author, source=visit.source)
     return {
         "request_id": record.request_id,
         "content_state": record.content_state,
@@ -96,6 +97,12 @@ async def list_changes(visit: Visit) -> object:
     before = read_seq(visit.query("before"))
     changes = await visit.console.control.history(before=before, limit=100)
     return {"changes": [change_members(change) for change in changes]}
+
+
+async def list_readings(visit: Visit) -> object:
+    """See `CALLS`."""
+    before = read_seq(visit.query("before"))
+    return {"readings": await visit.console.audit.log.readings(before=before, limit=100)}
 
 
 async def undo_change(visit: Visit) -> object:
@@ -196,6 +203,14 @@ CALLS: Sequence[Call] = (
         undo_change,
         "Append the inverse of a change",
         body=Because,
+    ),
+    Call(
+        "GET",
+        f"{_V1}/audit",
+        Right.ADMINISTER,
+        list_readings,
+        "List who read content or the list of keys",
+        ("before",),
     ),
     Call("GET", f"{_V1}/snapshot", Right.READ, read_snapshot, "Read the configuration in force"),
 )

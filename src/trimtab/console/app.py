@@ -14,6 +14,7 @@ from starlette.routing import Route
 from trimtab.console import (
     admin,
     admin_models,
+    audit,
     breaker,
     changes,
     keys,
@@ -86,6 +87,7 @@ PAGES = (
     Page("POST", "/console/keys/{id}/suspend", Right.OPERATE, switch.KEYS.suspend),
     Page("GET", "/console/keys/{id}/resume", Right.OPERATE, switch.KEYS.ask_resume),
     Page("POST", "/console/keys/{id}/resume", Right.OPERATE, switch.KEYS.resume),
+    Page("GET", "/console/audit", Right.ADMINISTER, audit.show),
     Page("GET", "/console/changes", Right.READ, changes.show),
     Page("GET", "/console/changes/{seq}", Right.READ, changes.show_one),
     Page("POST", "/console/changes/{seq}/undo", Right.OPERATE, changes.undo),

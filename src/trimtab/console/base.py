@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from trimtab.console.auth import Actor, Right, Sessions, Throttle
 from trimtab.console.view import Views
+from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
 from trimtab.control.keyring import Keyring
 from trimtab.control.switches import Switches
@@ -54,6 +55,7 @@ class Console:
     """
 
     records: RecordReader
+    audit: Audit
     rollups: RollupReader
     control: Control
     switches: Switches

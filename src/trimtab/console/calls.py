@@ -112,6 +112,7 @@ async def resume(visit: Visit) -> object:
 
 async def list_keys(visit: Visit) -> object:
     """See `CALLS`."""
+    await visit.console.audit.keys(author=visit.author, source=visit.source)
     return {"keys": [_shown(key) for key in keys_of(await visit.console.control.state())]}
 
 

@@ -50,6 +50,7 @@ class Row:
 async def show(visit: Visit) -> Response:
     """List all keys, those that open something first."""
     console = visit.console
+    await console.audit.keys(author=visit.author, source=visit.source)
     snapshot = await console.control.snapshot()
     now_us = console.clock.now_us()
     used: Mapping[str, Mapping[str, int]] = {}

@@ -56,18 +56,6 @@ def is_too_new(request_id: str, now_us: int) -> bool:
     return made_ms is not None and 0 <= now_us // 1000 - made_ms < NOT_YET_MS
 
 
-async def read_content(visit: Visit, record: RequestRecord) -> tuple[bytes | None, bytes | None]:
-    """Read input and answer of a record, as bytes; `None` where there is none any more."""
-    records = visit.console.records
-    found: list[bytes | None] = []
-    for ref in (record.input_ref, record.output_ref):
-        if ref is None:
-            found.append(None)
-        else:
-            found.append(await records.content(record.tenant_id, record.ts_us, ref))
-    return found[0], found[1]
-
-
 def verdict(record: RequestRecord) -> Sequence[str]:
     """Say in a few words how a request went, without its status."""
     where = (
@@ -99,7 +87,8 @@ async def _content(
 ) -> tuple[Conversation | None, Message | None]:
     if not visit.may(Right.CONTENT):
         return None, None
-    asked, answered = await read_content(visit, record)
+    audit = visit.console.audit
+    asked, answered = await audit.read(record, author=visit.author, source=visit.source)
     return await asyncio.to_thread(_read, asked, answered)
 
 

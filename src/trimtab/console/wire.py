@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from trimtab.domain.change import Change
+from trimtab.domain.keys import without_hashes
 from trimtab.domain.record import RequestRecord
 from trimtab.store.base import StoredRecord
 
@@ -30,14 +31,14 @@ def stored_members(stored: StoredRecord) -> dict[str, object]:
 
 
 def change_members(change: Change) -> dict[str, object]:
-    """Write a change with its values as JSON instead of text."""
+    """Write a change with its values as JSON instead of text, hashes of keys cut short."""
     return {
         "seq": change.seq,
         "change_id": change.change_id,
         "ts_us": change.ts_us,
         "pointer": str(change.pointer),
-        "before": None if change.before is None else Raw(change.before),
-        "after": None if change.after is None else Raw(change.after),
+        "before": None if change.before is None else Raw(without_hashes(change.before)),
+        "after": None if change.after is None else Raw(without_hashes(change.after)),
         "author": change.author,
         "source": change.source,
         "reason": change.reason,
@@ -46,5 +47,10 @@ def change_members(change: Change) -> dict[str, object]:
 
 
 def parsed(value: bytes | None) -> dict[str, object] | None:
-    """Read a value of the change log, which is always an object; `None` is absent."""
-    return None if value is None else msgspec.json.decode(value, type=dict[str, object])
+    """Read a value of the change log, which is always an object; `None` is absent.
+
+    Hashes of keys are cut short.
+    """
+    if value is None:
+        return None
+    return msgspec.json.decode(without_hashes(value), type=dict[str, object])

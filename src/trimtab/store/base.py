@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.record import (
     Attempt,
@@ -96,7 +97,23 @@ class Accounts(Protocol):
         ...
 
 
-class ControlStore(ChangeLog, Acknowledgements, Accounts, Protocol):
+class AuditLog(Protocol):
+    """Who read what not everybody may; append-only."""
+
+    async def note(self, reading: Reading) -> None:
+        """Add a row at the end.
+
+        Raises:
+            TryLater: it could not be added.
+        """
+        ...
+
+    async def readings(self, *, before: int | None = None, limit: int) -> tuple[Reading, ...]:
+        """List rows, newest first; `before` leaves out that `seq` and all above."""
+        ...
+
+
+class ControlStore(ChangeLog, Acknowledgements, Accounts, AuditLog, Protocol):
     """All that one control store keeps."""
 
 
@@ -423,6 +440,10 @@ class RecordReader(Protocol):
     ) -> tuple[Tried, ...]:
         """List the attempts of live traffic, of each provider the newest up to a limit."""
         ...
+
+
+class ContentReader(Protocol):
+    """Reading what people wrote. Only `control.audit` asks, so that no look is unseen."""
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """Rebuild a content by the ref of its manifest; `None` if any piece is gone."""

@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft, Pointer
 from trimtab.store.base import Account, Acknowledgement
 from trimtab.store.chain import link
@@ -80,6 +83,22 @@ class MemoryAccounts:
     async def accounts(self) -> tuple[Account, ...]:
         """See `Accounts.accounts`."""
         return tuple(account for _, account in sorted(self._accounts.items()))
+
+
+class MemoryAuditLog:
+    """`store.base.AuditLog` in a list."""
+
+    def __init__(self) -> None:
+        self._readings: list[Reading] = []
+
+    async def note(self, reading: Reading) -> None:
+        """See `AuditLog.note`."""
+        self._readings.append(replace(reading, seq=len(self._readings) + 1))
+
+    async def readings(self, *, before: int | None = None, limit: int) -> tuple[Reading, ...]:
+        """See `AuditLog.readings`."""
+        found = [it for it in reversed(self._readings) if before is None or it.seq < before]
+        return tuple(found[:limit])
 
 
 def _last(log: Sequence[Change], pointer: Pointer) -> Change | None:

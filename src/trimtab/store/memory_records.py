@@ -58,7 +58,7 @@ _Days = dict[tuple[int, Key], Sums]
 
 
 class MemoryRecords:
-    """`store.base.RecordWriter`, `RecordReader` and `RollupReader` in dicts.
+    """`store.base.RecordWriter`, `RecordReader`, `ContentReader` and `RollupReader` in dicts.
 
     Atomic because no method awaits anything. State: records, content by tenant and day, requests
     that run, spool positions, sums, who called what in each hour, and the features of each tenant
@@ -134,7 +134,7 @@ class MemoryRecords:
         )
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
-        """See `RecordReader.content`."""
+        """See `ContentReader.content`."""
         try:
             found = assemble(lambda it: self._blobs.get((tenant_id, ts_us // DAY_US, it)), ref)
         except ValueError:

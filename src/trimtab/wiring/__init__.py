@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
 from trimtab.control.keyring import Keyring
 from trimtab.control.switches import Switches
@@ -100,6 +101,11 @@ def accounts(at: Path) -> Accounts:
 def records(at: Path) -> SqliteReading:
     """Open the records of a state directory, with their content and sums."""
     return SqliteReading(at, tenant_keys(at), SystemClock())
+
+
+def audit(at: Path) -> Audit:
+    """Open the content of a state directory, by the way that writes down who reads it."""
+    return Audit(control_store(at), records(at), SystemClock())
 
 
 def parse_filter(text: str) -> RecordFilter:

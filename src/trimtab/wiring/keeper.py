@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from trimtab import wiring
 from trimtab.console.app import create_app
 from trimtab.console.base import Console, Lag
+from trimtab.control.audit import Audit
 from trimtab.control.propagate import Follower
 from trimtab.cost.meter import Meter
 from trimtab.domain.clock import Clock
@@ -116,6 +117,7 @@ def _console(
     token = settings.gateway.admin_key
     return Console(
         records=reading,
+        audit=Audit(store, reading, clock),
         rollups=reading,
         control=wiring.control(home),
         switches=wiring.switches(home),

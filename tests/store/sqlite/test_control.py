@@ -1,11 +1,14 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.changes import draft
 
+from trimtab.domain.audit import Protected, Reading
+from trimtab.domain.change import Source
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.store.base import Acknowledgement
 from trimtab.store.sqlite.control import SqliteControl
@@ -181,3 +184,14 @@ async def test_a_file_put_in_the_place_of_ours_is_noticed(tmp_path: Path) -> Non
     (tmp_path / "backup.db").replace(path)
 
     assert await ours.head() == 0
+
+
+async def test_no_row_of_the_audit_is_changed_or_deleted(tmp_path: Path) -> None:
+    log = SqliteControl(tmp_path / "c.db")
+    await log.note(Reading(ts_us=1, author="ana", source=Source.CLI, what=Protected.KEYS))
+    log.close()
+
+    with closing(sqlite3.connect(tmp_path / "c.db")) as connection:
+        for sql in ("UPDATE reading SET author = 'bob'", "DELETE FROM reading"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                connection.execute(sql)

@@ -1,4 +1,4 @@
-"""The change log, acknowledgements and accounts in Postgres, for several hosts.
+"""The change log, acknowledgements, accounts and the audit in Postgres, for several hosts.
 
 The database is away at times and comes back: whatever fails closes the connection, and the next
 call opens another.
@@ -12,12 +12,14 @@ import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.conninfo import conninfo_to_dict
 
+from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.store.base import Account, Acknowledgement
 from trimtab.store.chain import link
 from trimtab.store.change_row import change_of, row_of
 from trimtab.store.postgres.connect import Row, one, open_database, patient
+from trimtab.store.reading_row import LAST, reading_of, values_of
 from trimtab.store.statements import statements
 
 DATABASE = "postgres_control"
@@ -127,6 +129,15 @@ class PostgresControl:
     async def accounts(self) -> tuple[Account, ...]:
         """See `Accounts.accounts`."""
         return tuple(_account(row) for row in await self._rows("accounts"))
+
+    async def note(self, reading: Reading) -> None:
+        """See `AuditLog.note`."""
+        async with self._opened() as connection:
+            await connection.execute(_SQL["note"], values_of(reading))
+
+    async def readings(self, *, before: int | None = None, limit: int) -> tuple[Reading, ...]:
+        """See `AuditLog.readings`."""
+        return tuple(reading_of(row) for row in await self._rows("readings", before or LAST, limit))
 
     async def is_of(self, proof: str) -> bool:
         """See `SharedControlStore.is_of`."""

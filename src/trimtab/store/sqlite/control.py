@@ -1,4 +1,4 @@
-"""The change log, acknowledgements and accounts in one SQLite file, `control.db`.
+"""The change log, acknowledgements, accounts and the audit in one SQLite file, `control.db`.
 
 Many processes write it: the CLI, the keeper, gateway workers. Each write is one `BEGIN IMMEDIATE`
 of microseconds, so it runs on the loop. The file is opened when it is first needed, and again
@@ -11,11 +11,13 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.errors import TryLater
 from trimtab.store.base import Account, Acknowledgement
 from trimtab.store.chain import link
 from trimtab.store.change_row import change_of, row_of
+from trimtab.store.reading_row import LAST, reading_of, values_of
 from trimtab.store.sqlite.connect import open_writer, transaction
 from trimtab.store.statements import statements
 
@@ -25,7 +27,7 @@ _SQL = statements("sqlite/control")
 
 
 class SqliteControl:
-    """`store.base.ChangeLog`, `Acknowledgements` and `Accounts` over one file.
+    """`store.base.ControlStore` over one file.
 
     State: the connection, and the newest sequence number with the `data_version` it was read at.
     """
@@ -120,6 +122,17 @@ class SqliteControl:
         with self._opened() as connection:
             rows = connection.execute(_SQL["accounts"]).fetchall()
         return tuple(Account(name=name, role=role, password=kept) for name, role, kept in rows)
+
+    async def note(self, reading: Reading) -> None:
+        """See `AuditLog.note`."""
+        with self._opened() as connection:
+            connection.execute(_SQL["note"], values_of(reading))
+
+    async def readings(self, *, before: int | None = None, limit: int) -> tuple[Reading, ...]:
+        """See `AuditLog.readings`."""
+        with self._opened() as connection:
+            rows = connection.execute(_SQL["readings"], (before or LAST, limit)).fetchall()
+        return tuple(reading_of(row) for row in rows)
 
     @contextmanager
     def _opened(self) -> Generator[sqlite3.Connection]:

@@ -67,7 +67,7 @@ log = logging.getLogger("trimtab")
 
 
 class SqliteReading:
-    """`store.base.RecordReader` and `RollupReader` over a directory.
+    """`store.base.RecordReader`, `ContentReader` and `RollupReader` over a directory.
 
     State: the open files; opened when first asked, for the keeper may not have made them yet. A
     query that takes more than 5 s is given up: a long reader would keep the log from being cut.
@@ -126,7 +126,7 @@ class SqliteReading:
         return await self._do(lambda connection: _spent(connection, of))
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
-        """See `RecordReader.content`."""
+        """See `ContentReader.content`."""
         try:
             found = await self._do(lambda _: self._content.get(tenant_id, ts_us, ref))
         except ValueError as exc:

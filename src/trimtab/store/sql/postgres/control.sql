@@ -69,3 +69,13 @@ INSERT INTO site (proof) VALUES (%s) ON CONFLICT DO NOTHING;
 -- name: site
 -- Which site this is.
 SELECT proof FROM site;
+
+-- name: note
+-- One more row of the audit.
+INSERT INTO reading (ts_us, author, source, what, tenant_id, request_id)
+VALUES (%s, %s, %s, %s, %s, %s);
+
+-- name: readings
+-- Rows of the audit below a number, newest first.
+SELECT ts_us, author, source, what, tenant_id, request_id, seq
+FROM reading WHERE seq < %s ORDER BY seq DESC LIMIT %s;

@@ -44,3 +44,13 @@ SELECT name, role, password FROM account WHERE name = ?;
 -- name: accounts
 -- List everybody.
 SELECT name, role, password FROM account ORDER BY name;
+
+-- name: note
+-- One more row of the audit.
+INSERT INTO reading (ts_us, author, source, what, tenant_id, request_id)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: readings
+-- Rows of the audit below a number, newest first.
+SELECT ts_us, author, source, what, tenant_id, request_id, seq
+FROM reading WHERE seq < ? ORDER BY seq DESC LIMIT ?;
