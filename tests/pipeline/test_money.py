@@ -54,12 +54,16 @@ def granted(
     )
 
 
-async def fund(rig: Rig, members: Mapping[str, object] | None = None, **told: object) -> Funded:
+async def fund(
+    rig: Rig,
+    members: Mapping[str, object] | None = None,
+    told: Mapping[str, object] | None = None,
+) -> Funded:
     """Hold what a request needs; without more it declares 100 tokens of output."""
     given = {"max_tokens": 100, **(members or {})}
     raws = {name: Raw(msgspec.json.encode(value)) for name, value in given.items()}
     request = rig.request({"messages": Raw(MESSAGES), **raws})
-    request = msgspec.structs.replace(request, **told)
+    request = msgspec.structs.replace(request, **(told or {}))
     pipeline = rig.pipeline
     planned = pipeline.plan(pipeline.admit(pipeline.identify(request)))
     return await pipeline.fund(Screened(planned))
@@ -160,11 +164,14 @@ async def test_what_is_written_to_a_cache_is_held_at_its_price() -> None:
 async def test_who_has_a_budget_calls_nothing_that_has_no_price() -> None:
     unpriced = Model(name="chat", kind=CHAT.kind, to=Target("other", "large"))
     other = Provider(name="other", wire=ProviderWire.CALLER, url="https://other")
-    arguments = {"model": unpriced, "others": [other], "reject_unpriced": False}
-    await fund(Rig(**arguments))
+
+    def rig(grant: Grant) -> Rig:
+        return Rig(grant=grant, model=unpriced, others=[other], reject_unpriced=False)
+
+    await fund(rig(GRANT))
 
     with pytest.raises(PriceUnknown, match="tenant 'acme' has a budget"):
-        await fund(Rig(**arguments, grant=granted(Budget(nano=USD))))
+        await fund(rig(granted(Budget(nano=USD))))
 
 
 async def test_a_budget_that_is_spent_is_told_with_the_day_it_begins_anew() -> None:
@@ -232,14 +239,14 @@ async def test_features_users_and_keys_have_budgets_of_their_own(
     grant: Grant, told: Mapping[str, str], named: str
 ) -> None:
     rig = Rig(grant=grant)
-    await fund(rig, **told)
+    await fund(rig, told=told)
 
     with pytest.raises(TrimtabError, match=named):
-        await fund(rig, **told)
+        await fund(rig, told=told)
 
     others = dict.fromkeys(told, "other")
     if others:
-        assert await fund(rig, **others)
+        assert await fund(rig, told=others)
 
 
 async def test_what_was_spent_before_is_asked_of_the_ledger_once() -> None:

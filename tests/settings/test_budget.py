@@ -2,7 +2,7 @@ import pytest
 from tests.settings.conftest import Faults, Load
 
 from trimtab.domain.budget import NO_BUDGET, Budget, Period, Speed, WhenEmpty
-from trimtab.domain.ids import KeyId
+from trimtab.domain.ids import KeyId, TenantId
 
 HASH = "0123456789abcdef" * 4
 FILE = f"""version: 1
@@ -31,11 +31,11 @@ def test_reads_a_budget_wherever_there_may_be_one(load_text: Load) -> None:
         speed=Speed(nano=250_000_000),
         when_empty=WhenEmpty.WARN,
     )
-    acme = settings.tenants["acme"]
+    acme = settings.tenants[TenantId("acme")]
     assert acme.budget == Budget(nano=1_000_500_000_000)
     assert acme.features == {"search": Budget(nano=2 * 10**9, per=Period.HOUR)}
     assert acme.each_end_user == Budget(nano=1)
-    assert settings.tenants["globex"].budget == NO_BUDGET
+    assert settings.tenants[TenantId("globex")].budget == NO_BUDGET
     assert settings.keys[KeyId("7hq2m9xkd4wp")].budget == Budget(nano=10**10, per=Period.DAY)
 
 

@@ -23,6 +23,7 @@ def spent(home: Path) -> Spent:
     reading = wiring.records(home)
 
     async def look(of: Spending) -> int:
+        total, waiting = 0, 0
         for _ in range(TRIES):
             total, places = await reading.spent(of) if reading.exists else (0, ())
             waiting = await asyncio.to_thread(_waiting, home / "spool", places, of)
