@@ -42,6 +42,8 @@ lock: .venv/uv
 		--no-header pyproject.toml --constraint requirements.lock --output-file requirements-core.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header pyproject.toml --extra local --constraint requirements.lock --output-file requirements-local.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header pyproject.toml --extra litellm --constraint requirements.lock --output-file requirements-litellm.lock
 
 clean:
 	rm -rf .venv .trimtab

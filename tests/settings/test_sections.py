@@ -66,7 +66,11 @@ def test_reads_a_provider(load_text: Load) -> None:
     ("text", "at", "says"),
     [
         ("wire: openai", "", "'url' is missing; add it"),
-        ("wire: bedrock, url: https://e.com", ".wire", "write openai | anthropic | caller"),
+        (
+            "wire: bedrock, url: https://e.com",
+            ".wire",
+            "write openai | anthropic | caller | litellm",
+        ),
         ("wire: openai, url: e.com/v1", ".url", "is no URL; write it as https://"),
         ("wire: openai, url: ftp://e.com", ".url", "is no URL"),
         ("wire: openai, url: 'https://e.com:x'", ".url", "is no URL"),

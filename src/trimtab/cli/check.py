@@ -17,6 +17,7 @@ from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Model, Target
 from trimtab.domain.money import usd_text
 from trimtab.domain.tenant import Key, Limits
+from trimtab.wiring.litellm import check_litellm
 from trimtab.wiring.pricing import pricing
 
 WRONG = 1
@@ -61,6 +62,7 @@ def command(  # noqa: PLR0913
         raise click.UsageError("--model needs --key: who would call it?")
     try:
         settings = wiring.load_settings(config)
+        check_litellm(settings.providers.values())
     except SettingsInvalid as exc:
         _print_wrong(str(exc).splitlines(), as_json=as_json)
         ctx.exit(WRONG)

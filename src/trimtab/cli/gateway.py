@@ -10,6 +10,7 @@ from trimtab.cli import role
 from trimtab.cli.output import author, print_json
 from trimtab.cli.supervise import Supervisor
 from trimtab.wiring.gateway import run_gateway
+from trimtab.wiring.litellm import check_litellm
 from trimtab.wiring.sharing import check_workers
 from trimtab.wiring.start import apply_if_there
 
@@ -43,6 +44,7 @@ def command(  # noqa: PLR0913
     """
     settings, state = wiring.load_settings(config), wiring.home(home)
     check_workers(settings.gateway, workers)
+    check_litellm(settings.providers.values())
     if not applied:
         apply_if_there(state, settings, author(), sure=yes)
     if fd is None:

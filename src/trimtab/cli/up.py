@@ -14,6 +14,7 @@ from trimtab.cli.output import author, print_json
 from trimtab.cli.supervise import Role, Supervisor
 from trimtab.local import lock, serve
 from trimtab.local.pull import Shelf
+from trimtab.wiring.litellm import check_litellm
 from trimtab.wiring.sharing import check_workers
 from trimtab.wiring.start import SMOLLM2, Secrets, Start, hold, introduce, prepare
 
@@ -55,6 +56,7 @@ def command(  # noqa: PLR0913
     state = wiring.home(home)
     settings = wiring.load_settings(config)
     check_workers(settings.gateway, workers)
+    check_litellm(settings.providers.values())
     wanted = settings.gateway.port if port is None else port
     listeners = role.listen(host or settings.gateway.host, wanted, workers)
     held = hold(state)

@@ -38,11 +38,16 @@ _FREE = frozenset({Wire.OPENAI_MODERATIONS, Wire.ANTHROPIC_COUNT_TOKENS})
 
 
 class ProviderWire(StrEnum):
-    """What a provider understands; `caller` is both, so requests keep the wire they came in."""
+    """What a provider understands; `caller` is both, so requests keep the wire they came in.
+
+    Of `litellm` nobody asks: the library of that name calls it, with what OpenAI's chat completions
+    and embeddings can say.
+    """
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     CALLER = "caller"
+    LITELLM = "litellm"
 
 
 class OnClientGone(StrEnum):
@@ -211,18 +216,21 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An upstream account.
 
     Attributes:
-        url: Base URL as the provider's SDK would take it.
+        url: Base URL as the provider's SDK would take it; `litellm` knows most by their prefix.
         key: Reference to the credential (`env:NAME`, `file:PATH`) or `none`.
         more_keys: Further credentials of the account; requests take turns among all of them.
         prices_as: Name under which its models are priced; its own by default.
         allow_private_network: Whether it may live on a loopback or private address.
         betas: Values of `anthropic-beta` and `openai-beta` that may go along to it.
         prefill: Whether its models go on with a last message of the assistant.
+        model_prefix: What `litellm` knows the provider by, as `bedrock/`.
+        region: Where the models run, for providers that have regions.
+        options: Further arguments of every call by `litellm`; text may be a reference.
     """
 
     name: str
     wire: ProviderWire
-    url: str
+    url: str = ""
     key: str = "none"
     more_keys: tuple[str, ...] = ()
     on_client_gone: OnClientGone = OnClientGone.CANCEL
@@ -231,6 +239,9 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ca_file: str | None = None
     prefill: bool = False
     betas: tuple[str, ...] = SENT_UNASKED
+    model_prefix: str | None = None
+    region: str | None = None
+    options: dict[str, str | int | float | bool] = {}
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ class Origin(Struct, frozen=True, kw_only=True):
     """Where a connection leads.
 
     Attributes:
-        scheme: `http`, `https` or `unix`.
+        scheme: `http`, `https` or `unix`; `litellm` for providers that it knows by name.
         host: Host name or address; the path of the socket for `unix`.
         allow_private: Whether loopback, private and link-local addresses may be called.
         ca_file: PEM file of one more trusted root.

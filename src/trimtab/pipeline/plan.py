@@ -29,6 +29,9 @@ from trimtab.providers.base import Adapter, Loss
 MOST_DROPPED = 32
 
 _NO_FALLBACK = Fallback()
+_SPOKEN = {wire: f"on the {wire.value} wire" for wire in ProviderWire} | {
+    ProviderWire.LITELLM: "by chat completions, messages or embeddings"
+}
 _PLACE = re.compile(r"\[\d+\]")
 
 
@@ -124,7 +127,7 @@ class Plan:
         if adapter is None:
             raise UnsupportedByTarget(
                 f"provider {provider.name!r} does not speak {request.wire.value};"
-                f" call {model.name!r} on the {provider.wire.value} wire"
+                f" call {model.name!r} {_SPOKEN[provider.wire]}"
             )
         unpriced = not request.wire.is_free and not self.priced(provider, target, request.ts_us)
         if unpriced and self.reject_unpriced:

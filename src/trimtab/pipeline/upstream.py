@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from trimtab.domain.model import Provider, Wire
+from trimtab.domain.model import Provider, ProviderWire, Wire
 from trimtab.domain.transport import Origin
 from trimtab.pipeline.handoff import Request, Route
+from trimtab.providers.litellm.account import SCHEME
 
 MAX_HEADS = 1024
 
@@ -57,8 +58,16 @@ class Upstreams:
 
     def _render(self, route: Route, request: Request) -> Upstream:
         provider = route.provider
+        reference = provider.keys[route.key]
+        secret = "" if reference == "none" else self._secret(reference)
+        head = route.adapter.head(provider, secret, request.wire_headers)
+        return Upstream(provider, self._origin(provider), head)
+
+    def _origin(self, provider: Provider) -> Origin:
+        if provider.wire is ProviderWire.LITELLM:
+            return Origin(scheme=SCHEME, host=provider.name)
         url = urlsplit(provider.url)
-        origin = Origin(
+        return Origin(
             scheme=url.scheme,
             host=url.hostname or "",
             port=url.port or (443 if url.scheme == "https" else 80),
@@ -66,7 +75,3 @@ class Upstreams:
             ca_file=provider.ca_file,
             proxy=self._proxy(url.hostname or "") if url.scheme == "https" else None,
         )
-        reference = provider.keys[route.key]
-        secret = "" if reference == "none" else self._secret(reference)
-        head = route.adapter.head(provider, secret, request.wire_headers)
-        return Upstream(provider, origin, head)

@@ -10,11 +10,6 @@ from trimtab.control.keyring import check_terms
 from trimtab.cost.overrides import parse_overrides
 from trimtab.domain.errors import InvalidRequest, SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
-from trimtab.domain.model import (
-    OnClientGone,
-    Provider,
-    ProviderWire,
-)
 from trimtab.domain.tenant import (
     ANY_TENANT,
     NAME,
@@ -40,14 +35,12 @@ from trimtab.settings.fields import (
     end_of_day_us,
     entries,
     flag,
-    is_private,
     listen,
     members,
     name,
     one_of,
     redis_url,
     reference,
-    reference_or_none,
     scalar,
     size,
     take,
@@ -62,8 +55,9 @@ from trimtab.settings.model import (
     PriceSettings,
     UnknownModel,
 )
+from trimtab.settings.providers import read_provider
 from trimtab.settings.routing import read_model
-from trimtab.settings.secrets import NO_SECRET, resolve
+from trimtab.settings.secrets import resolve
 from trimtab.settings.tree import Faults, Items, Members, Node, Scalar, Wrong
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -82,7 +76,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
     return {
         "version": _version,
         "gateway": _gateway,
-        "providers": lambda node, faults: entries(node, faults, NAME, _provider),
+        "providers": lambda node, faults: entries(node, faults, NAME, read_provider),
         "models": lambda node, faults: entries(node, faults, MODEL_NAME, read_model),
         "tiers": lambda node, faults: entries(node, faults, NAME, _tier),
         "tenants": lambda node, faults: entries(node, faults, NAME, _tenant),
@@ -118,42 +112,6 @@ def _gateway(node: Node, faults: Faults) -> GatewaySettings:
     if "drain" in given:
         given["drain_s"] = given.pop("drain")
     return GatewaySettings(**given)
-
-
-def _credentials(node: Node, faults: Faults) -> tuple[str, ...]:
-    """Read one credential, or a list of those that take turns."""
-    if not isinstance(node, Items):
-        return (reference_or_none(node, faults),)
-    keys = tuple(reference(item, faults) for item in node.items)
-    if not keys or len(set(keys)) < len(keys):
-        raise Wrong("is empty, or names a credential twice; write [env:KEY_1, env:KEY_2]")
-    return keys
-
-
-_PROVIDER: Mapping[str, Read] = {
-    "wire": one_of(ProviderWire),
-    "url": url,
-    "key": _credentials,
-    "on_client_gone": one_of(OnClientGone),
-    "prices_as": name,
-    "allow_private_network": flag,
-    "ca_file": text,
-    "prefill": flag,
-    "betas": texts,
-}
-
-
-def _provider(called: str, node: Node, faults: Faults) -> Provider | None:
-    given = members(node, faults, _PROVIDER, frozenset({"wire", "url"}))
-    if given is None:
-        return None
-    if is_private(given["url"]) and not given.get("allow_private_network"):
-        faults.add(
-            f"{node.path}.url",
-            "is on this machine or a private network; add `allow_private_network: true`",
-        )
-    key, *more = given.pop("key", (NO_SECRET,))
-    return Provider(name=called, key=key, more_keys=tuple(more), **given)
 
 
 _LIMITS: Mapping[str, Read] = dict.fromkeys(Limits.__struct_fields__, count)

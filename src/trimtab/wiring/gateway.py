@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 
 from trimtab import wiring
 from trimtab.control.propagate import Follower
+from trimtab.control.snapshot import Snapshot
 from trimtab.cost.meter import Meter
 from trimtab.cost.usage_out import convert_usage
 from trimtab.domain.clock import Clock
 from trimtab.domain.model import Provider, ProviderWire, Target, Wire
 from trimtab.domain.record import RequestRecord
-from trimtab.domain.transport import Origin
+from trimtab.domain.transport import Origin, Transport
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.errors import http_status
 from trimtab.gateway.forward import Forward
@@ -50,6 +51,8 @@ from trimtab.providers.anthropic import AnthropicMessages
 from trimtab.providers.anthropic_count_tokens import AnthropicCountTokens
 from trimtab.providers.base import Adapter
 from trimtab.providers.http1 import Http1Transport
+from trimtab.providers.litellm.adapters import LiteLLMBridge, LiteLLMChat, LiteLLMEmbeddings
+from trimtab.providers.litellm.late import Transports
 from trimtab.providers.openai import OpenAIChat
 from trimtab.providers.openai_embeddings import OpenAIEmbeddings
 from trimtab.providers.openai_moderations import OpenAIModerations
@@ -63,6 +66,7 @@ from trimtab.telemetry.health_file import HealthFile
 from trimtab.telemetry.spool import Spool, claim, claim_alone
 from trimtab.wiring.entropy import Entropy
 from trimtab.wiring.following import follower, https_proxy, meter, secret
+from trimtab.wiring.litellm import load_litellm, needs_litellm
 from trimtab.wiring.sharing import Shared, shared, stopped
 from trimtab.wiring.spent import spent
 
@@ -97,6 +101,10 @@ def adapters(clock: Clock) -> dict[tuple[Wire, ProviderWire], Adapter]:
         table[caller, kind] = table[caller, ProviderWire.CALLER] = own
     for caller, kind, asked in TRANSLATED:
         table[caller, kind] = Bridge(caller, SPOKEN[asked], convert_usage, clock)
+    chat, messages, kind = LiteLLMChat(), Wire.ANTHROPIC_MESSAGES, ProviderWire.LITELLM
+    table[Wire.OPENAI_CHAT, kind] = chat
+    table[Wire.OPENAI_EMBEDDINGS, kind] = LiteLLMEmbeddings()
+    table[messages, kind] = LiteLLMBridge(messages, chat, convert_usage, clock)
     return table
 
 
@@ -163,7 +171,7 @@ def _pipeline(parts: Parts) -> Pipeline:
     biller = Biller(metering)
     journal = Journal(spool, ContentCapture(wiring.tenant_keys(home)), clock, local_day)
     call = Call(
-        transport=transport,
+        transport=_with_litellm(transport, settings, following),
         upstream=Upstreams(secret, https_proxy()),
         course=Course(health, clock),
         bill=biller,
@@ -204,6 +212,20 @@ def _pipeline(parts: Parts) -> Pipeline:
         http_status=http_status,
         clock=clock,
     )
+
+
+def _with_litellm(native: Transport, settings: Settings, following: Follower) -> Transports:
+    """Have it loaded before the first request if the file names it, else when a change does."""
+    transports = Transports(native, load_litellm)
+    if needs_litellm(settings.providers.values()):
+        transports.prepare().result()
+
+    def prepare(snapshot: Snapshot) -> None:
+        if needs_litellm(snapshot.providers.values()):
+            transports.prepare()
+
+    following.on_change(prepare)
+    return transports
 
 
 def _settle(spool: Spool, biller: Biller, fund: Fund, journal: Journal, clock: Clock) -> Settle:

@@ -74,16 +74,22 @@ class Bridge:
         self._translated(members, losses)
         return tuple(losses.found)
 
+    def told(self, members: Mapping[str, Raw]) -> tuple[tuple[Loss, ...], dict[str, Raw]]:
+        """Give the losses, and what the provider is told in its wire. Raises as `losses`."""
+        losses = Losses()
+        translated = self._translated(members, losses)
+        raw = {name: Raw(_encoder.encode(value)) for name, value in translated.items()}
+        return tuple(losses.found), raw
+
     def head(self, provider: Provider, secret: str, headers: tuple[tuple[str, str], ...]) -> bytes:  # noqa: ARG002
         """See `Adapter.head`. The headers of the caller's wire mean nothing on the other."""
         return self.provider.head(provider, secret, ())
 
     def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:
         """See `Adapter.body`. What `losses` names is left out."""
-        translated = self._translated(members, Losses())
+        _, raw = self.told(members)
         if stream:
-            translated["stream"] = True
-        raw = {name: Raw(_encoder.encode(value)) for name, value in translated.items()}
+            raw["stream"] = Raw(b"true")
         return self.provider.body(raw, model, stream=stream)
 
     def reader(self, *, hide_usage: bool) -> "BridgeReader":
