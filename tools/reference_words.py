@@ -187,12 +187,14 @@ SETTINGS = {
         "sqlite",
     ),
     "providers.NAME.wire": Setting(
-        "`openai`, `anthropic` or `caller`",
+        "`openai`, `anthropic`, `caller` or `litellm`",
         "openai",
-        "What the provider speaks; `caller` means both, so that a request keeps the wire it came in.",
+        "What the provider speaks; `caller` means both, so that a request keeps the wire it came in. With `litellm`, a library calls it: see [the long tail](../how-to/call-the-long-tail.md).",
     ),
     "providers.NAME.url": Setting(
-        "URL", "https://api.openai.com/v1", "Base URL, as the provider's own SDK would take it."
+        "URL",
+        "https://api.openai.com/v1",
+        "Base URL, as the provider's own SDK would take it. `wire: litellm` needs one only where the provider has no URL of its own.",
     ),
     "providers.NAME.key": Setting(
         "reference, list of references or `none`",
@@ -232,6 +234,23 @@ SETTINGS = {
         "[context-1m-2025-08-07]",
         "Values of the headers `anthropic-beta` and `openai-beta` that may go along to the provider, in the wire they came in; any other is 400 `field_not_allowed`.",
         "[message-threads-2026-08-12, token-counting-2024-11-01]",
+    ),
+    "providers.NAME.model_prefix": Setting(
+        "prefix with a slash",
+        "bedrock/",
+        "With `wire: litellm`, and required there: what the library knows the provider by. It is put before the name of every model.",
+    ),
+    "providers.NAME.region": Setting(
+        "name",
+        "eu-west-1",
+        "With `wire: litellm`: where the models of `bedrock/`, `sagemaker/` and `vertex_ai/` run.",
+        unsaid="as the library finds it",
+    ),
+    "providers.NAME.options": Setting(
+        "map of names to values",
+        "{aws_access_key_id: env:AWS_ACCESS_KEY_ID}",
+        "With `wire: litellm`: further arguments of every call, as the library names them. Secrets must be references.",
+        unsaid=_NONE,
     ),
     "models.NAME.kind": Setting(
         "`alias` or `freezer`",

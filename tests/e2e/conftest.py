@@ -73,6 +73,7 @@ class Stack:
         self.url = f"http://127.0.0.1:{port}"
         self.process: subprocess.Popen[bytes] | None = None
         self.options: list[str] = []
+        self.start_s = DEADLINE_S
 
     @property
     def environ(self) -> dict[str, str]:
@@ -94,7 +95,7 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        eventually(self.ready, "trimtab up is ready\n" + self.log())
+        eventually(self.ready, "trimtab up is ready\n" + self.log(), self.start_s)
 
     def stop(self) -> None:
         """Stop it as a terminal would."""

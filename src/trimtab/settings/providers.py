@@ -31,19 +31,22 @@ _NO_OPTION = frozenset({*FIXED, *REGIONS.values(), "api_key", "api_base", "base_
 
 def read_provider(called: str, node: Node, faults: Faults) -> Provider | None:
     """Read an account; which members it has depends on its wire."""
-    if _wire(node) == ProviderWire.LITELLM:
-        given = members(node, faults, _LITELLM, frozenset({"wire", "model_prefix"}))
-    else:
-        given = members(node, faults, _PROVIDER, frozenset({"wire", "url"}))
+    is_litellm = _wire(node) == ProviderWire.LITELLM
+    required = {"wire", "model_prefix"} if is_litellm else {"wire", "url"}
+    given = members(node, faults, _PROVIDER, frozenset(required))
     if given is None:
         return None
+    for member in given.keys() & (_DIRECT if is_litellm else _LITELLM):
+        faults.add(
+            f"{node.path}.{member}", f"means nothing to `wire: {given['wire']}`; leave it out"
+        )
     if is_private(given.get("url", "")) and not given.get("allow_private_network"):
         faults.add(
             f"{node.path}.url",
             "is on this machine or a private network; add `allow_private_network: true`",
         )
     prefix = str(given.get("model_prefix", "")).partition("/")[0]
-    if "region" in given and prefix not in REGIONS:
+    if is_litellm and "region" in given and prefix not in REGIONS:
         faults.add(
             f"{node.path}.region",
             f"{prefix!r} has no region that is known here; write its own name for it in `options`",
@@ -90,19 +93,19 @@ def _options(node: Node, faults: Faults) -> dict[str, object]:
     return options
 
 
-_COMMON: Mapping[str, Read] = {
+_PROVIDER: Mapping[str, Read] = {
     "wire": one_of(ProviderWire),
     "url": url,
     "key": _credentials,
     "on_client_gone": one_of(OnClientGone),
     "prices_as": name,
     "allow_private_network": flag,
+    "betas": texts,
+    "ca_file": text,
     "prefill": flag,
-}
-_PROVIDER: Mapping[str, Read] = {**_COMMON, "betas": texts, "ca_file": text}
-_LITELLM: Mapping[str, Read] = {
-    **_COMMON,
     "model_prefix": _prefix,
     "region": name,
     "options": _options,
 }
+_DIRECT = frozenset({"betas", "ca_file"})
+_LITELLM = frozenset({"model_prefix", "region", "options"})

@@ -74,7 +74,8 @@ class LiteLLM:
         self._loop = asyncio.new_event_loop()
         # What it leaves undone ends in no log: it could hold what people wrote.
         self._loop.set_exception_handler(lambda _loop, _context: None)
-        threading.Thread(target=self._loop.run_forever, name="litellm", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="litellm", daemon=True)
+        self._thread.start()
 
     async def send(
         self,
@@ -98,6 +99,11 @@ class LiteLLM:
     def close(self) -> None:
         """End its thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        self._loop.run_forever()
+        self._loop.close()
 
     def _account(self, head: bytes) -> Account:
         account = self._accounts.get(head)
