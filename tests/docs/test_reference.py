@@ -36,6 +36,9 @@ LEAST: dict[str, Any] = {
 """A small file in which every setting has a place."""
 
 BESIDE: dict[str, dict[str, str]] = {
+    "providers.NAME.model_prefix": {"wire": "litellm"},
+    "providers.NAME.region": {"wire": "litellm", "model_prefix": "bedrock/"},
+    "providers.NAME.options": {"wire": "litellm", "model_prefix": "bedrock/"},
     "keys[].act_for": {"tenant": "null"},
     "keys[].new_tenant_tier": {"tenant": "null", "act_for": '"*"'},
     **{it: {"usd": "1"} for it in words.SETTINGS if it.endswith(".speed.per")},

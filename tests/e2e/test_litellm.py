@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from anthropic import Anthropic
 from openai import OpenAI
@@ -17,7 +17,8 @@ CONFIG = Path(__file__).with_name("litellm.yaml")
 NAMES = Path(__file__).parents[1] / "providers" / "litellm" / "names.txt"
 SECRET = "an-account-of-the-tests"  # noqa: S105 -- of the simulator, which takes any
 START_S = 50.0
-ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "What is a trim tab?"}]}
+HELLO = "What is a trim tab?"
+ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": HELLO}]}
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
@@ -69,12 +70,15 @@ def test_its_own_mock_answers_through_the_one_pipeline(
     running: Stack, key: str, *, stream: bool
 ) -> None:
     with OpenAI(base_url=f"{running.url}/v1", api_key=key, max_retries=0) as client:
-        chunks: Any
         if stream:
-            chunks = client.chat.completions.create(model="mocked", stream=True, **ASKED)
+            chunks = client.chat.completions.create(
+                model="mocked", stream=True, messages=[{"role": "user", "content": HELLO}]
+            )
             text = "".join(it.choices[0].delta.content or "" for it in chunks if it.choices)
         else:
-            answer: Any = client.chat.completions.create(model="mocked", **ASKED)
+            answer = client.chat.completions.create(
+                model="mocked", messages=[{"role": "user", "content": HELLO}]
+            )
             text = answer.choices[0].message.content or ""
 
     assert text == "hello from a mock"
@@ -82,13 +86,16 @@ def test_its_own_mock_answers_through_the_one_pipeline(
 
 @both
 def test_an_app_of_the_anthropic_sdk_is_answered(running: Stack, key: str, *, stream: bool) -> None:
-    answer: Any
     with Anthropic(base_url=running.url, api_key=key, max_retries=0) as client:
         if stream:
-            with client.messages.stream(model="mocked", max_tokens=50, **ASKED) as events:
+            with client.messages.stream(
+                model="mocked", max_tokens=50, messages=[{"role": "user", "content": HELLO}]
+            ) as events:
                 answer = events.get_final_message()
         else:
-            answer = client.messages.create(model="mocked", max_tokens=50, **ASKED)
+            answer = client.messages.create(
+                model="mocked", max_tokens=50, messages=[{"role": "user", "content": HELLO}]
+            )
 
     assert [block.text for block in answer.content if block.type == "text"] == ["hello from a mock"]
 
@@ -144,7 +151,7 @@ def test_usage_that_the_library_counts_itself_is_not_called_the_providers(
 
 def test_a_caller_who_hangs_up_stops_the_provider(running: Stack, key: str) -> None:
     asked = {"messages": [{"role": "user", "content": "[[sim: tokens=4000]]"}], "stream": True}
-    with httpx.stream(
+    with httpx2.stream(
         "POST",
         f"{running.url}/v1/chat/completions",
         json={"model": "cancelled/large", **asked},
