@@ -36,4 +36,10 @@ def test_only_conditions_and_groups_are_left_to_fill_in() -> None:
         if "/*" in sql
     }
 
-    assert left == {"page": ["where"], "costs": ["group"], "costs_of_tenant": ["group"]}
+    assert left == {
+        "page": ["where"],
+        "costs": ["group"],
+        "costs_of_tenant": ["group"],
+        "spent_by_hour": ["where"],
+        "spent_by_line": ["where"],
+    }

@@ -10,7 +10,7 @@ from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Blob, Finish
-from trimtab.store.base import Batch, RecordFilter, StoredBlob
+from trimtab.store.base import Batch, RecordFilter, Spending, StoredBlob
 from trimtab.store.sqlite.reading import LONGEST_QUERY_S, SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.testing import FrozenClock
@@ -124,3 +124,47 @@ async def test_content_that_is_not_what_was_stored_is_told(
 
     assert f"content '{damaged.ref.hex()}' cannot be read" in caplog.text
     assert f"content '{changed.ref.hex()}' is not what was stored" in caplog.text
+
+
+COST_NANO = 9_414_000
+HOUR_US = 3_600_000_000
+HOUR = TS_US - TS_US % HOUR_US
+
+
+@pytest.mark.parametrize(
+    ("of", "lines"),
+    [
+        (Spending(tenant_id="globex"), 3),
+        (Spending(tenant_id="globex", feature="billing"), 2),
+        (Spending(tenant_id="globex", user_hash="u1"), 1),
+        (Spending(key_id="abcabcabcabc"), 2),
+        (Spending(tenant_id="initech"), 0),
+    ],
+)
+@pytest.mark.parametrize("offset_us", [0, -HOUR_US // 2], ids=["whole hours", "half an hour off"])
+async def test_sums_up_what_counts_against_a_budget(
+    home: Path, of: Spending, lines: int, offset_us: int
+) -> None:
+    told = [
+        {"key_id": "abcabcabcabc"},
+        {"feature": "billing", "key_id": "abcabcabcabc"},
+        {"feature": "billing", "user_hash": "u1"},
+    ]
+    finishes = [finish(10 + n, tenant_id="globex", **it) for n, it in enumerate(told)]
+    others = (
+        finish(20, tenant_id="globex", origin="eval"),
+        finish(21, tenant_id="globex", ts_us=TS_US - 2 * HOUR_US),
+    )
+    with (
+        closing(SqliteReading(home, tenant_key, FrozenClock())) as reading,
+        closing(SqliteRecording(home)) as store,
+    ):
+        await store.commit(Batch(finishes=(*finishes, *others)))
+        since_us = HOUR + offset_us
+
+        total, places = await reading.spent(
+            replace(of, since_us=since_us, until_us=since_us + 2 * HOUR_US)
+        )
+
+    assert total == lines * COST_NANO
+    assert places == ()
