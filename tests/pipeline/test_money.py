@@ -18,7 +18,7 @@ from trimtab.domain.errors import (
     PriceUnknown,
     TrimtabError,
 )
-from trimtab.domain.model import Fallback, Model, Provider, ProviderWire, Target
+from trimtab.domain.model import Fallback, Model, Provider, ProviderWire, Target, Wire
 from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.handoff import Funded, Screened
 from trimtab.pipeline.money import UNDECLARED_OUTPUT
@@ -156,7 +156,7 @@ async def test_what_is_written_to_a_cache_is_held_at_its_price() -> None:
     )
     system = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
 
-    funded = await fund(rig, {"system": system})
+    funded = await fund(rig, {"system": system}, {"wire": Wire.ANTHROPIC_MESSAGES})
 
     assert held_nano(funded) == funded.input_floor * 6_000 + 100 * OUTPUT
 

@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 HOUR_S = 3600.0
+QUARTER_US = 900_000_000
+"""A quarter of an hour: on one, UTC, begin the hours, days and months of every time zone."""
+
 MOST_NANO = 9_000_000 * 10**9
 """A store counts in doubles, which hold whole nano-USD exactly up to here."""
 
@@ -78,12 +81,11 @@ def span(period: Period, timezone: str, at_us: int) -> Span:
     No job begins a new one: the next request after its end names another. Days of 23 and 25 hours
     are one day; the hour that a clock shows twice is two.
     """
-    return _span(period, timezone, at_us // (900 * _US))
+    return _span(period, timezone, at_us // QUARTER_US)
 
 
 @lru_cache(maxsize=4096)
 def _span(period: Period, timezone: str, quarter: int) -> Span:
-    # Every zone's hour, day and month begins on a quarter of an hour, UTC.
     zone = ZoneInfo(timezone)
     at = datetime.fromtimestamp(quarter * 900, zone)
     match period:

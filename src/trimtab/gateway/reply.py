@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -206,26 +207,38 @@ def _span(facts: Facts) -> str:
 
 def allowed(facts: Facts, wire: Wire) -> list[tuple[bytes, bytes]]:
     """Tell what is left of the tenant's rates, as the SDKs of the wire know it."""
-    headers: list[tuple[str, str]] = []
+    headers: list[tuple[bytes, bytes]] = []
     for what, size, left, reset_s in facts.allowances:
-        if wire.is_anthropic:
-            at_s = facts.ts_us / 1e6 + reset_s
-            at = datetime.fromtimestamp(at_s, UTC).isoformat(timespec="seconds")
-            shape, reset = f"anthropic-ratelimit-{what}-{{}}", at.replace("+00:00", "Z")
-        else:
-            shape, reset = f"x-ratelimit-{{}}-{what}", _duration(reset_s)
-        shown = (("limit", str(size)), ("remaining", str(max(0, left))), ("reset", reset))
-        headers += [(shape.format(name), value) for name, value in shown]
-    return [(name.encode(), value.encode()) for name, value in headers]
+        limit, remaining, reset = _rate_headers(what, is_anthropic=wire.is_anthropic)
+        at = _instant(facts.ts_us / 1e6 + reset_s) if wire.is_anthropic else _duration(reset_s)
+        headers += (
+            (limit, b"%d" % size),
+            (remaining, b"%d" % max(0, left)),
+            (reset, at.encode()),
+        )
+    return headers
+
+
+@cache
+def _rate_headers(what: str, *, is_anthropic: bool) -> tuple[bytes, bytes, bytes]:
+    shape = "anthropic-ratelimit-{what}-{name}" if is_anthropic else "x-ratelimit-{name}-{what}"
+    limit, remaining, reset = (
+        shape.format(what=what, name=name).encode() for name in ("limit", "remaining", "reset")
+    )
+    return limit, remaining, reset
 
 
 def budgeted(budget: BudgetLeft) -> list[tuple[bytes, bytes]]:
     """Tell what is left of a budget, and when the next one begins."""
-    at = datetime.fromtimestamp(budget.resets_us / 1e6, UTC).isoformat(timespec="seconds")
-    headers = [(b"x-trimtab-budget-reset", at.replace("+00:00", "Z").encode())]
+    headers = [(b"x-trimtab-budget-reset", _instant(budget.resets_us / 1e6).encode())]
     if budget.nano is not None:
         headers.append((b"x-trimtab-budget-remaining-usd", usd_text(budget.nano).encode()))
     return headers
+
+
+def _instant(at_s: float) -> str:
+    """Write an instant as RFC 3339 does, to the second."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _duration(seconds: float) -> str:

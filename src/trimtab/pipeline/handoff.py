@@ -18,6 +18,8 @@ from trimtab.domain.verdict import Decision, Finding
 from trimtab.providers.base import Adapter
 from trimtab.store.base import Held, Need, Unit
 
+_MONEY = (Unit.NANO, Unit.MICRO)
+
 
 class Request(Struct, frozen=True, kw_only=True):
     """A call as the gateway understood it; nothing has been decided yet.
@@ -139,6 +141,8 @@ class Funded(Struct, frozen=True):
 
     def allowances(self) -> tuple[Allowance, ...]:
         """Tell what is left of the rates."""
+        if not self.held.left:
+            return ()
         return tuple(
             allowance(need, left)
             for need, left in zip(self.holds, self.held.left, strict=False)
@@ -147,6 +151,8 @@ class Funded(Struct, frozen=True):
 
     def budget(self) -> BudgetLeft | None:
         """Tell what is left of the tightest budget, if one applies."""
+        if not self.held.left or self.holds[-1].unit not in _MONEY:
+            return None
         windows = [
             (left, need.ends_us)
             for need, left in zip(self.holds, self.held.left, strict=False)

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from trimtab.cost.charge import Charge
-from trimtab.domain.budget import Budget, Period, WhenEmpty, span
+from trimtab.domain.budget import NO_BUDGET, QUARTER_US, Budget, Period, WhenEmpty, span
 from trimtab.domain.errors import PriceUnknown
 from trimtab.domain.model import Provider, Target
 from trimtab.domain.usage import Usage, UsageSource
@@ -32,7 +34,7 @@ class Claim(NamedTuple):
     spending: Spending
 
 
-class _Asked(msgspec.Struct):
+class _Asked(msgspec.Struct, frozen=True):
     """The members of a body that its cost depends on."""
 
     n: int | None = None
@@ -41,14 +43,57 @@ class _Asked(msgspec.Struct):
     inference_geo: str | None = None
 
 
-class _Payer(NamedTuple):
-    """Whose budget it is: what people call it, how stores do, and its lines in the ledger."""
+_NOTHING_ASKED = _Asked()
 
-    name: str
-    scope: str
-    owner: str
-    budget: Budget
-    spending: Spending
+
+class _Payer(NamedTuple):
+    """Whose budget it is.
+
+    Attributes:
+        id: Id of the tenant or key, name of the feature, hash of the end user.
+        of: The tenant; the name of a key.
+    """
+
+    kind: str
+    id: str
+    of: str
+
+    @property
+    def named(self) -> str:
+        """What people call it."""
+        match self.kind:
+            case "tenant":
+                return f"tenant {self.id!r}"
+            case "key":
+                return f"key {self.of!r}"
+            case "user":
+                return f"this user of tenant {self.of!r}"
+            case _:
+                return f"feature {self.id!r} of tenant {self.of!r}"
+
+    @property
+    def scope(self) -> str:
+        """What stores call it, with the owner whose counters stand together."""
+        match self.kind:
+            case "tenant":
+                return f"/{self.id}"
+            case "key":
+                return f":key/{self.id}"
+            case _:
+                return f":{self.kind}:{self.id}/{self.of}"
+
+    @property
+    def spending(self) -> Spending:
+        """Its lines in the ledger."""
+        match self.kind:
+            case "tenant":
+                return Spending(tenant_id=self.id)
+            case "key":
+                return Spending(key_id=self.id)
+            case "user":
+                return Spending(tenant_id=self.of, user_hash=self.id)
+            case _:
+                return Spending(tenant_id=self.of, feature=self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +117,36 @@ class Money:
         request, grant = planned.admitted.request, planned.admitted.grant
         if not grant.has_budget or request.wire.is_free:
             return []
-        payers = list(self._payers(planned))
-        if not payers:
+        asked = list(self._budgets(planned))
+        if not asked:
             return []
         amount = self._hold(planned, input_tokens)
-        timezone = grant.tenant.timezone
-        claims: list[Claim] = []
-        for payer in payers:
-            claims += _claims(payer, amount, timezone, request.ts_us)
-        return claims
+        micro = -(-amount // NANO_PER_MICRO)
+        return [
+            Claim(replace(need, amount=amount if need.unit is Unit.NANO else micro), spending)
+            for need, spending in asked
+        ]
 
-    def _payers(self, planned: Planned) -> Iterator[_Payer]:
+    def _budgets(self, planned: Planned) -> Iterator[Claim]:
         request, grant = planned.admitted.request, planned.admitted.grant
-        tenant, key = grant.tenant, grant.key
-        lines = Spending(tenant_id=tenant.id)
-        yield _Payer(f"tenant {tenant.id!r}", "", tenant.id, grant.budget, lines)
-        feature = tenant.features.get(request.feature)
-        if feature is not None:
-            name = f"feature {request.feature!r} of tenant {tenant.id!r}"
-            of_feature = Spending(tenant_id=tenant.id, feature=request.feature)
-            yield _Payer(name, f":feature:{request.feature}", tenant.id, feature, of_feature)
-        user = self.user_hash(tenant.id, request.end_user)
-        if user is not None:
-            name = f"this user of tenant {tenant.id!r}"
-            of_user = Spending(tenant_id=tenant.id, user_hash=user)
-            yield _Payer(name, f":user:{user}", tenant.id, tenant.each_end_user, of_user)
-        of_key = Spending(key_id=key.id)
-        yield _Payer(f"key {key.name!r}", ":key", key.id, key.budget, of_key)
+        tenant, quarter = grant.tenant, request.ts_us // QUARTER_US
+        at = tenant.timezone, quarter
+        yield from _claims(_Payer("tenant", tenant.id, tenant.id), grant.budget, *at)
+        if tenant.features:
+            of_feature = tenant.features.get(request.feature, NO_BUDGET)
+            yield from _claims(_Payer("feature", request.feature, tenant.id), of_feature, *at)
+        if tenant.each_end_user != NO_BUDGET:
+            user = self.user_hash(tenant.id, request.end_user)
+            if user is not None:
+                yield from _claims(_Payer("user", user, tenant.id), tenant.each_end_user, *at)
+        if grant.key.budget != NO_BUDGET:
+            key = _Payer("key", grant.key.id, grant.key.name)
+            yield from _claims(key, grant.key.budget, *at)
 
     def _hold(self, planned: Planned, input_tokens: int) -> int:
         """Price the dearest target a request may be tried on, in nano-USD."""
         request = planned.admitted.request
         usage = _estimated(request, input_tokens)
-        ordinary = msgspec.structs.replace(usage, service_tier=None, speed=None, region=None)
         routes = {
             (route.provider.name, str(route.target)): route
             for group in (
@@ -121,6 +163,7 @@ class Money:
             cost = self.charge(*at, usage, request.ts_us).cost_nano
             if cost is None:
                 # A kind of service without a price of its own is held at the ordinary one.
+                ordinary = replace(usage, service_tier=None, speed=None, region=None)
                 cost = self.charge(*at, ordinary, request.ts_us).cost_nano
             if cost is None:
                 raise PriceUnknown(
@@ -132,45 +175,44 @@ class Money:
         return dearest
 
 
-def _claims(payer: _Payer, amount: int, timezone: str, at_us: int) -> Iterator[Claim]:
-    budget = payer.budget
+@lru_cache(maxsize=16_384)
+def _claims(payer: "_Payer", budget: Budget, timezone: str, quarter: int) -> tuple[Claim, ...]:
+    """Say what a budget is asked, but for the amount, in a quarter of an hour since the epoch."""
     enforced = budget.when_empty is not WhenEmpty.WARN
+    claims: list[Claim] = []
     if budget.nano is not None:
         period = budget.per or Period.MONTH
-        window = span(period, timezone, at_us)
+        window = span(period, timezone, quarter * QUARTER_US)
         need = Need(
-            name=f"budget of {payer.name} for this {period}",
-            scope=f"spend:{window.name}{payer.scope}/{payer.owner}",
+            name=f"budget of {payer.named} for this {period}",
+            scope=f"spend:{window.name}{payer.scope}",
             kind="window",
             size=budget.nano,
-            amount=amount,
             ends_us=window.ends_us,
             enforced=enforced,
             unit=Unit.NANO,
         )
-        spending = msgspec.structs.replace(
-            payer.spending, since_us=window.since_us, until_us=window.ends_us
-        )
-        yield Claim(need, spending)
+        spending = replace(payer.spending, since_us=window.since_us, until_us=window.ends_us)
+        claims.append(Claim(need, spending))
     if budget.speed is not None:
         need = Need(
-            name=f"spending speed of {payer.name}",
-            scope=f"speed{payer.scope}/{payer.owner}",
+            name=f"spending speed of {payer.named}",
+            scope=f"speed{payer.scope}",
             kind="bucket",
             size=-(-budget.speed.nano // NANO_PER_MICRO),
             per_s=budget.speed.per_s,
-            amount=-(-amount // NANO_PER_MICRO),
             enforced=enforced,
             unit=Unit.MICRO,
         )
-        yield Claim(need, payer.spending)
+        claims.append(Claim(need, payer.spending))
+    return tuple(claims)
 
 
 def _estimated(request: Request, input_tokens: int) -> Usage:
     """Guess a usage, towards the dearer side: nothing cached, every answer as long as it may be."""
     members = request.members
     asked = _read(members)
-    writes = any(_CACHES in memoryview(raw).tobytes() for raw in members.values())
+    writes = request.wire.is_anthropic and any(_CACHES in bytes(raw) for raw in members.values())
     declared = next((it for it in (_count(members, name) for name in _MAXIMA) if it), None)
     output = (declared or UNDECLARED_OUTPUT) * max(asked.n or 1, 1)
     return Usage(
@@ -185,15 +227,18 @@ def _estimated(request: Request, input_tokens: int) -> Usage:
 
 
 def _read(members: Mapping[str, Raw]) -> _Asked:
-    found: dict[str, object] = {}
-    for name in _Asked.__struct_fields__:
-        if name in members:
-            found[name] = msgspec.json.decode(members[name])
+    found = {
+        name: msgspec.json.decode(members[name])
+        for name in _Asked.__struct_fields__
+        if name in members
+    }
+    if not found:
+        return _NOTHING_ASKED
     try:
         return msgspec.convert(found, _Asked)
     except msgspec.ValidationError:
         # The provider will say what is wrong with it.
-        return _Asked()
+        return _NOTHING_ASKED
 
 
 def _count(members: Mapping[str, Raw], name: str) -> int | None:

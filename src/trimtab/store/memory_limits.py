@@ -29,8 +29,9 @@ class _Bucket:
         return min(need.size * per_us, shares + (now_us - self.seen_us) * need.size)
 
     def take(self, need: Need, amount: int, now_us: int) -> None:
-        self.shares = self.at(need, now_us) - amount * _us(need.per_s)
-        self.per_us, self.seen_us = _us(need.per_s), now_us
+        per_us = _us(need.per_s)
+        self.shares = self.at(need, now_us) - amount * per_us
+        self.per_us, self.seen_us = per_us, now_us
 
 
 class _Window:
