@@ -5,9 +5,8 @@ It is imported in a thread once a provider needs it, never for a request, and ne
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
 
 from trimtab.domain.transport import (
     ConnectFailed,
@@ -37,17 +36,13 @@ class Transports:
             ).start()
         return self._loaded
 
-    def send(
-        self, origin: Origin, head: bytes, body: bytes, *, connect_timeout_s: float
-    ) -> Coroutine[Any, Any, Response]:
-        """See `Transport.send`. No step of its own stands between a request and the native one."""
-        send = self._late if origin.scheme == SCHEME else self._native.send
-        return send(origin, head, body, connect_timeout_s=connect_timeout_s)
-
-    async def _late(
+    async def send(
         self, origin: Origin, head: bytes, body: bytes, *, connect_timeout_s: float
     ) -> Response:
-        transport = await self._ready(origin, connect_timeout_s)
+        """See `Transport.send`."""
+        transport = self._native
+        if origin.scheme == SCHEME:
+            transport = await self._ready(origin, connect_timeout_s)
         return await transport.send(origin, head, body, connect_timeout_s=connect_timeout_s)
 
     async def _ready(self, origin: Origin, timeout_s: float) -> Transport:
