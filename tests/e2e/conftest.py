@@ -238,6 +238,20 @@ def stack_in(home: Path, *options: str) -> Generator[Stack]:
         stack.stop()
 
 
+@contextmanager
+def stack_of(home: Path, text: str, start_s: float = DEADLINE_S) -> Generator[Stack]:
+    """Run a Trimtab on a file in which PORT stands for the simulator's."""
+    stack = Stack(home, free_port(), free_port())
+    file = home / "trimtab.yaml"
+    file.write_text(text.replace("PORT", str(stack.sim_port)))
+    stack.start_s, stack.options = start_s, ["--config", str(file)]
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One Trimtab for every test that does not harm it."""

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.e2e.conftest import CONFIG, Stack, eventually, free_port
+from tests.e2e.conftest import CONFIG, Stack, eventually, stack_of
 from tests.e2e.raw_http import ANTHROPIC, OPENAI, chat, request
 
 pytestmark = pytest.mark.e2e
@@ -28,18 +28,10 @@ at_events = pytest.mark.parametrize("events", [1, 5, EVENTS - 1])
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Trimtab with a provider that is read to the end, and one that is left."""
-    home = tmp_path_factory.mktemp("hang-up")
-    stack = Stack(home, free_port(), free_port())
-    config = home / "trimtab.yaml"
     told = CONFIG.read_text().replace("providers:\n", "providers:\n" + DRAINED, 1)
-    told = told.replace("PORT", str(stack.sim_port)).replace("sim/*]", "sim/*, drained/*]")
-    config.write_text(told)
-    stack.options = ["--config", str(config)]
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
+    told = told.replace("sim/*]", "sim/*, drained/*]")
+    with stack_of(tmp_path_factory.mktemp("hang-up"), told) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from anthropic import Anthropic
 from openai import OpenAI
-from tests.e2e.conftest import Stack, eventually, free_port
+from tests.e2e.conftest import Stack, eventually, stack_of
 
 pytestmark = pytest.mark.e2e
 
@@ -25,17 +25,10 @@ both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("litellm")
-    stack = Stack(home, free_port(), free_port())
     (home / "key").write_text(SECRET)
-    written = CONFIG.read_text().replace("PORT", str(stack.sim_port))
-    (home / "trimtab.yaml").write_text(written.replace("file:KEY", f"file:{home}/key"))
-    stack.start_s = START_S
-    stack.options = ["--config", str(home / "trimtab.yaml")]
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
+    text = CONFIG.read_text().replace("file:KEY", f"file:{home}/key")
+    with stack_of(home, text, START_S) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

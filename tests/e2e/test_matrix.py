@@ -11,7 +11,7 @@ import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 from tests.e2e.asking import Seen, ask_anthropic, ask_openai
-from tests.e2e.conftest import Stack, eventually, free_port
+from tests.e2e.conftest import Stack, eventually, stack_of
 from tests.e2e.matrix import ENDS, FEW, REFUSAL, SAID, SHAPES, Cell, cells
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -25,16 +25,8 @@ NEAR = 0.25
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    home = tmp_path_factory.mktemp("matrix")
-    stack = Stack(home, free_port(), free_port())
-    config = home / "trimtab.yaml"
-    config.write_text(CONFIG.read_text().replace("PORT", str(stack.sim_port)))
-    stack.options = ["--config", str(config)]
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
+    with stack_of(tmp_path_factory.mktemp("matrix"), CONFIG.read_text()) as running:
+        yield running
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

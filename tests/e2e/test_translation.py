@@ -17,7 +17,7 @@ from openai.types.chat import (
     ParsedChatCompletion,
 )
 from pydantic import BaseModel
-from tests.e2e.conftest import Stack, eventually, free_port
+from tests.e2e.conftest import Stack, eventually, stack_of
 
 pytestmark = pytest.mark.e2e
 
@@ -51,16 +51,8 @@ class Port(BaseModel):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    home = tmp_path_factory.mktemp("translation")
-    stack = Stack(home, free_port(), free_port())
-    config = home / "trimtab.yaml"
-    config.write_text(CONFIG.read_text().replace("PORT", str(stack.sim_port)))
-    stack.options = ["--config", str(config)]
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
+    with stack_of(tmp_path_factory.mktemp("translation"), CONFIG.read_text()) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
