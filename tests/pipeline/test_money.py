@@ -15,6 +15,7 @@ from trimtab.domain.errors import (
     BudgetExhausted,
     BudgetHeld,
     BudgetUnreachable,
+    LimitsUnavailable,
     PriceUnknown,
     TrimtabError,
 )
@@ -22,7 +23,8 @@ from trimtab.domain.model import Fallback, Model, Provider, ProviderWire, Target
 from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.handoff import Funded, Screened
 from trimtab.pipeline.money import UNDECLARED_OUTPUT
-from trimtab.store.base import Spending
+from trimtab.store.base import Need, Spending
+from trimtab.store.memory_limits import MemoryLimits
 
 USD = 10**9
 INPUT, OUTPUT = 3_000, 15_000
@@ -272,3 +274,16 @@ async def test_an_answer_books_what_it_cost_and_nothing_stays_held() -> None:
     assert reply.facts.budget
     after = (await fund(rig)).budget()
     assert after == (USD - COST_NANO - HELD, 1_769_900_400_000_000)
+
+
+async def test_a_store_that_forgets_what_it_is_told_is_not_asked_for_ever() -> None:
+    class Forgetful(MemoryLimits):
+        async def prime(self, need: Need, spent: int) -> None:
+            pass
+
+    rig = Rig(grant=granted(Budget(nano=USD)))
+    forgetful = replace(rig.pipeline.fund, limits=Forgetful(rig.clock))
+    rig.pipeline = replace(rig.pipeline, fund=forgetful)
+
+    with pytest.raises(LimitsUnavailable):
+        await fund(rig)

@@ -15,6 +15,7 @@ from trimtab.domain.errors import (
     BudgetExhausted,
     BudgetHeld,
     BudgetUnreachable,
+    LimitsUnavailable,
     ParallelLimited,
     RateLimited,
     TrimtabError,
@@ -32,6 +33,7 @@ BYTES_PER_TOKEN = 4
 RENEW_S = 20.0
 LEASE_S = 3 * RENEW_S
 BUDGET_HELD_S = 2.0
+ASKED_TWICE = 2
 READ_BY_MODELS = ("messages", "system", "tools", "input", "instructions")
 
 MOST_REMEMBERED = 10_000
@@ -112,7 +114,7 @@ class Fund:
     async def _hold(self, admitted: Admitted, needs: list[Need], claims: list[Claim]) -> Held:
         asking = () if self.scopes is None else tuple(self.scopes(admitted))
         asker, request_id = _asker(admitted, asking), admitted.request.request_id
-        while True:
+        for _ in range(1 + ASKED_TWICE * len(claims)):
             held = await self.limits.hold(request_id, needs, lease_s=LEASE_S, asker=asker)
             if held.stopped is not None:
                 raise refusal(asking[held.stopped])
@@ -120,6 +122,7 @@ class Fund:
                 return held
             claim = claims[held.unknown - len(needs)]
             await self.limits.prime(claim.need, await self.spent(claim.spending))
+        raise LimitsUnavailable("a budget forgets what it is told; try again", wait_s=1.0)
 
     def _remember(self, tenant: TenantId, need: Need, wait_s: float | None) -> None:
         if wait_s is None or not need.scope.startswith(_REQUESTS):

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from trimtab import wiring
+from trimtab.domain.errors import LimitsUnavailable, TryLater
 from trimtab.domain.record import Finish, LedgerLine, Origin
 from trimtab.pipeline.fund import Spent
 from trimtab.store.base import Spending, SpoolPosition
@@ -33,7 +34,17 @@ def spent(home: Path) -> Spent:
                 break
         return total + waiting
 
-    return look
+    async def told(of: Spending) -> int:
+        try:
+            return await look(of)
+        except (TryLater, OSError) as exc:
+            raise LimitsUnavailable(
+                "the ledger that a budget begins at cannot be read; try again, or see that the disk"
+                " of the state directory is well",
+                wait_s=1.0,
+            ) from exc
+
+    return told
 
 
 def _waiting(spool: Path, places: Sequence[SpoolPosition], of: Spending) -> int:

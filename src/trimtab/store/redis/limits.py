@@ -14,6 +14,7 @@ Script = tuple[Sequence[str], Sequence[Argument]]
 
 LONGEST_EXACT = 2**52
 FLAGS = "tt:{site}:stopped"
+NO_SCRIPT = "NOSCRIPT"
 WORKERS = "tt:{site}:workers"
 KEEP_US = 120_000_000
 KEEP_WINDOW_MS = 35 * 86_400_000
@@ -148,7 +149,7 @@ class RedisLimits:
         try:
             return await self._script("EVALSHA", _SHA, keys, arguments)
         except RedisRefused as exc:
-            if not str(exc).startswith("NOSCRIPT"):
+            if not str(exc).startswith(NO_SCRIPT):
                 raise
         return await self._script("EVAL", _SCRIPT, keys, arguments)
 

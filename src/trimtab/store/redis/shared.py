@@ -12,7 +12,7 @@ from trimtab.domain.tenant import WhenAway
 from trimtab.store.base import NOBODY, Asker, Held, Need
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.store.redis.connection import Answer, Redis, RedisAway, RedisRefused
-from trimtab.store.redis.limits import RedisLimits
+from trimtab.store.redis.limits import NO_SCRIPT, RedisLimits
 
 FIRST_LEASE_S = 60.0
 MAX_OWED = 100_000
@@ -210,6 +210,7 @@ class SharedLimits:
 
     def _tell(self, exc: RedisAway) -> None:
         """Log what a Redis refuses, once; that it is away, its connection tells."""
-        if isinstance(exc, RedisRefused) and str(exc) != self._told:
+        forgot = str(exc).startswith(NO_SCRIPT)
+        if isinstance(exc, RedisRefused) and not forgot and str(exc) != self._told:
             self._told = str(exc)
             log.error("the Redis refuses to count (%s); look at its configuration", exc)

@@ -1,0 +1,60 @@
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.records import finish
+from tests.telemetry.shapes import TS_US
+
+from trimtab.domain.errors import LimitsUnavailable
+from trimtab.store.base import Batch, Move, Spending, SpoolPosition
+from trimtab.store.sqlite.recording import SqliteRecording
+from trimtab.telemetry.frames import Kind
+from trimtab.telemetry.spool import Spool, claim
+from trimtab.testing import FrozenClock
+from trimtab.wiring.spent import spent
+
+COST_NANO = 9_414_000
+EVER = Spending(tenant_id="globex", since_us=0, until_us=TS_US * 2)
+
+
+def written(home: Path, count: int) -> SpoolPosition:
+    """Write outcomes into a spool, and say where it ends."""
+    spool = Spool(claim(home / "spool", "gateway"), FrozenClock())
+    for number in range(count):
+        made = finish(number, tenant_id="globex" if number % 2 else "acme")
+        spool.append(Kind.FINISH, msgspec.msgpack.encode(made))
+    [segment] = sorted((home / "spool" / spool.worker_id).glob("*.spool"))
+    spool.close()
+    return SpoolPosition(
+        worker_id=spool.worker_id, segment=int(segment.stem), offset=segment.stat().st_size
+    )
+
+
+async def test_before_the_keeper_stored_anything_the_spool_tells(tmp_path: Path) -> None:
+    written(tmp_path, 6)
+
+    assert await spent(tmp_path)(EVER) == 3 * COST_NANO
+
+
+async def test_what_is_stored_is_not_counted_again(tmp_path: Path) -> None:
+    end = written(tmp_path, 6)
+    stored = tuple(finish(number, tenant_id="globex") for number in (1, 3, 5))
+    with closing(SqliteRecording(tmp_path)) as store:
+        await store.commit(Batch(finishes=stored, moves=(Move(end, None),)))
+
+    assert await spent(tmp_path)(EVER) == 3 * COST_NANO
+
+
+async def test_only_the_span_that_is_asked_about_counts(tmp_path: Path) -> None:
+    written(tmp_path, 6)
+
+    before = Spending(tenant_id="globex", since_us=0, until_us=TS_US)
+    assert await spent(tmp_path)(before) == 0
+
+
+async def test_a_ledger_that_cannot_be_read_refuses_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "records.db").write_bytes(b"this is no database" * 1000)
+
+    with pytest.raises(LimitsUnavailable, match="ledger that a budget begins at"):
+        await spent(tmp_path)(EVER)
