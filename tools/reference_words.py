@@ -607,7 +607,8 @@ REMEDIES = {
         _APP, "Lower the maximum of output tokens: no budget of this size can cover the request."
     ),
     "budget_held": Remedy(
-        _ANYBODY, "Wait as long as `retry-after` says: running requests may leave room."
+        _ANYBODY,
+        "Wait as long as `retry-after` says: running requests may leave room. Without it, a spending speed refills in more than 120 seconds; the message says when.",
     ),
     "limits_unavailable": Remedy(
         _OPERATOR,
@@ -813,7 +814,7 @@ REQUEST_HEADERS = {
     "anthropic-version": "Goes along to the provider; on `GET /v1/models` it asks for Anthropic's form of the list.",
     "anthropic-beta": "Goes along to the provider if each of its values is in the provider's `betas`; else the request is refused.",
     "openai-beta": "The same, on the OpenAI wire.",
-    "idempotency-key": "Carries a request out once, however often it is sent within 10 minutes: 1 to 255 visible ASCII characters, the tenant's own. Sent again with the same body, it gets the stored answer of up to 256 KiB, with `x-trimtab-replayed: true` and at no charge.",
+    "idempotency-key": "Carries a request out once, however often it is sent within 10 minutes: 1 to 255 visible ASCII characters, the tenant's own. Sent again with the same body, it gets the stored answer of up to 256 KiB, with `x-trimtab-replayed: true` and at no charge. Where one worker keeps them in memory, its restart forgets them; a Redis does not.",
     "traceparent": "W3C trace context; the request becomes part of that trace.",
     "tracestate": "Kept and exported with the trace.",
     "x-stainless-retry-count": "How often the SDK tried before; kept in the record.",

@@ -273,15 +273,15 @@ async def test_t16_a_window_never_refills_and_a_bucket_does(judged: Judged) -> N
     judged.wait(86_400)
 
     assert await hold(judged, "r2", bucket(10, 10)) == Held(left=(0,))
-    assert await hold(judged, "r3", window(10)) == Held(denied=0)
+    assert await hold(judged, "r3", window(10)) == Held(denied=0, room=0)
 
 
 async def test_what_is_held_of_a_window_may_come_back(judged: Judged) -> None:
     await judged.store.prime(window(10), 2)
     await hold(judged, "r1", window(10, 8))
 
-    assert await hold(judged, "r2", window(10, 8)) == Held(denied=0, fits_later=True)
-    assert await hold(judged, "r2", window(10, 9)) == Held(denied=0)
+    assert await hold(judged, "r2", window(10, 8)) == Held(denied=0, fits_later=True, room=0)
+    assert await hold(judged, "r2", window(10, 9)) == Held(denied=0, room=0)
 
     await judged.store.settle("r1", [0])
     assert await hold(judged, "r2", window(10, 8)) == Held(left=(0,))
@@ -292,7 +292,7 @@ async def test_what_was_spent_beyond_the_hold_is_debt(judged: Judged) -> None:
     await hold(judged, "r1", window(10, 5))
     await judged.store.settle("r1", [12])
 
-    assert await hold(judged, "r2", window(10, 0)) == Held(denied=0)
+    assert await hold(judged, "r2", window(10, 0)) == Held(denied=0, room=-2)
     assert await hold(judged, "r2", window(20, 0)) == Held(left=(8,))
 
 

@@ -41,7 +41,11 @@ BESIDE: dict[str, dict[str, str]] = {
     "providers.NAME.options": {"wire": "litellm", "model_prefix": "bedrock/"},
     "keys[].act_for": {"tenant": "null"},
     "keys[].new_tenant_tier": {"tenant": "null", "act_for": '"*"'},
-    **{it: {"usd": "1"} for it in words.SETTINGS if it.endswith(".speed.per")},
+    **{
+        it: {"usd": "1"}
+        for it in words.SETTINGS
+        if it.endswith((".speed.per", ".budget.per", ".budget.when_empty"))
+    },
 }
 """What must stand beside a setting for it to mean something."""
 

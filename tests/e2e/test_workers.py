@@ -273,6 +273,28 @@ async def test_a_worker_that_is_killed_under_load_loses_and_doubles_nothing(
     assert all(calls[row["id"]] == row["cost"] for row in charged)
 
 
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("env:NOT_SET_ANYWHERE", "environment variable 'NOT_SET_ANYWHERE' is not set"),
+        ("file:bad", "gateway.redis: is no URL of a Redis"),
+    ],
+)
+def test_a_redis_that_cannot_be_named_stops_the_start(
+    tmp_path: Path, written: str, says: str
+) -> None:
+    (tmp_path / "bad").write_text("http://user:hunter2@cache")
+    file = tmp_path / "several.yaml"
+    text = CONFIG.read_text().replace("gateway:\n", f"gateway:\n  redis: {written}\n", 1)
+    file.write_text(text)
+
+    done = Stack(tmp_path, 0, 0).run("up", "--config", str(file), "--workers", "2", check=False)
+
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "hunter2" not in done.stderr
+
+
 def test_several_workers_without_a_redis_are_refused(tmp_path: Path) -> None:
     stack = Stack(tmp_path, 0, 0)
 

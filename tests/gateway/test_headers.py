@@ -93,3 +93,11 @@ def test_a_deadline_is_whole_milliseconds(value: bytes) -> None:
         read([(b"x-trimtab-deadline-ms", value)])
 
     assert read([(b"x-trimtab-deadline-ms", b"1500")]).deadline_s == 1.5
+
+
+@pytest.mark.parametrize(
+    "name", [b"x-trimtab-feature", b"x-trimtab-deadline-ms", b"idempotency-key"]
+)
+def test_a_header_of_ours_that_comes_twice_is_refused(name: bytes) -> None:
+    with pytest.raises(InvalidRequest, match=f"{name.decode()} was sent twice"):
+        read([(name, b"200"), (name, b"300")])

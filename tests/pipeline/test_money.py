@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -23,7 +23,7 @@ from trimtab.domain.model import Fallback, Model, Provider, ProviderWire, Target
 from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.handoff import Funded, Screened
 from trimtab.pipeline.money import UNDECLARED_OUTPUT
-from trimtab.store.base import Need, Spending
+from trimtab.store.base import NOBODY, Asker, Held, Need, Spending
 from trimtab.store.memory_limits import MemoryLimits
 
 USD = 10**9
@@ -287,3 +287,26 @@ async def test_a_store_that_forgets_what_it_is_told_is_not_asked_for_ever() -> N
 
     with pytest.raises(LimitsUnavailable):
         await fund(rig)
+
+
+async def test_a_share_that_is_used_up_is_no_budget_that_is_spent() -> None:
+    class Alone(MemoryLimits):
+        async def hold(
+            self,
+            request_id: str,
+            needs: Sequence[Need],
+            *,
+            lease_s: float,
+            asker: Asker = NOBODY,
+        ) -> Held:
+            held = await super().hold(request_id, needs, lease_s=lease_s, asker=asker)
+            return held if held.unknown == 0 else Held(denied=0, is_degraded=True)
+
+    rig = Rig(grant=granted(Budget(nano=USD)))
+    alone = replace(rig.pipeline.fund, limits=Alone(rig.clock))
+    rig.pipeline = replace(rig.pipeline, fund=alone)
+
+    with pytest.raises(LimitsUnavailable, match="by itself is used up") as raised:
+        await fund(rig)
+
+    assert raised.value.wait_s == 1.0

@@ -51,6 +51,8 @@ def test_reads_a_budget_wherever_there_may_be_one(load_text: Load) -> None:
         ("{usd: 5, when_empty: downgrade}", "'downgrade' is not taken; write block | warn"),
         ("{speed: {per: hour}}", "'usd' is missing; add it"),
         ("{eur: 5}", "is not known here"),
+        ("{per: day}", "bounds nothing; add `usd` or `speed`"),
+        ("{}", "bounds nothing; add `usd` or `speed`"),
         ("5", "is not a map"),
     ],
 )

@@ -11,7 +11,7 @@ from trimtab import wiring
 from trimtab.cli.output import print_json
 from trimtab.control.desired import as_drafts, preview
 from trimtab.control.snapshot import Grant, Snapshot, build
-from trimtab.domain.budget import Budget, Period
+from trimtab.domain.budget import Budget, Period, WhenEmpty
 from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid
 from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Model, Target
@@ -193,19 +193,25 @@ def _budgets(grant: Grant) -> Iterator[tuple[str, str]]:
     """Tell every budget that what the key is used for counts against, and where it is written."""
     tenant, budget = grant.tenant, grant.budget
     place = f"tenants.{tenant.id}"
-    own = tenant.budget.nano is not None or tenant.budget.speed is not None
-    yield from _sums(budget, f"{place}.budget" if own else f"tiers.{grant.tier.name}.budget")
+    places = (f"tiers.{grant.tier.name}.budget", f"{place}.budget")
+    yield from _sums(
+        budget,
+        places[tenant.budget.nano is not None],
+        f"{places[tenant.budget.speed is not None]}.speed",
+    )
     for name, of_feature in sorted(tenant.features.items()):
         yield from _sums(of_feature, f"{place}.features.{name}.budget")
     yield from _sums(tenant.each_end_user, f"{place}.each_end_user.budget")
     yield from _sums(grant.key.budget, f"key {grant.key.name}")
 
 
-def _sums(budget: Budget, origin: str) -> Iterator[tuple[str, str]]:
+def _sums(budget: Budget, origin: str, speed: str | None = None) -> Iterator[tuple[str, str]]:
+    warns = ", warns only" if budget.when_empty is WhenEmpty.WARN else ""
     if budget.nano is not None:
-        yield f"{usd_text(budget.nano)} USD a {budget.per or Period.MONTH}", origin
+        yield f"{usd_text(budget.nano)} USD per {budget.per or Period.MONTH}{warns}", origin
     if budget.speed is not None:
-        yield f"{usd_text(budget.speed.nano)} USD in any {budget.speed.per}", f"{origin}.speed"
+        place = speed or f"{origin}.speed"
+        yield f"{usd_text(budget.speed.nano)} USD in any {budget.speed.per}{warns}", place
 
 
 def _print_targets(name: str, model: Model | None, snapshot: Snapshot, *, allowed: bool) -> None:

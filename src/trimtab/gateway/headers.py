@@ -56,9 +56,14 @@ def read(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
         InvalidRequest: an unknown `x-trimtab-` header, or a value that cannot be one.
     """
     out = Headers()
+    ours: set[bytes] = set()
     for name, value in raw:
         reader = _READERS.get(name)
         if reader is not None:
+            if name in _ONCE:
+                if name in ours:
+                    raise InvalidRequest(f"{name.decode()} was sent twice; send one")
+                ours.add(name)
             reader(out, name, value)
         elif name.startswith(b"x-trimtab-"):
             _read_unknown(name)
@@ -173,3 +178,7 @@ _READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
     OF_TENANT: _read_ours,
 }
 """Every header that is read; the rest stops here."""
+
+_ONCE = frozenset(
+    name for name in _READERS if name.startswith(b"x-trimtab-") or name == b"idempotency-key"
+)

@@ -11,7 +11,13 @@ import msgspec
 from msgspec.structs import replace
 
 from trimtab.domain.allowance import BudgetLeft
-from trimtab.domain.errors import BudgetExhausted, ProviderRefused, RateLimited, TrimtabError
+from trimtab.domain.errors import (
+    BudgetExhausted,
+    LimitsUnavailable,
+    ProviderRefused,
+    RateLimited,
+    TrimtabError,
+)
 from trimtab.domain.ids import RequestId, span_id
 from trimtab.domain.model import Wire
 from trimtab.domain.money import usd_text
@@ -106,6 +112,8 @@ class AsgiReply:
         status = errors.http_status(error, self._wire)
         if isinstance(error, RateLimited) and error.allowance is not None:
             facts = replace(facts, allowances=(error.allowance,))
+        if isinstance(error, LimitsUnavailable):
+            facts = replace(facts, degraded=True)
         if isinstance(error, BudgetExhausted) and error.resets_us is not None:
             facts = replace(facts, budget=BudgetLeft(None, error.resets_us))
         headers = [_JSON, *self._told(facts), *spent(facts), *errors.retry_headers(error)]

@@ -1,6 +1,7 @@
 """Stage 4: one atomic hold of everything the request needs: slots, rates, later money."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -213,25 +214,35 @@ def _refuse(need: Need, held: Held) -> NoReturn:
 
 
 def _no_money(need: Need, held: Held) -> TrimtabError:
+    if held.is_degraded:
+        return LimitsUnavailable(
+            "the limits that all workers share are away, and what this worker may spend of the"
+            f" {need.name} by itself is used up; try again",
+            wait_s=1.0,
+        )
     in_usd = 1 if need.unit is Unit.NANO else NANO_PER_MICRO
     asked, size = (usd_text(it * in_usd) for it in (need.amount, need.size))
     if need.amount > need.size:
         return BudgetUnreachable(
-            f"this request may cost {asked} USD, more than the whole {need.name}, {size} USD; lower"
-            " its maximum of output tokens, or raise the budget"
+            f"this request may cost {asked} USD, more than the whole {need.name}, {size} USD; ask"
+            " for less, or raise it"
         )
     if need.kind == "bucket":
+        wait_s = math.ceil(held.wait_s or 0)
         return BudgetHeld(
-            f"the {need.name}, {size} USD, is reached; slow down or raise it", wait_s=held.wait_s
+            f"the {need.name}, {size} USD, is reached, and there is room for {asked} USD again in"
+            f" {wait_s} s; slow down or raise it",
+            wait_s=held.wait_s,
         )
+    left = usd_text(max(held.room or 0, 0))
     if held.fits_later:
         return BudgetHeld(
-            f"running requests hold what is left of the {need.name}, {size} USD; try again when"
-            " they are done",
+            f"running requests hold the {need.name}, {size} USD, but for {left} USD, and this one"
+            f" may cost {asked} USD; try again when they are done",
             wait_s=BUDGET_HELD_S,
         )
     return BudgetExhausted(
-        f"the {need.name}, {size} USD, has no room for the {asked} USD that this request may cost;"
-        " raise it, lower the maximum of output tokens, or wait for the next one",
+        f"the {need.name}, {size} USD, has {left} USD left, and this request may cost {asked} USD;"
+        " ask for less, raise it, or wait for the next one",
         resets_us=need.ends_us,
     )

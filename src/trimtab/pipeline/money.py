@@ -196,7 +196,7 @@ def _claims(payer: "_Payer", budget: Budget, timezone: str, quarter: int) -> tup
         claims.append(Claim(need, spending))
     if budget.speed is not None:
         need = Need(
-            name=f"spending speed of {payer.named}",
+            name=f"spending speed of {payer.named} in any {budget.speed.per}",
             scope=f"speed{payer.scope}",
             kind="bucket",
             size=-(-budget.speed.nano // NANO_PER_MICRO),

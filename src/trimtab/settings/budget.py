@@ -11,6 +11,16 @@ from trimtab.settings.tree import Faults, Node, Wrong
 
 def budget(node: Node, faults: Faults) -> Budget | None:
     """Read a budget."""
+    before = len(faults.found)
+    read = part_of_budget(node, faults)
+    is_bare = read is not None and read.nano is None and read.speed is None
+    if is_bare and len(faults.found) == before:
+        raise Wrong("bounds nothing; add `usd` or `speed`")
+    return read
+
+
+def part_of_budget(node: Node, faults: Faults) -> Budget | None:
+    """Read what a tenant says of its budget; the rest its tier says."""
     given = members(node, faults, _BUDGET)
     return None if given is None else Budget(nano=given.pop("usd", None), **given)
 

@@ -23,7 +23,7 @@ from trimtab.domain.tenant import (
     Tier,
     WhenAway,
 )
-from trimtab.settings.budget import budget, budget_of, features
+from trimtab.settings.budget import budget, budget_of, features, part_of_budget
 from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
@@ -128,6 +128,7 @@ _TENANT: Mapping[str, Read] = {
     **_TIER,
     "tier": name,
     "timezone": timezone,
+    "budget": part_of_budget,
     "features": features,
     "each_end_user": budget_of,
 }

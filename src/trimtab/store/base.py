@@ -203,6 +203,7 @@ class Held(Struct, frozen=True, kw_only=True):
         is_degraded: Whether this worker decided alone, for the shared store is away.
         unknown: Index of a window of which nobody has said yet what was spent in it before.
         fits_later: Whether the window that refused has room once what runs is settled.
+        room: What is left of the window that refused.
     """
 
     denied: int | None = None
@@ -212,6 +213,7 @@ class Held(Struct, frozen=True, kw_only=True):
     is_degraded: bool = False
     unknown: int | None = None
     fits_later: bool = False
+    room: int | None = None
 
 
 class LimitStore(Protocol):

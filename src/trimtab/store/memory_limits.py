@@ -146,8 +146,9 @@ class MemoryLimits:
 
     def _refused(self, index: int, need: Need, now_us: int) -> Held:
         if need.kind == "window":
-            room = need.size - self._windows[need.scope].spent
-            return Held(denied=index, fits_later=need.amount <= room)
+            window = self._windows[need.scope]
+            unspent = need.size - window.spent
+            return Held(denied=index, fits_later=need.amount <= unspent, room=unspent - window.held)
         return Held(denied=index, wait_s=self._wait_s(need, now_us))
 
     def _wait_s(self, need: Need, now_us: int) -> float | None:

@@ -13,7 +13,7 @@ from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import GatewaySettings, resolve
 from trimtab.settings.secrets import REFERENCE
 from trimtab.store.base import IdempotencyStore, SharedLimitStore
-from trimtab.store.redis.address import parse
+from trimtab.store.redis.address import Address, parse
 
 SHARE = "trimtab.wiring.redis:share"
 
@@ -34,7 +34,7 @@ def shared(home: Path, settings: GatewaySettings, clock: Clock, worker_id: str) 
     if settings.redis is None:
         return None
     name = f"{socket.gethostname()}:{home.absolute()}:{worker_id}"
-    address = parse(_url(settings.redis))
+    address = _address(settings.redis)
     return _share()(home, address, settings.when_redis_is_down, clock, name)
 
 
@@ -59,6 +59,7 @@ def check_workers(settings: GatewaySettings, number: int) -> None:
             " gateway.redis, or run one worker"
         )
     if settings.redis is not None:
+        _address(settings.redis)
         _share()
 
 
@@ -70,6 +71,13 @@ def _share() -> Callable[..., Shared]:
             "gateway.redis needs an extra that is not installed; run pip install 'trimtab[redis]'"
         ) from exc
     return found
+
+
+def _address(written: str) -> Address:
+    try:
+        return parse(_url(written))
+    except SettingsInvalid as exc:
+        raise SettingsInvalid(f"gateway.redis: {exc}") from exc
 
 
 def _url(written: str) -> str:

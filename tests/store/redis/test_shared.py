@@ -10,7 +10,7 @@ from tests.store.redis.conftest import until
 
 from trimtab.domain.errors import LimitsUnavailable
 from trimtab.domain.tenant import WhenAway
-from trimtab.store.base import Asker, Held, Need
+from trimtab.store.base import Asker, Held, Need, Unit
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.store.redis.address import parse
 from trimtab.store.redis.connection import Redis
@@ -188,3 +188,54 @@ async def test_a_redis_that_refuses_to_count_is_told_once_and_lived_without(
     assert all(it.is_degraded and it.denied is None for it in held)
     [line] = caplog.messages
     assert "refuses to count" in line
+
+
+BUDGET = Need(
+    name="budget",
+    scope="spend:month:2026-11/acme",
+    kind="window",
+    size=1000,
+    amount=100,
+    ends_us=4_000_000_000_000_000,
+    unit=Unit.NANO,
+)
+
+
+async def test_without_it_all_together_spend_half_of_what_was_left(
+    workers: tuple[Worker, Worker], server: RedisServer
+) -> None:
+    one, two = workers
+    for worker in workers:
+        await worker.limits.prime(BUDGET, 200)
+    assert (await one.hold("r0", BUDGET)).left == (700,)
+    server.kill()
+
+    held = [await one.hold(f"r{number}", BUDGET) for number in range(1, 4)]
+
+    assert [it.denied for it in held] == [None, 0, 0]
+    assert held[1].is_degraded
+    # The other never saw the budget, and is told of the ledger.
+    assert (await two.hold("x1", BUDGET)).unknown == 0
+    await two.limits.prime(BUDGET, 600)
+    assert (await two.hold("x1", BUDGET)).denied is None
+    assert (await two.hold("x2", BUDGET)).denied == 0
+
+
+async def test_what_was_spent_without_it_is_booked_when_it_is_back(
+    workers: tuple[Worker, Worker], server: RedisServer
+) -> None:
+    one, two = workers
+    await one.limits.prime(BUDGET, 0)
+    await one.hold("r0", BUDGET)
+    await one.limits.settle("r0", [100])
+    await one.redis.send("PING")
+    server.process.send_signal(signal.SIGSTOP)
+    await one.hold("r1", BUDGET)
+    await one.limits.settle("r1", [70])
+    await asyncio.gather(*(one.hold(f"o{n}", SLOT, when_away=WhenAway.OPEN) for n in range(3)))
+    await one.away()
+    server.process.send_signal(signal.SIGCONT)
+    await one.back()
+    await two.back()
+
+    assert (await two.hold("r2", BUDGET)).left == (1000 - 100 - 70 - 100,)

@@ -79,7 +79,8 @@ class Redis:
             try:
                 self._wire = wire = await self._connect()
                 await ready()
-                log.info("the Redis at %s answers", self._address)
+                if said:
+                    log.warning("the Redis at %s answers again", self._address)
                 said = ""
                 self.tried.set()
                 await wire.lost

@@ -2,7 +2,7 @@
 --
 --   hold    KEYS flags, request, one per need
 --           ARGV 'hold' now rid lease_us seq host n scope*n, then per need: kind size amount full tick
---           -> {'held', left...} | {'denied', index, wait_us or -1, fits later} | {'stopped', index}
+--           -> {'held', left...} | {'denied', index, wait_us or -1, fits later, room} | {'stopped', index}
 --              | {'unknown', index}
 --   settle  KEYS request, one per need
 --           ARGV 'settle' now rid keep_us host, then per need: kind size back full tick used
@@ -197,7 +197,7 @@ for i = 3, #KEYS do
     local spent, held = unpack(redis.call('HMGET', KEYS[i], 'spent', 'held'))
     local room = size - tonumber(spent or 0)
     local left = room - tonumber(held or 0) - amount
-    if left < 0 and enforced then return {'denied', i - 3, -1, amount <= room and 1 or 0} end
+    if left < 0 and enforced then return {'denied', i - 3, -1, amount <= room and 1 or 0, left + amount} end
     answer[#answer + 1] = left
   else
     local balance, shares, ts = refilled(KEYS[i], size, full, tick)

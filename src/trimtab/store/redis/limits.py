@@ -78,9 +78,14 @@ class RedisLimits:
             case b"unknown":
                 return Held(unknown=rest[0])
             case _:
-                index, wait_us, later = rest
+                index, wait_us, later, *room = rest
                 wait_s = None if wait_us < 0 else wait_us / _US
-                return Held(denied=index, wait_s=wait_s, fits_later=later == 1)
+                return Held(
+                    denied=index,
+                    wait_s=wait_s,
+                    fits_later=later == 1,
+                    room=next(iter(room), None),
+                )
 
     async def settle(self, request_id: str, actual: Sequence[int]) -> None:
         """See `LimitStore.settle`. When the Redis is away, it stays to be settled."""

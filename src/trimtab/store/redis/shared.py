@@ -102,6 +102,8 @@ class SharedLimits:
             await self._remote.prime(need, spent)
         except RedisAway as exc:
             self._tell(exc)
+            # Of what other hosts spent, nothing is known; half of what is left is not touched.
+            self._left[need.scope] = need.size - spent
 
     async def renew(self, *, lease_s: float) -> None:
         """See `LimitStore.renew`."""
@@ -128,6 +130,9 @@ class SharedLimits:
     async def _hold_alone(
         self, request_id: str, needs: Sequence[Need], lease_s: float, *, is_open: bool
     ) -> Held:
+        for index, need in enumerate(needs):
+            if need.kind == "window" and need.scope not in self._left:
+                return Held(unknown=index)
         mine = tuple(self._share(need) for need in needs)
         if is_open:
             mine = tuple(replace(need, enforced=False) for need in mine)
@@ -147,7 +152,7 @@ class SharedLimits:
         """
         workers = self._remote.workers
         if need.kind == "window":
-            size = max(self._left.get(need.scope, 0), 0) // (2 * workers)
+            size = max(self._left[need.scope], 0) // (2 * workers)
             return replace(need, size=size, scope=f"{need.scope}#{self._outage}")
         size = max(need.size // workers, 1)
         return replace(need, size=size, amount=min(need.amount, size))
