@@ -136,10 +136,27 @@ class Stack:
         return told
 
     def key(self, tenant: str = "acme") -> str:
-        """Make a key of a tenant, known to the worker."""
-        key: str = self.json("keys", "create", "--tenant", tenant, "--name", "test")["key"]
-        eventually(lambda: self.status("/v1/models", key) == 200, "the worker knows the new key")
+        """Make a key of a tenant, known to every worker."""
+        made = self.json("keys", "create", "--tenant", tenant, "--name", "test")
+        key: str = made["key"]
+        eventually(lambda: self.status("/v1/models", key) == 200, "a worker knows the new key")
+        if "--workers" in self.options:
+            self.everybody_runs(made["change"]["seq"])
         return key
+
+    def everybody_runs(self, seq: int) -> None:
+        """Wait until every one of several workers runs a change."""
+        count = int(self.options[self.options.index("--workers") + 1])
+
+        def agreed() -> bool:
+            try:
+                acks = self.admin("snapshot")["workers"]
+            except urllib.error.HTTPError:
+                return False  # The keeper is not there yet.
+            running = [it for it in acks if it["worker_id"].startswith("gateway")]
+            return len(running) == count and all(it["config_seq"] >= seq for it in running)
+
+        eventually(agreed, f"every worker runs {seq}")
 
     def status(self, path: str, key: str) -> int:
         """GET a path and tell the status."""
@@ -190,7 +207,12 @@ class Stack:
             return []
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as store:
             store.row_factory = sqlite3.Row
-            return [dict(row) for row in store.execute(sql, values)]
+            try:
+                return [dict(row) for row in store.execute(sql, values)]
+            except sqlite3.OperationalError as exc:
+                if "no such table" not in str(exc):
+                    raise
+                return []  # The keeper is just making them.
 
     def record(self, request_id: str, deadline_s: float = RECORDED_S) -> dict[str, Any]:
         """Wait for a request's one record."""

@@ -32,18 +32,6 @@ class MixedStack(Stack):
         file.write_text(text)
         self.options = ["--config", str(file), "--workers", str(self.workers)]
 
-    def key(self, tenant: str = "acme") -> str:
-        """Make a key of a tenant, known to every worker."""
-        made = self.json("keys", "create", "--tenant", tenant, "--name", "mixed")
-        eventually(lambda: self.everybody_runs(int(made["change"]["seq"])), "workers know the key")
-        return str(made["key"])
-
-    def everybody_runs(self, seq: int) -> bool:
-        """Whether every worker acknowledged a change."""
-        acks = self.admin("snapshot")["workers"]
-        running = [it for it in acks if it["worker_id"].startswith("gateway")]
-        return len(running) == self.workers and all(it["config_seq"] >= seq for it in running)
-
     def bill(self) -> list[dict[str, Any]]:
         """Give what both simulators bill."""
         told: list[dict[str, Any]] = []

@@ -37,7 +37,7 @@ def many(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Genera
 
 @pytest.fixture(scope="module")
 def key(many: Stack) -> str:
-    return key_of(many, "acme")
+    return many.key()
 
 
 def config(home: Path, redis: RedisServer) -> tuple[str, str]:
@@ -47,22 +47,6 @@ def config(home: Path, redis: RedisServer) -> tuple[str, str]:
     file = home / "several.yaml"
     file.write_text(written)
     return "--config", str(file)
-
-
-def key_of(stack: Stack, tenant: str) -> str:
-    """Make a key, and wait until every worker knows it."""
-    made = stack.json("keys", "create", "--tenant", tenant, "--name", f"of-{tenant}")
-    everybody_runs(stack, int(made["change"]["seq"]))
-    return str(made["key"])
-
-
-def everybody_runs(stack: Stack, seq: int) -> None:
-    def agreed() -> bool:
-        acks = stack.admin("snapshot")["workers"]
-        running = [it for it in acks if it["worker_id"].startswith("gateway")]
-        return len(running) == WORKERS and all(it["config_seq"] >= seq for it in running)
-
-    eventually(agreed, f"every worker runs {seq}")
 
 
 async def asking(
@@ -92,7 +76,7 @@ def workers(stack: Stack) -> list[int]:
 
 
 async def test_t04_four_workers_have_one_limit_and_not_four(many: Stack) -> None:
-    key = await asyncio.to_thread(key_of, many, "limited")
+    key = await asyncio.to_thread(many.key, "limited")
     statuses: Counter[int] = Counter()
     began_s = time.monotonic()
 
@@ -143,7 +127,7 @@ async def test_every_worker_takes_its_part(many: Stack, key: str) -> None:
 async def test_t23_what_is_blocked_is_admitted_by_no_worker_after_a_second(
     many: Stack, stop: tuple[str, ...], resume: tuple[str, ...] | None, code: str
 ) -> None:
-    key = await asyncio.to_thread(key_of, many, "globex")
+    key = await asyncio.to_thread(many.key, "globex")
     key_id = key.split("_")[2]
     admitted_s: list[float] = []
     errors: Counter[str] = Counter()

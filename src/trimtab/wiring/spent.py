@@ -14,7 +14,7 @@ from trimtab.store.base import Spending, SpoolPosition
 from trimtab.telemetry.follow import START, Place, follow, workers
 from trimtab.telemetry.frames import Frame, Kind
 
-TRIES = 5
+TRIES, RETRY_S = 5, 0.1
 
 _finish = msgspec.msgpack.Decoder(Finish)
 
@@ -35,14 +35,17 @@ def spent(home: Path) -> Spent:
         return total + waiting
 
     async def told(of: Spending) -> int:
-        try:
-            return await look(of)
-        except (TryLater, OSError) as exc:
-            raise LimitsUnavailable(
-                "the ledger that a budget begins at cannot be read; try again, or see that the disk"
-                " of the state directory is well",
-                wait_s=1.0,
-            ) from exc
+        for _ in range(TRIES):
+            try:
+                return await look(of)
+            except (TryLater, OSError):
+                # At the very first start the keeper is just making it.
+                await asyncio.sleep(RETRY_S)
+        raise LimitsUnavailable(
+            "the ledger that a budget begins at cannot be read; try again, or see that the disk of"
+            " the state directory is well",
+            wait_s=1.0,
+        )
 
     return told
 
