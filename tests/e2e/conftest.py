@@ -96,6 +96,7 @@ class Stack:
                 start_new_session=True,
             )
         eventually(self.ready, "trimtab up is ready\n" + self.log(), self.start_s)
+        eventually(self.keeper_answers, "the keeper answers\n" + self.log(), self.start_s)
 
     def stop(self) -> None:
         """Stop it as a terminal would."""
@@ -112,6 +113,14 @@ class Stack:
         """Whether the gateway serves."""
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:  # noqa: S310
+                return answer.status == 200
+        except (OSError, urllib.error.HTTPError):
+            return False
+
+    def keeper_answers(self) -> bool:
+        """Whether the console is there."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/console/login", timeout=5) as answer:  # noqa: S310
                 return answer.status == 200
         except (OSError, urllib.error.HTTPError):
             return False
@@ -149,10 +158,7 @@ class Stack:
         count = int(self.options[self.options.index("--workers") + 1])
 
         def agreed() -> bool:
-            try:
-                acks = self.admin("snapshot")["workers"]
-            except urllib.error.HTTPError:
-                return False  # The keeper is not there yet.
+            acks = self.admin("snapshot")["workers"]
             running = [it for it in acks if it["worker_id"].startswith("gateway")]
             return len(running) == count and all(it["config_seq"] >= seq for it in running)
 

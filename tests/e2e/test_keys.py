@@ -98,9 +98,9 @@ def test_a_key_acts_for_those_of_its_list_alone(stack: Stack) -> None:
 
 
 def test_what_a_backend_may_call_is_what_the_tenant_may(stack: Stack, backend: str) -> None:
-    models = stack.json("check", "--key", "backend", "--tenant", "limited", "--model", "chat")
+    models = stack.json("check", "--key", "backend", "--tenant", "clumsy", "--model", "chat")
     body = chat(model="hasty")
-    answer = send(stack.port, request(backend, body, OPENAI, ("x-trimtab-tenant", "limited")))
+    answer = send(stack.port, request(backend, body, OPENAI, ("x-trimtab-tenant", "clumsy")))
 
     assert models["allowed"]
     assert answer.headers["x-trimtab-error"] == "model_not_allowed"
