@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -19,11 +20,15 @@ START_S = 10.0
 
 def program(*names: str) -> str:
     """Find a program. Without it the test is not run, but in CI, where it fails."""
-    for name in names:
-        found = shutil.which(name)
-        if found is not None:
-            return found
-    missing = f"needs {' or '.join(names)}, which this machine lacks"
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        lacking(" or ".join(names))
+    return found
+
+
+def lacking(what: str) -> NoReturn:
+    """Do not run a test that needs what the machine lacks; in CI, fail it."""
+    missing = f"needs {what}, which this machine lacks"
     if os.environ.get("CI"):
         pytest.fail(missing)
     pytest.skip(missing)

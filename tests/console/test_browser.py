@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from tests.console.conftest import EXAMPLE, KEY, PHRASE, Site
+from tests.services import lacking
 
 pytestmark = pytest.mark.e2e
 
@@ -26,6 +27,7 @@ _CUT_OFF = """(chart) => {
 }"""
 
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text()
+CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -74,11 +76,18 @@ async def address(site: Site) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+def chromium() -> Path:
+    if not CHROMIUM.exists():
+        lacking("chromium")
+    return CHROMIUM
+
+
+@pytest.fixture
+async def browser(chromium: Path) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield chromium
-        await chromium.close()
+        started = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        await started.close()
 
 
 async def log_in(context: BrowserContext, address: str) -> Page:
