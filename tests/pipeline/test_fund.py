@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -22,7 +22,8 @@ from trimtab.domain.errors import ParallelLimited, RateLimited, TrimtabError, Tr
 from trimtab.domain.tenant import Limits
 from trimtab.domain.transport import ConnectTimedOut
 from trimtab.pipeline.handoff import Funded, Screened
-from trimtab.store.base import Need
+from trimtab.store.base import NOBODY, Asker, Held, Need
+from trimtab.store.memory_limits import MemoryLimits
 from trimtab.testing import ScriptedAnswer
 
 
@@ -196,3 +197,23 @@ async def test_a_throttled_tenant_gets_so_many_requests_a_minute_and_a_time_to_c
     assert [isinstance(reply.error, RateLimited) for reply in replies] == [False, False, True]
     assert isinstance(replies[-1].error, RateLimited)
     assert replies[-1].error.wait_s == 30
+
+
+async def test_what_this_worker_refuses_by_itself_is_not_remembered_as_the_rate_of_all() -> None:
+    class Alone(MemoryLimits):
+        async def hold(
+            self, request_id: str, needs: Sequence[Need], *, lease_s: float, asker: Asker = NOBODY
+        ) -> Held:
+            held = await super().hold(request_id, needs, lease_s=lease_s, asker=asker)
+            return msgspec.structs.replace(held, is_degraded=True)
+
+    grant = replace(GRANT, limits=Limits(requests_per_minute=1))
+    rig = Rig(grant=grant)
+    alone = replace(rig.pipeline.fund, limits=Alone(rig.clock))
+    rig.pipeline = replace(rig.pipeline, fund=alone)
+    await hold(rig)
+
+    with pytest.raises(RateLimited):
+        await hold(rig)
+
+    alone.check(grant, rig.clock.now_us())

@@ -108,7 +108,7 @@ class Fund:
         if needs or self.scopes is not None:
             held = await self._hold(admitted, needs, claims)
             if held.denied is not None:
-                self._remember(admitted.grant.tenant.id, needs[held.denied], held.wait_s)
+                self._remember(admitted.grant.tenant.id, needs[held.denied], held)
                 _refuse(needs[held.denied], held)
         return Funded(screened, floor, tuple(needs), held)
 
@@ -125,12 +125,13 @@ class Fund:
             await self.limits.prime(claim.need, await self.spent(claim.spending))
         raise LimitsUnavailable("a budget forgets what it is told; try again", wait_s=1.0)
 
-    def _remember(self, tenant: TenantId, need: Need, wait_s: float | None) -> None:
-        if wait_s is None or not need.scope.startswith(_REQUESTS):
+    def _remember(self, tenant: TenantId, need: Need, held: Held) -> None:
+        # A share of this worker alone says nothing of the rate of all.
+        if held.wait_s is None or held.is_degraded or not need.scope.startswith(_REQUESTS):
             return
         if len(self._used_up) >= MOST_REMEMBERED:
             self._used_up.clear()
-        self._used_up[tenant] = need.size, self.clock.monotonic_s() + wait_s
+        self._used_up[tenant] = need.size, self.clock.monotonic_s() + held.wait_s
 
     async def settle(self, funded: Funded, *, tokens: int | None, cost_nano: int | None) -> None:
         """Free the slots; book what was really used, or what was held where that is unknown."""

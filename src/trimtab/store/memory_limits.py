@@ -120,10 +120,6 @@ class MemoryLimits:
                 if need.kind == "slots":
                     self._slots[need.scope][request_id] = end_us
 
-    def holds(self, request_id: str) -> bool:
-        """Whether a request holds something here."""
-        return request_id in self._held
-
     def _left(self, need: Need, now_us: int) -> int:
         if need.kind == "slots":
             running = self._slots.setdefault(need.scope, {})

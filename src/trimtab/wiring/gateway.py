@@ -10,16 +10,14 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from trimtab import wiring
 from trimtab.control.propagate import Follower
 from trimtab.control.snapshot import Snapshot
 from trimtab.cost.meter import Meter
 from trimtab.cost.usage_out import convert_usage
+from trimtab.domain.budget import Period, span
 from trimtab.domain.clock import Clock
 from trimtab.domain.model import Provider, ProviderWire, Target, Wire
 from trimtab.domain.record import RequestRecord
@@ -74,7 +72,6 @@ log = logging.getLogger("trimtab")
 
 COLLECT_AFTER = (10_000, 25, 25)
 TELL_S = 1.0
-QUARTER_US = 15 * 60 * 1_000_000
 
 SPOKEN: dict[Wire, Adapter] = {
     Wire.OPENAI_CHAT: OpenAIChat(),
@@ -302,11 +299,4 @@ def _stop_if_failed(task: asyncio.Task[None]) -> None:
 
 def local_day(timezone: str, ts_us: int) -> str:
     """Tell the calendar day of an instant in a zone, as `2026-04-25`."""
-    return _day(timezone, ts_us // QUARTER_US)
-
-
-@lru_cache(maxsize=4096)
-def _day(timezone: str, quarter: int) -> str:
-    # Every zone's midnight falls on a quarter of an hour, UTC.
-    at_s = quarter * QUARTER_US // 1_000_000
-    return datetime.fromtimestamp(at_s, ZoneInfo(timezone)).date().isoformat()
+    return span(Period.DAY, timezone, ts_us).name.removeprefix("day:")
