@@ -20,12 +20,21 @@
     │   ├── BudgetExhausted
     │   ├── BudgetUnreachable    it could cost more than the whole budget
     │   ├── ContentBlocked
+    │   ├── PromptAmbiguous      a prompt is named in two ways, or beside what it renders
+    │   ├── PromptVariablesInvalid
+    │   ├── PromptHashMismatch   what was rendered is not what the registry has
+    │   ├── PromptShapeError     the wrapper in the code was made for another shape
+    │   ├── VersionBlocked       the version was yanked, and may not be fetched any more
+    │   ├── NotAPlainTemplate    the seed's client could not render it
+    │   ├── PreconditionRequired
     │   ├── IdempotencyDone      a request of that key was carried out, and has no answer to give
     │   ├── IdempotencyMismatch  a request of that key asked for something else
     │   ├── Forbidden            the actor is known and may not do this
     │   └── NotFound
     │       ├── RecordNotFound
-    │       └── RecordErased
+    │       ├── RecordErased
+    │       ├── PromptNotFound
+    │       └── NotAVersion      a label stands where a version must
     ├── TryLater                 the same request may pass after a while
     │   ├── RateLimited
     │   ├── ParallelLimited
@@ -34,6 +43,7 @@
     │   ├── IdempotencyInFlight  a request of that key still runs
     │   ├── RecorderUnavailable
     │   ├── ControlUnavailable
+    │   ├── PromptUnavailable    neither memory, registry, disk nor lock file has the prompt
     │   └── Draining
     ├── UpstreamFailed           the provider did not give an answer
     │   ├── ProviderError
@@ -47,9 +57,16 @@
     │   ├── ModelRefused         the model will not answer; the next may
     │   ├── StreamTruncated      cut after the first token
     │   └── StreamStalled        silent after the first token
-    └── SettingsInvalid          a file or command cannot be carried out as written
-        ├── ChangeConflict       somebody else moved the pointer first
-        └── SchemaTooNew         a newer program wrote the database
+    ├── SettingsInvalid          a file or command cannot be carried out as written
+    │   ├── ChangeConflict       somebody else moved the pointer first
+    │   ├── SchemaTooNew         a newer program wrote the database
+    │   ├── LintFailed           a prompt breaks a rule of the registry
+    │   ├── BumpTooSmall         a version's number promises more than its text keeps
+    │   ├── VersionImmutable     that number is published, with another content
+    │   ├── InUse                a label points at the version
+    │   ├── LabelProtected       the label asks for what is not there yet
+    │   └── NothingToRollBackTo
+    └── VersionCorrupt           a stored version is not what was published
 
 Classes are split by what the caller can do. `code` is stable: it is the code on the wire, the
 span's `error.type` and the word an operator greps for.
@@ -198,6 +215,48 @@ class ContentBlocked(Refused):
     code: ClassVar[str] = "content_blocked"
 
 
+class PromptAmbiguous(Refused):
+    """A request names a prompt in two ways, or brings what the prompt would render."""
+
+    code: ClassVar[str] = "prompt_ambiguous"
+
+
+class PromptVariablesInvalid(Refused):
+    """A variable of a prompt is missing, unknown or not of its schema; `param` names it."""
+
+    code: ClassVar[str] = "prompt_variables_invalid"
+
+
+class PromptHashMismatch(Refused):
+    """What a client says it rendered is not what the registry has under that number."""
+
+    code: ClassVar[str] = "prompt_hash_mismatch"
+
+
+class PromptShapeError(Refused):
+    """A typed wrapper was made for another shape than the version has."""
+
+    code: ClassVar[str] = "prompt_shape_mismatch"
+
+
+class VersionBlocked(Refused):
+    """The version was yanked, and is blocked even for those who name it."""
+
+    code: ClassVar[str] = "version_blocked"
+
+
+class NotAPlainTemplate(Refused):
+    """The seed's client, which knows one text and `string.Template`, would render it wrong."""
+
+    code: ClassVar[str] = "not_a_plain_template"
+
+
+class PreconditionRequired(Refused):
+    """A pointer is moved only by who says where it stood: `If-Match` is missing."""
+
+    code: ClassVar[str] = "precondition_required"
+
+
 class IdempotencyDone(Refused):
     """A request of the same key was carried out, and its answer cannot be given again."""
 
@@ -232,6 +291,18 @@ class RecordErased(NotFound):
     """The content was erased on request."""
 
     code: ClassVar[str] = "record_erased"
+
+
+class PromptNotFound(NotFound):
+    """No prompt of this name, no such version, or a label that points at none."""
+
+    code: ClassVar[str] = "prompt_not_found"
+
+
+class NotAVersion(NotFound):
+    """A label was given where a version must stand: it would be kept for ever."""
+
+    code: ClassVar[str] = "not_a_version"
 
 
 class TryLater(TrimtabError):
@@ -298,6 +369,12 @@ class ControlUnavailable(TryLater):
     """A change that the request needs cannot be made, or has not reached this worker."""
 
     code: ClassVar[str] = "control_unavailable"
+
+
+class PromptUnavailable(TryLater):
+    """Nobody has the prompt: not memory, not the registry, not the disk, not the lock file."""
+
+    code: ClassVar[str] = "prompt_unavailable"
 
 
 class Draining(TryLater):
@@ -458,3 +535,45 @@ class SchemaTooNew(SettingsInvalid):
     """The database was written by a newer Trimtab."""
 
     code: ClassVar[str] = "schema_too_new"
+
+
+class LintFailed(SettingsInvalid):
+    """A prompt breaks a rule of the registry; one line for each."""
+
+    code: ClassVar[str] = "lint_failed"
+
+
+class BumpTooSmall(SettingsInvalid):
+    """The number of a version promises more than its content keeps."""
+
+    code: ClassVar[str] = "bump_too_small"
+
+
+class VersionImmutable(SettingsInvalid):
+    """A version of that number is published, with another content; numbers are never reused."""
+
+    code: ClassVar[str] = "version_immutable"
+
+
+class InUse(SettingsInvalid):
+    """A label points at the version."""
+
+    code: ClassVar[str] = "in_use"
+
+
+class LabelProtected(SettingsInvalid):
+    """The label asks for what the version does not have: evidence, or a second person."""
+
+    code: ClassVar[str] = "label_protected"
+
+
+class NothingToRollBackTo(SettingsInvalid):
+    """The label was never anywhere else, or not lately, or only at versions that were yanked."""
+
+    code: ClassVar[str] = "nothing_to_roll_back_to"
+
+
+class VersionCorrupt(TrimtabError):
+    """A stored version is not what was published: somebody wrote in the store itself."""
+
+    code: ClassVar[str] = "version_corrupt"

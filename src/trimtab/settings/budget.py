@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from trimtab.domain.budget import MOST_NANO, Budget, Period, Speed, WhenEmpty
 from trimtab.domain.money import NANO_PER_USD, parse_usd
 from trimtab.domain.tenant import NAME
+from trimtab.domain.yaml_tree import Faults, Node, Wrong
 from trimtab.settings.fields import Read, entries, members, one_of, scalar
-from trimtab.settings.tree import Faults, Node, Wrong
 
 
 def budget(node: Node, faults: Faults) -> Budget | None:

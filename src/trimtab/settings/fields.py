@@ -15,8 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.tenant import NAME
-from trimtab.settings.secrets import NO_SECRET, REFERENCE, looks_secret
-from trimtab.settings.tree import (
+from trimtab.domain.yaml_tree import (
     Faults,
     Items,
     Members,
@@ -25,7 +24,9 @@ from trimtab.settings.tree import (
     Wrong,
     is_null,
     nearest,
+    plain_value,
 )
+from trimtab.settings.secrets import NO_SECRET, REFERENCE, looks_secret
 from trimtab.store.redis.address import parse
 
 Read = Callable[[Node, Faults], Any]
@@ -34,9 +35,6 @@ MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,126}")
 LONGEST_S = 86_400.0
 LAST_PORT = 65_535
 
-_INTEGER = re.compile(r"[-+]?[0-9][0-9_]*")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False}
 _SIZE = re.compile(r"([0-9][0-9_]*)\s*(B|KiB|MiB|GiB)")
 _SIZES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)")
@@ -319,26 +317,4 @@ def timezone(node: Node, faults: Faults) -> str:
         known = nearest(written, available_timezones())
         hint = known if known.startswith("did") else "write an IANA name, as Europe/Rome"
         raise Wrong(f"{written!r} is no time zone; {hint}") from None
-    return written
-
-
-def anything(node: Node, faults: Faults) -> object:
-    """Read any value under the core schema."""
-    if isinstance(node, Scalar):
-        return plain_value(node.text) if node.plain else node.text
-    if isinstance(node, Items):
-        return [anything(item, faults) for item in node.items]
-    return {name: anything(member, faults) for name, member in node.members.items()}
-
-
-def plain_value(written: str) -> object:
-    """Read a scalar without quotes: null, a truth, a number, else text (YAML 1.2, 10.3)."""
-    if written in ("", "~", "null", "Null", "NULL"):
-        return None
-    if written in _BOOLEANS or written == "FALSE":
-        return _BOOLEANS.get(written, False)
-    if _INTEGER.fullmatch(written):
-        return int(written)
-    if _FLOAT.fullmatch(written):
-        return float(written)
     return written

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import unpinned
+from trimtab.domain.yaml_tree import Faults, Members, Wrong, read_tree, scalars
 from trimtab.settings.fields import members, read_listen
 from trimtab.settings.model import GatewaySettings, PriceSettings, Settings
 from trimtab.settings.references import check_references
 from trimtab.settings.secrets import NO_SECRET, REFERENCE, looks_secret, resolve
 from trimtab.settings.sections import sections
-from trimtab.settings.tree import Faults, Members, Wrong, read_tree, scalars
 
 FILE = "trimtab.yaml"
 DEMO = Path(str(files("trimtab") / "demo" / FILE))

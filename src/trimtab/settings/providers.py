@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 
 from trimtab.domain.model import OnClientGone, Provider, ProviderWire
+from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
 from trimtab.providers.litellm.account import FIXED, REGIONS
 from trimtab.settings.fields import (
     Read,
-    anything,
     flag,
     is_private,
     members,
@@ -21,7 +21,6 @@ from trimtab.settings.fields import (
     url,
 )
 from trimtab.settings.secrets import NO_SECRET, REFERENCE
-from trimtab.settings.tree import Faults, Items, Members, Node, Scalar, Wrong
 
 _PREFIX = re.compile(r"[a-z0-9_-]+/([\w.-]+/)*", re.ASCII)
 _OPTION = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -89,7 +88,7 @@ def _options(node: Node, faults: Faults) -> dict[str, object]:
         elif _SECRET_OPTION.search(option) and REFERENCE.fullmatch(member.text) is None:
             faults.add(member.path, "a secret must be a reference; write env:NAME or file:PATH")
         else:
-            options[option] = anything(member, faults)
+            options[option] = anything(member)
     return options
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from trimtab.domain.tenant import ANY_TENANT
-from trimtab.settings.fields import plain_value
+from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, nearest, plain_value
 from trimtab.settings.secrets import looks_secret
-from trimtab.settings.tree import Faults, Items, Members, Node, Scalar, nearest
 
 
 def check_references(top: Members, faults: Faults) -> None:

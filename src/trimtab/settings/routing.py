@@ -18,6 +18,7 @@ from trimtab.domain.model import (
     read_target,
     undated,
 )
+from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Wrong
 from trimtab.settings.fields import (
     Read,
     count,
@@ -29,7 +30,6 @@ from trimtab.settings.fields import (
     text,
     texts,
 )
-from trimtab.settings.tree import Faults, Items, Members, Node, Wrong
 
 MOST_PER_TARGET, MOST_IN_ALL, LONGEST_WAIT_S = 10, 20, 120.0
 

@@ -23,11 +23,11 @@ from trimtab.domain.tenant import (
     Tier,
     WhenAway,
 )
+from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
 from trimtab.settings.budget import budget, budget_of, features, part_of_budget
 from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
-    anything,
     control_store,
     count,
     day,
@@ -58,7 +58,6 @@ from trimtab.settings.model import (
 from trimtab.settings.providers import read_provider
 from trimtab.settings.routing import read_model
 from trimtab.settings.secrets import resolve
-from trimtab.settings.tree import Faults, Items, Members, Node, Scalar, Wrong
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[a-z0-9]{12}")
@@ -238,7 +237,7 @@ def _overrides(node: Node, faults: Faults) -> dict[str, object]:
         raise Wrong("is not a map; write `provider/model: {input: 3, output: 15}`")
     overrides: dict[str, object] = {}
     for pattern, member in node.members.items():
-        overrides[pattern] = anything(member, faults)
+        overrides[pattern] = anything(member)
         try:
             parse_overrides({pattern: overrides[pattern]})
         except SettingsInvalid as exc:

@@ -2,9 +2,10 @@
 
 The tree is built from parser events, so nothing is resolved behind our back: `on` is text, a
 repeated key, a tag, an anchor and a second document are faults. What a plain scalar means is
-decided by who reads it (`trimtab.settings.fields`), under the core schema.
+decided by who reads it, under the core schema: `plain_value`.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -14,6 +15,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 MOST_NAMES = 12
+
+_INTEGER = re.compile(r"[-+]?[0-9][0-9_]*")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Faults:
         return "\n".join(f"{self.file}:{line}: {what}" for line, what in sorted(self.found))
 
 
-def read_tree(text: str, faults: Faults) -> Members | None:
+def read_tree(text: str, faults: Faults, begin: str = "version: 1") -> Members | None:
     """Read a file whose top is a map; `None` if it cannot be read at all."""
     try:
         top = _Composer(_events(text), faults).document()
@@ -92,7 +97,7 @@ def read_tree(text: str, faults: Faults) -> Members | None:
         return top
     if top is None or is_null(top):
         return Members("", 1, {})
-    faults.add("", "the file is not a map; begin with `version: 1`", top.line)
+    faults.add("", f"the file is not a map; begin with `{begin}`", top.line)
     return None
 
 
@@ -111,6 +116,28 @@ def scalars(node: Node) -> Iterator[Scalar]:
         below = node.items if isinstance(node, Items) else node.members.values()
         for child in below:
             yield from scalars(child)
+
+
+def anything(node: Node) -> object:
+    """Read any value under the core schema."""
+    if isinstance(node, Scalar):
+        return plain_value(node.text) if node.plain else node.text
+    if isinstance(node, Items):
+        return [anything(item) for item in node.items]
+    return {name: anything(member) for name, member in node.members.items()}
+
+
+def plain_value(written: str) -> object:
+    """Read a scalar without quotes: null, a truth, a number, else text (YAML 1.2, 10.3)."""
+    if written in ("", "~", "null", "Null", "NULL"):
+        return None
+    if written in _BOOLEANS or written == "FALSE":
+        return _BOOLEANS.get(written, False)
+    if _INTEGER.fullmatch(written):
+        return int(written)
+    if _FLOAT.fullmatch(written):
+        return float(written)
+    return written
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

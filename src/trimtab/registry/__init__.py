@@ -1,0 +1,1 @@
+"""The prompt registry: what is published, and where every label points."""
