@@ -136,7 +136,7 @@ class Content(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Raises:
             InvalidRequest: a number in it has no exact form in JSON.
         """
-        return _canonical({"format": FORMAT, "engine": self.engine.value, **_present(self)})
+        return canonical({"format": FORMAT, "engine": self.engine.value, **_present(self)})
 
     def shape(self) -> str:
         """Hash what a call site depends on: kind, variables and placeholders, hex."""
@@ -146,7 +146,7 @@ class Content(Struct, frozen=True, kw_only=True, omit_defaults=True):
             "variables": members,
             "placeholders": [self.placeholder] if self.placeholder else [],
         }
-        return digest(_canonical(shape))
+        return digest(canonical(shape))
 
 
 class PromptVersion(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -284,15 +284,20 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
+def canonical(value: Any) -> str:  # noqa: ANN401 -- any JSON value
+    """Write JSON so that equal values are equal texts (RFC 8785).
+
+    Raises:
+        InvalidRequest: it is no JSON value, or a number in it has no exact form.
+    """
+    try:
+        return rfc8785.dumps(value).decode()
+    except (rfc8785.CanonicalizationError, TypeError, UnicodeError) as exc:
+        raise InvalidRequest(
+            "a value cannot be written as JSON exactly; use text, and numbers below 2^53"
+        ) from exc
+
+
 def _present(content: Content) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.to_builtins(content)
     return {name: value for name, value in members.items() if value not in (None, [], {}, ())}
-
-
-def _canonical(value: dict[str, Any]) -> str:
-    try:
-        return rfc8785.dumps(value).decode()
-    except rfc8785.CanonicalizationError as exc:
-        raise InvalidRequest(
-            f"a number or a text in it cannot be written exactly ({exc}); use a number below 2^53"
-        ) from exc

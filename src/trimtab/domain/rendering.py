@@ -12,12 +12,19 @@ from string import Template
 
 import jsonschema_rs
 import msgspec
-import rfc8785
 from msgspec import Struct
 
-from trimtab.domain.errors import PromptVariablesInvalid, SettingsInvalid
+from trimtab.domain.errors import InvalidRequest, PromptVariablesInvalid, SettingsInvalid
 from trimtab.domain.mustache import compile_mustache, names_in_mustache
-from trimtab.domain.prompt import Content, Engine, Message, PromptVersion, Role, Variable
+from trimtab.domain.prompt import (
+    Content,
+    Engine,
+    Message,
+    PromptVersion,
+    Role,
+    Variable,
+    canonical,
+)
 
 MOST_RENDERED = 4 * 2**20
 NONCE_BYTES = 16
@@ -224,7 +231,7 @@ def names_in(engine: Engine, text: str) -> frozenset[str]:
 
 def as_text(value: object) -> str:
     """Write a value into a text: text as it is, everything else as canonical JSON."""
-    return value if isinstance(value, str) else rfc8785.dumps(value).decode()
+    return value if isinstance(value, str) else canonical(value)
 
 
 def checker(name: str, variable: Variable) -> Callable[[object], None]:
@@ -275,8 +282,8 @@ def _text_checker(name: str, least: int, most: int | None) -> Callable[[object],
 def _encodable(name: str, value: object) -> None:
     """Refuse what has no UTF-8: halves of surrogate pairs, numbers beyond JSON."""
     try:
-        _ = value.encode() if isinstance(value, str) else rfc8785.dumps(value)  # pyright: ignore[reportArgumentType]
-    except (UnicodeError, rfc8785.CanonicalizationError) as exc:
+        _ = value.encode() if isinstance(value, str) else canonical(value)
+    except (UnicodeError, InvalidRequest) as exc:
         raise _wrong(name, "cannot be written as JSON") from exc
 
 
