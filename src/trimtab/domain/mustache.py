@@ -98,7 +98,7 @@ def _parse(text: str) -> ParsedTemplate:
 
 def _nodes(parsed: ParsedTemplate, *, deep: bool = True) -> Iterator[object]:
     # pystache has no other way to look at what it parsed.
-    for node in parsed._parse_tree:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    for node in parsed._parse_tree:  # noqa: SLF001
         if isinstance(node, str):
             continue
         yield node

@@ -256,7 +256,7 @@ def checker(name: str, variable: Variable) -> Callable[[object], None]:
     def check(value: object) -> None:
         _encodable(name, value)
         try:
-            error = next(validator.iter_errors(value), None)  # pyright: ignore[reportArgumentType]
+            error = next(validator.iter_errors(value), None)
         except (TypeError, ValueError) as exc:
             raise _wrong(name, "is no JSON value") from exc
         if error is not None:
