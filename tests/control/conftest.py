@@ -46,10 +46,15 @@ class FragileLog(MemoryChangeLog):
             raise SchemaTooNew("the control store is of a newer program; upgrade trimtab")
 
     async def append(
-        self, drafts: Sequence[Draft], *, ts_us: int, change_ids: Sequence[str]
+        self,
+        drafts: Sequence[Draft],
+        *,
+        ts_us: int,
+        change_ids: Sequence[str],
+        at: int | None = None,
     ) -> tuple[Change, ...]:
         self._check()
-        return await super().append(drafts, ts_us=ts_us, change_ids=change_ids)
+        return await super().append(drafts, ts_us=ts_us, change_ids=change_ids, at=at)
 
     async def changes(self, *, after: int, limit: int = 10_000) -> tuple[Change, ...]:
         self._check()

@@ -114,10 +114,15 @@ async def test_plans_anew_when_another_process_loads_the_same_file_a_moment_earl
         """The first append comes a moment too late."""
 
         async def append(
-            self, drafts: Sequence[Draft], *, ts_us: int, change_ids: Sequence[str]
+            self,
+            drafts: Sequence[Draft],
+            *,
+            ts_us: int,
+            change_ids: Sequence[str],
+            at: int | None = None,
         ) -> tuple[Change, ...]:
             await second.apply_file(company, **BY)
-            return await log.append(drafts, ts_us=ts_us, change_ids=change_ids)
+            return await log.append(drafts, ts_us=ts_us, change_ids=change_ids, at=at)
 
         async def changes(self, *, after: int, limit: int = 10_000) -> tuple[Change, ...]:
             return await log.changes(after=after, limit=limit)

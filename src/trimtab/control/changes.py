@@ -10,6 +10,7 @@ import msgspec
 from trimtab.control.desired import Desired, plan, preview, refuse_broken
 from trimtab.control.difference import Difference, differences
 from trimtab.control.in_use import refuse_cut_off
+from trimtab.control.prompts import taken_back
 from trimtab.control.snapshot import Snapshot, State, build, fold
 from trimtab.domain.change import (
     Change,
@@ -29,6 +30,7 @@ from trimtab.store.chain import follows
 
 PAGE = 10_000
 RACES = 5
+CONTENDERS = 200
 EVERYTHING = frozenset(PointerKind)
 
 
@@ -112,11 +114,31 @@ class Control:
             after = page[-1].seq
         return state
 
-    async def apply(self, drafts: Sequence[Draft]) -> tuple[Change, ...]:
+    async def decide(self, decide: Callable[[State], Sequence[Draft]]) -> tuple[Change, ...]:
+        """Append what follows from all that is known; if others come in between, decide anew.
+
+        Raises:
+            SettingsInvalid: as `apply`, or as `decide` itself says.
+            ChangeConflict: others keep coming in between.
+        """
+        for _ in range(CONTENDERS):
+            state = await self.state()
+            seq, drafts = self._seq, decide(state)
+            try:
+                return await self.apply(drafts, at=seq)
+            except ChangeConflict:
+                if await self._log.head() == seq:
+                    raise
+        raise ChangeConflict("others keep changing the configuration; try again in a moment")
+
+    async def apply(self, drafts: Sequence[Draft], *, at: int | None = None) -> tuple[Change, ...]:
         """Append drafts, all or none; those that change nothing are left out.
+
+        With `at` they are appended only if the log ends there.
 
         Raises:
             SettingsInvalid: something in use would disappear, or a value is none of its kind.
+            VersionImmutable: what a pointer holds is final.
             ChangeConflict: somebody else moved a pointer first.
         """
         if not drafts:
@@ -127,7 +149,7 @@ class Control:
             raise SettingsInvalid(f"a value is not of its pointer's kind: {exc}; fix it") from exc
         now_us = self._clock.now_us()
         change_ids = [f"c_{ulid(now_us // 1000, self._entropy)}" for _ in drafts]
-        changes = await self._log.append(drafts, ts_us=now_us, change_ids=change_ids)
+        changes = await self._log.append(drafts, ts_us=now_us, change_ids=change_ids, at=at)
         await self.state()
         return changes
 
@@ -219,6 +241,11 @@ class Control:
             raise ChangeConflict(
                 f"'{done.pointer}' was moved since, by change {last}; undo that one first"
             )
+        if done.pointer.kind.is_final:
+            raise SettingsInvalid(
+                f"'{done.pointer}' stays what it is, once it is there; yank the version with"
+                " `trimtab prompts yank`, or move the label with `trimtab prompts rollback`"
+            )
         if _gives_a_key_back(done, self._clock.now_us()):
             raise SettingsInvalid(
                 f"key '{done.pointer.name}' was taken away and stays so; make another with"
@@ -226,13 +253,13 @@ class Control:
             )
         draft = Draft(
             pointer=done.pointer,
-            after=done.before,
+            after=taken_back(done) if done.pointer.kind is PointerKind.LABEL else done.before,
             author=author,
             source=source,
             reason=read_reason(reason),
             expected_seq=0 if done.after is None else seq,
         )
-        (change,) = await self.apply((draft,))
+        (change,) = await self.decide(lambda _: (draft,))
         return change
 
     async def history(

@@ -17,6 +17,7 @@ from trimtab.domain.change import (
 )
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Model, undated, unpinned
+from trimtab.domain.prompt import Label
 from trimtab.domain.tenant import ANY_TENANT, Key, Tenant, Tier
 
 Desired = Mapping[Pointer, object]
@@ -110,12 +111,19 @@ def refuse_broken(state: State, drafts: Iterable[Draft]) -> None:
 def _broken(state: State) -> Iterator[str]:
     models = {name: it for name, it in _values(state) if isinstance(it, Model)}
     for user, entry in state.items():
-        for needed in _needs(entry.value, state):
+        for needed in _needs(user, entry.value, state):
             if needed not in state:
                 yield (
                     f"{user.kind} {user.name!r} needs {needed.kind} {needed.name!r}, which would"
                     f" not be there; keep that {needed.kind}, or change or remove the {user.kind}"
                     " first"
+                )
+        if isinstance(entry.value, Label):
+            version = f"{user.name.partition('/')[0]}@{entry.value.version}"
+            if Pointer(PointerKind.YANK, version) in state:
+                yield (
+                    f"label {user.name!r} points at '{version}', which is yanked; move the label"
+                    " first, or yank it with --and-rollback"
                 )
         if isinstance(entry.value, Model):
             yield from _loose(entry.value, models)
@@ -144,9 +152,12 @@ def _values(state: State) -> Iterator[tuple[str, object]]:
         yield pointer.name, entry.value
 
 
-def _needs(value: object, state: State) -> Iterator[Pointer]:
+def _needs(user: Pointer, value: object, state: State) -> Iterator[Pointer]:
     """Name the pointers that a value names. A revoked key needs nothing any more."""
     match value:
+        case Label():
+            name = user.name.partition("/")[0]
+            yield Pointer(PointerKind.PROMPT, f"{name}@{value.version}")
         case Model():
             for target in value.targets:
                 yield Pointer(PointerKind.PROVIDER, target.provider)

@@ -10,11 +10,20 @@ from typing import Any
 
 import msgspec
 
+from trimtab.control.prompts import NO_PROMPTS, Prompts, prompts_in
 from trimtab.domain.budget import NO_BUDGET, Budget
 from trimtab.domain.change import Change, Pointer, PointerKind
 from trimtab.domain.health import BreakerOrder
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.model import Model, ModelKind, Provider, Target, read_target
+from trimtab.domain.prompt import (
+    Approval,
+    Evidence,
+    Label,
+    PromptVersion,
+    RegistryPolicy,
+    Yank,
+)
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension, scope_of
 from trimtab.domain.tenant import (
     ContentPolicy,
@@ -35,6 +44,12 @@ TYPES: Mapping[PointerKind, type[Any]] = {
     PointerKind.SUSPENSION: Suspension,
     PointerKind.BREAKER: BreakerOrder,
     PointerKind.PRICES: dict[str, Any],
+    PointerKind.REGISTRY: RegistryPolicy,
+    PointerKind.PROMPT: PromptVersion,
+    PointerKind.LABEL: Label,
+    PointerKind.YANK: Yank,
+    PointerKind.APPROVAL: Approval,
+    PointerKind.EVIDENCE: Evidence,
 }
 """What the value of a pointer decodes to."""
 
@@ -51,9 +66,11 @@ State = Mapping[Pointer, Entry]
 
 
 def fold(state: State, changes: Iterable[Change]) -> State:
-    """Apply changes to a state, oldest first. Removed pointers disappear."""
+    """Apply changes to a state, oldest first. Removed pointers disappear; what is final stays."""
     entries = dict(state)
     for change in changes:
+        if change.pointer.kind.is_final and change.pointer in entries:
+            continue
         if change.after is None:
             entries.pop(change.pointer, None)
         else:
@@ -123,6 +140,7 @@ class Snapshot:
         grants: What each key of a tenant may do.
         acting: Keys that act for many tenants.
         breakers: What somebody decided about the breakers of targets.
+        prompts: What is published, and where labels point.
     """
 
     config_seq: int = 0
@@ -135,6 +153,7 @@ class Snapshot:
     acting: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     price_overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
     breakers: Mapping[str, BreakerOrder] = field(default_factory=dict[str, BreakerOrder])
+    prompts: Prompts = NO_PROMPTS
 
     def key(self, key_id: KeyId) -> Key | None:
         """Find a key by its id."""
@@ -214,6 +233,7 @@ def build(config_seq: int, state: State) -> Snapshot:
         acting={key_id: key for key_id, key in keys.items() if key.tenant is None},
         price_overrides=by_kind[PointerKind.PRICES].get("overrides", {}),
         breakers=by_kind[PointerKind.BREAKER],
+        prompts=prompts_in(state),
     )
     return replace(bare, grants=_grants(bare, keys))
 

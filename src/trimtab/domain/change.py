@@ -22,6 +22,20 @@ class PointerKind(StrEnum):
     SUSPENSION = "suspension"
     BREAKER = "breaker"
     PRICES = "prices"
+    REGISTRY = "registry"
+    PROMPT = "prompt"
+    LABEL = "label"
+    YANK = "yank"
+    APPROVAL = "approval"
+    EVIDENCE = "evidence"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether what was written once stays for ever: never replaced, never removed."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({PointerKind.PROMPT, PointerKind.APPROVAL, PointerKind.EVIDENCE})
 
 
 class Source(StrEnum):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import rfc8785
@@ -23,6 +23,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LABEL = re.compile(r"[a-z][a-z0-9-]{0,31}")
 RESERVED_LABELS = frozenset({"latest"})
 PRODUCTION = "production"
+DEFAULT_SCOPE = "default"
 
 FORMAT = 1
 SHORT_HASH = 12
@@ -212,10 +213,23 @@ class Label(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         override: Whether it was moved without what the label asks for.
+        rolled_back: Whether it was moved back, so that the next step back goes further.
     """
 
     version: str
     override: bool = False
+    rolled_back: bool = False
+
+
+class Place(NamedTuple):
+    """Where a label stands: in which prompt, under which name, for whom."""
+
+    name: str
+    label: str = PRODUCTION
+    scope: str = DEFAULT_SCOPE
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.label}/{self.scope}"
 
 
 class Yank(Struct, frozen=True, kw_only=True, omit_defaults=True):

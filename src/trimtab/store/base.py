@@ -44,12 +44,22 @@ class ChangeLog(Protocol):
     """The append-only, hash-chained change log."""
 
     async def append(
-        self, drafts: Sequence[Draft], *, ts_us: int, change_ids: Sequence[str]
+        self,
+        drafts: Sequence[Draft],
+        *,
+        ts_us: int,
+        change_ids: Sequence[str],
+        at: int | None = None,
     ) -> tuple[Change, ...]:
         """Append all drafts or none. A draft that would change nothing is left out.
 
+        With `at` nothing is appended unless the log ends there, so that whoever looked at all of
+        it decides about all of it.
+
         Raises:
-            ChangeConflict: a pointer is not at its draft's `expected_seq` any more.
+            ChangeConflict: a pointer is not at its draft's `expected_seq` any more, or the log not
+                at `at`.
+            VersionImmutable: what a pointer holds is final.
         """
         ...
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from trimtab.domain.change import GENESIS_HASH, Change, Draft, chain_hash
-from trimtab.domain.errors import ChangeConflict
+from trimtab.domain.errors import ChangeConflict, VersionImmutable
 
 
 def link(
@@ -20,6 +20,7 @@ def link(
 
     Raises:
         ChangeConflict: the pointer is not where the draft's author saw it.
+        VersionImmutable: what its pointer holds is final.
     """
     before = None if last is None else last.after
     seq = last.seq if last is not None and before is not None else 0
@@ -30,6 +31,11 @@ def link(
         )
     if draft.after == before:
         return None
+    if before is not None and draft.pointer.kind.is_final:
+        raise VersionImmutable(
+            f"'{draft.pointer}' is published, and stays what it is; use a number that is free, or"
+            " yank the version"
+        )
     change = Change(
         seq=1 if head is None else head.seq + 1,
         change_id=change_id,
@@ -44,6 +50,15 @@ def link(
         hash="",
     )
     return msgspec.structs.replace(change, hash=chain_hash(change))
+
+
+def refuse_moved_on(head: Change | None, expected: int | None) -> None:
+    """Refuse to append to a log that is not where it was. Raises `ChangeConflict`."""
+    seq = 0 if head is None else head.seq
+    if expected is not None and expected != seq:
+        raise ChangeConflict(
+            f"the change log is at {seq} and no longer at {expected}; decide again"
+        )
 
 
 def follows(change: Change, head: Change | None) -> bool:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft, Pointer
 from trimtab.store.base import Account, Acknowledgement
-from trimtab.store.chain import link
+from trimtab.store.chain import link, refuse_moved_on
 
 POLL_S = 0.1
 
@@ -20,10 +20,16 @@ class MemoryChangeLog:
         self._changes: list[Change] = []
 
     async def append(
-        self, drafts: Sequence[Draft], *, ts_us: int, change_ids: Sequence[str]
+        self,
+        drafts: Sequence[Draft],
+        *,
+        ts_us: int,
+        change_ids: Sequence[str],
+        at: int | None = None,
     ) -> tuple[Change, ...]:
         """See `ChangeLog.append`."""
         made: list[Change] = []
+        refuse_moved_on(self._changes[-1] if self._changes else None, at)
         for draft, change_id in zip(drafts, change_ids, strict=True):
             log = [*self._changes, *made]
             change = link(

@@ -16,7 +16,7 @@ from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.store.base import Account, Acknowledgement
-from trimtab.store.chain import link
+from trimtab.store.chain import link, refuse_moved_on
 from trimtab.store.change_row import change_of, row_of
 from trimtab.store.postgres.connect import Row, one, open_database, patient
 from trimtab.store.reading_row import LAST, reading_of, values_of
@@ -54,13 +54,19 @@ class PostgresControl:
             await connection.close()
 
     async def append(
-        self, drafts: Sequence[Draft], *, ts_us: int, change_ids: Sequence[str]
+        self,
+        drafts: Sequence[Draft],
+        *,
+        ts_us: int,
+        change_ids: Sequence[str],
+        at: int | None = None,
     ) -> tuple[Change, ...]:
         """See `ChangeLog.append`."""
         made: list[Change] = []
         async with self._opened() as connection, connection.transaction():
             await connection.execute(_SQL["alone"])
             head = await _change(await connection.execute(_SQL["head"]))
+            refuse_moved_on(head, at)
             for draft, change_id in zip(drafts, change_ids, strict=True):
                 where = (draft.pointer.kind.value, draft.pointer.name)
                 change = link(

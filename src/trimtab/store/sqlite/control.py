@@ -15,7 +15,7 @@ from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.errors import TryLater
 from trimtab.store.base import Account, Acknowledgement
-from trimtab.store.chain import link
+from trimtab.store.chain import link, refuse_moved_on
 from trimtab.store.change_row import change_of, row_of
 from trimtab.store.reading_row import LAST, reading_of, values_of
 from trimtab.store.sqlite.connect import open_writer, transaction
@@ -45,12 +45,18 @@ class SqliteControl:
         self._connection = self._seen = None
 
     async def append(
-        self, drafts: Sequence[Draft], *, ts_us: int, change_ids: Sequence[str]
+        self,
+        drafts: Sequence[Draft],
+        *,
+        ts_us: int,
+        change_ids: Sequence[str],
+        at: int | None = None,
     ) -> tuple[Change, ...]:
         """See `ChangeLog.append`."""
         made: list[Change] = []
         with self._opened() as connection, transaction(connection):
             head = _one(connection.execute(_SQL["head"]))
+            refuse_moved_on(head, at)
             for draft, change_id in zip(drafts, change_ids, strict=True):
                 where = (draft.pointer.kind, draft.pointer.name)
                 change = link(
