@@ -19,6 +19,7 @@ from trimtab.domain.record import (
     Finish,
     LedgerLine,
     Origin,
+    PromptUse,
     RequestRecord,
     Status,
 )
@@ -105,7 +106,7 @@ def chance_finish(chance: Random) -> Finish:
         day_local=chance.choice([day_local, ""]),
         detail=Detail(
             stages=STAGES[: chance.randrange(7)],
-            prompt=chance.choice([None, {"scope": "tenant"}]),
+            prompt=chance.choice([None, PromptUse(name="a", version="1.0.0", hash="0" * 64)]),
             retrieved=tuple(
                 {"doc_id": _text(chance), "score": chance.random()} for _ in range(number)
             ),

@@ -199,7 +199,6 @@ async def test_counting_tokens_passes_the_kill_switch_and_the_limits() -> None:
     [
         ("background", "true"),
         ("conversation", '"conv_1"'),
-        ("prompt", '{"id":"pmpt_1"}'),
         ("input[1]", '[{"role":"user","content":"hi"},{"type":"item_reference","id":"msg_1"}]'),
         ("input[0]", '[{"id":"msg_1"}]'),
     ],

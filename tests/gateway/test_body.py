@@ -20,7 +20,7 @@ def test_keeps_the_very_bytes_of_every_member(wire: Wire) -> None:
     name = asked(wire)
     data = b'{"model":"m", "%b":[ {"role":"user"} ],"new":{"a": 1.50}, "user":"u"}' % name.encode()
 
-    routing, members = read(wire, data)
+    routing, _, members = read(wire, data)
 
     assert routing.model == "m"
     assert bytes(members[name]) == b'[ {"role":"user"} ]'

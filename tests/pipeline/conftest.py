@@ -34,6 +34,7 @@ from trimtab.gateway.errors import http_status
 from trimtab.pipeline.admit import Admit, Identify
 from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.call import Call
+from trimtab.pipeline.compose import Compose
 from trimtab.pipeline.content import ContentCapture
 from trimtab.pipeline.course import Course
 from trimtab.pipeline.enrol import Enrol
@@ -51,7 +52,10 @@ from trimtab.pipeline.screen import InputGuard, ScreenInput, ScreenOutput
 from trimtab.pipeline.settle import Settle
 from trimtab.pipeline.switch import Switch
 from trimtab.pipeline.upstream import Upstreams
+from trimtab.pipeline.written import WRITTEN
 from trimtab.providers.openai import OpenAIChat
+from trimtab.registry.jinja import ENGINES
+from trimtab.registry.render import Renderer
 from trimtab.store.base import Need, Spending
 from trimtab.store.memory import MemoryChangeLog
 from trimtab.store.memory_idempotency import MemoryIdempotency
@@ -170,6 +174,7 @@ class Rig:
         self.pipeline = Pipeline(
             enrol=Enrol(identify, self.control, self.limits, self._follow),
             identify=identify,
+            compose=Compose(Renderer(ENGINES), WRITTEN, "dev", seeded_entropy()),
             switch=self.switch,
             admit=Admit(self.switch.check),
             once=Once(MemoryIdempotency(self.clock), self.journal.user_hash),

@@ -61,6 +61,28 @@ class StageTime(Struct, frozen=True, array_like=True):
     dur_us: int
 
 
+class PromptUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which version of which prompt made a request's messages, and how that was decided.
+
+    Attributes:
+        scope: In which scope the label pointed there.
+        rendered_hash: SHA-256 of the rendered messages, hex; `None` if a client rendered them.
+        source: Where who rendered it had the text from: `memory`, `live`, `disk`, `bundled`.
+        reason: `exact version`, `label`, or `rendered by the client`.
+        nonce: What fences around values were made of, hex: rendering again gives the same bytes.
+    """
+
+    name: str
+    version: str
+    hash: str
+    label: str | None = None
+    scope: str | None = None
+    rendered_hash: str | None = None
+    source: str = "memory"
+    reason: str = ""
+    nonce: str = ""
+
+
 class RequestRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request, once, for ever. Made in `settle`; what arrives later is an annotation."""
 
@@ -173,7 +195,7 @@ class Detail(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     stages: tuple[StageTime, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
-    prompt: dict[str, str] | None = None
+    prompt: PromptUse | None = None
     assignments: tuple[dict[str, str], ...] = ()
     retrieved: tuple[dict[str, str | float], ...] = ()
     findings: tuple[dict[str, str | int], ...] = ()
@@ -301,6 +323,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     n: int = 1
     attempts: tuple[Attempt, ...] = ()
     lines: tuple[LedgerLine, ...] = ()
+    prompt: PromptUse | None = None
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from trimtab.domain.errors import (
     Draining,
     InvalidRequest,
     NotFound,
+    PromptAmbiguous,
     RequestTimedOut,
     SchemaTooNew,
     TrimtabError,
@@ -151,7 +152,12 @@ class Gateway:
         grant = self._pipeline.identify.grant(said.key, said.tenant)
         self._pipeline.fund.check(grant, request.ts_us)
         data = await self._body(receive)
-        routing, members = body.read(request.wire, data)
+        routing, prompt, members = body.read(request.wire, data)
+        if prompt is not None and said.prompt is not None:
+            raise PromptAmbiguous(
+                "the body names a prompt and the header x-trimtab-prompt another; send one",
+                param="x-trimtab-prompt",
+            )
         ours = routing.trimtab or TrimtabMember()
         return Request(
             request_id=request.request_id,
@@ -163,7 +169,7 @@ class Gateway:
             key=said.key,
             wire=request.wire,
             operation=request.operation,
-            model=routing.model,
+            model="" if routing.model is msgspec.UNSET else routing.model,
             members=members,
             size=len(data),
             tenant=said.tenant,
@@ -181,6 +187,8 @@ class Gateway:
             ends_s=request.started_s + said.deadline_s,
             idempotency_key=said.idempotency_key,
             asked=_asked(request.wire, data) if said.idempotency_key else b"",
+            prompt=prompt,
+            rendered=said.prompt,
         )
 
     async def _body(self, receive: Receive) -> bytes:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.model import Wire
@@ -19,6 +19,7 @@ from trimtab.gateway.routing import (
     OpenAIResponsesBody,
     Routing,
 )
+from trimtab.pipeline.handoff import PromptAsk
 
 MAX_TOLD_CHARS = 256
 
@@ -45,12 +46,13 @@ _ROUTING: dict[Wire, Callable[[bytes], Routing]] = {
 }
 
 
-def read(wire: Wire, data: bytes) -> tuple[Routing, dict[str, Raw]]:
-    """Read a body: its routing members typed, and every member as sent.
+def read(wire: Wire, data: bytes) -> tuple[Routing, PromptAsk | None, dict[str, Raw]]:
+    """Read a body: its routing members typed, the prompt it names, and every member as sent.
 
     Raises:
         InvalidRequest: it is not UTF-8, not JSON, nested too deep, or a routing member is of the
             wrong type; `param` names it.
+        PromptAmbiguous: it names a prompt in two ways.
         Unsupported: a member asks for what Trimtab does not serve.
     """
     try:
@@ -68,12 +70,15 @@ def read(wire: Wire, data: bytes) -> tuple[Routing, dict[str, Raw]]:
     members = {name.text: raw for name, raw in named.items()}
     if len(members) < len(named):
         raise _repeated(named)
-    routing.check()
+    prompt = routing.prompt()
+    routing.check(prompted=prompt is not None)
+    if routing.model is UNSET and prompt is None:
+        raise InvalidRequest("`model` is missing; add it", param="model")
     if routing.trimtab and routing.trimtab.feature and not NAME.fullmatch(routing.trimtab.feature):
         raise InvalidRequest(
             "`trimtab.feature` must be lower-case letters, digits, `.`, `_` or `-`", param="trimtab"
         )
-    return routing, members
+    return routing, prompt, members
 
 
 def _repeated(named: Iterable[_Name]) -> InvalidRequest:

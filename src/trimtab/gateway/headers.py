@@ -10,6 +10,7 @@ from msgspec import Struct
 from trimtab.domain.errors import InvalidRequest, Unauthenticated
 from trimtab.domain.ids import SpanId, TraceId
 from trimtab.domain.tenant import NAME
+from trimtab.pipeline.handoff import PromptSaid
 
 MAX_HEADER_BYTES = 32 * 1024
 MAX_VALUE_CHARS = 256
@@ -19,6 +20,11 @@ OF_TENANT = b"x-trimtab-tenant"
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _DEADLINE_MS = re.compile(rb"[1-9][0-9]{0,8}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_PROMPT = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9._-]{0,63})@(?P<version>[0-9A-Za-z.+-]{5,64})"
+    r"(?:; label=(?P<label>[a-z][a-z0-9-]{0,31}))?; hash=(?P<hash>[0-9a-f]{12,64})"
+    r"(?:; source=(?P<source>memory|live|disk|bundled))?"
+)
 _VALUE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
@@ -43,6 +49,7 @@ class Headers(Struct, kw_only=True):
     deadline_s: float = math.inf
     idempotency_key: str | None = None
     betas: tuple[str, ...] = ()
+    prompt: PromptSaid | None = None
     anthropic: bool = False
     trace_seen: bool = False
     forwarded: tuple[tuple[str, str], ...] = ()
@@ -104,6 +111,23 @@ def _read_feature(out: Headers, name: bytes, value: bytes) -> None:
             "header 'x-trimtab-feature' must be lower-case letters, digits, `.`, `_` or `-`",
             param="x-trimtab-feature",
         )
+
+
+def _read_prompt(out: Headers, name: bytes, value: bytes) -> None:
+    match = _PROMPT.fullmatch(value.decode("latin-1").strip())
+    if match is None:
+        raise InvalidRequest(
+            f"header {name.decode()!r} must be as 'rag-answer@3.2.0; label=production;"
+            " hash=74b300726fa8; source=memory'",
+            param=name.decode(),
+        )
+    out.prompt = PromptSaid(
+        name=match["name"],
+        version=match["version"],
+        label=match["label"],
+        hash=match["hash"],
+        source=match["source"] or "memory",
+    )
 
 
 def _read_unknown(name: bytes) -> NoReturn:
@@ -172,6 +196,7 @@ _READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
     b"tracestate": _read_tracestate,
     b"x-stainless-retry-count": _read_retry,
     b"x-trimtab-feature": _read_feature,
+    b"x-trimtab-prompt": _read_prompt,
     b"x-trimtab-user": _read_ours,
     b"x-trimtab-conversation": _read_ours,
     b"x-trimtab-deadline-ms": _read_deadline,

@@ -169,6 +169,8 @@ def _line_of(
         account=str(attempt.route.key) if attempt.route.key else "",
         model_sent=attempt.route.target.model,
         context=usage.service_tier or "",
+        prompt_name=journey.prompt.name if journey.prompt else None,
+        prompt_version=journey.prompt.version if journey.prompt else None,
         input_tokens=usage.input_tokens,
         cached_tokens=usage.cached_tokens,
         cache_write_5m=usage.cache_write_5m,

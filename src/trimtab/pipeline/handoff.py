@@ -21,6 +21,25 @@ from trimtab.store.base import Held, Need, Unit
 _MONEY = (Unit.NANO, Unit.MICRO)
 
 
+class PromptAsk(Struct, frozen=True, kw_only=True):
+    """A prompt that a request names: by exact version, or by a label, `production` if by none."""
+
+    name: str
+    version: str | None = None
+    label: str | None = None
+    variables: Mapping[str, object] = {}
+
+
+class PromptSaid(Struct, frozen=True, kw_only=True):
+    """A prompt that a client says it has rendered. `hash` is at least its first 12 digits."""
+
+    name: str
+    version: str
+    hash: str
+    label: str | None = None
+    source: str = "memory"
+
+
 class Request(Struct, frozen=True, kw_only=True):
     """A call as the gateway understood it; nothing has been decided yet.
 
@@ -37,6 +56,8 @@ class Request(Struct, frozen=True, kw_only=True):
         server_tools: Members that have a tool run at the provider, and which tool.
         usage_asked: Whether the caller asked for usage in the stream.
         previous: The provider's id of the answer that this request goes on from.
+        prompt: The prompt whose messages it shall have.
+        rendered: The prompt that its messages were made of already.
     """
 
     request_id: RequestId
@@ -66,6 +87,8 @@ class Request(Struct, frozen=True, kw_only=True):
     server_tools: tuple[tuple[str, str], ...] = ()
     idempotency_key: str | None = None
     asked: bytes = b""
+    prompt: PromptAsk | None = None
+    rendered: PromptSaid | None = None
 
 
 class Identified(Struct, frozen=True):

@@ -99,6 +99,7 @@ class Journal:
             n=attempt.n,
             attempts=attempts,
             lines=lines,
+            prompt=journey.prompt,
         )
         self._write(Kind.BEGIN, begin)
         journey.begun = True
@@ -151,6 +152,15 @@ class Journal:
             return None, ContentState.FULL
         tenant_id, ts_us = admitted.grant.tenant.id, admitted.request.ts_us
         return self._content.capture(tenant_id, ts_us, message), ContentState.FULL
+
+    def variables(self, funded: Funded) -> Captured | None:
+        """Cut what a prompt was filled with into blobs, if the tenant's content is kept."""
+        admitted = funded.screened.planned.admitted
+        ask, tenant_id = admitted.request.prompt, admitted.grant.tenant.id
+        if ask is None or admitted.grant.content is not ContentPolicy.FULL:
+            return None
+        values = msgspec.json.encode(ask.variables)
+        return self._content.capture(tenant_id, admitted.request.ts_us, values)
 
     def user_hash(self, tenant_id: str, end_user: str | None) -> str | None:
         """Hash an end user's id under the tenant's key."""

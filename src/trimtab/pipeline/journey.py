@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import DeadlineExceeded, Refused, UpstreamFailed
-from trimtab.domain.record import StageTime
+from trimtab.domain.record import PromptUse, StageTime
 from trimtab.pipeline.handoff import Funded, Identified, Planned, Request, Route, Screened
 from trimtab.pipeline.transcript import Transcript
 from trimtab.store.base import Claim
@@ -57,6 +57,7 @@ class Journey:
         earlier: The request of the same idempotency key whose answer it gives.
         ended_by: Why we broke it off, if we did.
         input_ref: Ref of the upstream body in the content store.
+        prompt: Which version its messages were made of.
         checkpoint_s: When the stream was last written down.
     """
 
@@ -75,6 +76,7 @@ class Journey:
         "identified",
         "input_ref",
         "planned",
+        "prompt",
         "request",
         "screened",
         "stages",
@@ -97,6 +99,7 @@ class Journey:
         self.estimate: bytes | None = None
         self.ended_by: Refused | None = None
         self.input_ref: bytes | None = None
+        self.prompt: PromptUse | None = None
         self.checkpoint_s = request.started_s
         self._clock = clock
         self._stage_s = request.started_s

@@ -10,6 +10,7 @@ from trimtab.domain.model import Provider, Target, Wire
 from trimtab.domain.record import (
     Attempt,
     ContentState,
+    Detail,
     Finish,
     LedgerLine,
     Replay,
@@ -61,6 +62,7 @@ class Lose:
         return Finish(
             record=_record(loss, self.environment),
             day_local=begin.day_local,
+            detail=Detail(prompt=begin.prompt),
             attempts=(*begin.attempts, _attempt(loss)),
             lines=(*begin.lines, _line(loss)),
         )
@@ -99,6 +101,10 @@ def _record(loss: _Loss, environment: str) -> RequestRecord:
         model_kind=begin.model_kind,
         target=begin.target,
         provider=begin.provider,
+        prompt_name=begin.prompt.name if begin.prompt else None,
+        prompt_version=begin.prompt.version if begin.prompt else None,
+        prompt_label=begin.prompt.label if begin.prompt else None,
+        prompt_hash=begin.prompt.hash if begin.prompt else None,
         input_tokens=loss.usage.input_tokens,
         output_tokens=loss.usage.output_tokens,
         usage_source=loss.usage.source.value,
@@ -161,6 +167,8 @@ def _line(loss: _Loss) -> LedgerLine:
         model_requested=begin.model_requested,
         provider=begin.provider,
         model_sent=begin.model_sent,
+        prompt_name=begin.prompt.name if begin.prompt else None,
+        prompt_version=begin.prompt.version if begin.prompt else None,
         input_tokens=loss.usage.input_tokens,
         output_tokens=loss.usage.output_tokens,
         usage_source=loss.usage.source.value,

@@ -37,6 +37,7 @@ class Ending:
     user_hash: str | None
     idempotency_key_hash: str | None
     output_ref: bytes | None
+    prompt_vars_ref: bytes | None
     content_state: ContentState
 
 
@@ -59,7 +60,7 @@ def record_of(
     journey: Journey, identified: Identified, bills: Sequence[Bill], ending: Ending
 ) -> RequestRecord:
     """Write the record. Its tokens are the last attempt's, its cost the sum over all."""
-    request, grant = journey.request, identified.grant
+    request, grant, prompt = journey.request, identified.grant, journey.prompt
     last = bills[-1] if bills else None
     transcript = last.attempt.transcript if last else None
     usage = last.usage if last else Usage(source=UsageSource.NONE)
@@ -100,6 +101,11 @@ def record_of(
         finish_reasons=transcript.finish_reasons if transcript else "",
         refusal=transcript.refused if transcript and transcript.stops else None,
         params=params(request.members),
+        prompt_name=prompt.name if prompt else None,
+        prompt_version=prompt.version if prompt else None,
+        prompt_label=prompt.label if prompt else None,
+        prompt_hash=prompt.hash if prompt else None,
+        prompt_vars_ref=ending.prompt_vars_ref,
         tool_call_count=transcript.tool_calls if transcript else 0,
         input_tokens=usage.input_tokens,
         cached_tokens=usage.cached_tokens,

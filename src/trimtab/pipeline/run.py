@@ -15,6 +15,7 @@ from trimtab.domain.model import Wire
 from trimtab.domain.transport import TransportError
 from trimtab.pipeline.admit import Admit, Identify
 from trimtab.pipeline.call import Answered, Call
+from trimtab.pipeline.compose import Compose
 from trimtab.pipeline.enrol import Enrol
 from trimtab.pipeline.estimate import estimated_count
 from trimtab.pipeline.fund import Fund
@@ -48,6 +49,7 @@ class Pipeline:
 
     enrol: Enrol
     identify: Identify
+    compose: Compose
     switch: Switch
     admit: Admit
     once: Once
@@ -69,7 +71,9 @@ class Pipeline:
         answered, checked, terminal, failure = None, None, b"", None
         try:
             journey.identified = identified = self.identify(request)
-            admitted = self.admit(identified)
+            composed, journey.prompt = self.compose(identified)
+            journey.identified, journey.request = composed, composed.request
+            admitted = self.admit(composed)
             self.switch.enter(journey)
             journey.passed("admit")
             journey.earlier = await self.once(admitted, journey)

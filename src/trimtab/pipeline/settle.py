@@ -105,10 +105,11 @@ class Settle:
         failure: TrimtabError | None,
         http_status: int,
     ) -> Finish:
-        captured, state = None, ContentState.ABSENT
+        captured, state, variables = None, ContentState.ABSENT, None
         if journey.funded is not None and bills:
             message = bills[-1].attempt.transcript.message()
             captured, state = self.journal.answer(journey.funded, message)
+            variables = self.journal.variables(journey.funded)
         tenant, request = identified.grant.tenant, journey.request
         journey.passed("settle")
         ending = Ending(
@@ -122,6 +123,7 @@ class Settle:
             user_hash=self.journal.user_hash(tenant.id, request.end_user),
             idempotency_key_hash=self.journal.user_hash(tenant.id, request.idempotency_key),
             output_ref=captured.ref if captured else None,
+            prompt_vars_ref=variables.ref if variables else None,
             content_state=state,
         )
         attempts, lines = written(journey, identified, bills, ending.day_local, ending.user_hash)
@@ -131,11 +133,14 @@ class Settle:
             detail=Detail(
                 stages=tuple(journey.stages),
                 skipped=_skipped(journey),
+                prompt=journey.prompt,
                 dropped=bills[-1].attempt.route.dropped if bills else (),
             ),
             attempts=attempts,
             lines=lines,
-            content=captured.blobs if captured else (),
+            content=tuple(
+                blob for it in (captured, variables) if it is not None for blob in it.blobs
+            ),
         )
 
     def _keep(
@@ -153,7 +158,7 @@ class Settle:
         )
         if finish.content:
             cut = ContentState.TRUNCATED
-            record = replace(record, output_ref=None, content_state=cut)
+            record = replace(record, output_ref=None, prompt_vars_ref=None, content_state=cut)
         self.journal.keep(replace(finish, record=record, content=()))
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import random
 import signal
 import socket
@@ -29,6 +30,7 @@ from trimtab.gateway.server import serve
 from trimtab.pipeline.admit import Admit, Identify
 from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.call import Call
+from trimtab.pipeline.compose import Compose
 from trimtab.pipeline.content import ContentCapture
 from trimtab.pipeline.course import Course
 from trimtab.pipeline.enrol import Enrol
@@ -45,6 +47,7 @@ from trimtab.pipeline.screen import ScreenInput, ScreenOutput
 from trimtab.pipeline.settle import Settle
 from trimtab.pipeline.switch import Switch
 from trimtab.pipeline.upstream import Upstreams
+from trimtab.pipeline.written import WRITTEN
 from trimtab.providers.anthropic import AnthropicMessages
 from trimtab.providers.anthropic_count_tokens import AnthropicCountTokens
 from trimtab.providers.base import Adapter
@@ -56,6 +59,8 @@ from trimtab.providers.openai_embeddings import OpenAIEmbeddings
 from trimtab.providers.openai_moderations import OpenAIModerations
 from trimtab.providers.openai_responses import OpenAIResponses
 from trimtab.providers.translate.bridge import Bridge
+from trimtab.registry.jinja import ENGINES
+from trimtab.registry.render import Renderer
 from trimtab.settings import Settings, UnknownModel
 from trimtab.store.base import RecordFilter
 from trimtab.store.memory_idempotency import MemoryIdempotency
@@ -191,6 +196,7 @@ def _pipeline(parts: Parts) -> Pipeline:
     return Pipeline(
         enrol=Enrol(identify, wiring.control(home), limits, following.seen),
         identify=identify,
+        compose=Compose(Renderer(ENGINES), WRITTEN, wiring.environment(), os.urandom),
         switch=switch,
         admit=Admit(switch.check),
         once=Once(idempotency, journal.user_hash),
