@@ -10,8 +10,7 @@ import msgspec
 from tests.pipeline.conftest import KEY, Rig
 
 from trimtab.domain.errors import TrimtabError
-from trimtab.gateway.app import Gateway
-from trimtab.gateway.forward import Forward
+from trimtab.gateway.app import Beside, Gateway
 from trimtab.gateway.reply import Message
 from trimtab.testing import seeded_entropy
 
@@ -81,13 +80,11 @@ async def _nothing() -> AsyncGenerator[None]:
     yield
 
 
-def gateway(
-    rig: Rig, forward: Forward | None = None, problem: TrimtabError | None = None
-) -> Gateway:
+def gateway(rig: Rig, *beside: Beside, problem: TrimtabError | None = None) -> Gateway:
     return Gateway(
         rig.pipeline,
         seeded_entropy(),
-        forward,
+        beside,
         _nothing,
         max_body=MAX_BODY,
         problem=lambda: problem,

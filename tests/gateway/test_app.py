@@ -584,7 +584,7 @@ async def test_a_start_that_fails_is_told_to_the_server_in_one_line() -> None:
             raise TryLater("the control store is away")
         yield
 
-    app = Gateway(Rig().pipeline, seeded_entropy(), None, broken, max_body=1)
+    app = Gateway(Rig().pipeline, seeded_entropy(), (), broken, max_body=1)
     events: asyncio.Queue[Message] = asyncio.Queue()
     said: list[Message] = []
 

@@ -5,7 +5,10 @@ import pytest
 from tests.gateway.conftest import AUTH, CHAT, HI, MESSAGES, call, gateway
 from tests.pipeline.conftest import GRANT, SIM, Rig, json_answer
 
-from trimtab.domain.model import ProviderWire
+from trimtab.domain.errors import InvalidRequest, PromptAmbiguous, Unsupported
+from trimtab.domain.model import ProviderWire, Wire
+from trimtab.gateway.body import read
+from trimtab.pipeline.handoff import PromptAsk
 
 RESPONSES = "/v1/responses"
 COUNT = "/v1/messages/count_tokens"
@@ -119,3 +122,88 @@ async def test_a_beta_of_one_wire_is_refused_where_the_other_is_spoken() -> None
     answer = await call(gateway(rig), "POST", CHAT, HI, headers=[AUTH, (b"openai-beta", b"a-1")])
 
     assert (answer.status, rig.provider.sent) == (400, [])
+
+
+def named(body: bytes, wire: Wire = Wire.OPENAI_CHAT) -> PromptAsk | None:
+    return read(wire, body)[1]
+
+
+@pytest.mark.parametrize(
+    ("wire", "body"),
+    [
+        pytest.param(
+            Wire.OPENAI_RESPONSES,
+            b'{"prompt":{"id":"rag-answer","version":"production","variables":{"q":"a"}}}',
+            id="responses have it natively",
+        ),
+        pytest.param(
+            Wire.OPENAI_RESPONSES,
+            b'{"prompt":{"id":"rag-answer","version":"production","variables":'
+            b'{"q":{"type":"input_text","text":"a"}}}}',
+            id="a variable as a part of input",
+        ),
+        *[
+            pytest.param(wire, b'{"trimtab":{"prompt":%b}}' % prompt, id=f"{wire} {kind}")
+            for wire in (Wire.OPENAI_CHAT, Wire.ANTHROPIC_MESSAGES)
+            for kind, prompt in (
+                (
+                    "by parts",
+                    b'{"id":"rag-answer","version":"production","variables":{"q":"a"}}',
+                ),
+                ("short", b'"rag-answer@production","variables":{"q":"a"}'),
+            )
+        ],
+    ],
+)
+def test_a_prompt_is_named_in_the_words_of_each_wire(wire: Wire, body: bytes) -> None:
+    assert named(body, wire) == PromptAsk(
+        name="rag-answer", label="production", variables={"q": "a"}
+    )
+
+
+def test_a_version_and_a_label_are_never_taken_for_each_other() -> None:
+    exact = named(b'{"trimtab":{"prompt":"rag-answer@3.2.0-rc.1"}}')
+    bare = named(b'{"trimtab":{"prompt":"rag-answer"}}')
+
+    assert exact == PromptAsk(name="rag-answer", version="3.2.0-rc.1")
+    assert bare == PromptAsk(name="rag-answer")
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        pytest.param(
+            b'{"prompt":{"id":"a"},"trimtab":{"prompt":"b"}}', PromptAmbiguous, id="two prompts"
+        ),
+        pytest.param(b'{"trimtab":{"variables":{"q":"a"}}}', PromptAmbiguous, id="variables alone"),
+        pytest.param(
+            b'{"trimtab":{"prompt":{"id":"a"},"variables":{}}}', PromptAmbiguous, id="two places"
+        ),
+        pytest.param(b'{"trimtab":{"prompt":"A B"}}', InvalidRequest, id="no name"),
+        pytest.param(b'{"trimtab":{"prompt":"a@1.0"}}', InvalidRequest, id="no version"),
+        pytest.param(b'{"trimtab":{"prompt":"a@Latest!"}}', InvalidRequest, id="no label"),
+        pytest.param(b'{"trimtab":{"prompt":{"id":"a","x":1}}}', InvalidRequest, id="unknown part"),
+        pytest.param(
+            b'{"prompt":{"id":"a","variables":{"f":{"type":"input_file"}}}}',
+            InvalidRequest,
+            id="a file",
+        ),
+    ],
+)
+def test_a_prompt_that_is_named_badly_is_refused(
+    body: bytes, error: type[InvalidRequest | PromptAmbiguous]
+) -> None:
+    with pytest.raises(error):
+        named(body, Wire.OPENAI_RESPONSES)
+
+
+def test_without_a_prompt_messages_and_model_must_be_there() -> None:
+    with pytest.raises(InvalidRequest, match="`messages` is missing; add it"):
+        named(b'{"model":"chat"}')
+    with pytest.raises(InvalidRequest, match="`model` is missing; add it"):
+        named(b'{"messages":[{}]}')
+
+
+def test_vectors_are_made_of_no_prompt() -> None:
+    with pytest.raises(Unsupported, match=r"`trimtab.prompt` is not served here"):
+        named(b'{"model":"m","input":"a","trimtab":{"prompt":"a"}}', Wire.OPENAI_EMBEDDINGS)

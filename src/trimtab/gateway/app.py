@@ -2,9 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -22,7 +22,6 @@ from trimtab.domain.errors import (
 from trimtab.domain.ids import Entropy, request_id, trace_id
 from trimtab.domain.model import Wire
 from trimtab.gateway import body, headers, models
-from trimtab.gateway.forward import Forward
 from trimtab.gateway.reply import AsgiReply, Message, Receive, Send
 from trimtab.gateway.routing import TrimtabMember
 from trimtab.pipeline.handoff import Request
@@ -33,6 +32,23 @@ UPLOAD_S = 30.0
 
 Scope = Mapping[str, Any]
 Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Beside(Protocol):
+    """Serves paths that are no call of a provider."""
+
+    def takes(self, path: str) -> bool:
+        """Whether it serves a path."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        ...
+
+    def drain(self) -> None:
+        """Keep nobody who only listens."""
+        ...
+
 
 WIRES: Mapping[str, Wire] = {endpoint.path: wire for wire, endpoint in ENDPOINTS.items()}
 """Routes that reach a provider; all of them through the pipeline."""
@@ -48,7 +64,7 @@ class Gateway:
         self,
         pipeline: Pipeline,
         entropy: Entropy,
-        forward: Forward | None,
+        beside: Sequence[Beside],
         lifespan: Callable[[], AbstractAsyncContextManager[None]],
         *,
         max_body: int,
@@ -59,7 +75,7 @@ class Gateway:
         Args:
             pipeline: Serves them.
             entropy: Makes ids.
-            forward: Serves what is the keeper's; `None` serves none of it.
+            beside: Serve what goes to no provider; the first that takes a path does.
             lifespan: What runs as long as the server does.
             max_body: Bytes a request body may have.
             problem: Tells why the control store cannot be followed now, if so.
@@ -68,7 +84,7 @@ class Gateway:
         self._snapshot = pipeline.identify.snapshot
         self._clock = pipeline.clock
         self._entropy = entropy
-        self._forward = forward
+        self._beside = beside
         self._lifespan_of = lifespan
         self._max_body = max_body
         self._problem = problem
@@ -91,14 +107,10 @@ class Gateway:
             return
         path: str = scope["path"]
         handle = self._routes.get((scope["method"], path))
-        if handle is not None:
-            await handle(scope, receive, send)
-        elif path.startswith("/v1/models/") and scope["method"] == "GET":
-            await self._models(scope, receive, send)
-        elif self._forward is not None and self._forward.takes(path):
-            await self._forward(scope, receive, send)
-        else:
-            await self._missing(scope, receive, send)
+        if handle is None and path.startswith("/v1/models/") and scope["method"] == "GET":
+            handle = self._models
+        handle = handle or next((it for it in self._beside if it.takes(path)), self._missing)
+        await handle(scope, receive, send)
 
     async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
         wire = WIRES[scope["path"]]
@@ -281,6 +293,8 @@ class Gateway:
     def drain(self) -> None:
         """Take no more requests; those that run go on."""
         self._draining = True
+        for it in self._beside:
+            it.drain()
 
 
 def _read_alone(scope: Scope, *names: bytes) -> headers.Headers:

@@ -29,6 +29,9 @@ class Forward:
         """Whether a path is the keeper's."""
         return path in PATHS or path.startswith(PREFIXES)
 
+    def drain(self) -> None:
+        """Keep nobody; those that run go on."""
+
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Forward one request; 413 if it is larger than any form, 503 if the keeper is away.
 

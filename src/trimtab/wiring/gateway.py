@@ -26,6 +26,8 @@ from trimtab.domain.transport import Origin, Transport
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.errors import http_status
 from trimtab.gateway.forward import Forward
+from trimtab.gateway.prompt_events import PromptEvents
+from trimtab.gateway.prompts import PromptReads
 from trimtab.gateway.server import serve
 from trimtab.pipeline.admit import Admit, Identify
 from trimtab.pipeline.bill import Biller
@@ -59,6 +61,7 @@ from trimtab.providers.openai_embeddings import OpenAIEmbeddings
 from trimtab.providers.openai_moderations import OpenAIModerations
 from trimtab.providers.openai_responses import OpenAIResponses
 from trimtab.providers.translate.bridge import Bridge
+from trimtab.registry.feed import Feed
 from trimtab.registry.jinja import ENGINES
 from trimtab.registry.render import Renderer
 from trimtab.settings import Settings, UnknownModel
@@ -138,7 +141,10 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
     gateway = Gateway(
         pipeline,
         Entropy(),
-        Forward(parts.transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
+        (
+            _prompt_reads(parts, pipeline),
+            Forward(parts.transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
+        ),
         lambda: _running(parts, pipeline.fund),
         max_body=settings.gateway.max_body,
         problem=lambda: parts.following.problem,
@@ -148,6 +154,18 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     serve(gateway, listener, drain_s=settings.gateway.drain_s)
+
+
+def _prompt_reads(parts: Parts, pipeline: Pipeline) -> PromptReads:
+    feed = Feed()
+    parts.following.on_change(feed.on_change)
+    return PromptReads(
+        pipeline.identify,
+        pipeline.compose.compiled,
+        PromptEvents(feed),
+        wiring.environment(),
+        os.urandom,
+    )
 
 
 def _parts(home: Path, settings: Settings) -> Parts:
