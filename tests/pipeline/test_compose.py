@@ -1,5 +1,5 @@
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,9 +25,13 @@ def rig_of(prompts: Prompts) -> Rig:
     return rig
 
 
-async def ask(rig: Rig, ask: PromptAsk | None = None, **changes: object) -> RecordingReply:
+async def ask(  # the request is the test's business
+    rig: Rig,
+    ask: PromptAsk | None = None,
+    **changes: Any,  # noqa: ANN401
+) -> RecordingReply:
     members = changes.pop("members", {"messages": []})
-    request = rig.request(cast("dict[str, Any]", members), stream=False, prompt=ask, **changes)
+    request = rig.request(members, stream=False, prompt=ask, **changes)
     return await rig.ask(request)
 
 
