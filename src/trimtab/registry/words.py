@@ -65,8 +65,10 @@ class Token:
 
     @property
     def folded(self) -> str:
-        """The text, its case left out where case says nothing."""
-        return self.text.casefold().replace("\u2019", "'") if self.kind is Kind.WORD else self.text
+        """The text without what says nothing: case of words, indentation of marks."""
+        if self.kind is Kind.WORD:
+            return self.text.casefold().replace("\u2019", "'")
+        return self.text.strip() if self.kind is Kind.MARK else self.text
 
     @property
     def instructs(self) -> bool:
