@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tests.registry.site import site, three
+
 from trimtab.domain.prompt import Content, Engine, Message, PromptVersion, Role, Variable, digest
+
+__all__ = ["site", "three"]
 
 TEXT: dict[str, Any] = {"type": "string"}
 

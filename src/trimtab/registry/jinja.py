@@ -23,7 +23,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from trimtab.domain.errors import PromptVariablesInvalid, SettingsInvalid
 from trimtab.domain.prompt import Engine
-from trimtab.domain.rendering import PURE_ENGINES, Engines, Text, Values, as_text
+from trimtab.domain.rendering import PURE_ENGINES, Engines, Text, Values, as_text, names_in
 
 MOST_STEPS = 10_000
 MOST_CHARS = 2**20
@@ -106,6 +106,11 @@ ENGINES: Engines = {**PURE_ENGINES, Engine.JINJA: jinja}
 def names_in_jinja(text: str) -> frozenset[str]:
     """Name the variables that a text needs. Raises `SettingsInvalid`."""
     return frozenset(find_undeclared_variables(_read(text)))
+
+
+def names(engine: Engine, text: str) -> frozenset[str]:
+    """Name the variables that a text of any engine needs. Raises `SettingsInvalid`."""
+    return names_in_jinja(text) if engine is Engine.JINJA else names_in(engine, text)
 
 
 def _environment() -> _Environment:

@@ -16,8 +16,11 @@ from trimtab.domain.errors import (
     VersionImmutable,
 )
 from trimtab.domain.prompt import PromptVersion
+from trimtab.registry.finding import Finding, Level
 from trimtab.registry.format import PromptFile
-from trimtab.registry.lint import Finding, Level, lint
+from trimtab.registry.jinja import names
+from trimtab.registry.lint import lint
+from trimtab.registry.lint_case import Surroundings
 from trimtab.registry.partials import flatten
 from trimtab.registry.semver import Required, check_bump
 
@@ -110,16 +113,16 @@ def _linted(
     prompts: Prompts, file: PromptFile, looks_secret: Callable[[str], bool]
 ) -> tuple[Finding, ...]:
     newest = (prompts.newest(name) for name in prompts.versions if name != file.name)
-    return tuple(
-        lint(
-            file,
-            published=[*prompts.versions.get(file.name, {}).values()],
-            others=[it for it in newest if it is not None],
-            policy=prompts.policy,
-            looks_secret=looks_secret,
-            lookup=prompts.find,
-        )
+    around = Surroundings(
+        published=[*prompts.versions.get(file.name, {}).values()],
+        others=[it for it in newest if it is not None],
+        policy=prompts.policy,
+        looks_secret=looks_secret,
+        names=names,
+        lookup=prompts.find,
+        served=frozenset(prompts.labels.get(file.name, {})),
     )
+    return tuple(lint(file, around))
 
 
 def _refusal(
@@ -135,7 +138,8 @@ def _refusal(
             f" another content; give it a number of its own, {free} or above (R002)"
         )
     errors = [it for it in findings if it.level is Level.ERROR and it.rule != "R005"]
-    return LintFailed("\n".join(map(str, errors))) if errors else None
+    lines = [f"{it.path}:{it.line}: {it.rule} {it.message}" for it in errors]
+    return LintFailed("\n".join(lines)) if errors else None
 
 
 def _in_order(files: Sequence[PromptFile]) -> Sequence[PromptFile]:

@@ -15,7 +15,7 @@ from trimtab.domain.errors import (
     InvalidRequest,
     SettingsInvalid,
 )
-from trimtab.domain.prompt import Approval, Engine, Evidence, Place, Yank
+from trimtab.domain.prompt import SHORT_HASH, Approval, Engine, Evidence, Place, Yank, digest
 from trimtab.registry.format import PromptFile
 from trimtab.registry.labels import Labels, existing
 from trimtab.registry.plan import Origin, Status, Step, planned
@@ -164,7 +164,7 @@ class Registry:
             raise InvalidRequest(
                 f"nothing published has hash {evidence.hash[:12]!r}; publish it first", param="hash"
             )
-        name = f"{evidence.hash}/{evidence.ts_us}"
+        name = f"{evidence.hash}/{digest(canonical(evidence).decode())[:SHORT_HASH]}"
         drafts = (_draft(PointerKind.EVIDENCE, name, evidence, by),)
         return _one(await self.control.apply(drafts), "that report was attached before")
 
