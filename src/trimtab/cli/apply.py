@@ -19,9 +19,9 @@ from trimtab.wiring.start import apply, as_run
 DIFFERS = 1
 
 _KINDS = {
-    f"{kind}s" if kind is not PointerKind.PRICES else str(kind): kind
+    str(kind) if kind in (PointerKind.PRICES, PointerKind.REGISTRY) else f"{kind}s": kind
     for kind in PointerKind
-    if kind not in (PointerKind.SUSPENSION, PointerKind.BREAKER)
+    if kind.is_filed
 }
 _SIGNS = {(False, True): "+", (True, False): "-", (True, True): "~"}
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

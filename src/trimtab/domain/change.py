@@ -34,8 +34,19 @@ class PointerKind(StrEnum):
         """Whether what was written once stays for ever: never replaced, never removed."""
         return self in _FINAL
 
+    @property
+    def is_filed(self) -> bool:
+        """Whether the settings file may say where its pointers stand."""
+        return self not in _BY_HAND
+
 
 _FINAL = frozenset({PointerKind.PROMPT, PointerKind.APPROVAL, PointerKind.EVIDENCE})
+_BY_HAND = _FINAL | {
+    PointerKind.LABEL,
+    PointerKind.YANK,
+    PointerKind.SUSPENSION,
+    PointerKind.BREAKER,
+}
 
 
 class Source(StrEnum):

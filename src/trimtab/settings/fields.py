@@ -37,6 +37,7 @@ LAST_PORT = 65_535
 
 _SIZE = re.compile(r"([0-9][0-9_]*)\s*(B|KiB|MiB|GiB)")
 _SIZES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_DAYS = re.compile(r"([1-9][0-9]{0,3})\s*d")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)")
 _DURATIONS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -166,6 +167,15 @@ def duration(node: Node, _faults: Faults) -> float:
     if not 0 < seconds <= LONGEST_S:
         raise Wrong(f"{written!r} is not between 0 and a day; choose a duration that is")
     return seconds
+
+
+def days(node: Node, _faults: Faults) -> float:
+    """Read a number of days, as `30d`, in seconds."""
+    written = scalar(node).text
+    match = _DAYS.fullmatch(written)
+    if match is None:
+        raise Wrong(f"{written!r} is no number of days; write it as 30d")
+    return int(match[1]) * LONGEST_S
 
 
 def day(node: Node, _faults: Faults) -> date:

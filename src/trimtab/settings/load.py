@@ -9,7 +9,7 @@ from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import unpinned
 from trimtab.domain.yaml_tree import Faults, Members, Wrong, read_tree, scalars
 from trimtab.settings.fields import members, read_listen
-from trimtab.settings.model import GatewaySettings, PriceSettings, Settings
+from trimtab.settings.model import GatewaySettings, PriceSettings, RegistrySettings, Settings
 from trimtab.settings.references import check_references
 from trimtab.settings.secrets import NO_SECRET, REFERENCE, looks_secret, resolve
 from trimtab.settings.sections import sections
@@ -89,6 +89,7 @@ def _settings(
         keys=given.get("keys", {}),
         prices=given.get("prices", PriceSettings()),
         exporters=given.get("telemetry", ()),
+        registry=given.get("registry", RegistrySettings()),
         log_to_stdout=given.get("log_line", False),
         lines=faults.lines,
     )
@@ -123,6 +124,10 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
     references.append(("gateway.admin_key", settings.gateway.admin_key or NO_SECRET))
     if REFERENCE.fullmatch(settings.gateway.store or ""):
         references.append(("gateway.store", settings.gateway.store or NO_SECRET))
+    references += [
+        (f"registry.webhooks[{index}].secret", webhook.secret)
+        for index, webhook in enumerate(settings.registry.webhooks)
+    ]
     for index, exporter in enumerate(settings.exporters):
         references += [
             (f"telemetry.exporters[{index}].headers.{name}", value)

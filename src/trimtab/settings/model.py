@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace as with_members
 
 from trimtab.control.desired import Desired
+from trimtab.control.prompts import POLICY
 from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
@@ -21,6 +22,7 @@ from trimtab.domain.model import (
     ProviderWire,
     Target,
 )
+from trimtab.domain.prompt import RegistryPolicy
 from trimtab.domain.tenant import Key, Tenant, Tier, WhenAway
 
 REVIEW_NOTICE = timedelta(days=30)
@@ -88,6 +90,34 @@ class ExporterSettings:
     ca_file: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """Who is told of what moves in the registry.
+
+    Attributes:
+        name: Names its place in the change log; a new name begins with what comes next.
+        secret: Reference to what its messages are signed with, `whsec_...`.
+    """
+
+    name: str
+    url: str
+    secret: str
+    allow_private_network: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """Where prompts are, and what is asked of them.
+
+    Attributes:
+        files: Globs of prompt files, below the folder of the settings.
+    """
+
+    files: tuple[str, ...] = ("prompts/**/*.prompt.yaml", "prompts/**/*.v[0-9]*.yaml")
+    policy: RegistryPolicy = field(default_factory=RegistryPolicy)
+    webhooks: tuple[WebhookSettings, ...] = ()
+
+
 class Level(StrEnum):
     """How bad a note is: a warning is worth a look, an error fails `trimtab check`."""
 
@@ -123,6 +153,7 @@ class Settings:
     keys: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     prices: PriceSettings = PriceSettings()
     exporters: tuple[ExporterSettings, ...] = ()
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
     log_to_stdout: bool = False
     unset: tuple[tuple[str, str], ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict[str, int], repr=False)
@@ -141,6 +172,8 @@ class Settings:
             wanted.update((Pointer(kind, str(name)), value) for name, value in values.items())
         if self.prices.overrides:
             wanted[Pointer(PointerKind.PRICES, "overrides")] = self.prices.overrides
+        if self.registry.policy != RegistryPolicy():
+            wanted[Pointer(PointerKind.REGISTRY, POLICY)] = self.registry.policy
         return wanted
 
     def with_provider_url(self, name: str, url: str) -> "Settings":

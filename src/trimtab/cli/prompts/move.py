@@ -1,0 +1,118 @@
+"""Moving labels: `promote`, `rollback`, `unset`."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from trimtab import wiring
+from trimtab.cli.output import change_document, print_json
+from trimtab.cli.prompts.ask import by, label_option, opened, scope_option
+from trimtab.cli.switch import home_option, json_option, reason_option
+from trimtab.domain.change import Change
+from trimtab.domain.prompt import Place
+from trimtab.registry.steps import version_of
+from trimtab.wiring.registry import reach
+
+
+@click.command()
+@click.argument("name")
+@click.argument("version")
+@label_option
+@scope_option
+@click.option("--expect", type=click.IntRange(min=0), help="Only if this change moved it last.")
+@click.option(
+    "--override", is_flag=True, help="Without what the label asks for; it stays marked. Admins."
+)
+@reason_option
+@home_option
+@json_option
+# one parameter an option
+def promote(  # noqa: PLR0913
+    name: str,
+    version: str,
+    label: str,
+    scope: str,
+    expect: int | None,
+    reason: str,
+    home: Path | None,
+    *,
+    override: bool,
+    as_json: bool,
+) -> None:
+    """Point a label at a version, for everybody or for a scope.
+
+    Example: trimtab prompts promote rag-answer 3.3.0 --label staging --reason "TICKET-812"
+    """
+    place, labels = Place(name, label, scope), opened(home).labels
+    change = asyncio.run(
+        labels.promote(place, version, by(reason), expected_seq=expect, override=override)
+    )
+    _print(place, change, home, as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@label_option
+@scope_option
+@click.option("--to", metavar="VERSION", help="A version the label held, if not the last one.")
+@click.option("--green", is_flag=True, help="The last one that an evaluation passed.")
+@reason_option
+@home_option
+@json_option
+# one parameter an option
+def rollback(  # noqa: PLR0913
+    name: str,
+    label: str,
+    scope: str,
+    to: str | None,
+    reason: str,
+    home: Path | None,
+    *,
+    green: bool,
+    as_json: bool,
+) -> None:
+    """Point a label at what it held before. Again goes one further back.
+
+    It asks for a reason and waits for nothing else.
+
+    Example: trimtab prompts rollback rag-answer --reason "citations missing since 14:05"
+    """
+    place, labels = Place(name, label, scope), opened(home).labels
+    change = asyncio.run(labels.rollback(place, by(reason), to=to, green=green))
+    _print(place, change, home, as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@label_option
+@scope_option
+@reason_option
+@home_option
+@json_option
+# one parameter an option
+def unset(  # noqa: PLR0913
+    name: str, label: str, scope: str, reason: str, home: Path | None, *, as_json: bool
+) -> None:
+    """Have a label of a scope point nowhere, so that the next scope counts.
+
+    Example: trimtab prompts unset rag-answer --scope tenant:acme --reason "as for all again"
+    """
+    place, labels = Place(name, label, scope), opened(home).labels
+    _print(place, asyncio.run(labels.unset(place, by(reason))), home, as_json=as_json)
+
+
+COMMANDS = (promote, rollback, unset)
+
+
+def _print(place: Place, change: Change, home: Path | None, *, as_json: bool) -> None:
+    reached = asyncio.run(reach(wiring.home(home), change))
+    if as_json:
+        print_json({"change": change_document(change), "workers": reached})
+        return
+    was, now = (version_of(it) or "nothing" for it in (change.before, change.after))
+    click.echo(
+        f"{place.label} of {place.name} ({place.scope}): {was} -> {now}"
+        f"   change {change.seq}   {reached}"
+    )
+    click.echo(f"undo: trimtab changes undo {change.seq} --reason '...'")

@@ -1,0 +1,103 @@
+"""Builds the prompt registry of a state directory, and reads prompt files beside the settings."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab import wiring
+from trimtab.domain.change import Change
+from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.prompt import MOST_BYTES
+from trimtab.registry.format import PromptFile, read_file
+from trimtab.registry.labels import Labels
+from trimtab.registry.publish import Registry
+from trimtab.settings import Settings
+from trimtab.settings.secrets import looks_secret
+from trimtab.wiring.keeper import Living
+from trimtab.wiring.membership import acknowledgements, control_store, is_shared
+
+SEEN_S, POLL_S = 2.0, 0.02
+
+
+def registry(at: Path) -> Registry:
+    """Open the prompt registry of a state directory."""
+    clock = wiring.SystemClock()
+    control = wiring.control(at)
+    return Registry(control, Labels(control, clock), clock, looks_secret)
+
+
+def prompt_paths(settings: Settings) -> list[Path]:
+    """Find the prompt files of a project, below the folder of its settings."""
+    root = settings.file.parent
+    return sorted({path for glob in settings.registry.files for path in root.glob(glob)})
+
+
+def read_prompts(paths: Sequence[Path]) -> list[PromptFile]:
+    """Read prompt files.
+
+    Raises:
+        SettingsInvalid: some are not well formed; one line for each fault of all of them.
+    """
+    files: list[PromptFile] = []
+    faults: list[str] = []
+    for path in paths:
+        try:
+            files.append(read_file(_text(path), str(path)))
+        except SettingsInvalid as exc:
+            faults.append(str(exc))
+    if faults:
+        raise SettingsInvalid("\n".join(faults))
+    return files
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How many workers run a change.
+
+    Attributes:
+        n: Workers that run it.
+        of: Workers there are.
+        slowest_s: Seconds after the change at which the last of them ran it.
+    """
+
+    n: int
+    of: int
+    slowest_s: float
+
+    def __str__(self) -> str:
+        if not self.of:
+            return "no worker runs"
+        late = "" if self.n < self.of else f", slowest {self.slowest_s:.1f} s"
+        return f"{self.n}/{self.of} workers{late}"
+
+
+async def reach(at: Path, change: Change) -> Reach:
+    """Tell how many workers run a change, waiting for all of them for two seconds at most."""
+    store = control_store(at)
+    said = acknowledgements(at, store)
+    living = said if is_shared(at) else Living(said, at / "spool")
+    found = Reach(0, 0, 0.0)
+    for _ in range(round(SEEN_S / POLL_S)):
+        acks = await living.acknowledgements()
+        there = [ack for ack in acks if ack.config_seq >= change.seq]
+        slowest_us = max((ack.ts_us - change.ts_us for ack in there), default=0)
+        found = Reach(len(there), len(acks), max(0, slowest_us) / 1e6)
+        if found.n == found.of:
+            break
+        await asyncio.sleep(POLL_S)
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as exc:
+        raise SettingsInvalid(f"'{path}' cannot be read ({exc.strerror}); look at it") from exc
+    if len(raw) > MOST_BYTES:
+        raise SettingsInvalid(f"{path}: has more than {MOST_BYTES} bytes; split the prompt")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as exc:
+        line = raw.count(b"\n", 0, exc.start) + 1
+        raise SettingsInvalid(f"{path}:{line}: this is not UTF-8; save it as UTF-8") from exc
