@@ -63,7 +63,7 @@ def typed(schema: Mapping[str, Any]) -> Typed:
     exact = _exact(rest)
     if exact is None:
         return Typed(_union(_loose(said)), {}, said)
-    names = _BOUNDS.get(said.get("type"), {}) if bounds else {}
+    names = _BOUNDS[said["type"]] if bounds else _RANGE
     return Typed(_union(exact), {names[key]: it for key, it in bounds.items()}, None)
 
 
@@ -92,7 +92,7 @@ def _exact(schema: Mapping[str, Any]) -> Sequence[Source] | None:
     """Give the types that take what the schema takes; `None` if Python has none."""
     if not schema:
         return ("Any",)
-    if schema.keys() <= {"enum", "const", "type"} and schema.keys() != {"type"}:
+    if schema.keys() <= {"enum", "const", "type"} and set(schema) != {"type"}:
         return _choice(schema)
     return _by_kinds(schema)
 
