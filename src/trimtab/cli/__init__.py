@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Command] = {
     "users": Command("trimtab.cli.switches:users", "Suspend end users of a tenant."),
     "models": Command("trimtab.cli.models:command", "List, move, suspend and undo model names."),
     "providers": Command("trimtab.cli.switches:providers", "Suspend providers."),
+    "prompts": Command("trimtab.cli.prompts:command", "Publish prompts and move their labels."),
     "accounts": Command("trimtab.cli.accounts:command", "Who may log in to the console."),
     "changes": Command("trimtab.cli.changes:command", "Show and undo what was changed."),
     "audit": Command("trimtab.cli.audit:command", "Show who read content or keys."),

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from trimtab.control.prompts import Prompts
 from trimtab.control.snapshot import Grant
@@ -22,7 +22,7 @@ from trimtab.domain.errors import (
 from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Wire
 from trimtab.domain.prompt import LABEL, PRODUCTION, Engine, PromptVersion
-from trimtab.domain.rendering import NONCE_BYTES, Compiled, Said
+from trimtab.domain.rendering import NONCE_BYTES, Compiled
 from trimtab.gateway import headers
 from trimtab.gateway.errors import http_status
 from trimtab.gateway.prompt_events import PromptEvents
@@ -57,6 +57,7 @@ class _Render(Struct, forbid_unknown_fields=True):
     label: str | None = None
     tenant: str | None = None
     variables: dict[str, Any] = {}
+    messages: list[Raw] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class PromptReads:
             }
             parts = scope["path"].removeprefix(PREFIX).strip("/").split("/")
             if parts == ["events"] and scope["method"] == "GET":
-                self._grant(scope, query)
+                self._grant(scope, query.get("tenant"))
                 await self.events(query, receive, send)
                 return
             body = await _body(receive) if scope["method"] == "POST" else b""
@@ -106,7 +107,8 @@ class PromptReads:
     def _answer(
         self, scope: Scope, parts: list[str], query: Mapping[str, str], body: bytes
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        grant = self._grant(scope, query)
+        asked = _asked(body) if body else _Render()
+        grant = self._grant(scope, query.get("tenant", asked.tenant))
         prompts, method = self.identify.snapshot().prompts, scope["method"]
         match method, parts:
             case "GET", [""]:
@@ -118,7 +120,7 @@ class PromptReads:
             case "GET", [name, "labels", label]:
                 return self._label(prompts, name, label, grant.tenant.id)
             case "POST", [name, "render"]:
-                return 200, [], self._rendered(prompts, name, body, grant.tenant.id)
+                return 200, [], self._rendered(prompts, name, asked, grant.tenant.id)
             case _:
                 raise NotFound(
                     f"{method} on this path is not served; there is GET /prompts,"
@@ -178,13 +180,7 @@ class PromptReads:
         scope, pointed = resolved
         return found(prompts, name, pointed.label.version), scope, pointed.change.seq
 
-    def _rendered(self, prompts: Prompts, name: str, body: bytes, tenant: str) -> bytes:
-        try:
-            asked = msgspec.json.decode(body or b"{}", type=_Render)
-        except (msgspec.DecodeError, RecursionError) as exc:
-            raise InvalidRequest(
-                "the body cannot be read; send {version or label, variables}"
-            ) from exc
+    def _rendered(self, prompts: Prompts, name: str, asked: _Render, tenant: str) -> bytes:
         if asked.version is not None:
             version, label, scope = found(prompts, name, asked.version), None, None
         else:
@@ -200,17 +196,26 @@ class PromptReads:
                 "label": label,
                 "scope": scope,
                 "rendered_hash": rendered.rendered_hash,
-                "messages": _placed(rendered.before, rendered.after, rendered.content.placeholder),
+                "messages": [*rendered.before, *asked.messages, *rendered.after],
             }
         )
 
-    def _grant(self, scope: Scope, query: Mapping[str, str]) -> Grant:
+    def _grant(self, scope: Scope, tenant: str | None) -> Grant:
         """Find whose key it is; the seed's client can send it as the password of a URL only."""
         basic = _header(scope, b"authorization")
         named = [pair for pair in scope["headers"] if pair[0] in headers.OF_KEYS]
         said = headers.read(named)
         key = said.key or _password(basic)
-        return self.identify.grant(key, query.get("tenant"))
+        return self.identify.grant(key, tenant)
+
+
+def _asked(body: bytes) -> _Render:
+    try:
+        return msgspec.json.decode(body, type=_Render)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise InvalidRequest(
+            "the body cannot be read; send {version or label, variables, messages}"
+        ) from exc
 
 
 def _listed(prompts: Prompts) -> Iterator[Mapping[str, object]]:
@@ -275,13 +280,6 @@ def _as_file(version: PromptVersion, template: str) -> Mapping[str, object]:
         "template": template,
         "hash": version.hash,
     }
-
-
-def _placed(
-    before: tuple[Said, ...], after: tuple[Said, ...], placeholder: str | None
-) -> list[object]:
-    place = [] if placeholder is None else [{"placeholder": placeholder}]
-    return [*before, *place, *after]
 
 
 def _password(authorization: bytes) -> str:

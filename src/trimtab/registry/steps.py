@@ -78,6 +78,12 @@ def held_ever(moves: Sequence[Change]) -> Iterator[Held]:
         yield Held(None if value is None else value.version, _until(moves, index))
 
 
+def version_of(value: bytes | None) -> str | None:
+    """Read which version a label pointed at before or after a move."""
+    label = _label(value)
+    return None if label is None else label.version
+
+
 def _until(moves: Sequence[Change], index: int) -> int:
     return moves[min(index + 1, len(moves) - 1)].ts_us
 

@@ -1,8 +1,6 @@
 """How a prompt is named on the command line, and what its commands have in common."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 from semver import Version
@@ -18,11 +16,7 @@ from trimtab.registry.labels import existing
 from trimtab.registry.publish import Registry
 from trimtab.wiring.registry import registry
 
-_Run = TypeVar("_Run", bound=Callable[..., None])
-
-label_option = click.option(
-    "--label", default=PRODUCTION, show_default=True, help="Which label."
-)
+label_option = click.option("--label", default=PRODUCTION, show_default=True, help="Which label.")
 scope_option = click.option(
     "--scope",
     default=DEFAULT_SCOPE,

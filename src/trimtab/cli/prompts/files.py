@@ -1,7 +1,7 @@
 """Prompt files: `new`, `lint`, `push`, `pull`."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -11,9 +11,10 @@ from trimtab.cli import role
 from trimtab.cli.output import change_document, print_json
 from trimtab.cli.prompts.ask import by, opened
 from trimtab.cli.switch import home_option, json_option
+from trimtab.control.prompts import Prompts
 from trimtab.domain.change import Change
 from trimtab.domain.errors import InvalidRequest, SettingsInvalid
-from trimtab.domain.prompt import NAME
+from trimtab.domain.prompt import NAME, Place
 from trimtab.registry.finding import Level
 from trimtab.registry.lint_code import lint_code
 from trimtab.registry.lint_report import Form, report
@@ -83,7 +84,9 @@ def lint(
     config: Path | None,
     home: Path | None,
 ) -> None:
-    """Look for what breaks a rule in prompt files and in the code that uses them. Exits 1 on errors.
+    """Look for what breaks a rule in prompt files, and in code that uses prompts.
+
+    Exits 1 on errors.
 
     Example: trimtab prompts lint --code src --format github
     """
@@ -91,10 +94,8 @@ def lint(
     files = read_prompts(paths or prompt_paths(wiring.load_settings(config)))
     steps = asyncio.run(registry.plan(files))
     findings = [it for step in steps for it in step.findings]
-    if code:
-        findings += lint_code(code, asyncio.run(registry.prompts()))
-    for line in report(findings, Form(form)):
-        click.echo(line)
+    findings += lint_code(code, _production(asyncio.run(registry.prompts())))
+    click.echo(report(sorted(findings), Form(form)), nl=False)
     if any(it.level is Level.ERROR for it in findings):
         raise SystemExit(REFUSED)
 
@@ -183,10 +184,14 @@ def print_steps(steps: Sequence[Step], changes: Sequence[Change], *, as_json: bo
         return
     for step in steps:
         version = f"{step.file.name}@{step.file.version}"
-        bump = f"  {step.required.bump}: {step.required}" if step.required and step.required.reasons else ""
+        bump = (
+            f"  {step.required.bump}: {step.required}"
+            if step.required and step.required.reasons
+            else ""
+        )
         click.echo(f"{_SIGNS[step.status]} {version:<32}  {step.file.path}{bump}")
         warnings = [it for it in step.findings if it.level is Level.WARN]
-        for line in report(warnings, Form.TEXT):
+        for line in report(warnings, Form.TEXT).splitlines():
             click.echo(f"  {line}")
         if step.error is not None:
             for line in str(step.error).splitlines():
@@ -213,6 +218,12 @@ def _document(step: Step) -> dict[str, object]:
         "error": str(step.error) if step.error else None,
         "code": step.error.code if step.error else None,
     }
+
+
+def _production(prompts: Prompts) -> Mapping[str, str]:
+    """Tell where production points, of every prompt that has it."""
+    pointed = {name: prompts.at(Place(name)) for name in prompts.versions}
+    return {name: it.label.version for name, it in pointed.items() if it is not None}
 
 
 def _file_of(into: Path, name: str) -> Path:

@@ -28,7 +28,7 @@ from trimtab.wiring.registry import reach
 @home_option
 @json_option
 # one parameter an option
-def promote(  # noqa: PLR0913
+def promote(  # noqa: PLR0913, PLR0917
     name: str,
     version: str,
     label: str,
@@ -91,7 +91,7 @@ def rollback(  # noqa: PLR0913
 @home_option
 @json_option
 # one parameter an option
-def unset(  # noqa: PLR0913
+def unset(
     name: str, label: str, scope: str, reason: str, home: Path | None, *, as_json: bool
 ) -> None:
     """Have a label of a scope point nowhere, so that the next scope counts.

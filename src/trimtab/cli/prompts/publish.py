@@ -40,7 +40,7 @@ def publish(files: Sequence[Path], reason: str, home: Path | None, *, as_json: b
 @home_option
 @json_option
 # one parameter an option
-def yank(  # noqa: PLR0913
+def yank(
     version: str,
     reason: str,
     home: Path | None,

@@ -9,7 +9,6 @@ from typing import Any
 import click
 import msgspec
 
-from trimtab import wiring
 from trimtab.cli.output import change_document, instant, print_json, print_table
 from trimtab.cli.prompts.ask import label_option, opened, pointed, scope_option, tenant_option
 from trimtab.cli.switch import home_option, json_option
@@ -19,7 +18,9 @@ from trimtab.domain.prompt import Place, PromptVersion
 from trimtab.domain.rendering import NONCE_BYTES, compile_version
 from trimtab.registry.diff import compare, lines
 from trimtab.registry.jinja import ENGINES
+from trimtab.registry.partials import flatten
 from trimtab.registry.semver import required_between
+from trimtab.registry.steps import version_of
 from trimtab.wiring.registry import read_prompts
 
 BROKEN = 1
@@ -75,8 +76,11 @@ def show(prompt: str, tenant: str | None, home: Path | None, *, as_json: bool) -
         return
     print_table(["version", "hash", "published", "by", "state"], _versions(prompts, name))
     click.echo()
-    print_table(["label", "scope", "version", "moved by", "reason"], _labels(prompts, name),
-                empty="no label points anywhere; `trimtab prompts promote` moves one")
+    print_table(
+        ["label", "scope", "version", "moved by", "reason"],
+        _labels(prompts, name),
+        empty="no label points anywhere; `trimtab prompts promote` moves one",
+    )
 
 
 @click.command()
@@ -137,7 +141,7 @@ def diff(before: str, after: str, home: Path | None) -> None:
 @home_option
 @json_option
 # one parameter an option
-def render(  # noqa: PLR0913
+def render(
     prompt: str,
     file: Path | None,
     given: Sequence[str],
@@ -156,7 +160,9 @@ def render(  # noqa: PLR0913
     compiled = compile_version(version, ENGINES)
     rendered = compiled.render(variables, nonce=os.urandom(NONCE_BYTES))
     if as_json:
-        print_json({"version": version.version, "hash": version.hash, "messages": rendered.messages})
+        print_json(
+            {"version": version.version, "hash": version.hash, "messages": rendered.messages}
+        )
         return
     click.echo(f"{version.ref}  hash {version.short_hash}", err=True)
     for said in rendered.messages:
@@ -278,14 +284,12 @@ def _either(prompts: Prompts, text: str, *, tenant: str | None = None) -> Prompt
     path = Path(text)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         [file] = read_prompts([path])
-        return file.published_as(_flat(prompts, file))
+        return file.published_as(flatten(file.content, file.partials, prompts.find))
     return pointed(prompts, text, tenant=tenant)[0]
 
 
 def _went(before: bytes | None, after: bytes | None) -> str:
-    was, now = (
-        "nothing" if it is None else msgspec.json.decode(it)["version"] for it in (before, after)
-    )
+    was, now = (version_of(it) or "nothing" for it in (before, after))
     return f"{was} -> {now}"
 
 
