@@ -3,7 +3,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trimtab.registry.schemas import Relation, compare, keywords, without_added
@@ -128,6 +128,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=60)
 @given(before=SCHEMAS, after=SCHEMAS, values=st.lists(VALUES, min_size=20, max_size=20))
 def test_every_value_of_before_is_one_of_what_is_wider(
     before: dict[str, Any], after: dict[str, Any], values: list[object]

@@ -6,7 +6,7 @@ Patch: neither, as far as a text can tell. A larger number than asked for is alw
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any, cast
 
 from semver import Version
@@ -36,6 +36,18 @@ class Bump(IntEnum):
         return self.name.lower()
 
 
+class Part(StrEnum):
+    """What of a prompt a change is in."""
+
+    KIND = "kind"
+    VARIABLES = "variables"
+    MODEL = "model"
+    TOOLS = "tools"
+    OUTPUT = "output"
+    PARTIALS = "partials"
+    TEXT = "text"
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """A change and the bump it asks for.
@@ -46,6 +58,7 @@ class Reason:
     """
 
     bump: Bump
+    part: Part
     what: str
     detail: str = ""
 
@@ -79,7 +92,7 @@ def required_bump(before: Content, after: Content) -> Required:
         *_messages(before, after),
     ]
     if not found and before.canonical() != after.canonical():
-        found.append(Reason(Bump.PATCH, "written in other words"))
+        found.append(Reason(Bump.PATCH, Part.TEXT, "written in other words"))
     return Required(tuple(sorted(found, key=lambda it: -it.bump)))
 
 
@@ -155,15 +168,17 @@ def next_free(bump: Bump, base: Version, known: Collection[Version]) -> Version:
 def _kinds(before: Content, after: Content) -> Iterator[Reason]:
     if (before.template is None) != (after.template is None):
         kind = "messages" if after.template is None else "one text"
-        yield Reason(Bump.MAJOR, "kind changed", f"is {kind} now")
+        yield Reason(Bump.MAJOR, Part.KIND, "kind changed", f"is {kind} now")
     if before.placeholder != after.placeholder:
         was, now = before.placeholder or "none", after.placeholder or "none"
-        yield Reason(Bump.MAJOR, "placeholder changed", f"{now} (was {was})")
+        yield Reason(Bump.MAJOR, Part.KIND, "placeholder changed", f"{now} (was {was})")
     if before.engine is not after.engine:
-        yield Reason(Bump.MINOR, "engine changed", f"{after.engine} (was {before.engine})")
+        yield Reason(
+            Bump.MINOR, Part.KIND, "engine changed", f"{after.engine} (was {before.engine})"
+        )
     old, new = _chosen(before), _chosen(after)
     if old != new:
-        yield Reason(Bump.MINOR, "model changed", f"{new} (was {old})")
+        yield Reason(Bump.MINOR, Part.MODEL, "model changed", f"{new} (was {old})")
 
 
 def _chosen(content: Content) -> str:
@@ -174,35 +189,37 @@ def _chosen(content: Content) -> str:
 
 def _variables(before: Mapping[str, Variable], after: Mapping[str, Variable]) -> Iterator[Reason]:
     for name in sorted(before.keys() - after.keys()):
-        yield Reason(Bump.MAJOR, f"{name} removed")
+        yield Reason(Bump.MAJOR, Part.VARIABLES, f"{name} removed")
     for name in sorted(after.keys() - before.keys()):
         if after[name].has_default:
-            yield Reason(Bump.MINOR, f"{name} added", "optional")
+            yield Reason(Bump.MINOR, Part.VARIABLES, f"{name} added", "optional")
         else:
             # An optional one without a default is missing for whoever does not know of it.
-            yield Reason(Bump.MAJOR, f"{name} added", "without a default")
+            yield Reason(Bump.MAJOR, Part.VARIABLES, f"{name} added", "without a default")
     for name in sorted(before.keys() & after.keys()):
         yield from _variable(name, before[name], after[name])
 
 
 def _variable(name: str, before: Variable, after: Variable) -> Iterator[Reason]:
     if after.required and not before.required:
-        yield Reason(Bump.MAJOR, f"{name} became required")
+        yield Reason(Bump.MAJOR, Part.VARIABLES, f"{name} became required")
     elif before.required and not after.required:
-        yield Reason(Bump.MINOR, f"{name} became optional")
+        yield Reason(Bump.MINOR, Part.VARIABLES, f"{name} became optional")
     elif before.has_default and not after.has_default:
-        yield Reason(Bump.MAJOR, f"{name} lost its default")
+        yield Reason(Bump.MAJOR, Part.VARIABLES, f"{name} lost its default")
     elif _default(before) != _default(after):
-        yield Reason(Bump.MINOR, f"{name} has another default")
+        yield Reason(Bump.MINOR, Part.VARIABLES, f"{name} has another default")
     old, new = before.json_schema, after.json_schema
     relation = compare(old, new)
     if relation is not Relation.SAME:
         bump = Bump.MAJOR if relation is Relation.NARROWED else Bump.MINOR
-        yield Reason(bump, f"{name} {relation}", keywords(old, new))
+        yield Reason(bump, Part.VARIABLES, f"{name} {relation}", keywords(old, new))
     if before.trust is not after.trust:
-        yield Reason(Bump.MINOR, f"{name} {TRUST}", f"{after.trust} (was {before.trust})")
+        yield Reason(
+            Bump.MINOR, Part.VARIABLES, f"{name} {TRUST}", f"{after.trust} (was {before.trust})"
+        )
     if before.fenced != after.fenced:
-        yield Reason(Bump.MINOR, f"{name} {FENCE}", "on" if after.fenced else "off")
+        yield Reason(Bump.MINOR, Part.VARIABLES, f"{name} {FENCE}", "on" if after.fenced else "off")
 
 
 def _default(variable: Variable) -> str:
@@ -213,10 +230,12 @@ def _outputs(before: Content, after: Content) -> Iterator[Reason]:
     """Judge what the model says to a caller: the answer, and the arguments of tools."""
     old, new = before.output_schema, after.output_schema
     if old is not None and new is not None:
-        yield from _output("output_schema", old, new)
+        yield from _output(Part.OUTPUT, "output_schema", old, new)
     elif old != new:
         # Who reads free text cannot read JSON, nor the other way round.
-        yield Reason(Bump.MAJOR, f"output_schema {'added' if old is None else 'removed'}")
+        yield Reason(
+            Bump.MAJOR, Part.OUTPUT, f"output_schema {'added' if old is None else 'removed'}"
+        )
     yield from _tools(_by_name(before.tools), _by_name(after.tools))
 
 
@@ -228,14 +247,16 @@ def _tools(
     before: Mapping[str, dict[str, Any]], after: Mapping[str, dict[str, Any]]
 ) -> Iterator[Reason]:
     for name in sorted(before.keys() - after.keys()):
-        yield Reason(Bump.MAJOR, f"tool {name} removed")
+        yield Reason(Bump.MAJOR, Part.TOOLS, f"tool {name} removed")
     for name in sorted(after.keys() - before.keys()):
-        yield Reason(Bump.MINOR, f"tool {name} added")
+        yield Reason(Bump.MINOR, Part.TOOLS, f"tool {name} added")
     for name in sorted(before.keys() & after.keys()):
         old, new = before[name], after[name]
-        yield from _output(f"tool {name} parameters", _parameters(old), _parameters(new))
+        yield from _output(
+            Part.TOOLS, f"tool {name} parameters", _parameters(old), _parameters(new)
+        )
         if _around(old) != _around(new):
-            yield Reason(Bump.MINOR, f"tool {name} described otherwise")
+            yield Reason(Bump.MINOR, Part.TOOLS, f"tool {name} described otherwise")
 
 
 def _parameters(tool: dict[str, Any]) -> dict[str, Any]:
@@ -246,23 +267,25 @@ def _around(tool: dict[str, Any]) -> str:
     return canonical({**tool, "function": {**tool["function"], "parameters": {}}})
 
 
-def _output(name: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[Reason]:
+def _output(
+    part: Part, name: str, before: dict[str, Any], after: dict[str, Any]
+) -> Iterator[Reason]:
     """Judge a schema whose values others read: they break on less and on more than they knew."""
     if compare(before, after) is Relation.SAME:
         if canonical(before) != canonical(after):
             # The model reads titles and descriptions.
-            yield Reason(Bump.MINOR, f"{name} described otherwise")
+            yield Reason(Bump.MINOR, part, f"{name} described otherwise")
     elif compare(bare(before), without_added(bare(before), bare(after))) is Relation.SAME:
-        yield Reason(Bump.MINOR, f"{name} has more fields", keywords(before, after))
+        yield Reason(Bump.MINOR, part, f"{name} has more fields", keywords(before, after))
     else:
-        yield Reason(Bump.MAJOR, f"{name} changed", keywords(before, after))
+        yield Reason(Bump.MAJOR, part, f"{name} changed", keywords(before, after))
 
 
 def _messages(before: Content, after: Content) -> Iterator[Reason]:
     old, new = [_place(it) for it in before.said], [_place(it) for it in after.said]
     if old != new:
         detail = f"{', '.join(new) or 'none'} (was {', '.join(old) or 'none'})"
-        yield Reason(Bump.MINOR, "messages added, removed or moved", detail)
+        yield Reason(Bump.MINOR, Part.TEXT, "messages added, removed or moved", detail)
         return
     for number, (one, other) in enumerate(zip(before.said, after.said, strict=True)):
         name = "text" if after.template is not None else f"messages[{number}]"
@@ -289,12 +312,17 @@ def _text(name: str, before: str, after: str) -> Iterator[Reason]:
     if instructing:
         more = " ..." if len(instructing) > MOST_NAMED else ""
         yield Reason(
-            Bump.MINOR, f"{name} instructs otherwise", " ".join(instructing[:MOST_NAMED]) + more
+            Bump.MINOR,
+            Part.TEXT,
+            f"{name} instructs otherwise",
+            " ".join(instructing[:MOST_NAMED]) + more,
         )
     elif changed >= MINOR_SHARE * words:
-        yield Reason(Bump.MINOR, f"{name} reworded", f"{changed} of {words} words")
+        yield Reason(Bump.MINOR, Part.TEXT, f"{name} reworded", f"{changed} of {words} words")
     else:
-        yield Reason(Bump.PATCH, f"{name} reworded a little", f"{changed} of {words} words")
+        yield Reason(
+            Bump.PATCH, Part.TEXT, f"{name} reworded a little", f"{changed} of {words} words"
+        )
 
 
 def _shown(word: str) -> str:
@@ -306,7 +334,7 @@ def _partials(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[R
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             was, now = before.get(name, "none"), after.get(name, "none")
-            yield Reason(Bump.MINOR, f"partial {name} changed", f"{now} (was {was})")
+            yield Reason(Bump.MINOR, Part.PARTIALS, f"partial {name} changed", f"{now} (was {was})")
 
 
 def _partials_of(version: PromptVersion) -> Mapping[str, str]:

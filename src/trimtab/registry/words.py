@@ -9,6 +9,7 @@ import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 MOST_STEPS = 1_000_000
 
@@ -56,8 +57,10 @@ class Kind(StrEnum):
     SIGN = "sign"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+_KINDS = {it.value: it for it in Kind}
+
+
+class Token(NamedTuple):
     """A piece of a text; all of them together are the text."""
 
     kind: Kind
@@ -81,7 +84,7 @@ class Token:
 
 def tokens(text: str) -> list[Token]:
     """Split a text."""
-    return [Token(Kind(it.lastgroup or "sign"), it.group()) for it in _TOKEN.finditer(text)]
+    return [Token(_KINDS[it.lastgroup or ""], it[0]) for it in _TOKEN.finditer(text)]
 
 
 @dataclass(frozen=True, slots=True)
