@@ -29,6 +29,8 @@ from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Targe
 from trimtab.domain.record import Attempt, Detail, LedgerLine, RequestRecord, StageTime
 from trimtab.domain.suspension import Scope, Suspension
 from trimtab.domain.tenant import Key, Limits, Tenant, Tier
+from trimtab.registry.labels import Labels
+from trimtab.registry.publish import Registry
 from trimtab.store.base import (
     Account,
     Acknowledgement,
@@ -294,6 +296,7 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         rollups=stores,
         control=control,
         switches=Switches(control, clock),
+        registry=Registry(control, Labels(control, clock), clock, lambda _: False),
         keyring=Keyring(control, clock, seeded_entropy(5)),
         accounts=stores,
         acknowledgements=stores,

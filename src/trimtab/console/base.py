@@ -20,6 +20,7 @@ from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.health import Ailing
 from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Provider, Target
+from trimtab.registry.publish import Registry
 from trimtab.store.base import Accounts, Acknowledgements, RecordFilter, RecordReader, RollupReader
 
 
@@ -59,6 +60,7 @@ class Console:
     rollups: RollupReader
     control: Control
     switches: Switches
+    registry: Registry
     keyring: Keyring
     accounts: Accounts
     acknowledgements: Acknowledgements

@@ -7,7 +7,6 @@ import random
 import socket
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from hmac import digest
 from importlib.metadata import version
@@ -29,17 +28,17 @@ from trimtab.domain.model import Provider
 from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import ExporterSettings, Settings, resolve
-from trimtab.store.base import Acknowledgement, Acknowledgements
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.health_file import read_ailing, read_redis_up
 from trimtab.telemetry.log_file import LogFile
 from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.recorder import Recorder
-from trimtab.telemetry.spool import Claim, Spool, claim_alone, is_free
+from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
 from trimtab.wiring.following import follower, https_proxy, meter
-from trimtab.wiring.membership import acknowledgements, control_store, is_shared
+from trimtab.wiring.membership import control_store, living
+from trimtab.wiring.registry import registry
 
 SWEEP_S = 10.0
 NICENESS = 5
@@ -112,7 +111,6 @@ def _console(
     home: Path, settings: Settings, recorder: Recorder, metering: Meter, clock: Clock
 ) -> Console:
     store = control_store(home)
-    said = acknowledgements(home, store)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
     return Console(
@@ -121,9 +119,10 @@ def _console(
         rollups=reading,
         control=wiring.control(home),
         switches=wiring.switches(home),
+        registry=registry(home),
         keyring=wiring.keyring(home),
         accounts=store,
-        acknowledgements=said if is_shared(home) else Living(said, home / "spool"),
+        acknowledgements=living(home, store),
         clock=clock,
         entropy=os.urandom,
         session_key=digest(wiring.site_key(home), b"console sessions", "sha256"),
@@ -146,23 +145,6 @@ def _lags(recorder: Recorder) -> list[Lag]:
 
 def _hashed(reference: str) -> str:
     return sha256(resolve(reference, os.environ).reveal().encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Living:
-    """`store.base.Acknowledgements` of the workers that live: those that hold their spool."""
-
-    store: Acknowledgements
-    spool: Path
-
-    async def acknowledge(self, ack: Acknowledgement) -> None:
-        """See `Acknowledgements.acknowledge`."""
-        await self.store.acknowledge(ack)
-
-    async def acknowledgements(self) -> tuple[Acknowledgement, ...]:
-        """See `Acknowledgements.acknowledgements`."""
-        acks = await self.store.acknowledgements()
-        return tuple(ack for ack in acks if not is_free(self.spool / ack.worker_id))
 
 
 def _exporter(home: Path, settings: ExporterSettings, clock: Clock) -> Exporter:

@@ -21,6 +21,7 @@ from trimtab.settings import REFERENCE, resolve
 from trimtab.store.base import Acknowledgement, Acknowledgements, ControlStore, SharedControlStore
 from trimtab.store.files import replace_file
 from trimtab.store.sqlite.control import SqliteControl
+from trimtab.telemetry.spool import is_free
 
 FILE, SQLITE = "control-store.json", "control.db"
 POSTGRES = "trimtab.store.postgres.control:PostgresControl"
@@ -64,6 +65,29 @@ def acknowledgements(home: Path, store: ControlStore) -> Acknowledgements:
     """Keep the worker ids of this host apart from those of the others."""
     member = _membership(home)
     return store if member is None else Named(store, f"{member.host}/")
+
+
+def living(home: Path, store: ControlStore) -> Acknowledgements:
+    """Tell what the workers run that live; of other hosts all that said so are taken to live."""
+    said = acknowledgements(home, store)
+    return said if is_shared(home) else Living(said, home / "spool")
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """`store.base.Acknowledgements` of the workers that live: those that hold their spool."""
+
+    store: Acknowledgements
+    spool: Path
+
+    async def acknowledge(self, ack: Acknowledgement) -> None:
+        """See `Acknowledgements.acknowledge`."""
+        await self.store.acknowledge(ack)
+
+    async def acknowledgements(self) -> tuple[Acknowledgement, ...]:
+        """See `Acknowledgements.acknowledgements`."""
+        acks = await self.store.acknowledgements()
+        return tuple(ack for ack in acks if not is_free(self.spool / ack.worker_id))
 
 
 def join(home: Path, store: str | None, proof: str) -> None:

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab import wiring
-from trimtab.domain.change import Change
+from trimtab.control.models import By
+from trimtab.control.prompts import pointer_of
+from trimtab.domain.change import Change, Source
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.domain.prompt import MOST_BYTES
+from trimtab.domain.prompt import MOST_BYTES, Label, Place
 from trimtab.registry.format import PromptFile, read_file
 from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
 from trimtab.settings import Settings
 from trimtab.settings.secrets import looks_secret
-from trimtab.wiring.keeper import Living
-from trimtab.wiring.membership import acknowledgements, control_store, is_shared
+from trimtab.wiring.membership import control_store, living
 
 SEEN_S, POLL_S = 2.0, 0.02
 
@@ -74,12 +75,10 @@ class Reach:
 
 async def reach(at: Path, change: Change) -> Reach:
     """Tell how many workers run a change, waiting for all of them for two seconds at most."""
-    store = control_store(at)
-    said = acknowledgements(at, store)
-    living = said if is_shared(at) else Living(said, at / "spool")
+    running = living(at, control_store(at))
     found = Reach(0, 0, 0.0)
     for _ in range(round(SEEN_S / POLL_S)):
-        acks = await living.acknowledgements()
+        acks = await running.acknowledgements()
         there = [ack for ack in acks if ack.config_seq >= change.seq]
         slowest_us = max((ack.ts_us - change.ts_us for ack in there), default=0)
         found = Reach(len(there), len(acks), max(0, slowest_us) / 1e6)
@@ -87,6 +86,28 @@ async def reach(at: Path, change: Change) -> Reach:
             break
         await asyncio.sleep(POLL_S)
     return found
+
+
+async def publish_demo(at: Path, settings: Settings, author: str) -> None:
+    """Publish the prompts of the demo, and point production at them where it points nowhere.
+
+    Nobody has to approve what comes with the program.
+    """
+    opened, reason = registry(at), "first start of the demo"
+    files = read_prompts(prompt_paths(settings))
+    before = await opened.prompts()
+    by = By(author, Source.SYSTEM, reason)
+    steps, _ = await opened.publish(files, by)
+    for step in steps:
+        place = Place(step.file.name)
+        if before.at(place) is None and step.file.name not in before.versions:
+            await opened.control.move(
+                pointer_of(place),
+                Label(version=step.file.version),
+                reason=reason,
+                author=author,
+                source=Source.SYSTEM,
+            )
 
 
 def _text(path: Path) -> str:

@@ -25,6 +25,7 @@ from trimtab.store.files import replace_file
 from trimtab.store.rollup import HOUR_US
 from trimtab.wiring.following import LAST_GOOD
 from trimtab.wiring.membership import control_store, join
+from trimtab.wiring.registry import publish_demo
 
 log = logging.getLogger("trimtab")
 
@@ -221,6 +222,8 @@ def introduce(home: Path, start: Start, author: str) -> Secrets:
     control store is away.
     """
     try:
+        if start.is_demo:
+            asyncio.run(publish_demo(home, start.settings, author))
         return Secrets(
             asyncio.run(ensure_admin(wiring.accounts(home), os.urandom)),
             asyncio.run(_demo_keys(home, start.settings, author)) if start.is_demo else {},

@@ -35,11 +35,8 @@ def codegen(prompts: Sequence[str], out: Path, home: Path | None, *, check: bool
     """
     there = asyncio.run(opened(home).prompts())
     versions = [it for text in prompts or there.versions for it in _of(there, text)]
-    existing = {
-        path.name: path.read_text()
-        for path in sorted(out.glob("*"))
-        if path.suffix in (".py", ".typed")
-    }
+    ours = [path for path in sorted(out.glob("*")) if path.suffix in (".py", ".typed")]
+    existing = {path.name: path.read_text() for path in ours}
     made = plan(versions, existing)
     for name in made.differ:
         click.echo(f"~ {out / name}")
@@ -90,9 +87,8 @@ def _of(prompts: Prompts, text: str) -> Sequence[PromptVersion]:
         raise PromptNotFound(f"there is no prompt {name[:64]!r}; `trimtab prompts list` lists them")
     if at and not major.isdigit():
         raise InvalidRequest(f"{text[:64]!r} names no major; write it as {name}@3")
-    wanted = [
-        it for it in versions.values() if not at or Version.parse(it.version).major == int(major)
-    ]
+    numbers = [(it, Version.parse(it.version).major) for it in versions.values()]
+    wanted = [it for it, number in numbers if not at or number == int(major)]
     if not wanted:
         raise PromptNotFound(f"prompt '{name}' has no version of major {major}")
     return wanted

@@ -184,11 +184,8 @@ def print_steps(steps: Sequence[Step], changes: Sequence[Change], *, as_json: bo
         return
     for step in steps:
         version = f"{step.file.name}@{step.file.version}"
-        bump = (
-            f"  {step.required.bump}: {step.required}"
-            if step.required and step.required.reasons
-            else ""
-        )
+        required = step.required
+        bump = f"  {required.bump}: {required}" if required and required.reasons else ""
         click.echo(f"{_SIGNS[step.status]} {version:<32}  {step.file.path}{bump}")
         warnings = [it for it in step.findings if it.level is Level.WARN]
         for line in report(warnings, Form.TEXT).splitlines():

@@ -160,9 +160,8 @@ def render(
     compiled = compile_version(version, ENGINES)
     rendered = compiled.render(variables, nonce=os.urandom(NONCE_BYTES))
     if as_json:
-        print_json(
-            {"version": version.version, "hash": version.hash, "messages": rendered.messages}
-        )
+        told = {"version": version.version, "hash": version.hash}
+        print_json({**told, "messages": rendered.messages})
         return
     click.echo(f"{version.ref}  hash {version.short_hash}", err=True)
     for said in rendered.messages:

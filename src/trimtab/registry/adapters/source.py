@@ -223,7 +223,11 @@ def _sound(value: object, path: str) -> object:
         if depth > MOST_DEPTH:
             raise SettingsInvalid(f"{path}: is nested deeper than {MOST_DEPTH}; make it flatter")
         if isinstance(it, dict):
-            left += [(below, depth + 1) for pair in cast("dict[str, object]", it).items() for below in pair]
+            left += [
+                (below, depth + 1)
+                for pair in cast("dict[str, object]", it).items()
+                for below in pair
+            ]
         elif isinstance(it, list):
             left += [(below, depth + 1) for below in cast("list[object]", it)]
         elif isinstance(it, str) and not it.isascii():
