@@ -51,6 +51,7 @@ def test_every_section_becomes_pointers(load_text: Load) -> None:
         FILE
         + "tiers: {t: {}}\ntenants: {acme: {tier: t}}\n"
         + f"keys: [{{name: a, tenant: acme, id: 7hq2m9xkd4wp, sha256: '{'0' * 64}'}}]\n"
+        + "registry: {require_schemas: true}\n"
         + "prices: {overrides: {p/*: {input: 1, output: 1}}}\n"
     ).desired()
 
@@ -59,10 +60,8 @@ def test_every_section_becomes_pointers(load_text: Load) -> None:
         "model/m",
         "prices/overrides",
         "provider/p",
+        "registry/policy",
         "tenant/acme",
         "tier/t",
     ]
-    assert {pointer.kind for pointer in desired} == set(PointerKind) - {
-        PointerKind.SUSPENSION,
-        PointerKind.BREAKER,
-    }
+    assert {it.kind for it in desired} == {kind for kind in PointerKind if kind.is_filed}
