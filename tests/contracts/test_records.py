@@ -384,6 +384,8 @@ FILTERS: Mapping[str, tuple[Any, str, Any, Any]] = {
     "origin": ("shadow", "origin", "shadow", "live"),
     "trace_id": ("ab" * 16, "trace_id", "ab" * 16, "cd" * 16),
     "response_id": ("resp_1", "response_id", "resp_1", None),
+    "prompt_name": ("rag-answer", "prompt_name", "rag-answer", None),
+    "prompt_version": ("3.2.0", "prompt_version", "3.2.0", "3.3.0"),
     "min_latency_us": (2000, "latency_us", 2000, 1999),
     "since_us": (TS_US, "ts_us", TS_US, TS_US - 1),
     "until_us": (TS_US, "ts_us", TS_US - 1, TS_US),

@@ -413,6 +413,8 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     origin: str | None = None
     trace_id: str | None = None
     response_id: str | None = None
+    prompt_name: str | None = None
+    prompt_version: str | None = None
     min_latency_us: int | None = None
     since_us: int | None = None
     until_us: int | None = None

@@ -53,6 +53,8 @@ _EQUAL = (
     "origin",
     "trace_id",
     "response_id",
+    "prompt_name",
+    "prompt_version",
 )
 _Days = dict[tuple[int, Key], Sums]
 

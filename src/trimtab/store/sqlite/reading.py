@@ -46,6 +46,8 @@ _CONDITIONS: Mapping[str, str] = {
     "origin": "origin = ?",
     "trace_id": "trace_id = ?",
     "response_id": "response_id = ?",
+    "prompt_name": "prompt_name = ?",
+    "prompt_version": "prompt_version = ?",
     "min_latency_us": "latency_us >= ?",
     "since_us": "ts_us >= ?",
     "until_us": "ts_us < ?",
