@@ -520,7 +520,7 @@ SETTINGS = {
         "list of globs",
         "[prompts/**/*.prompt.yaml]",
         "Where prompt files are, below the folder of this file; `trimtab prompts push` and `lint` read them.",
-        "`prompts/**/*.prompt.yaml`, `prompts/**/*.v[0-9]*.yaml`",
+        "['prompts/**/*.prompt.yaml', 'prompts/**/*.v[0-9]*.yaml']",
     ),
     "registry.require_schemas": Setting(
         "`true` or `false`",
@@ -538,7 +538,7 @@ SETTINGS = {
         "list of `eval` and `review`",
         "[eval, review]",
         "What a label asks of a version before it may point there. A label that is named is protected, also with `[]`: it takes no pre-release.",
-        "`production: [eval, review]`",
+        unsaid="`production` is protected, and asks for both",
     ),
     "registry.cohorts": Setting(
         "map from name to list of tenants",
