@@ -7,6 +7,7 @@ Raises `Wrong` for what has no such form.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from string import Formatter
 
 import msgspec
@@ -76,7 +77,7 @@ def to_braces(pieces: Pieces) -> str:
 def to_template(pieces: Pieces) -> str:
     """Write `$name`, or `${name}` where a letter follows; `$$` where a `$` would begin a name."""
     literals, names = pieces
-    escaped = [_DOLLAR.sub("$$$$", it) for it in literals]
+    escaped = [_DOLLAR.sub("$$", it) for it in literals]
     for number, it in enumerate(escaped[:-1]):
         if it.endswith("$"):
             escaped[number] = f"{it}$"
@@ -87,15 +88,13 @@ def to_template(pieces: Pieces) -> str:
 
 
 def pieces_of(engine: Engine, text: str) -> Pieces:
-    """Take a text of ours apart; one that does more than name variables is a single literal."""
+    """Take a text of ours apart; one that does more than name variables is whole, of its engine."""
     if engine is Engine.TEMPLATE:
         return split_template(text)
-    if engine is Engine.JINJA and ("{%" in text or "{#" in text):
-        return [text], []
-    try:
-        return from_braces(text)
-    except Wrong:
-        return [text], []
+    if engine is Engine.MUSTACHE or not ("{%" in text or "{#" in text):
+        with suppress(Wrong):
+            return from_braces(text)
+    return [text, ""], [f"({engine.value})"]
 
 
 def as_braces(engine: Engine, text: str) -> str:
