@@ -207,7 +207,8 @@ def mangled(draw: st.DrawFn) -> str:
 
 def change(draw: st.DrawFn, at: Any) -> None:  # noqa: ANN401 -- any JSON
     """Put something else somewhere into a document."""
-    key: Any = draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+    keys: list[Any] = [*at] if hasattr(at, "items") else [*range(len(at))]
+    key = draw(st.sampled_from(keys))
     if isinstance(at[key], dict | list) and at[key] and draw(st.integers(0, 9)):
         change(draw, at[key])
     else:

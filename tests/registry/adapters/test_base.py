@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 
 from trimtab.domain.errors import SettingsInvalid
@@ -59,6 +61,14 @@ def test_a_version_of_the_registry_becomes_the_file_it_was() -> None:
 def test_refuses_what_no_prompt_file_says(schema: dict[str, object], fault: str) -> None:
     with pytest.raises(SettingsInvalid, match=fault):
         convert(prompt(schema), "doc")
+
+
+@pytest.mark.parametrize("text", ["a\x85b", "\u2028b\nx", "b\n\r", "a\x00\nb", " \n a \n "])
+def test_a_text_is_kept_to_the_letter_or_refused(text: str) -> None:
+    foreign = Foreign(name="p", version=None, content=Content(template=text))
+
+    with suppress(SettingsInvalid):
+        assert read_file(convert(foreign), "f").content.template == text
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,14 @@ def test_an_exact_reference_becomes_a_partial_and_back() -> None:
     assert "@@@langfusePrompt:name=house-rules|version=2@@@" in ADAPTER.write(found)
 
 
+def test_a_reference_to_a_name_that_is_none_of_ours_is_named() -> None:
+    found = read(text("@@@langfusePrompt:name=House Rules|version=1@@@"))
+
+    assert found.content.template == "{{house_rules}}"
+    assert found.meta["partials"] == {"house_rules": "house-rules@1.0.0"}
+    assert [it.member for it in found.losses] == ["prompt"]
+
+
 def test_labels_and_unknown_settings_are_named() -> None:
     losses = [it.member for it in read(example("langfuse.json")).losses]
 
@@ -83,6 +91,11 @@ def test_tools_and_the_answers_schema_come_out_of_config() -> None:
             text("@@@langfusePrompt:name=a|label=production@@@"),
             "p.json: prompt: refers to 'name=a|label=production'; refer to a version",
             id="by label",
+        ),
+        pytest.param(
+            text("{{rules}} @@@langfusePrompt:name=rules|version=1@@@"),
+            "prompt: 'rules' would stand for two texts",
+            id="partial named as a variable",
         ),
         pytest.param(text("{{#a}}x{{/a}}"), "prompt: '{{#a}}x{{/a}}' is no {{name}}", id="section"),
         pytest.param(text('{{"a": 1}'), "is no {{name}}", id="braces"),

@@ -119,6 +119,14 @@ def test_refuses_to_write_a_text_that_would_become_a_role() -> None:
         ADAPTER.write(Foreign(name="p", version=None, content=content))
 
 
+def test_refuses_to_write_a_text_that_would_change_its_role() -> None:
+    messages = (Message(role=Role.SYSTEM, content="user:\nhi"),)
+    content = Content(engine=Engine.MUSTACHE, messages=messages)
+
+    with pytest.raises(SettingsInvalid, match="comes back with another role"):
+        ADAPTER.write(Foreign(name="p", version=None, content=content))
+
+
 def test_names_the_line_breaks_that_are_cut_off() -> None:
     messages = (Message(role=Role.USER, content="hi\n"),)
     content = Content(engine=Engine.MUSTACHE, messages=messages)

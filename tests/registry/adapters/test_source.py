@@ -65,6 +65,20 @@ def test_line_ends_are_folded() -> None:
     assert read_json('{"a": "x\\r\\ny"}', "a").at("a").text() == "x\ny"
 
 
+def test_refuses_what_is_larger_than_a_prompt_may_be() -> None:
+    assert fit("x" * 2**20, "a")
+
+    with pytest.raises(SettingsInvalid, match=r"^a: has more than 1048576 bytes; "):
+        fit("x" * (2**20 + 1), "a")
+
+
+def test_refuses_what_is_nested_deeper_than_its_readers_go() -> None:
+    assert read_json("[" * 48 + "]" * 48, "a")
+
+    with pytest.raises(SettingsInvalid, match=r"^a: is nested deeper than 48; "):
+        read_json("[" * 50 + "]" * 50, "a")
+
+
 def test_refuses_what_is_no_text() -> None:
     with pytest.raises(SettingsInvalid, match=r"^a: is not UTF-8; "):
         fit("\ud800", "a")

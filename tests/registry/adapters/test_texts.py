@@ -95,6 +95,21 @@ def test_declares_what_jinja_does_not_set_itself() -> None:
     assert list(found) == ["items", "name"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("{{a}} {{b", id="not closed"),
+        pytest.param("{{a}}" + " " * 300, id="many spaces"),
+        pytest.param("{{a b}}", id="no name"),
+        pytest.param("{{#a}}", id="section"),
+        pytest.param("".join(f"{{{{v{number}}}}}" for number in range(129)), id="many names"),
+    ],
+)
+def test_refuses_mustache_that_names_no_variables_or_too_many(text: str) -> None:
+    with pytest.raises(Wrong, match="; "):
+        variables_of(Engine.MUSTACHE, [text])
+
+
 def test_a_default_in_the_schema_is_the_default_as_in_a_prompt_file() -> None:
     found = variable({"type": "string", "default": "x", "x-required": True}, required=True)
 
