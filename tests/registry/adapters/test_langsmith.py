@@ -110,6 +110,11 @@ def test_a_developer_becomes_system_and_is_named() -> None:
             "kwargs.partial_variables.b: is no value",
             id="partial of nothing",
         ),
+        pytest.param(
+            chat(made("AIMessagePromptTemplate", prompt=prompt("{a}", partial_variables={"a": 1}))),
+            "belong to one message",
+            id="partial of a message",
+        ),
         pytest.param('{"lc": 2}', "is no LangChain object", id="no object"),
         pytest.param(
             json.dumps({"lc": 1, "type": "not_implemented", "id": ["langchain", "X"]}),

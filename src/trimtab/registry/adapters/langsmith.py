@@ -163,6 +163,9 @@ def _message(place: Place) -> Said:
             prompt.refuse("has several parts; a message here is one text")
         prompt = parts[0]
     engine, text = _text(prompt)
+    partial = prompt.at("kwargs").at("partial_variables")
+    if partial.given:
+        partial.refuse("belong to one message; set them for the whole prompt")
     return engine, Message(role=role, content=text)
 
 
