@@ -67,7 +67,8 @@ def test_a_text_with_statements_is_jinja() -> None:
             id="rewritten",
         ),
         pytest.param(text("{{user.name}}"), "is no {{name}}", id="dotted"),
-        pytest.param(text("{% if a %}"), "is no Jinja text", id="jinja"),
+        pytest.param(text("{% if a %}"), "is no Jinja for prompts", id="jinja"),
+        pytest.param(text("{% set a = 1 %}{{ a }}"), "assign is not taken in a prompt", id="set"),
         pytest.param(text([]), "template: has no message; write one", id="no message"),
         pytest.param('{"name": "p"}', "has neither `template` nor the tag", id="no text"),
         pytest.param(

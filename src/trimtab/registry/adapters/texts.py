@@ -11,14 +11,13 @@ from contextlib import suppress
 from string import Formatter
 
 import msgspec
-from jinja2 import Environment, TemplateError
-from jinja2.meta import find_undeclared_variables
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.mustache import names_in_mustache
 from trimtab.domain.prompt import MOST_VARIABLES, REQUIRED, TEXT_SCHEMA, VARIABLE, Engine, Variable
 from trimtab.domain.rendering import split_template
 from trimtab.domain.yaml_tree import Wrong
+from trimtab.registry.jinja import names_in_jinja
 
 Pieces = tuple[list[str], list[str]]
 """Literals, and the names between them."""
@@ -138,11 +137,10 @@ def _schemas(engine: Engine, text: str) -> dict[str, dict[str, object]]:
 
 def _names_in_jinja(text: str) -> frozenset[str]:
     try:
-        parsed = Environment(autoescape=False).parse(text)  # noqa: S701 -- never rendered
-        return frozenset(find_undeclared_variables(parsed))
-    except (TemplateError, ValueError, OverflowError) as exc:
+        return names_in_jinja(text)
+    except (SettingsInvalid, ValueError, OverflowError) as exc:
         what = str(exc).partition("\n")[0][:120]
-        raise Wrong(f"is no Jinja text ({what}); a block ends in its own message") from exc
+        raise Wrong(f"is no Jinja for prompts ({what}); a block ends in its own message") from exc
 
 
 def _names_in_mustache(text: str) -> frozenset[str]:
