@@ -21,7 +21,13 @@ sys.path.remove(str(ROOT / "tools"))
 PAGES: dict[str, str] = reference.pages()
 SUBJECTS: dict[str, Any] = things.subjects()
 
-NAMES = {"providers": "sim", "models": "chat", "tiers": "free", "tenants": "acme", "registry": "staging"}
+NAMES = {
+    "providers": "sim",
+    "models": "chat",
+    "tiers": "free",
+    "tenants": "acme",
+    "registry": "staging",
+}
 LEAST: dict[str, Any] = {
     "version": "1",
     "providers": {"sim": {"wire": "caller", "url": "https://sim.example"}},
