@@ -302,10 +302,13 @@ def canonical(value: Any) -> str:  # noqa: ANN401 -- any JSON value
     """Write JSON so that equal values are equal texts (RFC 8785).
 
     Raises:
-        InvalidRequest: it is no JSON value, or a number in it has no exact form.
+        InvalidRequest: it is no JSON value, is nested too deep, or a number in it has no exact
+            form.
     """
     try:
         return rfc8785.dumps(value).decode()
+    except RecursionError as exc:
+        raise InvalidRequest("a value is nested too deep; flatten it") from exc
     except (rfc8785.CanonicalizationError, TypeError, UnicodeError) as exc:
         raise InvalidRequest(
             "a value cannot be written as JSON exactly; use text, and numbers below 2^53"
