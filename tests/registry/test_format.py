@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.registry.conftest import variable
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.prompt import Content, Engine, Message, ModelChoice, Role, Variable
@@ -484,6 +485,19 @@ def test_what_is_written_is_read_again(content: Content) -> None:
     read = read_file(write_file("a", "1.0.0", content), "a").content
 
     assert read.canonical() == content.canonical()
+
+
+@pytest.mark.parametrize(
+    "text", ["1_000", "-.5e3", "1e5", "012", "null", "~", "TRUE", "<<", "=", ""]
+)
+def test_a_text_that_looks_like_something_else_stays_one(text: str) -> None:
+    file = write_file(
+        "a", "1.0.0", Content(template=text, variables={"a": variable({"const": text})})
+    )
+
+    found = read_file(file, "a").content
+
+    assert (found.template, found.variables["a"].json_schema) == (text, {"const": text})
 
 
 def test_writes_what_stands_beside_the_content() -> None:
