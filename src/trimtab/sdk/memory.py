@@ -13,9 +13,6 @@ from trimtab.sdk.answers import Answer, Edition, Place
 from trimtab.sdk.prompt import Source
 from trimtab.sdk.registry import News
 
-CHECKED_ANYWAY_S = 300.0
-"""A label is asked for again after this long, whatever the news say: scopes may follow tenants."""
-
 FORGOTTEN_S = 3600.0
 """What nobody rendered for this long is asked for when it is needed again."""
 
@@ -138,8 +135,8 @@ class Memory:
             return held.good_s
         return max(held.good_s, self._good_s)
 
-    def due(self, now_s: float) -> Sequence[Place]:
-        """Name what has to be asked for again, what was used last first."""
+    def due(self, now_s: float, most_s: float) -> Sequence[Place]:
+        """Name what is doubted or was not asked for in so long, what was used last first."""
         with self._changed:
             for place in [it for it, at_s in self._used_s.items() if now_s - at_s > FORGOTTEN_S]:
                 self._held.pop(place, None)
@@ -147,8 +144,7 @@ class Memory:
             due = [
                 place
                 for place, held in self._held.items()
-                if held.doubted
-                or (place.label is not None and now_s - held.asked_s > CHECKED_ANYWAY_S)
+                if held.doubted or (place.label is not None and now_s - held.asked_s > most_s)
             ]
             return sorted(due, key=lambda it: -self._used_s.get(it, 0.0))
 

@@ -49,13 +49,15 @@ class _Made:
     shape: str
 
 
-class PromptVars(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False):
+class PromptVars(BaseModel):
     """The variables of a prompt, as fields.
 
     A subclass names the prompt: `class Answer(PromptVars, prompt="rag-answer", major=3)`. It takes
     every version of that major that takes what it has to give. A field that was not set is the
     version's to fill in, if the version has a default.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     __made__: ClassVar[_Made | None] = None
 
