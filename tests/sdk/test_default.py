@@ -1,8 +1,10 @@
+import threading
 from collections.abc import Generator
 from string import Template
 
 import pytest
 from pydantic import BaseModel, Field
+from tests.sdk.conftest import eventually
 from tests.sdk.registry import KEY, TEXT, FakeRegistry, chat, version
 
 from trimtab.domain.errors import (
@@ -77,6 +79,7 @@ def test_configuring_again_closes_the_earlier_client(registry: FakeRegistry) -> 
 
     assert default_client() is later
     assert later is not earlier
+    eventually(lambda: not [it for it in threading.enumerate() if "trimtab" in it.name])
 
 
 def test_says_how_to_configure_it() -> None:
