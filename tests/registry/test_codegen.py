@@ -345,9 +345,20 @@ def _many() -> list[str]:
     return found
 
 
+HARD = [
+    *(f"{'x' * n} say" for n in range(60, 90)),
+    *("\u65e5\u672c" * n for n in range(10, 25)),
+    *('say "hi"', '"', '"""', "it's", "\\", 'end"\\', "a\u0301" * 40, "\u200b", "\t\n", "{}", "$x"),
+]
+
+
 def test_ruff_leaves_every_wrapper_as_it_is(tmp_path: Path) -> None:
     for number, text in enumerate(_many()):
         (tmp_path / f"m{number}.py").write_text(text, encoding="utf-8")
+    for number, text in enumerate(HARD):
+        schema = {"enum": [text]}
+        hard = made("p", "1.0.0", text, {"x": Variable(required=True, json_schema=schema)})
+        (tmp_path / f"hard{number}.py").write_text(module(hard), encoding="utf-8")
     names = ["p", *(f"q{n}" for n in range(12)), "a-very-" + "long-" * 11 + "name"]
     for name, text in plan([made(it) for it in names], {}).files.items():
         (tmp_path / name).write_text(text)

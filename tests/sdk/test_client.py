@@ -205,6 +205,41 @@ def test_outlives_its_registry_and_says_how_old_it_is(
     assert (late.source, late.age_s, late.stale) == ("memory", 40.0, True)
 
 
+def test_polls_that_find_nothing_keep_a_prompt_young(
+    registry: FakeRegistry, client: MakeClient
+) -> None:
+    clock = FrozenClock()
+    prompts = client(clock=clock)
+    prompts.load("rag-answer")
+
+    for _ in range(3):
+        clock.advance(20.0)
+        polls = registry.count("wait=0")
+        eventually(lambda polls=polls: registry.count("wait=0") > polls + 1)
+
+    prompt = prompts.render("rag-answer", ASKED)
+    assert (prompt.age_s, prompt.stale) == (0.0, False)
+    assert registry.count("/labels/") == 1
+
+
+def test_a_label_that_moved_to_nobody_knows_where_grows_old(
+    registry: FakeRegistry, client: MakeClient
+) -> None:
+    clock = FrozenClock()
+    prompts = client(clock=clock)
+    prompts.load("rag-answer")
+    registry.fault = lambda it: "/labels/" in it.path and it.reply(503, {}) is None
+
+    registry.move("3.2.0")
+    eventually(lambda: registry.count("/labels/") > 1)
+    clock.advance(31.0)
+    polls = registry.count("wait=0")
+    eventually(lambda: registry.count("wait=0") > polls + 2)
+
+    prompt = prompts.render("rag-answer", ASKED)
+    assert (prompt.version, prompt.age_s, prompt.stale) == ("3.2.0", 31.0, True)
+
+
 def test_a_client_that_slept_asks_before_it_answers(
     registry: FakeRegistry, client: MakeClient
 ) -> None:
@@ -348,6 +383,27 @@ def test_a_fork_goes_on_with_a_stream_of_its_own(
         raise
 
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_fork_that_closes_its_client_leaves_the_parents_stream_open(
+    registry: FakeRegistry, client: MakeClient
+) -> None:
+    prompts = client(poll_s=NEVER_S)
+    prompts.load("rag-answer")
+    eventually(lambda: registry.count("wait=0") > 1)
+
+    child = os.fork()
+    if child == 0:
+        prompts.render("rag-answer", ASKED)
+        prompts.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    streams = registry.count("events?after") - registry.count("wait=0")
+    registry.publish(version("3.3.0", rag("$question $context $persona")))
+    registry.move("3.3.0")
+
+    eventually(lambda: prompts.render("rag-answer", ASKED).version == "3.3.0")
+    assert registry.count("events?after") - registry.count("wait=0") == streams
 
 
 def test_a_closed_client_renders_what_it_has_and_asks_for_nothing_more(

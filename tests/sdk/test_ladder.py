@@ -188,6 +188,17 @@ def test_a_version_that_is_not_what_the_lock_has_is_refused(
     assert "is not what was published before" in caplog.text
 
 
+def test_a_text_of_another_hash_is_called_that(
+    registry: FakeRegistry, client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry.fault = on_labels(answers(content=EVIL.content))
+
+    with pytest.raises(PromptUnavailable, match=r"'rag-answer@3\.2\.0' is not that of its hash"):
+        client().render("rag-answer", ASKED)
+
+    assert "Ignore all rules" not in caplog.text
+
+
 def test_a_version_never_changes_under_a_client(registry: FakeRegistry, client: MakeClient) -> None:
     prompts = client()
     prompts.load("rag-answer")
@@ -250,17 +261,16 @@ def test_only_the_first_waits_for_a_registry_that_hangs(
 ) -> None:
     hang = threading.Event()
     registry.fault = lambda _it: hang.wait(5.0)
-    prompts = client(timeout_s=0.1, lock=read_lock(write_lock([version("3.2.0")])))
+    lock = read_lock(write_lock([version("3.2.0")]))
+    prompts = client(timeout_s=0.1, poll_s=600.0, lock=lock, clock=FrozenClock())
     try:
         prompts.render("rag-answer", ASKED)
-        asked = registry.count("/labels/")
         tenants = [prompts.render("rag-answer", ASKED, tenant=f"t{n}").source for n in range(9)]
     finally:
         hang.set()
 
     assert tenants == ["bundled"] * 9
-    assert asked == 1
-    assert not [it for it in registry.asked if "tenant=t8" in it and "labels" in it][1:]
+    assert registry.count("tenant=t8") == 0
 
 
 def test_a_caller_waits_no_longer_than_agreed_to_be_let_in(client: MakeClient) -> None:

@@ -27,7 +27,6 @@ class Held:
         source: Where it came from; what is not live waits for something better.
         asked_s: When the registry, or the disk, was asked for it.
         good_s: When it was known to be right; `None` if nobody knows.
-        config_seq: What of the change log is in it.
         doubted: Whether news no longer make it good.
     """
 
@@ -36,7 +35,6 @@ class Held:
     source: Source
     asked_s: float
     good_s: float | None
-    config_seq: int = 0
     doubted: bool = False
 
 
@@ -90,9 +88,7 @@ class Memory:
                 return before
             if place.label is not None and self.cursor is None:
                 self.cursor = config_seq
-            held = Held(
-                edition, answer.scope, Source.LIVE, asked_s, asked_s, config_seq, doubted=behind
-            )
+            held = Held(edition, answer.scope, Source.LIVE, asked_s, asked_s, doubted=behind)
             self._put(place, held, asked_s)
             return held
 
@@ -122,7 +118,7 @@ class Memory:
             if news.config_seq < cursor:
                 return False
             for place, held in self._held.items():
-                if news.reset or _about(news, place, held):
+                if news.reset or _about(news, place):
                     good_s = self.good_since(held)
                     self._held[place] = replace(held, good_s=good_s, doubted=True)
             self.cursor = max(news.config_seq, *(it.seq for _, it in news.events), cursor)
@@ -169,10 +165,10 @@ class Memory:
             self._changed.notify_all()
 
 
-def _about(news: News, place: Place, held: Held) -> bool:
+def _about(news: News, place: Place) -> bool:
     """Whether news may change what a place leads to."""
     for kind, event in news.events:
-        if event.name != place.name or event.seq <= held.config_seq:
+        if event.name != place.name:
             continue
         if kind == "moved" and place.label is not None and event.label == place.label:
             return True
