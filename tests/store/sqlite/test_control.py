@@ -195,3 +195,36 @@ async def test_no_row_of_the_audit_is_changed_or_deleted(tmp_path: Path) -> None
         for sql in ("UPDATE reading SET author = 'bob'", "DELETE FROM reading"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 connection.execute(sql)
+
+
+async def test_no_row_is_replaced(tmp_path: Path) -> None:
+    log = SqliteControl(tmp_path / "c.db")
+    await log.append([draft()], ts_us=1, change_ids=["c_1"])
+    await log.note(Reading(ts_us=1, author="ana", source=Source.CLI, what=Protected.KEYS))
+    log.close()
+
+    others = "ts_us, kind, name, before, after, author, source, reason, prev_hash, hash"
+    read = "author, source, what, tenant_id, request_id"
+    with closing(sqlite3.connect(tmp_path / "c.db")) as connection:
+        for sql in (
+            f"REPLACE INTO change SELECT 2, change_id, {others} FROM change",
+            f"REPLACE INTO change SELECT 1, 'c_2', {others} FROM change",
+            f"REPLACE INTO reading SELECT seq, 2, {read} FROM reading",
+        ):
+            with pytest.raises(sqlite3.IntegrityError, match=r"append-only|no gaps"):
+                connection.execute(sql)
+
+
+async def test_a_file_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "control.db"
+    log = SqliteControl(path)
+    await log.append([draft()], ts_us=1, change_ids=["c_1"])
+    path.rename(tmp_path / "moved")
+
+    with pytest.raises(TryLater, match="was there before and is gone"):
+        await log.head()
+    with pytest.raises(TryLater, match="was there before and is gone"):
+        await SqliteControl(path, was_there=True).head()
+    assert not path.exists()
+    (tmp_path / "moved").rename(path)
+    assert await log.head() == 1
