@@ -191,9 +191,10 @@ class Ladder:
             _log.warning("the disk's '%s' is not used: %s", place.ref, exc)
             return None
         now_s = self.clock.monotonic_s()
-        age_s = max(0, self.clock.now_us() - saved.good_us) / 1e6
-        scope = saved.answer.scope
-        return Held(edition, scope, Source.DISK, now_s, now_s - age_s, doubted=True)
+        age_s = (self.clock.now_us() - saved.good_us) / 1e6
+        # Somebody set the clock back: nobody knows how old it is.
+        good_s = None if age_s < 0 else now_s - age_s
+        return Held(edition, saved.answer.scope, Source.DISK, now_s, good_s, doubted=True)
 
     def _from_lock(self, place: Place) -> Held | None:
         edition = None if self.lock is None else self.lock.find(place)
