@@ -230,11 +230,10 @@ def test_p4_without_its_control_store_the_site_renders_on_and_nothing_is_moved(
         host.start()
         restarted = served(host, key)
 
-        if server is None:
-            _bring_back(host)
-            eventually(lambda: "control_store" not in host.readiness(), "the store is back")
-            promote(host, "1.1.0")
-            eventually(lambda: served(host, key).version == "1.1.0", "moves are followed again")
+        _bring_back(host, server)
+        eventually(lambda: "control_store" not in host.readiness(), "the store is back")
+        promote(host, "1.1.0")
+        eventually(lambda: served(host, key).version == "1.1.0", "moves are followed again")
 
     assert alone == before
     assert restarted == before[0]
@@ -333,7 +332,10 @@ def _take_away(host: Host, server: Server | None) -> None:
         path.rename(away / path.name)
 
 
-def _bring_back(host: Host) -> None:
+def _bring_back(host: Host, server: Server | None) -> None:
+    if server is not None:
+        server.start()
+        return
     assert not list(host.home.glob("control.db*"))
     for path in (host.home / "away").iterdir():
         path.rename(host.home / path.name)

@@ -74,6 +74,7 @@ class Labels:
         def decide(state: State) -> Sequence[Draft]:
             prompts = prompts_in(state)
             check_place(prompts, place)
+            _refuse_moved(prompts, place, expected_seq)
             found = wanted(prompts, place.name, version)
             if not override:
                 refuse_unfit(
@@ -94,7 +95,9 @@ class Labels:
         """
 
         def decide(state: State) -> Sequence[Draft]:
-            check_place(prompts_in(state), place)
+            prompts = prompts_in(state)
+            check_place(prompts, place)
+            _refuse_moved(prompts, place, expected_seq)
             return (moved(place, None, by, expected_seq),)
 
         return _one(await self.control.decide(decide), place)
@@ -249,6 +252,17 @@ def moved(place: Place, value: Label | None, by: By, expected_seq: int | None) -
         reason=read_reason(by.reason),
         expected_seq=expected_seq,
     )
+
+
+def _refuse_moved(prompts: Prompts, place: Place, expected_seq: int | None) -> None:
+    """Tell who saw another state at once, and not only when nobody else writes any more."""
+    pointed = prompts.at(place)
+    seq = 0 if pointed is None else pointed.change.seq
+    if expected_seq not in (None, seq):
+        raise ChangeConflict(
+            f"label '{place}' is at change {seq} and no longer at {expected_seq}; look again, and"
+            " decide anew"
+        )
 
 
 def _one(changes: Sequence[Change], place: Place) -> Change:
