@@ -41,17 +41,10 @@ class Clients:
     def __init__(self, stack: Stack, key: str, kind: str) -> None:
         self.kind = kind
         self.seen: defaultdict[str, list[float]] = defaultdict(list[float])
+        words = (stack.url, key, str(OF_EACH), kind)
         # Our own interpreter and our own module.
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.bench.prompt_clients",
-                stack.url,
-                key,
-                str(OF_EACH),
-                kind,
-            ],
+            [sys.executable, "-m", "tests.bench.prompt_clients", *words],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
