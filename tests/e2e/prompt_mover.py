@@ -31,11 +31,16 @@ BY = By("mover", Source.CLI, "race")
 
 @dataclass
 class Movers:
-    """State: changes that were accepted, what was read, and why moves were refused."""
+    """State: what was accepted, what was read, and why moves were refused.
+
+    Attributes:
+        upon: Of each change that was accepted, the one it was decided upon.
+    """
 
     at: Registry
     chance: random.Random
     accepted: list[int] = field(default_factory=list[int])
+    upon: dict[int, int] = field(default_factory=dict[int, int])
     read: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
     refused: Counter[str] = field(default_factory=Counter[str])
 
@@ -58,6 +63,7 @@ class Movers:
         await asyncio.sleep(0)
         moved = await self.at.labels.promote(PLACE, to, BY, expected_seq=pointed.change.seq)
         self.accepted.append(moved.seq)
+        self.upon[moved.seq] = pointed.change.seq
 
     async def promote(self) -> None:
         """Move the label to one of two versions, wherever it is."""
@@ -85,8 +91,8 @@ async def main() -> None:
     sys.stdin.readline()
     act = getattr(Movers, does)
     await asyncio.gather(*(movers.run(act, float(seconds)) for _ in range(int(tasks))))
-    told = {"accepted": movers.accepted, "read": sorted(movers.read), "refused": movers.refused}
-    print(json.dumps(told))  # noqa: T201 -- its answer
+    del movers.at, movers.chance
+    print(json.dumps(vars(movers), default=sorted))  # noqa: T201 -- its answer
 
 
 if __name__ == "__main__":

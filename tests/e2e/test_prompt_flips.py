@@ -30,6 +30,7 @@ class Raced(NamedTuple):
     """What the processes of a race told, and the moves the log has since."""
 
     accepted: Sequence[int]
+    upon: Mapping[int, int]
     read: Sequence[tuple[int, str]]
     refused: Counter[str]
     log: Sequence[Mapping[str, Any]]
@@ -69,6 +70,7 @@ def test_c1_moves_of_many_make_one_line_and_losers_are_told(host: Host, key: str
     assert sorted(raced.accepted) == sorted(went)
     for before, after in pairwise(moves):
         assert after["before"] == before["after"]
+        assert raced.upon[after["seq"]] == before["seq"]
         assert after["after"] != after["before"]
     assert set(raced.refused) == {"change_conflict"}
     first = min(raced.read)
@@ -116,6 +118,7 @@ def _race(host: Host, *does: str, tasks: int, key: str) -> Raced:
     eventually(lambda: host.readiness()["config_seq"] == newest, "the worker has caught up")
     return Raced(
         accepted=[seq for it in told for seq in it["accepted"]],
+        upon={int(seq): upon for it in told for seq, upon in it["upon"].items()},
         read=[*seen, *((seq, version) for it in told for seq, version in it["read"])],
         refused=sum((Counter[str](it["refused"]) for it in told), Counter[str]()),
         log=[it for it in log if it["seq"] > since],
