@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from tests.e2e.conftest import ADMIN_KEY, Stack, eventually, stack_in
+from tests.e2e.deaf_proxy import deaf_proxy
+from tests.e2e.prompt_app import rendered
 from tests.e2e.prompting import (
     ASKED,
     CHANGED,
@@ -24,14 +26,13 @@ from tests.e2e.prompting import (
 )
 from tests.e2e.raw_http import chat, head, send
 
-from trimtab.domain.errors import PromptUnavailable, SettingsInvalid
+from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.prompt import canonical, digest
 from trimtab.sdk import Prompts
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 OTHER = f"{CHANGED}. Say goodbye to $who."
-ABSENT = "http://127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")
@@ -167,17 +168,17 @@ def test_a06_what_was_yanked_comes_back_as_it_was(site: Stack, key: str) -> None
 
 @pytest.mark.usefixtures("safe")
 def test_a07_a_partial_is_an_exact_version(site: Stack) -> None:
-    publish(site, greeting("1.0.0", "Never insult $who.", name="policy"))
+    publish(site, greeting("1.0.0", "Never insult $who.", name="rules"))
     refs = ("production", "^1.0.0", "1.x", "latest", ">=1.0.0", "1.0")
     files = [
         written(site.home, greeting("1.0.0", "$policy Hello $who.", f"floats-{n}", more), f"f{n}")
-        for n, more in enumerate(f'partials: {{policy: "policy@{it}"}}\n' for it in refs)
+        for n, more in enumerate(f'partials: {{policy: "rules@{it}"}}\n' for it in refs)
     ]
 
     refused = site.run("prompts", "push", "--check", *files, check=False)
 
     assert refused.returncode == 1
-    assert all(f"'policy@{it}' is no exact version" in refused.stderr for it in refs)
+    assert all(f"'rules@{it}' is no exact version" in refused.stderr for it in refs)
 
 
 @pytest.mark.usefixtures("safe")
@@ -204,24 +205,26 @@ def test_a08_a_later_version_of_a_partial_changes_nothing(site: Stack, key: str)
 def test_a13_no_text_that_was_edited_on_an_applications_disk_is_rendered(
     site: Stack, key: str, tmp_path: Path
 ) -> None:
-    with Prompts(site.url, key, cache_dir=tmp_path) as client:
+    with deaf_proxy(site.port) as proxy, Prompts(proxy.url, key, cache_dir=tmp_path) as client:
         good = client.render(NAME, ASKED)
-    [file] = (it for it in tmp_path.rglob("*.json"))
-    seal, _, body = file.read_bytes().partition(b"\n")
+    [file] = tmp_path.rglob("*.json")
+    sealed = file.read_bytes()
+    seal, _, body = sealed.partition(b"\n")
     answer = json.loads(body)["answer"]
     content = answer["content"].replace("Say hello", CHANGED)
     forged = json.loads(body) | {"answer": answer | {"content": content, "hash": digest(content)}}
-    written_over = json.dumps(forged, separators=(",", ":")).encode()
+    edited = json.dumps(forged, separators=(",", ":")).encode()
 
-    for sealed in (seal, hashlib.sha256(written_over).hexdigest().encode()):
-        file.write_bytes(sealed + b"\n" + written_over)
-        with (
-            Prompts(f"{ABSENT}", key, cache_dir=tmp_path, timeout_s=0.2) as elsewhere,
-            pytest.raises(PromptUnavailable),
-        ):
-            elsewhere.render(NAME, ASKED)
-        with Prompts(site.url, key, cache_dir=tmp_path) as client:
-            assert client.render(NAME, ASKED).text == good.text
+    # The proxy is gone, so there is only the disk.
+    for other in (seal, hashlib.sha256(edited).hexdigest().encode()):
+        file.write_bytes(other + b"\n" + edited)
+        with Prompts(proxy.url, key, cache_dir=tmp_path) as client:
+            assert rendered(client).error == "prompt_unavailable"
+    file.write_bytes(sealed)
+    with Prompts(proxy.url, key, cache_dir=tmp_path) as client:
+        found = client.render(NAME, ASKED)
+
+    assert (found.source, found.text) == ("disk", good.text)
 
 
 def test_a13_a_lock_that_was_edited_is_not_believed(

@@ -3,17 +3,16 @@
 import asyncio
 import json
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import Stack, eventually, stack_in
+from tests.e2e.deaf_proxy import deaf_proxy
 from tests.e2e.prompt_app import Rendered, rendered
 from tests.e2e.prompting import (
     ASKED,
@@ -155,7 +154,7 @@ async def test_p1_requests_in_flight_keep_the_version_they_began_with(
 def test_p2_a_client_whose_stream_of_news_is_held_back_learns_by_asking(
     site: Stack, key: str
 ) -> None:
-    with _deaf_proxy(site.port) as proxy, Prompts(proxy.url, key, poll_s=0.2) as client:
+    with deaf_proxy(site.port) as proxy, Prompts(proxy.url, key, poll_s=0.2) as client:
         before = client.render(NAME, ASKED).version
         eventually(lambda: proxy.held, "the stream was asked for, and is held back")
         promote(site, "1.1.0")
@@ -339,60 +338,3 @@ def _bring_back(host: Host, server: Server | None) -> None:
     assert not list(host.home.glob("control.db*"))
     for path in (host.home / "away").iterdir():
         path.rename(host.home / path.name)
-
-
-class DeafProxy:
-    """Passes everything on but the stream of news, for which it never answers.
-
-    State: how many streams it holds back, and the connections that are open.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: list[socket.socket] = []
-        self.held = 0
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def run(self) -> None:
-        """Serve until it is closed."""
-        with suppress(OSError):
-            while True:
-                caller, _ = self._listener.accept()
-                self._open.append(caller)
-                threading.Thread(target=self._pass_on, args=(caller,), daemon=True).start()
-
-    def close(self) -> None:
-        """Close everything."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for it in self._open:
-            with suppress(OSError):
-                it.shutdown(socket.SHUT_RDWR)
-            it.close()
-
-    def _pass_on(self, caller: socket.socket) -> None:
-        """Take one request; its answer ends when its connection does."""
-        asked = caller.recv(65536)
-        line = asked.partition(b"\r\n")[0]
-        if b"/prompts/events" in line and b"wait=0" not in line:
-            self.held += 1
-            return
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self._to)) as gateway:
-            gateway.sendall(asked.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
-            while data := gateway.recv(65536):
-                caller.sendall(data)
-        with suppress(OSError):
-            caller.shutdown(socket.SHUT_RDWR)
-
-
-@contextmanager
-def _deaf_proxy(port: int) -> Generator[DeafProxy]:
-    proxy = DeafProxy(port)
-    thread = threading.Thread(target=proxy.run)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.close()
-        thread.join()
