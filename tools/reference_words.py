@@ -66,6 +66,8 @@ FILTERS = {
     "status": "How the request ended.",
     "error": "Error code; see [errors](errors.md).",
     "response": "The provider's id of the answer, such as `resp_...`.",
+    "prompt": "Name of the prompt the request was made of.",
+    "version": "Version of that prompt, as `3.2.0`.",
     "origin": "Why the request ran.",
     "trace": "Trace id, 32 hex digits.",
     "latency_ms": "Took at least so many milliseconds.",

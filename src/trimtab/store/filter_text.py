@@ -84,6 +84,8 @@ FIELDS: Mapping[str, tuple[str, Callable[[str, int], str | int]]] = {
     "origin": ("origin", _one_of(Origin)),
     "trace": ("trace_id", _text),
     "response": ("response_id", _text),
+    "prompt": ("prompt_name", _text),
+    "version": ("prompt_version", _text),
     "latency_ms": ("min_latency_us", _at_least_us),
     "since": ("since_us", _instant_us),
     "until": ("until_us", _instant_us),
