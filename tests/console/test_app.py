@@ -268,6 +268,26 @@ async def test_a_posted_body_is_bounded(site: Site) -> None:
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize("path", ["/console/prompts/new", "/admin/v1/prompts/big/versions"])
+@pytest.mark.parametrize(("size", "is_taken"), [(1_000_000, True), (2_200_000, False)])
+async def test_a_prompt_file_may_be_a_mebibyte(
+    site: Site, path: str, size: int, *, is_taken: bool
+) -> None:
+    await site.log_in("editor")
+    file = f"name: big\nversion: 1.0.0\ndescription: d\nowner: o\ntemplate: {'a' * size}\n"
+    members = {"file": file, "act": "publish", "reason": "large"}
+    headers = {"x-csrf-token": await site.csrf()}
+
+    if path.startswith("/admin"):
+        del members["act"]
+        answer = await site.client.post(path, json=members, headers=headers)
+    else:
+        answer = await site.client.post(path, data=members, headers=headers)
+
+    assert (answer.status_code in {201, 303}) is is_taken
+    assert (answer.status_code == 413) is not is_taken
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -304,10 +324,17 @@ async def test_every_answer_tells_browsers_what_they_must_not_do(site: Site, pat
         "/console/tenants/acme/suspend",
         "/console/changes",
         "/console/changes/9",
+        "/console/prompts",
+        "/console/prompts/rag-answer",
+        "/console/prompts/rag-answer/versions/3.2.0",
+        "/console/prompts/rag-answer/diff",
+        "/console/prompts/rag-answer/move?to=3.2.0",
+        "/console/prompts/new",
         "/console/nowhere",
     ],
 )
 async def test_no_page_holds_script_or_style_of_its_own(site: Site, path: str) -> None:
+    await fill_prompts(site)
     await site.log_in("admin")
 
     html = (await site.client.get(path)).text

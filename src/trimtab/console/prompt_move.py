@@ -103,6 +103,7 @@ async def _ask(
         ),
         "scopes": _scopes(prompts),
         "preview": preview,
+        "is_there": pointed is not None and pointed.label.version == to,
         "affected": await _affected(visit.console, prompts, place) if preview else (),
         "problem": problem,
     }
