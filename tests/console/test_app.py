@@ -12,6 +12,7 @@ from tests.console.prompting import ANA, NEW, NEXT, OLD, fill_prompts, registry_
 from trimtab.console.app import CALLS, PAGES
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind
 
+NOTHING: dict[str, object] = {}
 LOWEST = {
     "GET /console": "viewer",
     "GET /console/live": "viewer",
@@ -126,7 +127,7 @@ def asked(path: str) -> dict[str, object]:
         "/yank": {"and_rollback": True},
         "/evidence": {"passed": True},
     }
-    return next((it for end, it in known.items() if path.endswith(end)), {})
+    return next((it for end, it in known.items() if path.endswith(end)), NOTHING)
 
 
 def body(method: str, path: str) -> tuple[str, str]:
@@ -153,7 +154,7 @@ def told(path: str) -> dict[str, object]:
         "/suspensions": {"kind": "tenant", "name": "acme"},
         "/suspensions/resume": {"kind": "tenant", "name": "acme"},
     }
-    return next((it for end, it in known.items() if path.endswith(end)), {})
+    return next((it for end, it in known.items() if path.endswith(end)), NOTHING)
 
 
 async def prepare(site: Site, path: str) -> None:

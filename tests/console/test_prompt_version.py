@@ -85,6 +85,7 @@ async def test_a_preview_renders_as_the_gateway_does(filled: Site) -> None:
     told = words(answer.text.partition('class="rendered"')[2])
     assert "Tone dry. [x] [y]" in told
     assert re.search(r"&lt;&lt;&lt;trimtab-data [0-9a-f]{16}&gt;&gt;&gt; a &lt;b&gt;", told)
+    assert "\r" not in answer.text.partition('class="rendered"')[2]
     assert 'data-kind="json"' in answer.text
 
 

@@ -723,7 +723,12 @@ def prompt_row(
 
 async def put_prompted(stores: Stores, since_us: int) -> None:
     for number, fields in enumerate(PROMPTED):
-        told = {"prompt_name": "rag", "ts_us": since_us + number, "tenant_id": "acme", **fields}
+        told: dict[str, Any] = {
+            "prompt_name": "rag",
+            "ts_us": since_us + number,
+            "tenant_id": "acme",
+            **fields,
+        }
         await put(stores, finish(number, **told))
 
 
