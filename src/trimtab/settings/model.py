@@ -140,7 +140,7 @@ class Settings:
     """Everything one file says.
 
     Attributes:
-        unset: Path and message of every reference to a secret that is not there.
+        unset: Path and message of every reference to a secret that is not there, or is none.
         lines: Line of every path of the file, for notes.
     """
 
