@@ -82,10 +82,11 @@ class Rig:
         log: MemoryChangeLog | None = None,
         timeout_s: float = 10.0,
         allow_private: bool = False,
+        proxy: str | None = None,
     ) -> Webhook:
         """Make a webhook, as after a restart."""
         return Webhook(
-            Subscriber(name, URL, KEY, allow_private=allow_private, timeout_s=timeout_s),
+            Subscriber(name, URL, KEY, allow_private, proxy, timeout_s),
             Outbox(name, log or self.site.log, lambda: self.current, self.home),
             transport or self.told,
             self.site.clock,
@@ -201,14 +202,15 @@ async def test_what_is_nobodys_business_moves_the_place_on(rig: Rig) -> None:
 
 async def test_a_change_is_told_once_the_snapshot_has_it(rig: Rig) -> None:
     webhook = rig.start()
-    change = await rig.site.labels.promote(PLACE, "3.2.0", OPS)
+    ids = await rig.moves("3.2.0")
+    change = await rig.site.labels.promote(PLACE, "3.3.0", OPS)
     await settle(webhook)
-    assert rig.told.ids == []
+    assert rig.told.ids == ids
 
     await rig.follow()
     await settle(webhook)
 
-    assert rig.told.ids == [change.change_id]
+    assert rig.told.ids == [*ids, change.change_id]
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 429, 500, 503])
@@ -321,6 +323,36 @@ async def test_a_private_address_is_refused_unless_it_is_allowed(
     assert rig.told.sent[1][0].allow_private
 
 
+async def test_it_is_reached_by_its_proxy(rig: Rig) -> None:
+    await rig.moves("3.2.0")
+
+    await settle(rig.start(proxy="http://proxy.corp:3128"))
+
+    assert rig.told.sent[0][0].proxy == "http://proxy.corp:3128"
+
+
+async def test_an_answer_is_let_go_of(rig: Rig) -> None:
+    await rig.moves("3.2.0")
+    answer = ScriptedAnswer([b"thanks", None])
+    rig.told.answers.append(answer)
+
+    assert await rig.start().step()
+
+    assert answer.closed
+
+
+async def test_a_first_failure_after_a_success_is_tried_again_soon(rig: Rig) -> None:
+    await rig.moves("3.2.0", "3.3.0")
+    rig.told.take(*[503] * 6, 204, 503)
+    webhook = rig.start()
+    while rig.told.answers:
+        await webhook.step()
+        rig.site.clock.advance(32.0)
+    rig.site.clock.advance(-31.0)
+
+    assert await webhook.step()
+
+
 async def test_a_failure_is_logged_once_and_so_is_its_end(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -355,16 +387,44 @@ async def test_one_that_hangs_does_not_hold_up_another(rig: Rig) -> None:
     await asyncio.gather(hanging, telling, return_exceptions=True)
 
 
-class Away(MemoryChangeLog):
-    """A log that cannot be read."""
+class Shaky(MemoryChangeLog):
+    """Another log, which cannot be read behind a number while there is one."""
+
+    def __init__(self, behind: MemoryChangeLog) -> None:
+        super().__init__()
+        self.behind = behind
+        self.until: int | None = None
 
     async def changes(self, *, after: int, limit: int = 10_000) -> tuple[Change, ...]:
-        _ = after, limit
-        raise TryLater("the control store is away; start it")
+        if self.until is not None and after >= self.until:
+            raise TryLater("the control store is away; start it")
+        return await self.behind.changes(after=after, limit=limit)
+
+    async def head(self) -> int:
+        return await self.behind.head()
+
+
+async def test_what_was_read_before_the_log_went_away_is_told_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "PAGE", 1)
+    log = Shaky(rig.site.log)
+    log.until = await log.head() + 2
+    ids = await rig.moves("3.2.0", "3.3.0", "3.4.0")
+    webhook = rig.start(log=log)
+    assert not await webhook.step()
+    assert webhook.backlog == Backlog("ci", 2, "TryLater")
+
+    log.until = None
+    await settle(webhook)
+
+    assert rig.told.ids == ids
 
 
 async def test_a_log_that_is_away_is_waited_for(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    webhook = rig.start(log=Away())
+    log = Shaky(rig.site.log)
+    log.until = 0
+    webhook = rig.start(log=log)
 
     assert not await webhook.step()
     assert not await webhook.step()
@@ -408,6 +468,21 @@ async def test_a_place_that_means_nothing_any_more_is_said_aloud_and_left(
     await settle(webhook)
 
     assert rig.told.ids == ids
+
+
+async def test_a_log_that_goes_on_otherwise_is_not_told(rig: Rig) -> None:
+    log = Shaky(rig.site.log)
+    webhook = rig.start(log=log)
+    await webhook.step()
+    rig.site = Site()
+    await rig.site.publish(*(seed(f"3.{it}.0", f"Cite {it}") for it in range(9)))
+    log.behind = rig.site.log
+    await rig.follow()
+
+    assert not await webhook.step()
+
+    assert webhook.backlog == Backlog("ci", 0, "SettingsInvalid")
+    assert rig.told.ids == []
 
 
 async def test_a_log_that_was_put_back_is_not_mistaken_for_the_one_that_was_told(rig: Rig) -> None:

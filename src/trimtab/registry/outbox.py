@@ -84,9 +84,9 @@ class Outbox:
         """
         if self._read is None:
             self._read = self._told = await self._begin()
-        self._read = await self._read_on(self._read)
+        read = await self._read_on(self._read)
         if not self._waiting:
-            self._told = self._read
+            self._told = read
         if self._told != self._saved:
             await asyncio.to_thread(replace_file, self._file, msgspec.json.encode(self._told))
             self._saved = self._told
@@ -103,7 +103,7 @@ class Outbox:
             for change in page:
                 if change.seq > snapshot.config_seq:
                     break
-                mark = Mark(change.seq, change.hash)
+                mark = self._read = Mark(change.seq, change.hash)
                 event = event_of(change, snapshot.prompts)
                 if event is not None:
                     self._waiting.append((mark, event))

@@ -32,7 +32,7 @@ def webhooks(
     """
     return [
         Webhook(
-            _subscriber(it),
+            subscriber(it),
             Outbox(it.name, changes, current, home),
             transport,
             clock,
@@ -42,7 +42,12 @@ def webhooks(
     ]
 
 
-def _subscriber(settings: WebhookSettings) -> Subscriber:
+def subscriber(settings: WebhookSettings) -> Subscriber:
+    """Read who is told, with the secret.
+
+    Raises:
+        SettingsInvalid: the secret is not there, or is none.
+    """
     try:
         secret = read_secret(resolve(settings.secret, os.environ).reveal())
     except SettingsInvalid as exc:
