@@ -149,6 +149,7 @@ class Rig:
             grants={GRANT.key.id: grant},
         )
         self.slept: list[float] = []
+        self.renewed = 0
         self.stored: dict[tuple[str, str], RequestRecord] = {}
         self._ids = seeded_entropy()
         biller = Biller(Meter(PRICES))
@@ -201,7 +202,11 @@ class Rig:
             ),
             http_status=http_status,
             clock=self.clock,
+            renew=self._renew,
         )
+
+    async def _renew(self) -> None:
+        self.renewed += 1
 
     async def _spent(self, of: Spending) -> int:
         return self.spent.get(of, 0)

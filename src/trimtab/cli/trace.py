@@ -119,7 +119,8 @@ def _prompt(stored: StoredRecord) -> list[str]:
     label = f"label {use.label}" if use.label else "by its number"
     scope = f" in scope {use.scope}" if use.scope else ""
     which = f"{use.name}@{use.version}  hash {use.hash[:SHORT_HASH]}"
-    return [f"prompt {which}  {label}{scope}  {use.reason}, from {use.source}"]
+    old = ", maybe old" if use.stale else ""
+    return [f"prompt {which}  {label}{scope}  {use.reason}, from {use.source}{old}"]
 
 
 def _attempt(record: RequestRecord, attempt: Attempt) -> str:

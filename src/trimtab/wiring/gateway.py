@@ -214,7 +214,13 @@ def _pipeline(parts: Parts) -> Pipeline:
     return Pipeline(
         enrol=Enrol(identify, wiring.control(home), limits, following.seen),
         identify=identify,
-        compose=Compose(Renderer(ENGINES), WRITTEN, wiring.environment(), os.urandom),
+        compose=Compose(
+            Renderer(ENGINES),
+            WRITTEN,
+            wiring.environment(),
+            os.urandom,
+            lambda: following.is_stale,
+        ),
         switch=switch,
         admit=Admit(switch.check),
         once=Once(idempotency, journal.user_hash),
@@ -232,6 +238,7 @@ def _pipeline(parts: Parts) -> Pipeline:
         settle=_settle(spool, biller, fund, journal, clock),
         http_status=http_status,
         clock=clock,
+        renew=following.renew,
     )
 
 
