@@ -241,6 +241,7 @@ def response_headers() -> list[str]:
         attempts=1,
         dropped=("seed",),
         degraded=True,
+        downgraded="chat-small",
         cost_nano=1,
         usage_source="provider",
         estimated=True,

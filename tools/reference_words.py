@@ -138,7 +138,7 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
         f"{at}.budget.per": Setting(
             _PERIOD,
             "day",
-            "The period, by the clocks of the tenant's time zone: a month begins at its midnight.",
+            "The period, by the clocks of the tenant's time zone: a month begins at its midnight. That of the site goes by UTC.",
             unsaid=unsaid if unsaid != "no budget" else "`month`",
         ),
         f"{at}.budget.speed.usd": Setting(
@@ -151,9 +151,9 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
             _PERIOD, "day", "In which time all of that is there again.", unsaid="`hour`"
         ),
         f"{at}.budget.when_empty": Setting(
-            "`block` or `warn`",
-            "warn",
-            "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells.",
+            "`block`, `warn`, or `{downgrade_to: MODEL, up_to_usd: USD}`",
+            "{downgrade_to: chat-frozen, up_to_usd: 50}",
+            "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells. With `downgrade_to` another model answers, for so much more; `x-trimtab-downgraded` tells it. Freezers are never exchanged.",
             unsaid="`block`" if unsaid == "no budget" else unsaid,
         ),
     }
@@ -565,6 +565,7 @@ SETTINGS = {
         "Whether it may live on a loopback or private address.",
         "false",
     ),
+    **_budget("site", "all tenants together", "no budget"),
     "log_line.stdout": Setting(
         "`true` or `false`",
         "true",
@@ -910,6 +911,7 @@ RESPONSE_HEADERS = {
     "x-trimtab-target": "Target of the last attempt.",
     "x-trimtab-attempts": "Number of attempts, if there was one.",
     "x-trimtab-dropped": "Members of the request that were left out because the provider's wire has no words for them, if any were.",
+    "x-trimtab-downgraded": "Cheaper model that answered, because a budget had no room for the one that was asked for.",
     "x-trimtab-degraded": "`limits` if the limits that all workers share were away, so that this worker decided alone.",
     "x-trimtab-usage": "Where the token counts come from; not on streams, whose last comment says it.",
     "x-trimtab-cost-usd": "Exact cost in USD; absent if unknown, and not on streams, whose last comment says it.",
