@@ -17,12 +17,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 MOST_TOKENS = 400
 # Of `sim/large`: 15 USD a million tokens of output, and a little for the question.
 HOLD_USD = "0.006"
+LEADS_ON = "{downgrade_to: chat-small, up_to_usd: 0.001}"
 TENANTS = f"""
   ten: {{tier: wide, budget: {{usd: 0.0605}}}}
   ten-too: {{tier: wide, budget: {{usd: 0.0605}}}}
   small: {{tier: wide, budget: {{usd: {HOLD_USD}5, per: day}}}}
   remembers: {{tier: wide, budget: {{usd: 1}}}}
-  leads-on: {{tier: wide, budget: {{usd: {HOLD_USD}5, per: day, when_empty: {{downgrade_to: chat-small, up_to_usd: 0.001}}}}}}
+  leads-on: {{tier: wide, budget: {{usd: {HOLD_USD}5, per: day, when_empty: {LEADS_ON}}}}}
   warned: {{tier: wide, budget: {{usd: 0.000001, when_empty: warn}}}}
 """
 
