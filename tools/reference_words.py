@@ -16,6 +16,8 @@ ARGUMENTS = {
     "keys resume NAME": "Id or name of the key.",
     "accounts create NAME": "What the person is called; lower-case letters and digits.",
     "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
+    "budgets show TENANT": "Id of the tenant.",
+    "budgets set TENANT": "Id of the tenant.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
     "models fallback MODEL": "Name of the model.",

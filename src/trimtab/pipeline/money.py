@@ -60,7 +60,7 @@ class _Asked(msgspec.Struct, frozen=True):
 _NOTHING_ASKED = _Asked()
 
 
-class _Payer(NamedTuple):
+class Payer(NamedTuple):
     """Whose budget it is.
 
     Attributes:
@@ -116,7 +116,7 @@ class _Payer(NamedTuple):
                 return Spending(tenant_id=self.of, feature=self.id)
 
 
-_SITE = _Payer("site", "all", "")
+SITE = Payer("site", "all", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +159,18 @@ class Money:
         at = tenant.timezone, quarter
         of_site = planned.admitted.snapshot.site_budget
         if of_site != NO_BUDGET:
-            yield from _claims(_SITE, of_site, "UTC", quarter)
-        yield from _claims(_Payer("tenant", tenant.id, tenant.id), grant.budget, *at)
+            yield from claims_of(SITE, of_site, "UTC", quarter)
+        yield from claims_of(Payer("tenant", tenant.id, tenant.id), grant.budget, *at)
         if tenant.features:
             of_feature = tenant.features.get(request.feature, NO_BUDGET)
-            yield from _claims(_Payer("feature", request.feature, tenant.id), of_feature, *at)
+            yield from claims_of(Payer("feature", request.feature, tenant.id), of_feature, *at)
         if tenant.each_end_user != NO_BUDGET:
             user = self.user_hash(tenant.id, request.end_user)
             if user is not None:
-                yield from _claims(_Payer("user", user, tenant.id), tenant.each_end_user, *at)
+                yield from claims_of(Payer("user", user, tenant.id), tenant.each_end_user, *at)
         if grant.key.budget != NO_BUDGET:
-            key = _Payer("key", grant.key.id, grant.key.name)
-            yield from _claims(key, grant.key.budget, *at)
+            key = Payer("key", grant.key.id, grant.key.name)
+            yield from claims_of(key, grant.key.budget, *at)
 
     def _hold(self, planned: Planned, input_tokens: int) -> int:
         """Price the dearest target a request may be tried on, in nano-USD."""
@@ -205,7 +205,7 @@ class Money:
 
 
 @lru_cache(maxsize=16_384)
-def _claims(payer: "_Payer", budget: Budget, timezone: str, quarter: int) -> tuple[Claim, ...]:
+def claims_of(payer: Payer, budget: Budget, timezone: str, quarter: int) -> tuple[Claim, ...]:
     """Say what a budget is asked, but for the amount, in a quarter of an hour since the epoch."""
     enforced = budget.when_empty is not WhenEmpty.WARN
     claims: list[Claim] = []

@@ -58,6 +58,8 @@ _GROUPS: Mapping[str, str] = {
     "model": "model",
     "provider": "provider",
     "key_id": "key_id",
+    "prompt_name": "prompt_name",
+    "prompt_version": "prompt_version",
     "status": "status",
     "day": "strftime('%Y-%m-%d', bucket_us / 1000000, 'unixepoch')",
 }
