@@ -34,6 +34,14 @@ def lacking(what: str) -> NoReturn:
     pytest.skip(missing)
 
 
+def recorded(name: str) -> Path:
+    """Find recorded data, which is not ours to ship: a folder below `TRIMTAB_DATA`."""
+    folder = Path(os.environ.get("TRIMTAB_DATA", "")) / name
+    if "TRIMTAB_DATA" not in os.environ or not folder.exists():
+        lacking(f"recorded data ({name}) below TRIMTAB_DATA")
+    return folder
+
+
 class RedisServer:
     """A Redis of our own on a Unix socket, which can be stopped and started again."""
 

@@ -31,7 +31,7 @@ from trimtab.domain.errors import SettingsInvalid, TrimtabError
 from trimtab.domain.ids import RequestId, TraceId
 from trimtab.domain.model import Wire
 from trimtab.domain.record import Attempt, Finish, RequestRecord, StageTime, Status
-from trimtab.gateway import errors, forward, headers, reply
+from trimtab.gateway import errors, forward, headers, prompts, reply
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.routing import TrimtabMember
 from trimtab.pipeline.reply import Facts
@@ -241,6 +241,7 @@ def response_headers() -> list[str]:
         attempts=1,
         dropped=("seed",),
         degraded=True,
+        downgraded="chat-small",
         cost_nano=1,
         usage_source="provider",
         estimated=True,
@@ -262,9 +263,10 @@ def request_headers() -> list[str]:
 def gateway_routes() -> list[str]:
     """List what the gateway serves, and what it passes on."""
     stand_in = cast("Any", SimpleNamespace(identify=SimpleNamespace(snapshot=None), clock=None))
-    gateway = Gateway(stand_in, bytes, None, cast("Any", None), max_body=1)
+    gateway = Gateway(stand_in, bytes, (), cast("Any", None), max_body=1)
     own = [f"{method} {path}" for method, path in gateway._routes]
-    return [*own, "GET /v1/models/{id}", *forward.PREFIXES, *forward.PATHS]
+    passed_on = (*forward.PREFIXES, *forward.PATHS)
+    return [*own, "GET /v1/models/{id}", *prompts.ROUTES, *passed_on]
 
 
 def sim_routes() -> list[str]:

@@ -16,6 +16,8 @@ ARGUMENTS = {
     "keys resume NAME": "Id or name of the key.",
     "accounts create NAME": "What the person is called; lower-case letters and digits.",
     "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
+    "budgets show TENANT": "Id of the tenant.",
+    "budgets set TENANT": "Id of the tenant.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
     "models fallback MODEL": "Name of the model.",
@@ -35,6 +37,27 @@ ARGUMENTS = {
     "providers suspend NAME": "Name of the provider.",
     "providers resume NAME": "Name of the provider.",
     "changes undo SEQ": "Number of the change, as `trimtab changes list` shows it.",
+    "prompts approve VERSION": "Version, as `rag-answer@3.2.0`.",
+    "prompts codegen PROMPTS": "Prompts as `rag-answer`, or with a major as `rag-answer@3`; all by default.",
+    "prompts diff BEFORE": "`NAME@VERSION`, `NAME@LABEL` or a prompt file.",
+    "prompts diff AFTER": "`NAME@VERSION`, `NAME@LABEL` or a prompt file.",
+    "prompts evidence VERSION": "Version, as `rag-answer@3.2.0`.",
+    "prompts export PROMPT": "`NAME@VERSION` or `NAME@LABEL`.",
+    "prompts history NAME": "Name of the prompt.",
+    "prompts import FILE": "File of the other format.",
+    "prompts lint PATHS": "Prompt files; those of `registry.files` by default.",
+    "prompts new NAME": "Name of the prompt.",
+    "prompts promote NAME": "Name of the prompt.",
+    "prompts promote VERSION": "Version, as `3.2.0`.",
+    "prompts publish FILES": "Prompt files.",
+    "prompts pull NAMES": "Names of prompts; all by default.",
+    "prompts push PATHS": "Prompt files; those of `registry.files` by default.",
+    "prompts render PROMPT": "`NAME@VERSION`, `NAME@LABEL` or a prompt file.",
+    "prompts rollback NAME": "Name of the prompt.",
+    "prompts show PROMPT": "Name of the prompt, or `NAME@VERSION` or `NAME@LABEL`.",
+    "prompts unset NAME": "Name of the prompt.",
+    "prompts unyank VERSION": "Version, as `rag-answer@3.2.0`.",
+    "prompts yank VERSION": "Version, as `rag-answer@3.2.0`.",
     "trace REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "explain REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "tail WORDS": "Filters, joined by `and`; see [Filters](#filters).",
@@ -51,7 +74,7 @@ OPTION_DEFAULTS = {
 
 EXIT_CODES = {
     0: "Done.",
-    1: "The answer is no: `check` found an error, `diff` found a difference, a key may not call the model, or the change log is broken.",
+    1: "The answer is no: `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, or the change log is broken.",
     2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
     3: "Inconclusive; kept for verdicts, no command uses it yet.",
     4: "Could not: something the command needs is away.",
@@ -66,8 +89,8 @@ FILTERS = {
     "status": "How the request ended.",
     "error": "Error code; see [errors](errors.md).",
     "response": "The provider's id of the answer, such as `resp_...`.",
-    "prompt": "Name of the prompt the request was made of.",
-    "version": "Version of that prompt, as `3.2.0`.",
+    "prompt": "The name of the prompt.",
+    "version": "The version of the prompt, such as `3.2.0`.",
     "origin": "Why the request ran.",
     "trace": "Trace id, 32 hex digits.",
     "latency_ms": "Took at least so many milliseconds.",
@@ -117,7 +140,7 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
         f"{at}.budget.per": Setting(
             _PERIOD,
             "day",
-            "The period, by the clocks of the tenant's time zone: a month begins at its midnight.",
+            "The period, by the clocks of the tenant's time zone: a month begins at its midnight. That of the site goes by UTC.",
             unsaid=unsaid if unsaid != "no budget" else "`month`",
         ),
         f"{at}.budget.speed.usd": Setting(
@@ -130,9 +153,9 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
             _PERIOD, "day", "In which time all of that is there again.", unsaid="`hour`"
         ),
         f"{at}.budget.when_empty": Setting(
-            "`block` or `warn`",
-            "warn",
-            "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells.",
+            "`block`, `warn`, or `{downgrade_to: MODEL, up_to_usd: USD}`",
+            "{downgrade_to: chat-frozen, up_to_usd: 50}",
+            "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells. With `downgrade_to` another model answers, for so much more; `x-trimtab-downgraded` tells it. Freezers are never exchanged.",
             unsaid="`block`" if unsaid == "no budget" else unsaid,
         ),
     }
@@ -495,6 +518,56 @@ SETTINGS = {
     "telemetry.exporters[].ca_file": Setting(
         "path", "/etc/ssl/own.pem", "PEM file of one more trusted root certificate.", unsaid=_NONE
     ),
+    "registry.files": Setting(
+        "list of globs",
+        "[prompts/**/*.prompt.yaml]",
+        "Where prompt files are, below the folder of this file; `trimtab prompts push` and `lint` read them.",
+        "['prompts/**/*.prompt.yaml', 'prompts/**/*.v[0-9]*.yaml']",
+    ),
+    "registry.require_schemas": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether every variable of a prompt needs a schema of its own to be published.",
+        "false",
+    ),
+    "registry.rollback_window": Setting(
+        "days",
+        "30d",
+        "How far back a label may be rolled back without what the label asks for.",
+        "30d",
+    ),
+    "registry.protected.NAME.requires": Setting(
+        "list of `eval` and `review`",
+        "[eval, review]",
+        "What a label asks of a version before it may point there. A label that is named is protected, also with `[]`: it takes no pre-release.",
+        unsaid="`production` is protected, and asks for both",
+    ),
+    "registry.cohorts": Setting(
+        "map from name to list of tenants",
+        "{beta: [acme]}",
+        "Named sets of tenants that labels may be moved for. Of several that hold a tenant the first counts; one for each tier is there already, as `tier-free`.",
+        unsaid="none but those of tiers",
+    ),
+    "registry.webhooks[].name": Setting(
+        "name",
+        "deploys",
+        "Names its place in the change log; a new name begins with what comes next.",
+    ),
+    "registry.webhooks[].url": Setting(
+        "URL", "https://hooks.example.com/trimtab", "Who is told of what moves in the registry."
+    ),
+    "registry.webhooks[].secret": Setting(
+        "reference",
+        "env:TRIMTAB_WEBHOOK_SECRET",
+        "What its messages are signed with, as Standard Webhooks say: `whsec_` and base64.",
+    ),
+    "registry.webhooks[].allow_private_network": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether it may live on a loopback or private address.",
+        "false",
+    ),
+    **_budget("site", "all tenants together", "no budget"),
     "log_line.stdout": Setting(
         "`true` or `false`",
         "true",
@@ -589,6 +662,61 @@ REMEDIES = {
     ),
     "content_blocked": Remedy(
         _APP, "Change the text; there are no guards yet, so nothing raises this."
+    ),
+    "prompt_ambiguous": Remedy(
+        _APP, "Name one prompt, in one way, with its variables in one place."
+    ),
+    "prompt_variables_invalid": Remedy(
+        _APP,
+        "Give the variable that `param` and the message name, as its schema says; `trimtab prompts show` prints the schema.",
+    ),
+    "prompt_hash_mismatch": Remedy(
+        _APP,
+        "Renew the client's copy of the prompt: somebody edited it, or it is of another registry.",
+    ),
+    "prompt_shape_mismatch": Remedy(
+        _APP,
+        "Run `trimtab prompts codegen` and use the new wrapper, or name a version of its major.",
+    ),
+    "version_blocked": Remedy(
+        _APP, "Use another version; the message says why this one is blocked."
+    ),
+    "not_a_plain_template": Remedy(
+        _APP,
+        "Read the version with `trimtab.sdk`, or with `accept: application/vnd.trimtab.prompt+json`.",
+    ),
+    "precondition_required": Remedy(
+        _OPERATOR, 'Send `If-Match: "SEQ"` with the number of the change that moved the label last.'
+    ),
+    "prompt_not_found": Remedy(
+        _APP,
+        "Correct the name, version or label; `trimtab prompts list` tells what there is, `trimtab prompts promote` points a label.",
+    ),
+    "not_a_version": Remedy(_APP, "Read a label at `/prompts/NAME/labels/LABEL`."),
+    "prompt_unavailable": Remedy(
+        _ANYBODY,
+        "Try again once a gateway answers; ship a `prompts.lock` so that the app can start without.",
+    ),
+    "lint_failed": Remedy(
+        _OPERATOR, "Correct what each line names; `trimtab prompts lint` tells it before."
+    ),
+    "bump_too_small": Remedy(_OPERATOR, "Take the number the message names, or change less."),
+    "version_immutable": Remedy(
+        _OPERATOR, "Give the text a number of its own; what is published never changes."
+    ),
+    "in_use": Remedy(
+        _OPERATOR, "Move the labels that the message names, or yank with `--and-rollback`."
+    ),
+    "label_protected": Remedy(
+        _OPERATOR,
+        "Attach evidence with `trimtab prompts evidence`, have somebody else run `trimtab prompts approve`, or have an admin say `--override`.",
+    ),
+    "nothing_to_roll_back_to": Remedy(
+        _OPERATOR, "Look at `trimtab prompts history`, and promote a version instead."
+    ),
+    "version_corrupt": Remedy(
+        _OPERATOR,
+        "Somebody wrote in the control store itself: restore it, and look at `trimtab prompts verify` and `trimtab changes verify`.",
     ),
     "forbidden": Remedy(
         _OPERATOR,
@@ -687,9 +815,9 @@ FIELDS = {
     "model_response": "Model as the provider named it in its answer.",
     "provider": "Provider of the last attempt, by its name in `trimtab.yaml`.",
     "target": "Target of the last attempt, as provider/model.",
-    "prompt_name": "Name of the prompt; not set yet.",
-    "prompt_version": "Version of the prompt; not set yet.",
-    "prompt_hash": "Hash of the rendered prompt; not set yet.",
+    "prompt_name": "Name of the prompt that the request named.",
+    "prompt_version": "Version of the prompt that it got.",
+    "prompt_hash": "Hash of what that version says; the first 12 digits in the log line.",
     "experiment": "Experiment the request was part of; not set yet.",
     "arm": "Arm it was given; not set yet.",
     "input_tokens": "Tokens read, cached ones included.",
@@ -785,6 +913,7 @@ RESPONSE_HEADERS = {
     "x-trimtab-target": "Target of the last attempt.",
     "x-trimtab-attempts": "Number of attempts, if there was one.",
     "x-trimtab-dropped": "Members of the request that were left out because the provider's wire has no words for them, if any were.",
+    "x-trimtab-downgraded": "Cheaper model that answered, because a budget had no room for the one that was asked for.",
     "x-trimtab-degraded": "`limits` if the limits that all workers share were away, so that this worker decided alone.",
     "x-trimtab-usage": "Where the token counts come from; not on streams, whose last comment says it.",
     "x-trimtab-cost-usd": "Exact cost in USD; absent if unknown, and not on streams, whose last comment says it.",
@@ -821,6 +950,7 @@ REQUEST_HEADERS = {
     "tracestate": "Kept and exported with the trace.",
     "x-stainless-retry-count": "How often the SDK tried before; kept in the record.",
     "x-trimtab-feature": "Part of the app the request is for.",
+    "x-trimtab-prompt": "Prompt that the messages were rendered from by a client, as `rag-answer@3.2.0; label=production; hash=74b300726fa8; source=memory`; `trimtab.sdk` sends it.",
     "x-trimtab-user": "End user of the app; only a keyed hash is kept.",
     "x-trimtab-conversation": "Conversation the request is part of.",
     "x-trimtab-deadline-ms": "Milliseconds in which the whole answer is wanted, 1 to 999999999. No wait and no attempt goes beyond; then it is 504 `deadline_exceeded`, or an error event in a stream.",
@@ -831,6 +961,8 @@ BODY_MEMBERS = {
     "feature": "Part of the app the request is for: lower-case letters, digits, `.`, `_` or `-`.",
     "user": "End user of the app; only a keyed hash is kept.",
     "conversation": "Conversation the request is part of.",
+    "prompt": "Prompt whose messages the request shall have: `{id, version, variables}`, or short `rag-answer@3.2.0` or `rag-answer@production`. Not on embeddings and moderations; on Responses the native `prompt` does the same.",
+    "variables": "Values for a prompt in the short form.",
     "tags": "Up to 16 pairs of short texts, kept in the record and the ledger.",
 }
 
@@ -843,6 +975,12 @@ GATEWAY_ROUTES = {
     "POST /v1/messages/count_tokens": "Anthropic's count of tokens; free. Estimated if the model's provider cannot count.",
     "GET /v1/models": "Models the key may call; those that only `provider/*` allows are not listed.",
     "GET /v1/models/{id}": "One model, also one that only `provider/*` allows.",
+    "GET /prompts": "Prompts, with where their labels point.",
+    "GET /prompts/NAME": "One prompt: its versions and labels.",
+    "GET /prompts/NAME/versions/VERSION": "One version, for ever the same: the seed's entry with its `template`, or all of it with `accept: application/vnd.trimtab.prompt+json`.",
+    "GET /prompts/NAME/labels/LABEL": "Where a label points for the tenant of the key.",
+    "GET /prompts/events": "What moves in the registry, as server-sent events after the number `after`; with `wait=0` what is known now.",
+    "POST /prompts/NAME/render": "Renders a prompt from `{version or label, variables, messages}`; the way for engine `jinja`.",
     "GET /healthz": "200 while the process lives.",
     "GET /readyz": "200 once it has a configuration and takes requests, else 503; with `control_store` in it while the control store is away.",
     "/console": "Passed on to the keeper: the console.",

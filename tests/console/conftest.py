@@ -31,6 +31,7 @@ from trimtab.domain.suspension import Scope, Suspension
 from trimtab.domain.tenant import Key, Limits, Tenant, Tier
 from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
+from trimtab.registry.webhooks import Backlog
 from trimtab.store.base import (
     Account,
     Acknowledgement,
@@ -68,6 +69,7 @@ AILING = (
         told_us=START_US - 2_000_000,
     ),
 )
+WEBHOOKS = (Backlog("ci", 3, "answer 503"), Backlog("chat", 0))
 REDIS_UP = {"w1": True, "w2": False}
 PRICES = {
     "small": ListPrice(150_000_000, 600_000_000),
@@ -342,6 +344,7 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         parse_filter=lambda text: parse(text, clock.now_us()),
         ailing=lambda: AILING,
         redis_up=lambda: REDIS_UP,
+        webhooks=lambda: WEBHOOKS,
         price=lambda _, target: PRICES.get(target.model),
         health=lambda: (Lag("w1", 0), Lag("w2", 18_432, running=3)),
         user_hash=lambda tenant, user: sha256(f"{tenant}/{user}".encode()).hexdigest()[:32],

@@ -18,7 +18,7 @@ from trimtab.domain.change import (
     canonical,
     chain_hash,
 )
-from trimtab.domain.errors import ChangeConflict
+from trimtab.domain.errors import ChangeConflict, VersionImmutable
 from trimtab.store.base import Account, Acknowledgement, ChangeLog, ControlStore
 from trimtab.store.memory import (
     MemoryAccounts,
@@ -207,3 +207,43 @@ async def test_asks_again_within_a_second_though_nothing_moved(stores: ControlSt
 
     async with asyncio.timeout(1.0):
         await stores.moved()
+
+
+@pytest.mark.parametrize("kind", [it for it in PointerKind if it.is_final])
+@pytest.mark.parametrize("after", ["another", None], ids=["written over", "removed"])
+async def test_what_is_final_is_written_once(
+    stores: ControlStore, kind: PointerKind, after: str | None
+) -> None:
+    pointer = Pointer(kind, "a@1.0.0")
+    assert await put(stores, draft(pointer, "one")) == [1]
+
+    with pytest.raises(VersionImmutable, match="stays what it is"):
+        await put(stores, draft(CHAT, "beside"), draft(pointer, after))
+
+    assert await put(stores, draft(pointer, "one")) == []
+    assert await stores.head() == 1
+
+
+async def test_who_looked_at_all_of_the_log_appends_only_there(stores: ControlStore) -> None:
+    await put(stores, draft(CHAT, "one"))
+
+    with pytest.raises(ChangeConflict, match="no longer at 0"):
+        await stores.append([draft(ACME, "late")], ts_us=5, change_ids=["c_late"], at=0)
+    made = await stores.append([draft(ACME, "in time")], ts_us=5, change_ids=["c_in"], at=1)
+
+    assert [change.seq for change in made] == [2]
+
+
+async def test_of_many_who_looked_at_once_one_appends(stores: ControlStore) -> None:
+    async def append(number: int) -> bool:
+        pointer = Pointer(PointerKind.LABEL, f"a/l{number}/default")
+        try:
+            await stores.append([draft(pointer, number)], ts_us=5, change_ids=[f"c_{number}"], at=0)
+        except ChangeConflict:
+            return False
+        return True
+
+    outcomes = await asyncio.gather(*map(append, range(10)))
+
+    assert outcomes.count(True) == 1
+    assert await stores.head() == 1

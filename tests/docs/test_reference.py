@@ -21,7 +21,13 @@ sys.path.remove(str(ROOT / "tools"))
 PAGES: dict[str, str] = reference.pages()
 SUBJECTS: dict[str, Any] = things.subjects()
 
-NAMES = {"providers": "sim", "models": "chat", "tiers": "free", "tenants": "acme"}
+NAMES = {
+    "providers": "sim",
+    "models": "chat",
+    "tiers": "free",
+    "tenants": "acme",
+    "registry": "staging",
+}
 LEAST: dict[str, Any] = {
     "version": "1",
     "providers": {"sim": {"wire": "caller", "url": "https://sim.example"}},
@@ -32,6 +38,9 @@ LEAST: dict[str, Any] = {
     "tenants": {"acme": {"tier": "free"}},
     "keys": [{"name": "k", "tenant": "acme", "id": "7hq2m9xkd4wp", "sha256": '"' + "0" * 64 + '"'}],
     "telemetry": {"exporters": [{"endpoint": "https://otlp.example"}]},
+    "registry": {
+        "webhooks": [{"name": "x", "url": "https://hooks.example", "secret": "env:OTLP_KEY"}]
+    },
 }
 """A small file in which every setting has a place."""
 

@@ -1,5 +1,9 @@
+from math import inf
+
 import pytest
 from tests.settings.conftest import Faults, Load
+
+from trimtab.domain.yaml_tree import plain_value
 
 
 @pytest.mark.parametrize(
@@ -46,10 +50,25 @@ from tests.settings.conftest import Faults, Load
             id="not a map",
         ),
         pytest.param("", "trimtab.yaml:1: 'version' is missing; add it", id="empty file"),
+        pytest.param(
+            "version: 1\ntiers: " + "[" * 70 + "]" * 70,
+            "trimtab.yaml:2: more than 64 lists and maps in each other; flatten it",
+            id="deep",
+        ),
+        pytest.param(
+            "version: 1\ntiers:\n" + "\n".join(" " * it + "a:" for it in range(1, 70)),
+            "trimtab.yaml:66: more than 64 lists and maps in each other; flatten it",
+            id="deep maps",
+        ),
     ],
 )
 def test_refuses_what_has_no_place_in_the_file(faults: Faults, text: str, fault: str) -> None:
     assert fault in faults(text)
+
+
+def test_a_number_of_any_length_is_one() -> None:
+    assert plain_value("1" * 1000) == int("1" * 1000)
+    assert plain_value("-" + "1" * 5000) == -inf
 
 
 def test_tells_the_line_of_what_is_no_yaml(faults: Faults) -> None:

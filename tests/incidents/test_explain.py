@@ -1,6 +1,7 @@
 import pytest
 from msgspec.structs import replace
 from tests.control.conftest import ACME, BY, WHO, WHY, having, pointer, small_company
+from tests.prompts import version
 from tests.records import finish
 from tests.telemetry.shapes import attempt
 
@@ -12,7 +13,8 @@ from trimtab.control.switches import Switches
 from trimtab.domain.change import Source
 from trimtab.domain.ids import KeyId
 from trimtab.domain.model import Fallback, Model, ModelKind, Share, Target
-from trimtab.domain.record import Attempt, Detail, StageTime
+from trimtab.domain.prompt import Label
+from trimtab.domain.record import Attempt, Detail, PromptUse, StageTime
 from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import Key
 from trimtab.incidents.explain import explain
@@ -160,3 +162,23 @@ def test_steps_are_in_the_order_of_time(state: State) -> None:
 
     assert [step.ts_us for step in steps] == sorted(step.ts_us for step in steps)
     assert steps[-1].stage == "settled"
+
+
+async def test_tells_which_version_it_got_and_who_pointed_the_label_there(control: Control) -> None:
+    await control.move(pointer("prompt/rag-answer@3.2.0"), version(), **WHO, reason="pushed")
+    place = pointer("label/rag-answer/production/default")
+    await control.move(place, Label(version="3.2.0"), **WHO, reason="Q4 text")
+    use = PromptUse(
+        name="rag-answer",
+        version="3.2.0",
+        hash=version().hash,
+        label="production",
+        scope="default",
+        reason="label",
+    )
+
+    steps = explain(stored(detail=Detail(prompt=use)), await control.state())
+
+    (told,) = [it.what for it in steps if it.stage == "composed"]
+    assert told.startswith("rag-answer@3.2.0 (label production in scope default, change ")
+    assert told.endswith('"Q4 text")')

@@ -102,7 +102,7 @@ def test_follows_a_text_through_names() -> None:
         pytest.param("log({'messages': f'{n} new messages'})", id="messages of a log"),
         pytest.param("twilio.messages.create(body=f'Call {x}')", id="a text message"),
         pytest.param(
-            "def f(system):\n  client.messages.create(system=system)\nsystem = f'A {x}'",
+            "def f(system):\n  client.messages.create(system=system)\nsystem = f'Be {x}'",
             id="argument of the same name",
         ),
         pytest.param("def broken(:", id="no Python"),

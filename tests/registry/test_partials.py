@@ -164,9 +164,9 @@ def test_refuses_a_partial_that_does_not_fit(version: PromptVersion, fault: str)
         ),
         pytest.param(
             MUSTACHE,
-            "{{{policy}} a}}",
-            "{b",
-            "with its partials the text reads",
+            "{{policy}}{kind}}",
+            "be {",
+            "with its partials the text reads kind otherwise;",
             id="mustache tag that comes about",
         ),
         pytest.param(

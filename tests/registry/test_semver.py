@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from semver import Version
 from tests.registry.conftest import TEXT, published, said, variable
 
 from trimtab.domain.errors import BumpTooSmall
 from trimtab.domain.prompt import Content, Engine, ModelChoice, Role
-from trimtab.registry.semver import Bump, check_bump, required_between, required_bump
+from trimtab.registry.semver import Bump, check_bump, next_free, required_between, required_bump
 
 NONE, PATCH, MINOR, MAJOR = Bump
 
@@ -412,6 +413,13 @@ def test_is_measured_by_the_highest_release_below() -> None:
     ]
 
     assert check_bump(published("1.10.1", SAME.replace("kindly", "warmly")), versions).bump is PATCH
+
+
+@pytest.mark.parametrize(("bump", "number"), [(PATCH, "1.0.2"), (MINOR, "1.3.0"), (MAJOR, "3.0.0")])
+def test_the_next_free_number_is_nobodys(bump: Bump, number: str) -> None:
+    known = [*map(Version.parse, ("1.0.0", "1.0.1", "1.2.0", "2.0.0", "3.0.0-rc.1"))]
+
+    assert str(next_free(bump, known[0], known)) == number
 
 
 MAJORS = {

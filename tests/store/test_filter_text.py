@@ -28,6 +28,11 @@ DAY_US = 86_400_000_000
         pytest.param("origin:shadow", RecordFilter(origin="shadow"), id="origin"),
         pytest.param("trace:ab12", RecordFilter(trace_id="ab12"), id="trace"),
         pytest.param("response:resp_1", RecordFilter(response_id="resp_1"), id="response"),
+        pytest.param(
+            "prompt:a version:1.0.0",
+            RecordFilter(prompt_name="a", prompt_version="1.0.0"),
+            id="prompt",
+        ),
         pytest.param("latency_ms:>2000", RecordFilter(min_latency_us=2_000_000), id="latency"),
         pytest.param("latency_ms:>=2", RecordFilter(min_latency_us=2000), id="at least"),
         pytest.param("since:90s", RecordFilter(since_us=NOW_US - 90_000_000), id="seconds"),

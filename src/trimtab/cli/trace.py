@@ -13,6 +13,7 @@ from trimtab.cli.output import author, print_json
 from trimtab.domain.change import Source
 from trimtab.domain.errors import NotFound
 from trimtab.domain.money import usd_text
+from trimtab.domain.prompt import SHORT_HASH
 from trimtab.domain.record import Attempt, RequestRecord
 from trimtab.store.base import RecordFilter, StoredRecord
 
@@ -100,6 +101,7 @@ def _story(stored: StoredRecord) -> list[str]:
     lines = [
         f"{record.request_id}  {record.status}  {who}  {when}  config {record.config_seq}",
         f"{where}  {cost}  {took}  replay: {record.replay}{error}",
+        *_prompt(stored),
     ]
     lines += [
         f"{stage.start_us / 1000:9.1f} ms  {stage.stage:<14} {stage.dur_us / 1000:.1f}"
@@ -108,6 +110,17 @@ def _story(stored: StoredRecord) -> list[str]:
     ]
     lines += [_attempt(record, attempt) for attempt in stored.attempts]
     return lines
+
+
+def _prompt(stored: StoredRecord) -> list[str]:
+    use = stored.detail.prompt
+    if use is None:
+        return []
+    label = f"label {use.label}" if use.label else "by its number"
+    scope = f" in scope {use.scope}" if use.scope else ""
+    which = f"{use.name}@{use.version}  hash {use.hash[:SHORT_HASH]}"
+    old = ", maybe old" if use.stale else ""
+    return [f"prompt {which}  {label}{scope}  {use.reason}, from {use.source}{old}"]
 
 
 def _attempt(record: RequestRecord, attempt: Attempt) -> str:

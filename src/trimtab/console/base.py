@@ -22,6 +22,7 @@ from trimtab.domain.health import Ailing
 from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Provider, Target
 from trimtab.registry.publish import Registry
+from trimtab.registry.webhooks import Backlog
 from trimtab.store.base import Accounts, Acknowledgements, RecordFilter, RecordReader, RollupReader
 
 
@@ -50,6 +51,7 @@ class Console:
         health: Tells how far each worker's spool has been stored.
         ailing: Lists the targets that workers leave alone.
         redis_up: Tells of each worker that shares limits through a Redis whether it reaches it.
+        webhooks: Tells what each subscriber of the registry is still to be told.
         price: Tells what the tokens of a target cost.
         admin_token_sha256: Hex SHA-256 of the token that opens the admin API without a login;
             `None` closes that way.
@@ -73,6 +75,7 @@ class Console:
     health: Callable[[], Sequence[Lag]]
     ailing: Callable[[], Sequence[Ailing]]
     redis_up: Callable[[], Mapping[str, bool]]
+    webhooks: Callable[[], Sequence[Backlog]]
     price: Callable[[Provider, Target], ListPrice | None]
     admin_token_sha256: str | None = None
     secure_cookies: bool = False

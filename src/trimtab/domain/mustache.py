@@ -1,8 +1,10 @@
 """Mustache without what could run or reach anything: no lambdas, partials, set delimiters, HTML.
 
-The parser and the renderer are pystache's. A rendered text is bounded, whatever loops it has.
+The parser and the renderer are pystache's. A rendered text is bounded, whatever loops it has. What
+pystache would read for minutes, or not at all, is refused before it is read.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from pystache.context import ContextStack, KeyNotFoundError
@@ -11,7 +13,13 @@ from pystache.renderengine import RenderEngine
 
 from trimtab.domain.errors import PromptVariablesInvalid, SettingsInvalid
 
-_TAKEN = frozenset({"_EscapeNode", "_LiteralNode", "_SectionNode", "_InvertedNode", "_CommentNode"})
+MOST_DEPTH = 32
+
+_NAME = r"\s*(?:\.|[\w-]+(?:\.[\w-]+)*)\s*"
+_TAG = re.compile(
+    rf"\{{\{{(?:\{{{_NAME}\}}|(?P<kind>[&#^/]?){_NAME}|!(?:(?!\}}\}}).)*)\}}\}}", re.DOTALL
+)
+_BLANKS = re.compile(r"[ \t]{256}")
 
 
 def compile_mustache(
@@ -84,16 +92,32 @@ class _Bounded(RenderEngine):
 
 
 def _parse(text: str) -> ParsedTemplate:
+    _check_tags(text)
     try:
-        parsed = parse(text, raise_on_mismatch=True)
+        return parse(text, raise_on_mismatch=True)
     except ParsingError as exc:
         raise SettingsInvalid(f"a mustache section is not closed ({exc}); close it") from exc
-    for node in _nodes(parsed):
-        kind = type(node).__name__
-        if kind not in _TAKEN:
-            word = "a partial" if kind == "_PartialNode" else "another delimiter"
-            raise SettingsInvalid(f"{word} in mustache is not taken; write the text out")
-    return parsed
+
+
+def _check_tags(text: str) -> None:
+    """Refuse tags that are not taken, and what takes pystache the square of its length."""
+    if _BLANKS.search(text) is not None:
+        raise SettingsInvalid("a mustache text has 256 blanks in a row; take fewer")
+    at = depth = 0
+    while (at := text.find("{{", at)) >= 0:
+        match = _TAG.match(text, at)
+        if match is None:
+            shown = text[at : at + 16].partition("\n")[0]
+            raise SettingsInvalid(
+                f"{shown!r} in mustache is not taken; use {{{{name}}}}, {{{{#name}}}},"
+                " {{^name}}, {{/name}} or {{! a comment}}"
+            )
+        depth += {"#": 1, "^": 1, "/": -1}.get(match["kind"] or "", 0)
+        if depth > MOST_DEPTH:
+            raise SettingsInvalid(
+                f"more than {MOST_DEPTH} mustache sections in each other; flatten"
+            )
+        at = match.end()
 
 
 def _nodes(parsed: ParsedTemplate, *, deep: bool = True) -> Iterator[object]:

@@ -137,7 +137,10 @@ class Content(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Raises:
             InvalidRequest: a number in it has no exact form in JSON.
         """
-        return canonical({"format": FORMAT, "engine": self.engine.value, **_present(self)})
+        text = canonical({"format": FORMAT, "engine": self.engine.value, **_present(self)})
+        # A float above 2^53 is written as digits, which are read again as another kind of number.
+        _ = canonical(msgspec.json.decode(text))
+        return text
 
     def shape(self) -> str:
         """Hash what a call site depends on: kind, variables and placeholders, hex."""
@@ -205,7 +208,15 @@ class PromptVersion(Struct, frozen=True, kw_only=True, omit_defaults=True):
                 f"the stored text of '{self.ref}' is not the one that was published; restore the"
                 " control store, and look at `trimtab prompts verify`"
             )
+        if msgspec.json.decode(self.content, type=_Format).format != FORMAT:
+            raise VersionCorrupt(
+                f"'{self.ref}' is of a format that this program does not know; upgrade trimtab"
+            )
         return msgspec.json.decode(self.content, type=Content)
+
+
+class _Format(Struct, frozen=True):
+    format: int
 
 
 class Label(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -302,10 +313,13 @@ def canonical(value: Any) -> str:  # noqa: ANN401 -- any JSON value
     """Write JSON so that equal values are equal texts (RFC 8785).
 
     Raises:
-        InvalidRequest: it is no JSON value, or a number in it has no exact form.
+        InvalidRequest: it is no JSON value, is nested too deep, or a number in it has no exact
+            form.
     """
     try:
         return rfc8785.dumps(value).decode()
+    except RecursionError as exc:
+        raise InvalidRequest("a value is nested too deep; flatten it") from exc
     except (rfc8785.CanonicalizationError, TypeError, UnicodeError) as exc:
         raise InvalidRequest(
             "a value cannot be written as JSON exactly; use text, and numbers below 2^53"

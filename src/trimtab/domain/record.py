@@ -70,6 +70,7 @@ class PromptUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
         source: Where who rendered it had the text from: `memory`, `live`, `disk`, `bundled`.
         reason: `exact version`, `label`, or `rendered by the client`.
         nonce: What fences around values were made of, hex: rendering again gives the same bytes.
+        stale: Whether a label may have pointed elsewhere for more than half a minute.
     """
 
     name: str
@@ -81,6 +82,7 @@ class PromptUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str = "memory"
     reason: str = ""
     nonce: str = ""
+    stale: bool = False
 
 
 class RequestRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -33,7 +33,9 @@ Values = Mapping[str, object]
 Text = Callable[[Values], str]
 """A text that takes its variables in."""
 
-_CHECKED_HERE = frozenset({"type", "minLength", "maxLength", "title", "description"})
+_CHECKED_HERE = frozenset(
+    {"type", "minLength", "maxLength", "title", "description", "examples", "default"}
+)
 _FENCE_DIGITS = 16
 
 
@@ -243,8 +245,6 @@ def checker(name: str, variable: Variable) -> Callable[[object], None]:
         SettingsInvalid: the schema is none, or names another document.
     """
     schema = {key: it for key, it in variable.json_schema.items() if not key.startswith("x-")}
-    if schema.get("type") == "string" and schema.keys() <= _CHECKED_HERE:
-        return _text_checker(name, schema.get("minLength", 0), schema.get("maxLength"))
     try:
         validator = jsonschema_rs.Draft202012Validator(
             schema, offline=True, mask="it", pattern_options=jsonschema_rs.RegexOptions()
@@ -252,6 +252,8 @@ def checker(name: str, variable: Variable) -> Callable[[object], None]:
     except (ValueError, jsonschema_rs.ReferencingError) as exc:
         what = str(exc).partition("\n")[0]
         raise SettingsInvalid(f"has no good JSON Schema: {what}; fix it") from exc
+    if schema.get("type") == "string" and schema.keys() <= _CHECKED_HERE:
+        return _text_checker(name, schema.get("minLength", 0), schema.get("maxLength"))
 
     def check(value: object) -> None:
         _encodable(name, value)

@@ -15,8 +15,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 MOST_NAMES = 12
+MOST_DEPTH = 64
 
-_INTEGER = re.compile(r"[-+]?[0-9][0-9_]*")
+# Longer ones are beyond any number of ours, and Python does not read them as integers.
+_INTEGER = re.compile(r"[-+]?[0-9][0-9_]{0,999}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False}
 
@@ -87,6 +89,9 @@ def read_tree(text: str, faults: Faults, begin: str = "version: 1") -> Members |
     """Read a file whose top is a map; `None` if it cannot be read at all."""
     try:
         top = _Composer(_events(text), faults).document()
+    except _TooDeep as exc:
+        faults.add("", f"more than {MOST_DEPTH} lists and maps in each other; flatten it", exc.line)
+        return None
     except YAMLError as exc:
         mark: Any = getattr(exc, "problem_mark", None)
         problem = getattr(exc, "problem", None) or str(exc).partition("\n")[0]
@@ -177,12 +182,18 @@ def _events(text: str) -> Iterator[_Event]:
         )
 
 
+class _TooDeep(Exception):
+    def __init__(self, line: int) -> None:
+        self.line = line
+
+
 class _Composer:
     """Builds nodes from events; on a fault it goes on, so that the next one is found too."""
 
     def __init__(self, events: Iterator[_Event], faults: Faults) -> None:
         self._events = events
         self._faults = faults
+        self._depth = 0
 
     def document(self) -> Node | None:
         """Read the one document."""
@@ -204,11 +215,15 @@ class _Composer:
             self._faults.add(path, f"anchor '&{event.anchor}' is not taken; remove it", event.line)
         if event.tag is not None:
             self._faults.add(path, f"tag '{event.tag}' is not taken; remove it", event.line)
-        if event.kind == "SequenceStart":
-            return self._items(path, event.line)
-        if event.kind == "MappingStart":
-            return self._members(path, event.line)
-        return Scalar(path, event.line, event.text, event.plain)
+        if event.kind not in ("SequenceStart", "MappingStart"):
+            return Scalar(path, event.line, event.text, event.plain)
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            raise _TooDeep(event.line)
+        below = self._items if event.kind == "SequenceStart" else self._members
+        node = below(path, event.line)
+        self._depth -= 1
+        return node
 
     def _items(self, path: str, line: int) -> Items:
         items: list[Node] = []

@@ -31,6 +31,14 @@ from trimtab.pipeline.admit import Identify
 from trimtab.pipeline.compose import found
 
 PREFIX = "/prompts"
+ROUTES = (
+    "GET /prompts",
+    "GET /prompts/NAME",
+    "GET /prompts/NAME/versions/VERSION",
+    "GET /prompts/NAME/labels/LABEL",
+    "GET /prompts/events",
+    "POST /prompts/NAME/render",
+)
 OF_TRIMTAB = b"application/vnd.trimtab.prompt+json"
 MAX_BODY = 16 << 20
 
@@ -122,11 +130,7 @@ class PromptReads:
             case "POST", [name, "render"]:
                 return 200, [], self._rendered(prompts, name, asked, grant.tenant.id)
             case _:
-                raise NotFound(
-                    f"{method} on this path is not served; there is GET /prompts,"
-                    " /prompts/NAME, /prompts/NAME/versions/VERSION, /prompts/NAME/labels/LABEL,"
-                    " /prompts/events and POST /prompts/NAME/render"
-                )
+                raise NotFound(f"{method} on this path is not served; there is {', '.join(ROUTES)}")
 
     def _version(
         self, scope: Scope, prompts: Prompts, name: str, number: str

@@ -22,6 +22,7 @@ from trimtab.domain.errors import (
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.model import Fallback, Model, Target
 from trimtab.domain.money import usd_text
+from trimtab.domain.prompt import Place
 from trimtab.domain.record import Attempt, RequestRecord, Status
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind
 from trimtab.domain.usage import UsageSource
@@ -80,6 +81,7 @@ class _Story:
 
     def steps(self) -> Iterator[Step]:
         record = self._record
+        yield from self._composed()
         passed = [it for it in self._stored.detail.stages if it.stage in _DONE]
         for it in passed:
             ts_us = record.ts_us + it.start_us + it.dur_us
@@ -105,6 +107,18 @@ class _Story:
                 return record.guardrail_decision
             case _:
                 return f"limits {self._limits()}; what it needs is held"
+
+    def _composed(self) -> Iterator[Step]:
+        """Tell which version of its prompt it got, and who pointed the label there."""
+        use = self._stored.detail.prompt
+        if use is None:
+            return
+        why = use.reason
+        if use.label and use.scope:
+            pointed = self._snapshot.prompts.at(Place(use.name, use.label, use.scope))
+            moved = f", {_moved(pointed.change)}" if pointed else ""
+            why = f"label {use.label} in scope {use.scope}{moved}"
+        yield Step(self._record.ts_us, "composed", f"{use.name}@{use.version} ({why})")
 
     def _key(self) -> str:
         key = self._snapshot.key(KeyId(self._record.key_id))

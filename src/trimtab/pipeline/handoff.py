@@ -162,6 +162,14 @@ class Funded(Struct, frozen=True):
     holds: tuple[Need, ...]
     held: Held = Held()
 
+    @property
+    def downgraded_to(self) -> str | None:
+        """Name of the cheaper model it was funded for, if the budget had room for no other."""
+        planned = self.screened.planned
+        asked = planned.admitted.snapshot.model(planned.admitted.request.model)
+        name = planned.model.name
+        return None if asked is None or asked.name == name else name
+
     def allowances(self) -> tuple[Allowance, ...]:
         """Tell what is left of the rates."""
         if not self.held.left:

@@ -7,24 +7,19 @@ beyond being well formed is `registry.lint`'s.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
 from ruamel.yaml import YAML
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 from semver import Version
 
-from trimtab.domain.errors import SettingsInvalid, TrimtabError
+from trimtab.domain.errors import InvalidRequest, SettingsInvalid, TrimtabError
 from trimtab.domain.prompt import (
     MOST_BYTES,
-    MOST_MESSAGES,
-    MOST_VARIABLES,
-    NAME,
     REQUIRED,
-    RESERVED_NAMES,
     TEXT_SCHEMA,
-    VARIABLE,
     Content,
     Engine,
     Message,
@@ -33,60 +28,35 @@ from trimtab.domain.prompt import (
     Requirement,
     Role,
     Variable,
+    canonical,
     digest,
 )
 from trimtab.domain.rendering import PURE_ENGINES, checker
-from trimtab.domain.yaml_tree import Faults, Members, Scalar, anything, nearest, read_tree
+from trimtab.domain.yaml_tree import (
+    Faults,
+    Members,
+    Scalar,
+    anything,
+    nearest,
+    plain_value,
+    read_tree,
+)
+from trimtab.registry.written import Written, wrong
 
 SUFFIX = ".prompt.yaml"
 
-PARAMS = (
-    *("temperature", "top_p", "top_k", "max_tokens", "stop", "seed", "presence_penalty"),
-    *("frequency_penalty", "reasoning_effort", "verbosity", "parallel_tool_calls", "tool_choice"),
-)
-"""What `model.params` may hold: no member that names an address, a header or another prompt."""
-
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
-_WIDTH = 4096
+_WIDTH = 2**30
+# Neither at the begin of a text nor anywhere in it does a block or a plain scalar keep these.
+_MISREAD = re.compile(
+    r"\A[\s\0]|[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_WORDS = {"engine": Engine, "messages": Role, "labels_policy": Requirement, "schema": ("1",)}
+"""What members of closed words take."""
 
 
-class _Message(Struct, frozen=True, forbid_unknown_fields=True):
-    role: Role | None = None
-    content: str | None = None
-    placeholder: str | None = None
-
-
-class _Model(Struct, frozen=True, forbid_unknown_fields=True):
-    id: str | None = None
-    params: dict[str, Any] = {}
-
-
-class _File(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The members of a file, as written."""
-
-    schema: Literal[1] = 1
-    name: str
-    version: str
-    description: str = ""
-    owner: str = ""
-    model_hint: str | None = None
-    required_vars: tuple[str, ...] = ()
-    optional_vars: tuple[str, ...] = ()
-    defaults: dict[str, Any] = {}
-    variables: dict[str, dict[str, Any]] = {}
-    engine: Engine = Engine.TEMPLATE
-    template: str | None = None
-    messages: tuple[_Message, ...] | None = None
-    model: _Model | None = None
-    tools: tuple[dict[str, Any], ...] = ()
-    output_schema: dict[str, Any] | None = None
-    partials: dict[str, str] = {}
-    evals: tuple[str, ...] = ()
-    labels_policy: dict[str, dict[Literal["requires"], tuple[Requirement, ...]]] = {}
-
-
-_KEYS = tuple(field.name for field in msgspec.structs.fields(_File))
+_KEYS = tuple(field.name for field in msgspec.structs.fields(Written))
 
 
 class PromptFile(Struct, frozen=True, kw_only=True):
@@ -153,7 +123,10 @@ def read_file(text: str, path: str) -> PromptFile:
     top = read_tree(text, faults, "name: my-prompt")
     written = None if top is None else _written(top, faults)
     if written is not None:
-        for member, fault in _wrong(written):
+        fault = check_version(written.version)
+        if fault is not None:
+            faults.add("version", f"{fault} (R003)")
+        for member, fault in wrong(written):
             faults.add(member, fault)
     if written is None or faults.found:
         raise SettingsInvalid(faults.text())
@@ -215,7 +188,7 @@ def check_version(text: str) -> str | None:
     return None
 
 
-def _written(top: Members, faults: Faults) -> _File | None:
+def _written(top: Members, faults: Faults) -> Written | None:
     # `null` is the same as not written.
     given = {name: anything(node) for name, node in top.members.items()}
     known = {name: it for name, it in given.items() if name in _KEYS and it is not None}
@@ -231,7 +204,7 @@ def _written(top: Members, faults: Faults) -> _File | None:
     if faults.found:
         return None
     try:
-        return msgspec.convert(known, type=_File, strict=True)
+        return msgspec.convert(known, type=Written, strict=True)
     except msgspec.ValidationError as exc:
         faults.add(*_explained(str(exc)))
     return None
@@ -243,74 +216,16 @@ def _explained(message: str) -> tuple[str, str]:
     path = match[1].replace("[...]", "") if match else ""
     what = _PATH.sub("", message).replace("Object", "it").replace("Expected", "takes")
     what = what.replace("`str`", "text").replace("`null`", "nothing").replace("`", "")
+    word = what.removeprefix("Invalid enum value ")
+    if word != what:
+        return path, f"{word} is not taken; write {' or '.join(_WORDS[path.partition('[')[0]])}"
     unknown = _UNKNOWN.search(message)
     if unknown is not None:
         return f"{path}.{unknown[1]}".strip("."), "is not known here; remove it"
     return path, f"{what[0].lower()}{what[1:]}; write that"
 
 
-def _wrong(file: _File) -> Iterator[tuple[str, str]]:
-    if NAME.fullmatch(file.name) is None or file.name in RESERVED_NAMES or file.name[-1] == ".":
-        yield "name", f"{file.name[:64]!r} is no name; use a-z, 0-9, '.', '_' and '-'"
-    fault = check_version(file.version)
-    if fault is not None:
-        yield "version", f"{fault} (R003)"
-    if (file.template is None) == (file.messages is None):
-        yield "", "give exactly one of `template` and `messages`"
-    yield from _wrong_messages(file.messages or ())
-    yield from _wrong_variables(file)
-    yield from _wrong_marks(file)
-    for param in (file.model or _Model()).params:
-        if param not in PARAMS:
-            yield f"model.params.{param}", f"is not taken; {nearest(param, PARAMS)}"
-    for number, tool in enumerate(file.tools):
-        function = tool.get("function")
-        if tool.get("type") != "function" or not isinstance(function, dict):
-            yield (
-                f"tools[{number}]",
-                "is no function; write {type: function, function: {name: ...}}",
-            )
-
-
-def _wrong_messages(messages: tuple[_Message, ...]) -> Iterator[tuple[str, str]]:
-    if len(messages) > MOST_MESSAGES:
-        yield "messages", f"are more than {MOST_MESSAGES}; say it in fewer"
-    places = [number for number, it in enumerate(messages) if it.placeholder is not None]
-    for number in places[1:]:
-        yield f"messages[{number}]", "is a second placeholder; callers have one list of messages"
-    for number, it in enumerate(messages):
-        whole = (it.role is None, it.content is None, it.placeholder is None)
-        if whole not in ((False, False, True), (True, True, False)):
-            yield f"messages[{number}]", "is either {role, content} or {placeholder}"
-
-
-def _wrong_variables(file: _File) -> Iterator[tuple[str, str]]:
-    required, optional = {*file.required_vars}, {*file.optional_vars}
-    names = {*required, *optional, *file.variables}
-    if len(names) > MOST_VARIABLES:
-        yield "variables", f"are more than {MOST_VARIABLES}; take lists or objects"
-    for name in sorted(it for it in names | file.partials.keys() if not VARIABLE.fullmatch(it)):
-        yield "", f"{name[:64]!r} is no name of a variable; use letters, digits and '_'"
-    for name in sorted(file.partials.keys() & names):
-        yield f"partials.{name}", "is a variable, too; rename one of them"
-    for name in sorted(required & optional):
-        yield "optional_vars", f"{name!r} is in required_vars, too; keep one"
-    for name in sorted(file.defaults.keys() - names):
-        yield f"defaults.{name}", "is no variable; add it, or remove its default"
-    for name in sorted(required & file.defaults.keys()):
-        yield f"defaults.{name}", "is required and so has no default; keep one"
-
-
-def _wrong_marks(file: _File) -> Iterator[tuple[str, str]]:
-    required, optional = {*file.required_vars}, {*file.optional_vars, *file.defaults}
-    marked = {name: schema.get(REQUIRED) for name, schema in file.variables.items()}
-    for name in sorted(it for it in required if marked.get(it) is False):
-        yield f"variables.{name}", f"is required above, and {REQUIRED} is false; keep one"
-    for name in sorted(it for it in optional if marked.get(it) is True):
-        yield f"variables.{name}", f"is optional above, and {REQUIRED} is true; keep one"
-
-
-def _content(file: _File) -> Content:
+def _content(file: Written) -> Content:
     model = file.model
     return Content(
         engine=file.engine,
@@ -329,7 +244,7 @@ def _content(file: _File) -> Content:
     )
 
 
-def _variable(name: str, file: _File) -> Variable:
+def _variable(name: str, file: Written) -> Variable:
     schema = file.variables.get(name, dict(TEXT_SCHEMA))
     default = file.defaults.get(name, schema.get("default", msgspec.UNSET))
     # Said by `required`, and so once.
@@ -350,6 +265,7 @@ def _unfit(file: PromptFile) -> Iterator[tuple[str, str]]:
                 check(variable.default)
         except TrimtabError as exc:
             yield f"variables.{name}", str(exc)
+    yield from _unfit_parts(file.content)
     make = PURE_ENGINES.get(file.content.engine)
     for number, message in enumerate(file.content.said):
         member = "template" if file.content.template is not None else f"messages[{number}]"
@@ -360,12 +276,38 @@ def _unfit(file: PromptFile) -> Iterator[tuple[str, str]]:
             yield member, str(exc)
 
 
+def _unfit_parts(content: Content) -> Iterator[tuple[str, str]]:
+    """Tell which schemas of answers are none, and what has no exact form in JSON."""
+    schemas = {
+        f"tools[{at}]": it["function"].get("parameters") for at, it in enumerate(content.tools)
+    }
+    for member, schema in {**schemas, "output_schema": content.output_schema}.items():
+        try:
+            if schema is not None:
+                checker(member, Variable(required=True, json_schema=schema))
+        except SettingsInvalid as exc:
+            yield member, str(exc)
+    parts: dict[str, Any] = msgspec.to_builtins(content)
+    for member, part in parts.items():
+        try:
+            canonical(part)
+        except InvalidRequest as exc:
+            yield member, str(exc)
+
+
 def _blocks(value: object) -> object:
-    """Have texts of many lines written as blocks."""
+    """Have texts of many lines written as blocks, and those that would be misread in quotes."""
     if isinstance(value, str):
-        return LiteralScalarString(value) if "\n" in value else value
+        return _scalar(value)
     if isinstance(value, dict):
-        return {key: _blocks(it) for key, it in cast("Mapping[str, object]", value).items()}
+        members = cast("Mapping[str, object]", value)
+        return {_scalar(key): _blocks(it) for key, it in members.items()}
     if isinstance(value, list | tuple):
         return [_blocks(it) for it in cast("Sequence[object]", value)]
     return value
+
+
+def _scalar(text: str) -> str:
+    if _MISREAD.search(text) is not None or plain_value(text) != text:
+        return DoubleQuotedScalarString(text)
+    return LiteralScalarString(text) if "\n" in text else text

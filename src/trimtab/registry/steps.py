@@ -47,9 +47,10 @@ def step_back(
         there = version is not None and version.ref not in prompts.yanked
         if version is not None and there and to in (None, held.version) and fits(version):
             return held
+    what = "nothing else" if to is None else f"no version {to[:64]!r}"
     raise NothingToRollBackTo(
-        f"label '{place}' held nothing {'like that' if to is None else to!r} before that is still"
-        f" there; `trimtab prompts history {place.name}` lists its moves"
+        f"label '{place}' held {what} that it could go back to; `trimtab prompts history"
+        f" {place.name}` lists its moves"
     )
 
 

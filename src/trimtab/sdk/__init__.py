@@ -4,7 +4,7 @@ Typed wrappers are in `trimtab.sdk.prompts`, which needs pydantic; everything he
 """
 
 from trimtab.sdk.client import Prompts
-from trimtab.sdk.default import configure, fetch, render
+from trimtab.sdk.default import configure, disconnect, fetch, render
 from trimtab.sdk.lock import Lock, read_lock, write_lock
 from trimtab.sdk.prompt import Prompt, Source
 
@@ -14,6 +14,7 @@ __all__ = [
     "Prompts",
     "Source",
     "configure",
+    "disconnect",
     "fetch",
     "read_lock",
     "render",

@@ -32,9 +32,8 @@ from trimtab.sdk.render import Found, question, render_here, rendered_there
 MAX_STALE_S = 30.0
 POLL_S = 2.0
 TIMEOUT_S = 3.0
-_GRACE_S = 0.25
 REVALIDATE_S = 0.05
-"""Longest a caller waits for news when what is held is too old to be told without a word."""
+_GRACE_S = 0.25
 
 _log = logging.getLogger("trimtab.sdk")
 
@@ -53,6 +52,7 @@ class Prompts:
         max_stale_s: How old knowledge may be before each render says so.
         poll_s: How often to ask for news; the stream of news makes it sooner.
         timeout_s: How long a registry may take for an answer.
+        revalidate_s: How long a render may wait for news after the process slept.
 
     Raises:
         SettingsInvalid: the address, the key or the lock cannot be used.
@@ -68,6 +68,7 @@ class Prompts:
         max_stale_s: float = MAX_STALE_S,
         poll_s: float = POLL_S,
         timeout_s: float = TIMEOUT_S,
+        revalidate_s: float = REVALIDATE_S,
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
@@ -79,8 +80,10 @@ class Prompts:
             disk=None if cache_dir is None else Disk(Path(cache_dir), url, key),
             lock=lock if isinstance(lock, Lock | None) else load_lock(Path(lock)),
             clock=self._clock,
+            max_stale_s=max_stale_s,
         )
         self._max_stale_s, self._poll_s, self._timeout_s = max_stale_s, poll_s, timeout_s
+        self._revalidate_s = revalidate_s
         self._mutex = threading.Lock()
         self._asking: dict[Place, Future[Held]] = {}
         self._follower: Follower | None = None
@@ -135,10 +138,11 @@ class Prompts:
             PromptUnavailable: nobody has it.
         """
         place = _place(name, label, version, tenant)
-        self._follow()
         held = self._memory.get(place, self._clock.monotonic_s())
-        if held is not None and self._too_old(place, held):
-            held = self._revalidated(place)
+        if held is not None:
+            self._follow()
+            if self._too_old(place, held):
+                held = self._revalidated(place)
         if held is None:
             held = self._ask(place)
             return self._found(place, held, held.source)
@@ -199,6 +203,9 @@ class Prompts:
         if self._closed:
             return self._below(place)
         with self._mutex:
+            held = self._memory.get(place, self._clock.monotonic_s())
+            if held is not None:
+                return held
             asking = self._asking.get(place)
             if asking is None:
                 asking = self._asking[place] = Future[Held]()
@@ -241,7 +248,7 @@ class Prompts:
         asleep_s = max(self._max_stale_s, 2 * self._poll_s + self._timeout_s)
         if follower is not None and now_s - self._ladder.polled_s > asleep_s:
             follower.nudge()
-            self._memory.wait(lambda: self._ladder.polled_s >= now_s, REVALIDATE_S)
+            self._memory.wait(lambda: self._ladder.polled_s >= now_s, self._revalidate_s)
         return self._memory.get(place, now_s)
 
     def _too_old(self, place: Place, held: Held) -> bool:

@@ -35,10 +35,16 @@ def configure(
 ) -> Prompts:
     """Make the client that is used where none is given; an earlier one is closed. See `Prompts`."""
     client = Prompts(url, key, lock=lock, cache_dir=cache_dir, max_stale_s=max_stale_s)
-    earlier, _Default.client = _Default.client, client
-    if earlier is not None:
-        earlier.close()
+    disconnect()
+    _Default.client = client
     return client
+
+
+def disconnect() -> None:
+    """Close the configured client, if there is one, and use it no more."""
+    client, _Default.client = _Default.client, None
+    if client is not None:
+        client.close()
 
 
 def default_client() -> Prompts:

@@ -54,8 +54,8 @@ class Follower:
         """End, once what is being asked is answered or its time is up."""
         self._stopped.set()
         self._wake.set()
+        hang_up()
         for thread in self._threads:
-            hang_up()
             if thread is not threading.current_thread():
                 thread.join(most_s)
 

@@ -35,7 +35,7 @@ class Reply(NamedTuple):
 class Wire:
     """One server, and a key for it.
 
-    State: the stream that is open, if one is.
+    State: the stream that is open, if one is, and whether there may be one.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -49,6 +49,7 @@ class Wire:
         self._path = parts.path.rstrip("/")
         self._headers = {"authorization": f"Bearer {key}"}
         self._stream: socket.socket | None = None
+        self._hung_up = False
 
     def ask(self, target: str, accept: str, timeout_s: float, body: bytes | None = None) -> Reply:
         """Send a request and read all of the answer; a request with a body is a POST.
@@ -75,6 +76,8 @@ class Wire:
         try:
             with self._connected(silence_s, None) as (connection, stream):
                 self._stream = stream
+                if self._hung_up:
+                    raise NoAnswer("hung up")
                 response = self._send(connection, target, accept, None)
                 if (
                     response.status != HTTPStatus.OK
@@ -90,7 +93,8 @@ class Wire:
         raise NoAnswer("ended")
 
     def hang_up(self) -> None:
-        """End the stream."""
+        """End the stream, and begin no other."""
+        self._hung_up = True
         stream = self._stream
         if stream is not None:
             _shut(stream)

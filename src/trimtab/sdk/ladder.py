@@ -27,6 +27,9 @@ from trimtab.sdk.registry import Registry, RenderedThere
 AWAY_S = 1.0
 """How long after a failure the lower rungs are tried first, so that not every caller waits."""
 
+CHECKED_ANYWAY_S = 300.0
+"""A label is asked for again after this long, whatever the news say: scopes may follow tenants."""
+
 _log = logging.getLogger("trimtab.sdk")
 
 
@@ -43,6 +46,7 @@ class Ladder:
     disk: Disk | None
     lock: Lock | None
     clock: Clock
+    max_stale_s: float
     polled_s: float = field(default=float("-inf"), init=False)
     _failed_s: float = field(default=float("-inf"), init=False)
     _blocked: set[Place] = field(default_factory=set[Place], init=False)
@@ -93,10 +97,12 @@ class Ladder:
         """Ask for news, and again for what they are about."""
         started_s = self.clock.monotonic_s()
         try:
-            self._hear(started_s)
-            for place in self.memory.due(started_s):
+            heard = self._heard(started_s)
+            most_s = CHECKED_ANYWAY_S if heard else self.max_stale_s / 2
+            for place in self.memory.due(started_s, most_s):
                 self._again(place)
-            self._arrived()
+            if heard:
+                self._arrived()
         except (TryLater, VersionCorrupt) as exc:
             self._missed(exc)
         finally:
@@ -118,11 +124,17 @@ class Ladder:
             )
         return rendered
 
-    def _hear(self, now_s: float) -> None:
-        if not self.memory.hear(self.registry.news(self.memory.cursor or 0), now_s):
+    def _heard(self, now_s: float) -> bool:
+        """Ask for news; without them labels have to be asked for one by one."""
+        try:
+            if self.memory.hear(self.registry.news(self.memory.cursor or 0), now_s):
+                return True
             raise PromptUnavailable(
                 "the prompt registry knows less than before; it was restored, or is another one"
             )
+        except TryLater as exc:
+            self._missed(exc)
+            return False
 
     def _again(self, place: Place) -> None:
         try:

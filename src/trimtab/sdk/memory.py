@@ -13,9 +13,6 @@ from trimtab.sdk.answers import Answer, Edition, Place
 from trimtab.sdk.prompt import Source
 from trimtab.sdk.registry import News
 
-CHECKED_ANYWAY_S = 300.0
-"""A label is asked for again after this long, whatever the news say: scopes may follow tenants."""
-
 FORGOTTEN_S = 3600.0
 """What nobody rendered for this long is asked for when it is needed again."""
 
@@ -30,7 +27,6 @@ class Held:
         source: Where it came from; what is not live waits for something better.
         asked_s: When the registry, or the disk, was asked for it.
         good_s: When it was known to be right; `None` if nobody knows.
-        config_seq: What of the change log is in it.
         doubted: Whether news no longer make it good.
     """
 
@@ -39,7 +35,6 @@ class Held:
     source: Source
     asked_s: float
     good_s: float | None
-    config_seq: int = 0
     doubted: bool = False
 
 
@@ -93,9 +88,7 @@ class Memory:
                 return before
             if place.label is not None and self.cursor is None:
                 self.cursor = config_seq
-            held = Held(
-                edition, answer.scope, Source.LIVE, asked_s, asked_s, config_seq, doubted=behind
-            )
+            held = Held(edition, answer.scope, Source.LIVE, asked_s, asked_s, doubted=behind)
             self._put(place, held, asked_s)
             return held
 
@@ -125,7 +118,7 @@ class Memory:
             if news.config_seq < cursor:
                 return False
             for place, held in self._held.items():
-                if news.reset or _about(news, place, held):
+                if news.reset or _about(news, place):
                     good_s = self.good_since(held)
                     self._held[place] = replace(held, good_s=good_s, doubted=True)
             self.cursor = max(news.config_seq, *(it.seq for _, it in news.events), cursor)
@@ -138,8 +131,8 @@ class Memory:
             return held.good_s
         return max(held.good_s, self._good_s)
 
-    def due(self, now_s: float) -> Sequence[Place]:
-        """Name what has to be asked for again, what was used last first."""
+    def due(self, now_s: float, most_s: float) -> Sequence[Place]:
+        """Name what is doubted or was not asked for in so long, what was used last first."""
         with self._changed:
             for place in [it for it, at_s in self._used_s.items() if now_s - at_s > FORGOTTEN_S]:
                 self._held.pop(place, None)
@@ -147,8 +140,7 @@ class Memory:
             due = [
                 place
                 for place, held in self._held.items()
-                if held.doubted
-                or (place.label is not None and now_s - held.asked_s > CHECKED_ANYWAY_S)
+                if held.doubted or (place.label is not None and now_s - held.asked_s > most_s)
             ]
             return sorted(due, key=lambda it: -self._used_s.get(it, 0.0))
 
@@ -173,10 +165,10 @@ class Memory:
             self._changed.notify_all()
 
 
-def _about(news: News, place: Place, held: Held) -> bool:
+def _about(news: News, place: Place) -> bool:
     """Whether news may change what a place leads to."""
     for kind, event in news.events:
-        if event.name != place.name or event.seq <= held.config_seq:
+        if event.name != place.name:
             continue
         if kind == "moved" and place.label is not None and event.label == place.label:
             return True

@@ -109,9 +109,11 @@ class Prompt:
     def anthropic(self) -> Wire:
         """Give the arguments of `client.messages.create`.
 
-        That wire has no `seed`, `verbosity` and penalties; they are left out.
+        That wire has no `seed`, `verbosity` and penalties; they are left out. Its SDK knows no
+        `temperature` any more, so that goes beside what it knows.
         """
         params = self.params
+        sampling = {name: params[name] for name in (*_SAME, "top_k") if name in params}
         effort, stop = params.get("reasoning_effort"), params.get("stop")
         return self._sent(
             system=_system([it for it in self.messages if it["role"] in _SYSTEM]),
@@ -122,7 +124,7 @@ class Prompt:
             tool_choice=_anthropic_choice(params, called=bool(self.tools)),
             thinking={"type": "disabled"} if effort == "none" else None,
             output_config=None if effort in {None, "none"} else {"effort": effort},
-            **{name: params[name] for name in (*_SAME, "top_k") if name in params},
+            extra_body=sampling or None,
         )
 
     def _sent(self, **members: object) -> Wire:

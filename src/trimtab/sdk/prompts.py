@@ -1,12 +1,10 @@
 """Typed wrappers: what generated modules are made of. Needs the extra `sdk`, which is pydantic."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Unpack
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticSerializationError
-from pydantic_core.core_schema import no_info_after_validator_function
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from trimtab.domain.errors import PromptShapeError, PromptVariablesInvalid
 from trimtab.domain.prompt import PRODUCTION, Variable
@@ -26,18 +24,20 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class JsonSchema:
+class JsonSchema(AfterValidator):
     """What a type cannot say about a value, for `Annotated`: its JSON Schema (2020-12)."""
 
-    schema: Mapping[str, Any]
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        check = checker("it", Variable(required=True, json_schema=dict(schema)))
 
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        """Have pydantic check the value with the schema, after its type."""
-        check = checker("it", Variable(required=True, json_schema=dict(self.schema)))
-        return no_info_after_validator_function(_checked_by(check), handler(source))
+        def checked(value: object) -> object:
+            try:
+                check(value)
+            except PromptVariablesInvalid as exc:
+                raise ValueError(str(exc).removeprefix("variable 'it' ")) from exc
+            return value
+
+        super().__init__(checked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,15 @@ class _Made:
     shape: str
 
 
-class PromptVars(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False):
+class PromptVars(BaseModel):
     """The variables of a prompt, as fields.
 
     A subclass names the prompt: `class Answer(PromptVars, prompt="rag-answer", major=3)`. It takes
     every version of that major that takes what it has to give. A field that was not set is the
     version's to fill in, if the version has a default.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     __made__: ClassVar[_Made | None] = None
 
@@ -120,7 +122,7 @@ class PromptVars(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_
     def _dumped(self) -> dict[str, Any]:
         try:
             return self.model_dump(mode="json", by_alias=True)
-        except PydanticSerializationError as exc:
+        except ValueError as exc:
             raise PromptVariablesInvalid(
                 f"a variable of {type(self).__name__} is no JSON value; give text or numbers"
             ) from exc
@@ -132,14 +134,3 @@ class PromptVars(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_
             f" '{found.edition.version.short_hash}': {why}; generate the wrapper of major"
             f" {found.edition.number.major} of '{made.prompt}' and give what it asks for"
         )
-
-
-def _checked_by(check: Callable[[object], None]) -> Callable[[object], object]:
-    def checked(value: object) -> object:
-        try:
-            check(value)
-        except PromptVariablesInvalid as exc:
-            raise ValueError(str(exc).removeprefix("variable 'it' ")) from exc
-        return value
-
-    return checked

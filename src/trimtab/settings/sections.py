@@ -85,6 +85,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "telemetry": _telemetry,
         "log_line": _log_to_stdout,
         "registry": read_registry,
+        "site": budget_of,
     }
 
 

@@ -69,8 +69,8 @@ def new(name: str, *, force: bool) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(Form)),
-    default=Form.TEXT,
+    type=click.Choice([it.value for it in Form]),
+    default=Form.TEXT.value,
     show_default=True,
     help="How findings are printed.",
 )

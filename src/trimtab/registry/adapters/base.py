@@ -64,6 +64,8 @@ class Adapter:
         """
         try:
             found = self.parse(fit(text, path), path)
+            if not found.content.said:
+                raise SettingsInvalid(f"{path}: says nothing; write a message")
             _ = convert(found, path)
         except RecursionError as exc:
             raise SettingsInvalid(f"{path}: is nested too deeply; make it flatter") from exc

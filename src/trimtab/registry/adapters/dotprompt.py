@@ -68,8 +68,6 @@ def _said(body: Place) -> Content:
     engine, turns, comments = body.read_as(to_turns)
     if comments:
         body.lose("has comments", "write them into the prompt file")
-    if not turns:
-        body.refuse("says nothing; write a text")
     texts = [it.text for it in turns if it.text is not None]
     _ = [replace(body, value=it).read_as(lambda text: variables_of(engine, [text])) for it in texts]
     if len(turns) == 1 and turns[0].role is None and turns[0].text is not None:

@@ -13,6 +13,7 @@ from trimtab.domain.prompt import Engine
 from trimtab.domain.yaml_tree import Wrong
 
 _MARK = "<<<dotprompt:"
+_MOST_BLOCKS = 16
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _PATH = re.compile(rf"(@root\.|\./|this[./])?({_NAME}(?:\.{_NAME})*)")
 _ROLE = re.compile(r"""role (?:"([a-z]+)"|'([a-z]+)')""")
@@ -116,6 +117,8 @@ class _Writer:
             word, _, path = tag.words.partition(" ")
             written = f"{{% {_OPENS[word]}{self._path(path)} %}}"
             self.open.append(word)
+            if len(self.open) > _MOST_BLOCKS:
+                raise Wrong(f"has more than {_MOST_BLOCKS} blocks in each other; make it flatter")
             return written
         if tag.kind in ("/", "else"):
             return self._inner(tag)
@@ -220,9 +223,8 @@ def _controlled(texts: list[str], tags: list[_Tag]) -> list[str]:
 
 
 def _same_in_jinja(path: str) -> str:
-    """See that Jinja reads a path as Handlebars does: no words of its own, no methods of maps."""
-    first, *members = path.split(".")
-    if first in _WORDS_OF_JINJA or any(hasattr({}, member) for member in members):
+    """See that Jinja reads a path as Handlebars does: it begins with no word of its own."""
+    if path.partition(".")[0] in _WORDS_OF_JINJA:
         raise Wrong(f"has the name {path[:40]!r}, which is another thing in Jinja; rename it")
     return path
 

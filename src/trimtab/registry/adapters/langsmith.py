@@ -163,6 +163,9 @@ def _message(place: Place) -> Said:
             prompt.refuse("has several parts; a message here is one text")
         prompt = parts[0]
     engine, text = _text(prompt)
+    partial = prompt.at("kwargs").at("partial_variables")
+    if partial.given:
+        partial.refuse("belong to one message; set them for the whole prompt")
     return engine, Message(role=role, content=text)
 
 
@@ -203,26 +206,22 @@ def _form(foreign: Foreign) -> str:
     content = foreign.content
     if content.engine is Engine.JINJA:
         raise ADAPTER.unsayable(foreign, "engine", "is jinja, which LangSmith does not take")
-    defaults: dict[str, object] = {
-        name: it.default for name, it in content.variables.items() if isinstance(it.default, str)
-    }
+    given = [it for it in content.variables.items() if isinstance(it[1].default, str)]
+    defaults: dict[str, object] = {name: it.default for name, it in given}
+    more = {"partial_variables": defaults, "metadata": {"lc_hub_repo": foreign.name}}
     if content.template is not None:
-        manifest = _templated(content, content.template, defaults)
+        manifest = _templated(content, content.template, more)
     else:
-        manifest = _chat(content, defaults, foreign.name)
+        manifest = _chat(content, more)
     if content.model is not None or content.tools:
         first, last = manifest, _model(content, content.model or ModelChoice())
         manifest = _made("schema.runnable.RunnableSequence", {"first": first, "last": last})
     return msgspec.json.format(msgspec.json.encode(manifest)).decode() + "\n"
 
 
-def _chat(content: Content, defaults: Mapping[str, object], name: str) -> dict[str, object]:
-    kwargs: dict[str, object] = {
-        "input_variables": [name for name in content.variables if name not in defaults],
-        "partial_variables": defaults,
-        "messages": [_formed(content, it) for it in content.messages],
-        "metadata": {"lc_hub_repo": name},
-    }
+def _chat(content: Content, more: Mapping[str, object]) -> dict[str, object]:
+    messages = [_formed(content, it) for it in content.messages]
+    kwargs = {"input_variables": [*content.variables], "messages": messages, **more}
     if content.output_schema is None:
         return _made("prompts.chat.ChatPromptTemplate", kwargs)
     schema = {"schema_": content.output_schema}
@@ -237,18 +236,15 @@ def _formed(content: Content, message: Message) -> dict[str, object]:
     return _made(f"prompts.chat.{kind}", {"prompt": _templated(content, message.content, {})})
 
 
-def _templated(content: Content, text: str, defaults: Mapping[str, object]) -> dict[str, object]:
-    names = variables_of(content.engine, [text])
+def _templated(content: Content, text: str, more: Mapping[str, object]) -> dict[str, object]:
     plain = content.engine is Engine.TEMPLATE
-    kwargs: dict[str, object] = {
-        "input_variables": [name for name in names if name not in defaults],
+    kwargs = {
+        "input_variables": [*variables_of(content.engine, [text])],
         "template": to_fstring(split_template(text)) if plain else text,
         "template_format": "f-string" if plain else "mustache",
+        **more,
     }
-    return _made(
-        "prompts.prompt.PromptTemplate",
-        kwargs | ({"partial_variables": defaults} if defaults else {}),
-    )
+    return _made("prompts.prompt.PromptTemplate", kwargs)
 
 
 def _model(content: Content, model: ModelChoice) -> dict[str, object]:

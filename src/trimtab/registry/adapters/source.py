@@ -167,7 +167,9 @@ def read_front(text: str, path: str) -> tuple[Place, str]:
             raise SettingsInvalid(f"{path}:1: the lines before the text have no end; write ---")
         return Place(Source(path), "", {}), text
     if len(match[1]) > _MOST_FRONT:
-        raise SettingsInvalid(f"{path}: has more than {_MOST_FRONT} characters before its text")
+        raise SettingsInvalid(
+            f"{path}: has more than {_MOST_FRONT} characters before its text; move some out"
+        )
     faults = Faults(path)
     # The lines before it are kept, so that numbers of lines are those of the file.
     before = "\n" * text.count("\n", 0, match.start(1))

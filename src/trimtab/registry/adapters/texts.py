@@ -7,17 +7,17 @@ Raises `Wrong` for what has no such form.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from string import Formatter
 
 import msgspec
-from jinja2 import Environment, TemplateError
-from jinja2.meta import find_undeclared_variables
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.mustache import names_in_mustache
 from trimtab.domain.prompt import MOST_VARIABLES, REQUIRED, TEXT_SCHEMA, VARIABLE, Engine, Variable
 from trimtab.domain.rendering import split_template
 from trimtab.domain.yaml_tree import Wrong
+from trimtab.registry.jinja import names_in_jinja
 
 Pieces = tuple[list[str], list[str]]
 """Literals, and the names between them."""
@@ -76,7 +76,7 @@ def to_braces(pieces: Pieces) -> str:
 def to_template(pieces: Pieces) -> str:
     """Write `$name`, or `${name}` where a letter follows; `$$` where a `$` would begin a name."""
     literals, names = pieces
-    escaped = [_DOLLAR.sub("$$$$", it) for it in literals]
+    escaped = [_DOLLAR.sub("$$", it) for it in literals]
     for number, it in enumerate(escaped[:-1]):
         if it.endswith("$"):
             escaped[number] = f"{it}$"
@@ -87,15 +87,13 @@ def to_template(pieces: Pieces) -> str:
 
 
 def pieces_of(engine: Engine, text: str) -> Pieces:
-    """Take a text of ours apart; one that does more than name variables is a single literal."""
+    """Take a text of ours apart; one that does more than name variables is whole, of its engine."""
     if engine is Engine.TEMPLATE:
         return split_template(text)
-    if engine is Engine.JINJA and ("{%" in text or "{#" in text):
-        return [text], []
-    try:
-        return from_braces(text)
-    except Wrong:
-        return [text], []
+    if engine is Engine.MUSTACHE or not ("{%" in text or "{#" in text):
+        with suppress(Wrong):
+            return from_braces(text)
+    return [text, ""], [f"({engine.value})"]
 
 
 def as_braces(engine: Engine, text: str) -> str:
@@ -139,11 +137,10 @@ def _schemas(engine: Engine, text: str) -> dict[str, dict[str, object]]:
 
 def _names_in_jinja(text: str) -> frozenset[str]:
     try:
-        parsed = Environment(autoescape=False).parse(text)  # noqa: S701 -- never rendered
-        return frozenset(find_undeclared_variables(parsed))
-    except (TemplateError, ValueError, OverflowError) as exc:
+        return names_in_jinja(text)
+    except (SettingsInvalid, ValueError, OverflowError) as exc:
         what = str(exc).partition("\n")[0][:120]
-        raise Wrong(f"is no Jinja text ({what}); a block ends in its own message") from exc
+        raise Wrong(f"is no Jinja for prompts ({what}); a block ends in its own message") from exc
 
 
 def _names_in_mustache(text: str) -> frozenset[str]:

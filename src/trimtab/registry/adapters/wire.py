@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from trimtab.domain.prompt import ModelChoice, Role
 from trimtab.registry.adapters.source import Place
-from trimtab.registry.format import PARAMS
+from trimtab.registry.written import PARAMS
 
 _ROLES = {
     "system": Role.SYSTEM,

@@ -60,6 +60,8 @@ _GROUPS: Mapping[str, str] = {
     "model": "model",
     "provider": "provider",
     "key_id": "key_id",
+    "prompt_name": "prompt_name",
+    "prompt_version": "prompt_version",
     "status": "status",
     "day": "strftime('%Y-%m-%d', bucket_us / 1000000, 'unixepoch')",
 }
@@ -258,7 +260,7 @@ def _spent(connection: sqlite3.Connection, of: Spending) -> tuple[int, tuple[Spo
     names = [it for it in _PAYERS if getattr(of, it) is not None]
     # Sums by the hour know whole hours, and not every feature.
     by_hour = of.since_us % HOUR_US == 0 and not {"feature", "user_hash"} & set(names)
-    where = " AND ".join(f"{name} = ?" for name in names)
+    where = " AND ".join(f"{name} = ?" for name in names) or "TRUE"
     sql = SQL["spent_by_hour" if by_hour else "spent_by_line"].replace("/*where*/", where)
     values = (of.since_us, of.until_us, *(getattr(of, name) for name in names))
     connection.execute("BEGIN")
