@@ -242,6 +242,7 @@ def response_headers() -> list[str]:
         dropped=("seed",),
         degraded=True,
         downgraded="chat-small",
+        shadowed=("requests",),
         cost_nano=1,
         usage_source="provider",
         estimated=True,

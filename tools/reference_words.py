@@ -380,6 +380,12 @@ SETTINGS = {
     "tiers.NAME.limits.tokens_per_minute": Setting(
         _LIMIT, "40_000", "Tokens, in and out, a tenant may use each minute.", unsaid="unlimited"
     ),
+    "tiers.NAME.limits.shadow": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether these limits only count: who goes beyond is not refused, and `x-trimtab-shadow-limits` and the record tell it.",
+        unsaid="`false`",
+    ),
     "tiers.NAME.limits.parallel": Setting(
         _LIMIT, "4", "Requests of a tenant that may run at once.", unsaid="unlimited"
     ),
@@ -426,6 +432,12 @@ SETTINGS = {
     ),
     "tenants.NAME.limits.tokens_per_minute": Setting(
         _LIMIT, "40_000", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.limits.shadow": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether these limits only count: who goes beyond is not refused, and `x-trimtab-shadow-limits` and the record tell it.",
+        unsaid="as the tier says",
     ),
     "tenants.NAME.limits.parallel": Setting(
         _LIMIT, "4", "Wins over the tier's.", unsaid="as the tier says"
@@ -913,6 +925,7 @@ RESPONSE_HEADERS = {
     "x-trimtab-target": "Target of the last attempt.",
     "x-trimtab-attempts": "Number of attempts, if there was one.",
     "x-trimtab-dropped": "Members of the request that were left out because the provider's wire has no words for them, if any were.",
+    "x-trimtab-shadow-limits": "Limits that would have refused the request, if they did more than count: `requests`, `tokens`, `slots`.",
     "x-trimtab-downgraded": "Cheaper model that answered, because a budget had no room for the one that was asked for.",
     "x-trimtab-degraded": "`limits` if the limits that all workers share were away, so that this worker decided alone.",
     "x-trimtab-usage": "Where the token counts come from; not on streams, whose last comment says it.",

@@ -226,6 +226,7 @@ def _asked(tenant: TenantId, limits: Limits) -> tuple[Need, ...]:
             kind=kind,
             size=size,
             unit=Unit.TOKENS if scope == "tokens" else Unit.REQUESTS,
+            enforced=not limits.shadow,
         )
         for name, scope, kind, size in kinds
         if size
