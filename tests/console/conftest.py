@@ -31,14 +31,17 @@ from trimtab.domain.suspension import Scope, Suspension
 from trimtab.domain.tenant import Key, Limits, Tenant, Tier
 from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
+from trimtab.registry.webhooks import Backlog
 from trimtab.store.base import (
     Account,
     Acknowledgement,
     CostRow,
     Cursor,
+    PromptRow,
     RecordFilter,
     SeriesPoint,
     StoredRecord,
+    Took,
     Tried,
     Use,
 )
@@ -66,6 +69,7 @@ AILING = (
         told_us=START_US - 2_000_000,
     ),
 )
+WEBHOOKS = (Backlog("ci", 3, "answer 503"), Backlog("chat", 0))
 REDIS_UP = {"w1": True, "w2": False}
 PRICES = {
     "small": ListPrice(150_000_000, 600_000_000),
@@ -161,6 +165,40 @@ class Stores:
         self.asked["used"] += 1
         found = [it.record for it in self.records if it.record.ts_us >= since_us]
         return tuple(sorted({Use(it.tenant_id, it.key_id, it.model_requested) for it in found}))
+
+    async def prompted(
+        self, *, since_us: int, group_by: Sequence[str], name: str | None = None
+    ) -> tuple[PromptRow, ...]:
+        self.asked["prompted"] += 1
+        groups: dict[tuple[str, ...], list[RequestRecord]] = defaultdict(list)
+        for stored in self.records:
+            r = stored.record
+            if r.ts_us < since_us or r.prompt_name is None or name not in {None, r.prompt_name}:
+                continue
+            known = {
+                "prompt": r.prompt_name,
+                "version": r.prompt_version or "",
+                "tenant_id": r.tenant_id,
+            }
+            groups[tuple(known[it] for it in group_by)].append(r)
+        return tuple(
+            PromptRow(
+                group=group,
+                n=len(rows),
+                n_error=sum(it.status == "error" for it in rows),
+                n_unpriced=0,
+                cost_nano=sum(it.cost_nano or 0 for it in rows),
+            )
+            for group, rows in sorted(groups.items())
+        )
+
+    async def took(self, *, prompt: str, since_us: int, limit: int) -> tuple[Took, ...]:
+        self.asked["took"] += 1
+        return tuple(
+            Took(it.record.prompt_version or "", it.record.latency_us)
+            for it in self.records
+            if it.record.prompt_name == prompt and it.record.ts_us >= since_us
+        )[:limit]
 
     async def put_account(self, account: Account) -> None:
         self.people[account.name] = account
@@ -306,6 +344,7 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         parse_filter=lambda text: parse(text, clock.now_us()),
         ailing=lambda: AILING,
         redis_up=lambda: REDIS_UP,
+        webhooks=lambda: WEBHOOKS,
         price=lambda _, target: PRICES.get(target.model),
         health=lambda: (Lag("w1", 0), Lag("w2", 18_432, running=3)),
         user_hash=lambda tenant, user: sha256(f"{tenant}/{user}".encode()).hexdigest()[:32],

@@ -61,6 +61,16 @@ async def test_every_target_that_a_worker_leaves_alone_is_told(site: Site) -> No
     assert found["trimtab_target_left_alone", labels] == 1
 
 
+async def test_every_webhook_tells_what_waits_and_one_that_fails_why(site: Site) -> None:
+    found = await scraped(site)
+
+    assert found["trimtab_webhook_waiting", 'name="ci"'] == 3
+    assert found["trimtab_webhook_waiting", 'name="chat"'] == 0
+    assert [of for name, of in found if name == "trimtab_webhook_failing"] == [
+        'name="ci",error="answer 503"'
+    ]
+
+
 async def test_a_host_does_not_tell_of_the_workers_of_others(site: Site) -> None:
     site.stores.elsewhere = (("web-2/gateway-1", 9),)
 

@@ -6,7 +6,7 @@ from tests.control.conftest import BY, OF_ACME, FragileLog, suspend
 
 from trimtab.control.changes import Control
 from trimtab.control.desired import Desired
-from trimtab.control.propagate import Follower
+from trimtab.control.propagate import MAX_STALE_S, Follower
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import ControlUnavailable, SchemaTooNew, TryLater
 from trimtab.store.memory import MemoryAcknowledgements
@@ -262,3 +262,34 @@ async def test_who_waits_for_a_change_is_told_when_the_store_cannot_be_followed(
 
     with pytest.raises(ControlUnavailable, match="change 9 has not reached this worker"):
         await follower.seen(9)
+
+
+async def test_who_slept_looks_before_it_decides_by_what_it_knew(
+    follower: Follower, control: Control, company: Desired, clock: FrozenClock
+) -> None:
+    await control.apply_file(company, **BY)
+    await follower.start()
+    await suspend(control)
+
+    await follower.renew()
+    awake = OF_ACME in follower.current.suspensions
+    clock.advance(MAX_STALE_S + 1)
+    await follower.renew()
+
+    assert not awake
+    assert OF_ACME in follower.current.suspensions
+    assert not follower.is_stale
+
+
+async def test_who_slept_and_finds_the_store_away_says_that_it_may_be_old(
+    follower: Follower, log: FragileLog, control: Control, company: Desired, clock: FrozenClock
+) -> None:
+    await control.apply_file(company, **BY)
+    await follower.start()
+    log.away = True
+    clock.advance(MAX_STALE_S + 1)
+
+    await follower.renew()
+
+    assert follower.is_stale
+    assert follower.problem is not None

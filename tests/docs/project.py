@@ -38,6 +38,9 @@ DEADLINE_S = 20.0
 QUICK_S = 10.0
 KEY = re.compile(r"tt_[a-z]+_([0-9a-z]{12})_[0-9A-Za-z]{49}")
 SAMPLE_KEY, SAMPLE_KEY_ID, SAMPLE_REQUEST = "tt_dev_…", "7hq2m9xkd4wp", "r_01K…"
+PROMPT_FILE = re.compile(r"# (prompts/\S+\.yaml)\n")
+"""What a block of YAML begins with that is a file of its own."""
+
 READS_ONLY = (
     "trace",
     "explain",
@@ -68,6 +71,10 @@ class Project:
                 self.run_python(block.text)
             case "text":
                 self.compare(block.text, self.printed, "the code before it")
+            case "yaml" if (named := PROMPT_FILE.match(block.text)) is not None:
+                path = self.directory / named[1]
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(block.text)
             case "yaml":
                 self.merge(block.text)
             case "console":
@@ -108,7 +115,7 @@ class Project:
             self.need_running()
             self.retry(words[1:], expected)
         else:
-            if words[1] in ("tenants", "keys", "models", "changes"):
+            if words[1] in ("tenants", "keys", "models", "changes", "prompts"):
                 self.need_running()
             self.compare(expected, self.invoke(words[1:]), command)
 

@@ -191,3 +191,21 @@ def test_a_label_is_never_a_version(text: str, *, is_name: bool, is_label: bool)
         is_name,
         is_label,
     )
+
+
+@pytest.mark.parametrize("number", [1e16, 2**53 + 1, float("inf")])
+def test_a_number_that_is_not_read_again_as_it_was_is_refused(number: float) -> None:
+    content = Content(template="x", model=ModelChoice(params={"temperature": number}))
+
+    with pytest.raises(InvalidRequest, match="numbers below 2"):
+        content.canonical()
+
+
+def test_a_format_of_a_newer_program_is_not_guessed_at() -> None:
+    text = '{"engine":"template","format":2,"template":"x"}'
+    version = PromptVersion(
+        name="a", version="1.0.0", hash=digest(text), shape_hash="", content=text, file=""
+    )
+
+    with pytest.raises(VersionCorrupt, match="upgrade trimtab"):
+        version.read()

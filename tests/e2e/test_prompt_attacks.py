@@ -71,6 +71,15 @@ def test_a01_a_number_is_published_once(site: Stack) -> None:
 
 
 @pytest.mark.usefixtures("safe")
+def test_a01_a_number_is_published_once_by_http_as_well(site: Stack) -> None:
+    body = json.dumps({"file": greeting("1.0.0", OTHER), "reason": "test"}).encode()
+
+    status, _, told = site.post(f"/admin/v1/prompts/{NAME}/versions", body, ADMIN_KEY)
+
+    assert (status, json.loads(told)["error"]["code"]) == (409, "version_immutable")
+
+
+@pytest.mark.usefixtures("safe")
 def test_a02_a_push_that_edits_in_place_publishes_nothing_at_all(site: Stack, key: str) -> None:
     good = written(site.home, greeting("1.2.0", name="innocent"), "good")
     other = written(site.home, greeting("1.0.0", OTHER), "other")

@@ -242,3 +242,24 @@ async def test_every_wire_gets_the_prompt_in_its_own_words(wire: Wire) -> None:
     said = [it["content"] for it in body[member] if it["role"] == "user"]
     assert said == ["earlier", "Ticket: t"]
     assert 7 in (body.get("max_tokens"), body.get("max_output_tokens"))
+
+
+async def test_every_request_looks_first_whether_the_worker_slept() -> None:
+    rig = rig_of(registry(*BOTH, labels=IN_PRODUCTION))
+
+    await ask(rig, PromptAsk(name="rag-answer", variables=VARIABLES))
+
+    assert rig.renewed == 1
+
+
+async def test_a_label_that_may_have_moved_unseen_is_marked() -> None:
+    rig = rig_of(registry(*BOTH, labels=IN_PRODUCTION))
+    rig.provider.answers.append(json_answer())
+    compose = replace(rig.pipeline.compose, is_stale=lambda: True)
+    rig.pipeline = replace(rig.pipeline, compose=compose)
+
+    await ask(rig, PromptAsk(name="rag-answer", variables=VARIABLES))
+    await ask(rig, PromptAsk(name="rag-answer", version="3.2.0", variables=VARIABLES))
+
+    uses = [it.detail.prompt for it in rig.finishes]
+    assert [use and use.stale for use in uses] == [True, False]

@@ -11,7 +11,8 @@ from tests.registry.conftest import published, variable
 from tests.services import recorded
 
 from trimtab.domain.prompt import Content, Engine, Message, Role
-from trimtab.domain.rendering import PURE_ENGINES, Compiled, compile_version
+from trimtab.domain.rendering import Compiled, compile_version
+from trimtab.registry.jinja import ENGINES
 
 BITS = (
     *("<<<dotprompt:role:system>>>", "<<<dotprompt:history>>>", "{{role 'system'}}", "system:"),
@@ -50,7 +51,11 @@ def values() -> Iterator[str]:
 
 
 def prompt(engine: Engine, role: Role, **schema: object) -> Compiled:
-    slots = {Engine.TEMPLATE: ("$a", "${b}"), Engine.MUSTACHE: ("{{a}}", "{{{b}}}")}
+    slots = {
+        Engine.TEMPLATE: ("$a", "${b}"),
+        Engine.MUSTACHE: ("{{a}}", "{{{b}}}"),
+        Engine.JINJA: ("{{ a }}", "{{b}}"),
+    }
     first, second = slots[engine]
     content = Content(
         engine=engine,
@@ -61,7 +66,7 @@ def prompt(engine: Engine, role: Role, **schema: object) -> Compiled:
         ),
         variables={name: variable({"type": "string", **schema}) for name in ("a", "b")},
     )
-    return compile_version(published("1.0.0", content), PURE_ENGINES)
+    return compile_version(published("1.0.0", content), ENGINES)
 
 
 def said(compiled: Compiled, a: str, b: str) -> str:
@@ -75,7 +80,7 @@ def said(compiled: Compiled, a: str, b: str) -> str:
 
 
 @pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("engine", PURE_ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_value_is_said_as_it_is_once_for_each_use(engine: Engine, role: Role) -> None:
     compiled = prompt(engine, role)
     tried, last = 0, ""
@@ -87,7 +92,7 @@ def test_a_value_is_said_as_it_is_once_for_each_use(engine: Engine, role: Role) 
     assert tried > 5000
 
 
-@pytest.mark.parametrize("engine", PURE_ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_fenced_value_is_said_as_it_is_between_its_lines(engine: Engine) -> None:
     compiled = prompt(engine, Role.USER, **{"x-fence": True})
     begin = said(compiled, "", "").removeprefix("Read ").split("\n\n")[0]
@@ -107,7 +112,7 @@ def questions(folder: Path) -> Iterator[str]:
         yield from (it for row in csv.DictReader(file) for it in row.values())
 
 
-@pytest.mark.parametrize("engine", PURE_ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_nothing_that_people_ask_is_refused(engine: Engine) -> None:
     compiled = prompt(engine, Role.USER, **{"x-fence": True, "minLength": 0})
     asked = list(questions(recorded("evals")))

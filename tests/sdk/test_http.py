@@ -46,7 +46,7 @@ def _in_drips(connection: socket.socket) -> None:
     pause = threading.Event()
     try:
         connection.sendall(HEAD)
-        for _ in range(20):
+        for _ in range(200):
             connection.sendall(b".")
             pause.wait(0.02)
     except OSError:

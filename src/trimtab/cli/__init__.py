@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Command] = {
     "trace": Command("trimtab.cli.trace:trace", "Show what happened in one request."),
     "explain": Command("trimtab.cli.explain:command", "Tell which rule decided what."),
     "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),
+    "budgets": Command("trimtab.cli.budgets:command", "Show and change what may be spent."),
     "costs": Command("trimtab.cli.costs:command", "Show what a tenant cost."),
     "gateway": Command("trimtab.cli.gateway:command", "Run a gateway worker."),
     "keeper": Command("trimtab.cli.keeper:command", "Run the keeper with its console."),

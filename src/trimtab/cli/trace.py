@@ -103,6 +103,8 @@ def _story(stored: StoredRecord) -> list[str]:
         f"{where}  {cost}  {took}  replay: {record.replay}{error}",
         *_prompt(stored),
     ]
+    if stored.detail.shadowed:
+        lines.append(f"only counted: {', '.join(stored.detail.shadowed)} would have refused it")
     lines += [
         f"{stage.start_us / 1000:9.1f} ms  {stage.stage:<14} {stage.dur_us / 1000:.1f}"
         for stage in stored.detail.stages
@@ -119,7 +121,8 @@ def _prompt(stored: StoredRecord) -> list[str]:
     label = f"label {use.label}" if use.label else "by its number"
     scope = f" in scope {use.scope}" if use.scope else ""
     which = f"{use.name}@{use.version}  hash {use.hash[:SHORT_HASH]}"
-    return [f"prompt {which}  {label}{scope}  {use.reason}, from {use.source}"]
+    old = ", maybe old" if use.stale else ""
+    return [f"prompt {which}  {label}{scope}  {use.reason}, from {use.source}{old}"]
 
 
 def _attempt(record: RequestRecord, attempt: Attempt) -> str:

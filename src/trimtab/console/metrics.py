@@ -12,6 +12,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 
 from trimtab.console.base import Console, Lag
+from trimtab.registry.webhooks import Backlog
 from trimtab.store.base import Acknowledgement, CostRow
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -44,6 +45,10 @@ METRICS: Mapping[str, Metric] = {
         "gauge", "1 for every target that a worker leaves alone or tries anew, and its breaker."
     ),
     "trimtab_config_seq": Metric("gauge", "Sequence number of the change a worker runs under."),
+    "trimtab_webhook_waiting": Metric("gauge", "Events that a webhook has not taken yet."),
+    "trimtab_webhook_failing": Metric(
+        "gauge", "1 for every webhook that takes nothing just now, and what went wrong last."
+    ),
 }
 """Every metric, in the order in which they are told."""
 
@@ -72,6 +77,7 @@ async def exposition(console: Console) -> str:
         **_gauges(console.health(), own),
         "trimtab_redis_up": redis_up,
         "trimtab_target_left_alone": left_alone,
+        **_webhooks(console.webhooks()),
     }
     samples = {**_counters(rows), **gauges}
     lines = [line for name in METRICS for line in _written(name, samples[name])]
@@ -105,6 +111,15 @@ def _gauges(lags: Sequence[Lag], acks: Sequence[Acknowledgement]) -> dict[str, S
         "trimtab_spool_bytes": [({"worker": it.worker_id}, it.waiting_bytes) for it in lags],
         "trimtab_worker_up": [({"worker": it.worker_id}, 1) for it in acks],
         "trimtab_config_seq": [({"worker": it.worker_id}, it.config_seq) for it in acks],
+    }
+
+
+def _webhooks(backlogs: Sequence[Backlog]) -> dict[str, Samples]:
+    return {
+        "trimtab_webhook_waiting": [({"name": it.name}, it.waiting) for it in backlogs],
+        "trimtab_webhook_failing": [
+            ({"name": it.name, "error": it.error}, 1) for it in backlogs if it.error
+        ],
     }
 
 

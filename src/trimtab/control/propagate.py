@@ -5,6 +5,7 @@ known, the last good snapshot stays; it is on disk too, so that a restart does n
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from trimtab.store.chain import follows
 
 POLL_S = 0.1
 SEEN_POLLS = 80
+MAX_STALE_S = 30.0
+RENEW_S = 0.05
 PAGE = 10_000
 
 log = logging.getLogger("trimtab")
@@ -29,8 +32,9 @@ log = logging.getLogger("trimtab")
 class Follower:
     """Keeps the newest good snapshot of the change log.
 
-    State: the snapshot, the state and newest change it was built from, what was acknowledged and
-    saved, and why the store could not be followed, if so.
+    State: the snapshot, the state and newest change it was built from, when the store last said
+    that nothing is newer, what was acknowledged and saved, and why the store could not be followed,
+    if so.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Follower:
         self._state: State = {}
         self._head: Change | None = None
         self._acknowledged = -1
+        self._good_s = clock.monotonic_s()
 
     def on_change(self, callback: Callable[[Snapshot], None]) -> None:
         """Call back with every new snapshot, before any request runs under it."""
@@ -91,6 +96,19 @@ class Follower:
         while True:
             await self._changes.moved()
             await self.poll()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether what it runs may be older than half a minute: it slept, or the store is away."""
+        return self._clock.monotonic_s() - self._good_s > MAX_STALE_S
+
+    async def renew(self) -> None:
+        """Look once if this process slept, before anything is decided by what it knew; briefly."""
+        if not self.is_stale or self.problem is not None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RENEW_S):
+                await self.poll()
 
     async def seen(self, seq: int) -> None:
         """Wait until a change that is in the store is in the snapshot.
@@ -130,6 +148,7 @@ class Follower:
         if newest == known:
             if self.problem is not None:
                 await self._recognise()
+            self._good_s = self._clock.monotonic_s()
             return False
         state, head = self._state, self._head
         while page := await self._changes.changes(after=known, limit=PAGE):
@@ -142,6 +161,7 @@ class Follower:
                 head = change
             state, known = _folded(state, page), page[-1].seq
         self._swap(head, state)
+        self._good_s = self._clock.monotonic_s()
         await self._save()
         return True
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 from trimtab.domain.errors import InvalidRequest, VersionCorrupt
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-RESERVED_NAMES = frozenset({"events"})
+RESERVED_NAMES = frozenset({"events", "new"})
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LABEL = re.compile(r"[a-z][a-z0-9-]{0,31}")
 RESERVED_LABELS = frozenset({"latest"})
@@ -137,7 +137,10 @@ class Content(Struct, frozen=True, kw_only=True, omit_defaults=True):
         Raises:
             InvalidRequest: a number in it has no exact form in JSON.
         """
-        return canonical({"format": FORMAT, "engine": self.engine.value, **_present(self)})
+        text = canonical({"format": FORMAT, "engine": self.engine.value, **_present(self)})
+        # A float above 2^53 is written as digits, which are read again as another kind of number.
+        _ = canonical(msgspec.json.decode(text))
+        return text
 
     def shape(self) -> str:
         """Hash what a call site depends on: kind, variables and placeholders, hex."""
@@ -205,7 +208,15 @@ class PromptVersion(Struct, frozen=True, kw_only=True, omit_defaults=True):
                 f"the stored text of '{self.ref}' is not the one that was published; restore the"
                 " control store, and look at `trimtab prompts verify`"
             )
+        if msgspec.json.decode(self.content, type=_Format).format != FORMAT:
+            raise VersionCorrupt(
+                f"'{self.ref}' is of a format that this program does not know; upgrade trimtab"
+            )
         return msgspec.json.decode(self.content, type=Content)
+
+
+class _Format(Struct, frozen=True):
+    format: int
 
 
 class Label(Struct, frozen=True, kw_only=True, omit_defaults=True):

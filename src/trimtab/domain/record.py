@@ -70,6 +70,7 @@ class PromptUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
         source: Where who rendered it had the text from: `memory`, `live`, `disk`, `bundled`.
         reason: `exact version`, `label`, or `rendered by the client`.
         nonce: What fences around values were made of, hex: rendering again gives the same bytes.
+        stale: Whether a label may have pointed elsewhere for more than half a minute.
     """
 
     name: str
@@ -81,6 +82,7 @@ class PromptUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str = "memory"
     reason: str = ""
     nonce: str = ""
+    stale: bool = False
 
 
 class RequestRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -191,6 +193,7 @@ class Detail(Struct, frozen=True, kw_only=True, omit_defaults=True):
         skipped: Target and error code of those that could not do what was asked.
         dropped: Kinds of members of the request that the target was asked without, because its
             wire has no words for them.
+        shadowed: Limits that only count, and would have refused it.
     """
 
     stages: tuple[StageTime, ...] = ()
@@ -201,6 +204,7 @@ class Detail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     findings: tuple[dict[str, str | int], ...] = ()
     screening: dict[str, str | int] | None = None
     dropped: tuple[str, ...] = ()
+    shadowed: tuple[str, ...] = ()
 
 
 class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -112,6 +113,31 @@ class Transport(Protocol):
             ConnectionLost, BadResponse: the answer did not come, or is not one.
         """
         ...
+
+
+def origin_of(
+    url: str,
+    *,
+    allow_private: bool = False,
+    ca_file: str | None = None,
+    proxy: str | None = None,
+) -> Origin:
+    """Tell where a URL leads.
+
+    Raises:
+        ValueError: it is no http:// or https:// URL with a host and a port that can be.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an http:// or https:// URL")
+    return Origin(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=parts.port or (443 if parts.scheme == "https" else 80),
+        allow_private=allow_private,
+        ca_file=ca_file,
+        proxy=proxy,
+    )
 
 
 def render_head(method: str, path: str, headers: Iterable[tuple[str, str]]) -> bytes:

@@ -35,12 +35,14 @@ class Compose:
         compiled: Makes a version ready to render.
         written: How rendered messages are written into the members of each wire.
         environment: Where this worker runs, for labels that point elsewhere there.
+        is_stale: Whether what is known of the registry may be old.
     """
 
     compiled: Callable[[PromptVersion], Compiled]
     written: Mapping[Wire, MembersWith]
     environment: str
     entropy: Entropy
+    is_stale: Callable[[], bool] = lambda: False
 
     def __call__(self, identified: Identified) -> tuple[Identified, PromptUse | None]:
         """Compose a request, and tell what it was composed of; `None` if it names no prompt.
@@ -77,6 +79,7 @@ class Compose:
             source="memory",
             reason=EXACT if ask.version else LABEL,
             nonce=nonce.hex(),
+            stale=ask.version is None and self.is_stale(),
         )
         return replace(identified, request=self._with(request, rendered)), use
 

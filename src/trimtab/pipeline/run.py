@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -45,6 +45,7 @@ class Pipeline:
     Attributes:
         enrol: Makes a tenant that a key may make, before the request that names it runs.
         http_status: The status an error has on a wire.
+        renew: Looks for changes if the process slept.
     """
 
     enrol: Enrol
@@ -63,6 +64,7 @@ class Pipeline:
     settle: Settle
     http_status: Callable[[TrimtabError, Wire], int]
     clock: Clock
+    renew: Callable[[], Awaitable[None]]
 
     # The path is one piece to read, and its stages are as many as they are.
     async def __call__(self, request: Request, reply: Reply) -> None:  # noqa: PLR0915
@@ -70,6 +72,7 @@ class Pipeline:
         journey = Journey(request, self.clock)
         answered, checked, terminal, failure = None, None, b"", None
         try:
+            await self.renew()
             journey.identified = identified = self.identify(request)
             composed, journey.prompt = self.compose(identified)
             journey.identified, journey.request = composed, composed.request
@@ -85,6 +88,7 @@ class Pipeline:
                 journey.screened = screened = await self.screen(planned)
                 journey.passed("screen_input")
                 journey.funded = funded = await self.fund(screened)
+                journey.planned = planned = funded.screened.planned
                 journey.passed("fund")
                 if planned.routes:
                     answered = await self.call(funded, journey)

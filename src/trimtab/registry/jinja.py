@@ -4,7 +4,7 @@ The sandbox alone lets one expression build a hundred megabytes; so every node o
 on the list, every turn of a loop is counted, and so is every character that comes out.
 """
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -184,7 +184,7 @@ def _counted(context: Context, value: object) -> object:
     if not isinstance(value, list | dict):
         raise _wrong("a value that the prompt loops over is no list; give a list")
     steps = cast("_Steps", context.resolve(_STEPS))
-    steps.left -= len(cast("Sized", value))
+    steps.left -= len(cast("list[object]", value))
     if steps.left < 0:
         raise _wrong(f"the prompt would loop more than {MOST_STEPS} times; give shorter lists")
     return cast("object", value)

@@ -103,7 +103,13 @@ class Labels:
         return _one(await self.control.decide(decide), place)
 
     async def rollback(
-        self, place: Place, by: By, *, to: str | None = None, green: bool = False
+        self,
+        place: Place,
+        by: By,
+        *,
+        to: str | None = None,
+        green: bool = False,
+        expected_seq: int | None = None,
     ) -> Change:
         """Point a label at what it held before; again goes one further back.
 
@@ -115,16 +121,24 @@ class Labels:
             by: Who, from where and why.
             to: A version the label held, if not the last one.
             green: Whether to go back to the last one that an evaluation passed.
+            expected_seq: The change that moved it last, as the mover saw it.
 
         Raises:
             NothingToRollBackTo: the label held nothing else, or only what was yanked.
+            ChangeConflict: somebody else moved it.
             LabelProtected: it held the target too long ago, and the target lacks what is asked.
             PromptNotFound: the label points nowhere.
         """
         seen = await self.moves(place)
 
         def decide(state: State) -> Sequence[Draft]:
-            return (self.back(prompts_in(state), place, seen, by, to=to, green=green),)
+            draft = self.back(prompts_in(state), place, seen, by, to=to, green=green)
+            if expected_seq not in (None, draft.expected_seq):
+                raise ChangeConflict(
+                    f"label '{place}' was moved by change {draft.expected_seq}, and no longer by"
+                    f" {expected_seq}; look again"
+                )
+            return (draft,)
 
         return _one(await self.control.decide(decide), place)
 

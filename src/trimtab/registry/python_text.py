@@ -56,12 +56,10 @@ def lines(source: Source, *, indent: int = 0, after: str = "") -> list[str]:
     whole = f"{margin}{flat(source)}{after}"
     if isinstance(source, str) or not source.members or columns(whole) <= WIDTH:
         return [whole]
-    # A subscript of one member would become a tuple with a comma.
-    comma = "" if source.after == "]" and len(source.members) == 1 else ","
     inner = [
         line
         for member in source.members
-        for line in lines(member, indent=indent + INDENT, after=comma)
+        for line in lines(member, indent=indent + INDENT, after=",")
     ]
     return [margin + source.before, *inner, f"{margin}{source.after}{after}"]
 

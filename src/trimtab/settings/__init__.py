@@ -9,6 +9,7 @@ from trimtab.settings.model import (
     PriceSettings,
     Settings,
     UnknownModel,
+    WebhookSettings,
 )
 from trimtab.settings.secrets import NO_SECRET, REFERENCE, Secret, resolve
 
@@ -24,6 +25,7 @@ __all__ = [
     "Secret",
     "Settings",
     "UnknownModel",
+    "WebhookSettings",
     "load",
     "locate",
     "resolve",

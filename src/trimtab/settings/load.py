@@ -8,6 +8,7 @@ from pathlib import Path
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import unpinned
 from trimtab.domain.yaml_tree import Faults, Members, Wrong, read_tree, scalars
+from trimtab.registry.signing import read_secret
 from trimtab.settings.fields import members, read_listen
 from trimtab.settings.model import GatewaySettings, PriceSettings, RegistrySettings, Settings
 from trimtab.settings.references import check_references
@@ -89,6 +90,7 @@ def _settings(
         keys=given.get("keys", {}),
         prices=given.get("prices", PriceSettings()),
         exporters=given.get("telemetry", ()),
+        site_budget=given.get("site"),
         registry=given.get("registry", RegistrySettings()),
         log_to_stdout=given.get("log_line", False),
         lines=faults.lines,
@@ -124,10 +126,6 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
     references.append(("gateway.admin_key", settings.gateway.admin_key or NO_SECRET))
     if REFERENCE.fullmatch(settings.gateway.store or ""):
         references.append(("gateway.store", settings.gateway.store or NO_SECRET))
-    references += [
-        (f"registry.webhooks[{index}].secret", webhook.secret)
-        for index, webhook in enumerate(settings.registry.webhooks)
-    ]
     for index, exporter in enumerate(settings.exporters):
         references += [
             (f"telemetry.exporters[{index}].headers.{name}", value)
@@ -139,3 +137,8 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
                 resolve(reference, environ)
             except SettingsInvalid as exc:
                 yield path, str(exc)
+    for index, webhook in enumerate(settings.registry.webhooks):
+        try:
+            read_secret(resolve(webhook.secret, environ).reveal())
+        except SettingsInvalid as exc:
+            yield f"registry.webhooks[{index}].secret", str(exc)

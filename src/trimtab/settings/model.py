@@ -11,6 +11,8 @@ from msgspec.structs import replace as with_members
 
 from trimtab.control.desired import Desired
 from trimtab.control.prompts import POLICY
+from trimtab.control.snapshot import SITE_BUDGET
+from trimtab.domain.budget import Budget
 from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
@@ -140,7 +142,7 @@ class Settings:
     """Everything one file says.
 
     Attributes:
-        unset: Path and message of every reference to a secret that is not there.
+        unset: Path and message of every reference to a secret that is not there, or is none.
         lines: Line of every path of the file, for notes.
     """
 
@@ -153,6 +155,7 @@ class Settings:
     keys: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     prices: PriceSettings = PriceSettings()
     exporters: tuple[ExporterSettings, ...] = ()
+    site_budget: Budget | None = None
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     log_to_stdout: bool = False
     unset: tuple[tuple[str, str], ...] = ()
@@ -172,6 +175,8 @@ class Settings:
             wanted.update((Pointer(kind, str(name)), value) for name, value in values.items())
         if self.prices.overrides:
             wanted[Pointer(PointerKind.PRICES, "overrides")] = self.prices.overrides
+        if self.site_budget is not None:
+            wanted[Pointer(PointerKind.SITE, SITE_BUDGET)] = self.site_budget
         if self.registry.policy != RegistryPolicy():
             wanted[Pointer(PointerKind.REGISTRY, POLICY)] = self.registry.policy
         return wanted

@@ -1,6 +1,8 @@
 """The section `registry` of the file: where prompts are, and what is asked of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 from trimtab.domain.prompt import LABEL, Cohort, RegistryPolicy, Requirement
 from trimtab.domain.tenant import NAME
@@ -10,11 +12,14 @@ from trimtab.settings.fields import (
     days,
     entries,
     flag,
+    is_private,
     members,
     name,
     one_of,
     reference,
+    scalar,
     take,
+    text,
     texts,
     url,
 )
@@ -78,12 +83,40 @@ def _webhooks(node: Node, faults: Faults) -> tuple[WebhookSettings, ...]:
         given = members(
             item,
             faults,
-            {"name": name, "url": url, "secret": reference, "allow_private_network": flag},
+            {"name": name, "url": _posted_to, "secret": reference, "allow_private_network": flag},
             frozenset({"name", "url", "secret"}),
         )
         if given is None:
             continue
+        _check_url(given["url"], item, faults, is_allowed=given.get("allow_private_network", False))
         if given["name"] in found:
-            faults.add(f"{item.path}.name", f"two webhooks are called {given['name']!r}")
+            faults.add(
+                f"{item.path}.name", f"two webhooks are called {given['name']!r}; rename one"
+            )
         found[given["name"]] = WebhookSettings(**given)
     return tuple(found.values())
+
+
+def _posted_to(node: Node, faults: Faults) -> str:
+    """Read where messages are posted: a slash at its end and a query mean something."""
+    written = text(node, faults)
+    if "#" in written:
+        raise Wrong("a URL that is posted to has no '#'; remove what follows it")
+    url(replace(scalar(node), text=written.partition("?")[0]), faults)
+    return written
+
+
+def _check_url(address: str, webhook: Node, faults: Faults, *, is_allowed: bool) -> None:
+    if is_allowed:
+        return
+    if is_private(address):
+        faults.add(
+            f"{webhook.path}.url",
+            "is on this machine or a private network; add `allow_private_network: true`",
+        )
+    elif urlsplit(address).scheme != "https":
+        faults.add(
+            f"{webhook.path}.url",
+            "is not encrypted; write https://, or add `allow_private_network: true` if it is on a"
+            " private network",
+        )

@@ -85,6 +85,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "telemetry": _telemetry,
         "log_line": _log_to_stdout,
         "registry": read_registry,
+        "site": budget_of,
     }
 
 
@@ -115,7 +116,12 @@ def _gateway(node: Node, faults: Faults) -> GatewaySettings:
     return GatewaySettings(**given)
 
 
-_LIMITS: Mapping[str, Read] = dict.fromkeys(Limits.__struct_fields__, count)
+_LIMITS: Mapping[str, Read] = {
+    "requests_per_minute": count,
+    "tokens_per_minute": count,
+    "parallel": count,
+    "shadow": flag,
+}
 _TIER: Mapping[str, Read] = {
     "models": texts,
     "limits": lambda node, faults: Limits(**members(node, faults, _LIMITS) or {}),

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.domain.transport import Origin, Transport, TransportError, render_head
+from trimtab.domain.transport import Transport, TransportError, origin_of, render_head
 from trimtab.telemetry.semconv.base import Version
 from trimtab.telemetry.semconv.versions import DEFAULT
 
@@ -123,7 +123,13 @@ class Post:
         self._transport = transport
         self._timeout_s = receiver.timeout_s
         try:
-            self._origin = _origin(receiver)
+            # An operator's own collector mostly lives on a private address.
+            self._origin = origin_of(
+                receiver.endpoint,
+                allow_private=True,
+                ca_file=receiver.ca_file,
+                proxy=receiver.proxy,
+            )
             self._head = _head(receiver)
         except ValueError as exc:
             raise SettingsInvalid(
@@ -147,21 +153,6 @@ class Post:
                     response.close()
         except (TransportError, TimeoutError):
             return Answer(NO_ANSWER)
-
-
-def _origin(receiver: Receiver) -> Origin:
-    url = urlsplit(receiver.endpoint)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise ValueError("not an http:// or https:// URL")
-    return Origin(
-        scheme=url.scheme,
-        host=url.hostname,
-        port=url.port or (443 if url.scheme == "https" else 80),
-        # An operator's own collector mostly lives on a private address.
-        allow_private=True,
-        ca_file=receiver.ca_file,
-        proxy=receiver.proxy,
-    )
 
 
 def _head(receiver: Receiver) -> bytes:

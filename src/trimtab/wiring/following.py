@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from trimtab.control.propagate import Follower
@@ -54,3 +55,9 @@ def https_proxy() -> Callable[[str], str | None]:
     """Give the proxy for a host, as `HTTPS_PROXY` and `NO_PROXY` say."""
     url = getproxies().get("https")
     return lambda host: None if url is None or proxy_bypass(host) else url
+
+
+def proxy_of(address: str) -> str | None:
+    """Give the proxy for a URL: `https_proxy` for an https:// one, else none."""
+    url = urlsplit(address)
+    return https_proxy()(url.hostname or "") if url.scheme == "https" else None

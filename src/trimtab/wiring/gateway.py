@@ -203,27 +203,35 @@ def _pipeline(parts: Parts) -> Pipeline:
     switch = Switch(clock, journal.user_hash)
     limits = parts.shared.limits if parts.shared else MemoryLimits(clock)
     idempotency = parts.shared.idempotency if parts.shared else MemoryIdempotency(clock)
+    plan = Plan(
+        adapters(clock),
+        _priced(metering),
+        reject_unpriced=settings.prices.unknown_model is UnknownModel.REJECT,
+    )
     fund = Fund(
         limits,
         clock,
         Money(metering.charge, journal.user_hash),
         spent(home),
         switch.scopes if parts.shared else None,
+        plan,
     )
     following.on_change(switch.end_running)
     return Pipeline(
         enrol=Enrol(identify, wiring.control(home), limits, following.seen),
         identify=identify,
-        compose=Compose(Renderer(ENGINES), WRITTEN, wiring.environment(), os.urandom),
+        compose=Compose(
+            Renderer(ENGINES),
+            WRITTEN,
+            wiring.environment(),
+            os.urandom,
+            lambda: following.is_stale,
+        ),
         switch=switch,
         admit=Admit(switch.check),
         once=Once(idempotency, journal.user_hash),
         recall=Recall(_stored(home)),
-        plan=Plan(
-            adapters(clock),
-            _priced(metering),
-            reject_unpriced=settings.prices.unknown_model is UnknownModel.REJECT,
-        ),
+        plan=plan,
         screen=ScreenInput(),
         fund=fund,
         call=call,
@@ -232,6 +240,7 @@ def _pipeline(parts: Parts) -> Pipeline:
         settle=_settle(spool, biller, fund, journal, clock),
         http_status=http_status,
         clock=clock,
+        renew=following.renew,
     )
 
 

@@ -27,6 +27,7 @@ from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Provider
 from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
+from trimtab.registry.webhooks import Webhook
 from trimtab.settings import ExporterSettings, Settings, resolve
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.export import Exporter
@@ -36,9 +37,10 @@ from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
-from trimtab.wiring.following import follower, https_proxy, meter
+from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.registry import registry
+from trimtab.wiring.webhooks import webhooks
 
 SWEEP_S = 10.0
 NICENESS = 5
@@ -79,9 +81,12 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     )
     lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
     exporters = [_exporter(home, it, clock) for it in settings.exporters]
-    server = _server(create_app(_console(home, settings, recorder, metering, clock)))
+    hooks = webhooks(
+        home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
+    )
+    server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
     jobs = [recorder.run(), lines.run(), spool.run(), following.run()]
-    jobs += [exporter.run() for exporter in exporters]
+    jobs += [it.run() for it in (*exporters, *hooks)]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
     tasks = [asyncio.create_task(job) for job in jobs]
     serving = asyncio.create_task(server.serve(sockets=[_listen(wiring.keeper_socket(home))]))
@@ -108,7 +113,12 @@ def _provider(following: Follower) -> Callable[[str], Provider | None]:
 
 
 def _console(
-    home: Path, settings: Settings, recorder: Recorder, metering: Meter, clock: Clock
+    home: Path,
+    settings: Settings,
+    recorder: Recorder,
+    hooks: Sequence[Webhook],
+    metering: Meter,
+    clock: Clock,
 ) -> Console:
     store = control_store(home)
     reading = wiring.records(home)
@@ -131,6 +141,7 @@ def _console(
         health=lambda: _lags(recorder),
         ailing=lambda: read_ailing(home),
         redis_up=lambda: read_redis_up(home),
+        webhooks=lambda: [it.backlog for it in hooks],
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
@@ -157,7 +168,7 @@ def _exporter(home: Path, settings: ExporterSettings, clock: Clock) -> Exporter:
         endpoint=settings.endpoint,
         headers=headers,
         ca_file=settings.ca_file,
-        proxy=https_proxy()(settings.endpoint) if settings.endpoint[:5] == "https" else None,
+        proxy=proxy_of(settings.endpoint),
     )
     resource = {"service.version": version("trimtab")}
     return Exporter(receiver, Http1Transport(), home, resource, clock, random.Random())  # noqa: S311 -- spreads retries

@@ -14,7 +14,7 @@ from trimtab.domain.prompt import MOST_BYTES, Label, Place
 from trimtab.registry.format import PromptFile, read_file
 from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
-from trimtab.settings import Settings
+from trimtab.settings import DEMO, Settings
 from trimtab.settings.secrets import looks_secret
 from trimtab.wiring.membership import control_store, living
 
@@ -29,9 +29,8 @@ def registry(at: Path) -> Registry:
 
 
 def prompt_paths(settings: Settings) -> list[Path]:
-    """Find the prompt files of a project, below the folder of its settings."""
-    root = settings.file.parent
-    return sorted({path for glob in settings.registry.files for path in root.glob(glob)})
+    """Find the prompt files of a project, below the folder of its settings; of the demo, here."""
+    return _below(Path() if settings.file == DEMO else settings.file.parent, settings)
 
 
 def read_prompts(paths: Sequence[Path]) -> list[PromptFile]:
@@ -94,7 +93,7 @@ async def publish_demo(at: Path, settings: Settings, author: str) -> None:
     Nobody has to approve what comes with the program.
     """
     opened, reason = registry(at), "first start of the demo"
-    files = read_prompts(prompt_paths(settings))
+    files = read_prompts(_below(DEMO.parent, settings))
     before = await opened.prompts()
     by = By(author, Source.SYSTEM, reason)
     steps, _ = await opened.publish(files, by)
@@ -108,6 +107,10 @@ async def publish_demo(at: Path, settings: Settings, author: str) -> None:
                 author=author,
                 source=Source.SYSTEM,
             )
+
+
+def _below(root: Path, settings: Settings) -> list[Path]:
+    return sorted({path for glob in settings.registry.files for path in root.glob(glob)})
 
 
 def _text(path: Path) -> str:
