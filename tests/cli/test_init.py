@@ -9,7 +9,7 @@ def test_writes_a_file_that_passes_check(terminal: Terminal) -> None:
     assert said.splitlines() == [
         "wrote trimtab.yaml",
         "wrote prompts/rag-answer.v3.yaml",
-        "next: trimtab check, then trimtab up",
+        "next: trimtab check, trimtab prompts push, then trimtab up",
     ]
     assert terminal.run("check").stdout.startswith("trimtab.yaml  ok ")
 

@@ -218,19 +218,21 @@ async def test_a_label_of_a_scope_is_unset(filled: Site) -> None:
     assert await at(filled, Place("rag-answer", scope="tenant:acme")) is None
 
 
-async def test_a_rollback_goes_back_and_is_undone(filled: Site) -> None:
+async def test_a_rollback_goes_back_and_is_followed_by_a_promotion(filled: Site) -> None:
     back = await filled.client.post(f"{LABEL}/rollback", json=WHY)
     further = await filled.client.post(f"{LABEL}/rollback", json=WHY)
 
     assert await at(filled) == Label(version=OLD, rolled_back=True)
-    assert back.json()["undo"]["path"].endswith("/undo")
+    assert back.json()["undo"] is None
     assert (further.status_code, further.json()["error"]["code"]) == (
         409,
         "nothing_to_roll_back_to",
     )
 
 
-async def test_a_yank_takes_labels_back_and_is_undone_from_the_last(filled: Site) -> None:
+async def test_a_yank_takes_labels_back_and_leaves_them_there_when_it_is_undone(
+    filled: Site,
+) -> None:
     path = f"{API}/versions/{NEW}/yank"
 
     refused = await filled.client.post(path, json=WHY)
@@ -239,10 +241,14 @@ async def test_a_yank_takes_labels_back_and_is_undone_from_the_last(filled: Site
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "in_use")
     assert (await at(filled) or Label(version="")).version == OLD
     assert [it["change"]["pointer"].split("/")[0] for it in done] == ["yank", "label"]
-    for it in done:
-        undone = await filled.client.post(it["undo"]["path"], json=WHY)
-        assert undone.status_code == 200, undone.text
-    assert (await at(filled) or Label(version="")).version == NEW
+    yanked, moved = done
+    assert moved["undo"] is None
+    undone = await filled.client.post(yanked["undo"]["path"], json=WHY)
+    assert undone.status_code == 200, undone.text
+    forwards = f"/admin/v1/changes/{moved['change']['seq']}/undo"
+    refused = await filled.client.post(forwards, json=WHY)
+    assert refused.json()["error"]["code"] == "label_protected"
+    assert (await at(filled) or Label(version="")).version == OLD
 
 
 async def test_a_version_is_put_back_into_use(filled: Site) -> None:

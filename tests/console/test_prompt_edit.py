@@ -135,4 +135,4 @@ async def test_what_runs_on_the_server_is_published_by_admins_only(filled: Site)
 async def test_a_prompt_cannot_take_the_name_of_this_page(filled: Site) -> None:
     answer = await post(filled, NEXT.replace("name: rag-answer", "name: new"))
 
-    assert "is no name" in markup.unescape(answer.text)
+    assert "is reserved" in markup.unescape(answer.text)

@@ -8,8 +8,8 @@ from tests.control.conftest import BY, OF_ACME, WHY, FragileLog, having, pointer
 from trimtab.control.changes import Control
 from trimtab.control.desired import Desired
 from trimtab.control.switches import Switches
-from trimtab.domain.change import Change, Draft, canonical
-from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid
+from trimtab.domain.change import Change, Draft, canonical, read_reason
+from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound, SettingsInvalid
 from trimtab.domain.model import Model, ModelKind, Target
 from trimtab.store.sqlite.control import SqliteControl
 from trimtab.testing import FrozenClock, seeded_entropy
@@ -56,6 +56,12 @@ async def test_undo_refuses_to_remove_what_is_in_use(filled: Control) -> None:
 async def test_undo_refuses_a_change_that_is_not_there(filled: Control, seq: int) -> None:
     with pytest.raises(NotFound):
         await filled.undo(seq, **WHY)
+
+
+@pytest.mark.parametrize("reason", ["one\ntwo", "\x1b[31mred", "\u202egnp.exe"])
+def test_a_reason_is_one_line_of_what_can_be_printed(reason: str) -> None:
+    with pytest.raises(InvalidRequest, match="one plain line"):
+        read_reason(reason)
 
 
 async def test_refuses_a_value_that_is_none_of_its_kind(filled: Control) -> None:

@@ -175,8 +175,13 @@ async def test_t35_does_not_start_on_a_store_of_a_newer_program_whatever_it_ran_
         await restarted.start()
 
 
-async def test_does_not_start_without_the_store_on_a_damaged_file(
-    follower: Follower, log: FragileLog, control: Control, company: Desired, tmp_path: Path
+async def test_does_not_start_without_the_store_on_a_damaged_file_and_says_so(
+    follower: Follower,
+    log: FragileLog,
+    control: Control,
+    company: Desired,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     await control.apply_file(company, **BY)
     await follower.start()
@@ -187,6 +192,8 @@ async def test_does_not_start_without_the_store_on_a_damaged_file(
     restarted = Follower(log, MemoryAcknowledgements(), FrozenClock(), worker_id="w1", file=path)
     with pytest.raises(TryLater):
         await restarted.start()
+
+    assert f"the last good state in '{path}' is damaged" in caplog.text
 
 
 async def test_does_not_follow_a_log_that_became_shorter(

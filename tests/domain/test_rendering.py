@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from trimtab.domain.errors import PromptVariablesInvalid, SettingsInvalid
 from trimtab.domain.prompt import Content, Engine, Message, PromptVersion, Role, Variable, digest
 from trimtab.domain.rendering import (
+    MOST_OF_ONE,
     MOST_RENDERED,
     PURE_ENGINES,
     Compiled,
@@ -221,3 +222,16 @@ def test_a_content_renders_before_it_is_published() -> None:
     again = compile_content(prompt.version, Content(template="Hi"), PURE_ENGINES)
 
     assert again.render({}).messages == (Said(Role.USER, "Hi"),)
+
+
+@pytest.mark.parametrize("engine", list(PURE_ENGINES))
+def test_a_value_that_is_no_text_is_no_longer_than_it_may_be(engine: Engine) -> None:
+    check = checker("docs", Variable(required=True, json_schema={"type": "array"}))
+
+    with pytest.raises(PromptVariablesInvalid, match="bytes as JSON"):
+        check(["x" * MOST_OF_ONE])
+    check(["x" * (MOST_OF_ONE - 4)])
+
+    written = "$docs" if engine is Engine.TEMPLATE else "{{&docs}}"
+    with pytest.raises(PromptVariablesInvalid, match=r"would (have more|become too)"):
+        PURE_ENGINES[engine](written * 1000)({"docs": ["x" * (MOST_OF_ONE - 4)]})

@@ -98,3 +98,10 @@ async def test_a_number_that_is_none_is_refused(after: str) -> None:
 
     with pytest.raises(InvalidRequest, match="`after` is a sequence number"):
         await one.events({"after": after}, one.receive, one.send)
+
+
+async def test_who_neither_waits_nor_does_not_is_refused() -> None:
+    one = Listener()
+
+    with pytest.raises(InvalidRequest, match="'wait' is 1"):
+        await one.events({"wait": "zz"}, one.receive, one.send)

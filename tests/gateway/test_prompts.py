@@ -100,6 +100,20 @@ async def test_a_label_of_the_tenant_is_found_by_its_key() -> None:
     assert told["scope"] == "tenant:acme"
 
 
+async def test_a_key_sees_the_labels_it_is_given_and_no_other_tenants() -> None:
+    labels = {**LABELS, "rag-answer/production/tenant:globex": "3.3.0"}
+    prompts = registry(version(), version(JINJA), labels={**labels, "rag-answer/beta/env:x": "9"})
+
+    shown: Any = (await get("/prompts/rag-answer", prompts=prompts)).json
+    listed: Any = (await get("/prompts", prompts=prompts)).json
+
+    assert shown["labels"] == {"production": {"default": "3.2.0"}}
+    assert [it["labels"] for it in listed["prompts"]] == [
+        {"production": {"tenant:acme": "1.0.0"}},
+        {"production": {"default": "3.2.0"}},
+    ]
+
+
 async def test_a_yanked_version_is_told_to_be_one() -> None:
     answer = await get("/prompts/rag-answer/versions/3.3.0", headers=OURS)
 

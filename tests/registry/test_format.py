@@ -165,7 +165,7 @@ def test_null_is_not_written() -> None:
         ),
         pytest.param(
             "version: 1.0.0\nname: events\ntemplate: a",
-            "2: name: 'events' is no name; use a-z, 0-9, '.', '_' and '-'",
+            "2: name: 'events' is reserved, for it is a path of its own; choose another",
             id="name of a route",
         ),
         pytest.param(
@@ -498,6 +498,17 @@ def test_a_text_that_looks_like_something_else_stays_one(text: str) -> None:
     found = read_file(file, "a").content
 
     assert (found.template, found.variables["a"].json_schema) == (text, {"const": text})
+
+
+def test_a_default_is_written_once() -> None:
+    size = Variable(required=False, json_schema={"type": "integer", "default": 3}, default=3)
+    tone = Variable(required=False, json_schema={"type": "string"}, default="dry")
+
+    text = write_file("a", "1.0.0", Content(template="a", variables={"size": size, "tone": tone}))
+
+    assert text.count("default: 3") == 1
+    assert "defaults:\n  tone: dry" in text
+    assert "size: 3" not in text
 
 
 def test_writes_what_stands_beside_the_content() -> None:

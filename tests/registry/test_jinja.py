@@ -145,3 +145,27 @@ def test_what_is_not_there_is_told_and_never_left_out(text: str) -> None:
 def test_names_what_a_text_needs_from_outside() -> None:
     assert names(Engine.JINJA, LISTING) == {"who", "docs", "tail"}
     assert names(Engine.TEMPLATE, "$a ${b} $$c") == {"a", "b"}
+
+
+BIG = "x" * MOST_CHARS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for i in n %}{{ (s|upper)|length }}{% endfor %}",
+        "{% for i in n %}{{ s|lower|trim|length }}{% endfor %}",
+        "{% for i in n %}{% if s == t %}{% endif %}{% endfor %}",
+        "{% for i in n %}{% if 'y' in s %}{% endif %}{% endfor %}",
+        "{% for i in n %}{% if many == many %}{% endif %}{% endfor %}",
+        "{% for i in n %}{% if 'y' in many %}{% endif %}{% endfor %}",
+        "{% for i in n %}{{ (many|tojson)|length }}{% endfor %}",
+        "{% for i in n %}{{ (many|join)|length }}{% endfor %}",
+        "{{ (s|upper)|length }}" * 100,
+    ],
+)
+def test_what_is_only_looked_at_is_counted_too(text: str) -> None:
+    values = {"n": list(range(MOST_STEPS)), "s": BIG, "t": BIG[:-1] + "y", "many": ["x"] * 99_999}
+
+    with pytest.raises(PromptVariablesInvalid, match="would look at more than"):
+        jinja(text)(values)

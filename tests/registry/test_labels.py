@@ -72,6 +72,17 @@ async def test_a_rollback_that_is_undone_leads_forwards_again(three: Site) -> No
     assert await three.labels.previous(PLACE) == "3.2.0"
 
 
+async def test_an_undo_does_not_lead_a_protected_label_forwards(three: Site) -> None:
+    await promote(three, "3.2.0", "3.3.0")
+    back = await three.labels.rollback(PLACE, OPS)
+    await three.policy(RegistryPolicy(protected={"staging": ()}))
+
+    with pytest.raises(LabelProtected, match=r"prompts promote rag-answer 3\.3\.0 --label staging"):
+        await three.control.undo(back.seq, reason="no", author="ops", source=Source.CLI)
+
+    assert await three.at(PLACE) == "3.2.0"
+
+
 async def test_any_version_the_label_held_can_be_named(three: Site) -> None:
     await promote(three, "3.2.0", "3.3.0", "3.4.0")
 

@@ -171,6 +171,15 @@ async def test_what_labels_point_at_is_not_yanked_from_under_them(three: Site) -
     assert await three.at(PLACE) == "3.2.0"
 
 
+async def test_a_yank_does_not_make_a_blocked_version_readable_again(three: Site) -> None:
+    await three.registry.yank("rag-answer", "3.3.0", OPS, block=True)
+
+    with pytest.raises(InUse, match="unyank rag-answer@"):
+        await three.registry.yank("rag-answer", "3.3.0", OPS)
+
+    assert (await three.prompts()).yanked["rag-answer@3.3.0"].blocked
+
+
 async def test_a_yank_is_taken_back_by_its_inverse(three: Site) -> None:
     await three.registry.yank("rag-answer", "3.3.0", OPS, block=True)
     yank = (await three.prompts()).yanked["rag-answer@3.3.0"]

@@ -103,12 +103,28 @@ def test_messages_of_anthropic() -> None:
     }
 
 
+def test_the_schema_of_an_answer_is_asked_for_on_every_wire() -> None:
+    schema = {"type": "object", "additionalProperties": False}
+    prompt = replace(PROMPT, output_schema=schema)
+    strict = {"name": "answer", "schema": schema, "strict": True}
+
+    assert prompt.openai()["response_format"] == {"type": "json_schema", "json_schema": strict}
+    assert prompt.responses()["text"] == {
+        "verbosity": "low",
+        "format": {"type": "json_schema", **strict},
+    }
+    assert prompt.anthropic()["output_config"] == {
+        "effort": "low",
+        "format": {"type": "json_schema", "schema": schema},
+    }
+
+
 def test_the_sdks_take_every_argument() -> None:
     with openai.OpenAI(api_key="k") as theirs, anthropic.Anthropic(api_key="k") as others:
         for create, sent in (
             (theirs.chat.completions.create, PROMPT.openai()),
             (theirs.responses.create, PROMPT.responses()),
-            (others.messages.create, PROMPT.anthropic()),
+            (others.messages.create, replace(PROMPT, output_schema={}).anthropic()),
         ):
             inspect.signature(create).bind(**sent)
 

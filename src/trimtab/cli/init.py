@@ -35,4 +35,4 @@ def command(directory: Path, *, force: bool, as_json: bool) -> None:
         return
     for name in FILES:
         click.echo(f"wrote {directory / name}")
-    click.echo("next: trimtab check, then trimtab up")
+    click.echo("next: trimtab check, trimtab prompts push, then trimtab up")

@@ -6,11 +6,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from trimtab.control.desired import Desired, plan, preview, refuse_broken
 from trimtab.control.difference import Difference, differences
 from trimtab.control.in_use import refuse_cut_off
-from trimtab.control.prompts import taken_back
+from trimtab.control.prompts import prompts_in, taken_back
 from trimtab.control.snapshot import Snapshot, State, build, fold
 from trimtab.domain.change import (
     Change,
@@ -230,6 +231,7 @@ class Control:
             NotFound: there is no such change.
             ChangeConflict: its pointer was moved since.
             SettingsInvalid: something in use would disappear.
+            LabelProtected: a protected label would go forwards.
         """
         await self.state()
         found = await self._log.changes(after=seq - 1, limit=1) if seq > 0 else ()
@@ -253,13 +255,19 @@ class Control:
             )
         draft = Draft(
             pointer=done.pointer,
-            after=taken_back(done) if done.pointer.kind is PointerKind.LABEL else done.before,
+            after=done.before,
             author=author,
             source=source,
             reason=read_reason(reason),
             expected_seq=0 if done.after is None else seq,
         )
-        (change,) = await self.decide(lambda _: (draft,))
+
+        def decide(state: State) -> Sequence[Draft]:
+            if done.pointer.kind is not PointerKind.LABEL:
+                return (draft,)
+            return (replace(draft, after=taken_back(prompts_in(state), done)),)
+
+        (change,) = await self.decide(decide)
         return change
 
     async def history(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from semver import Version
 
 from trimtab.domain.change import Change, Pointer, PointerKind, canonical
+from trimtab.domain.errors import LabelProtected
 from trimtab.domain.prompt import (
     DEFAULT_SCOPE,
     Approval,
@@ -129,6 +130,11 @@ class Prompts:
                 return scope, pointed
         return None
 
+    def is_protected(self, label: str, version: PromptVersion | None) -> bool:
+        """Whether a label asks anything of a version: what the site says, and the file of it."""
+        own = None if version is None else version.labels_policy.get(label)
+        return label in self.policy.protected or bool(own)
+
     def at(self, place: Place) -> Pointed | None:
         """Find where a label points in one scope."""
         return self.labels.get(place.name, {}).get(place.label, {}).get(place.scope)
@@ -149,11 +155,29 @@ def pointer_of(place: Place) -> Pointer:
     return Pointer(PointerKind.LABEL, str(place))
 
 
-def taken_back(done: Change) -> bytes | None:
-    """Give what undoes a move of a label: a step back, or forwards again if it was one back."""
+def is_step_back(change: Change) -> bool:
+    """Whether a change took a label back, so that undoing it would move forwards."""
+    if change.pointer.kind is not PointerKind.LABEL or change.after is None:
+        return False
+    return msgspec.json.decode(change.after, type=Label).rolled_back
+
+
+def taken_back(prompts: Prompts, done: Change) -> bytes | None:
+    """Give what undoes a move of a label: a step back, or forwards again if it was one back.
+
+    Raises:
+        LabelProtected: it would go forwards, and the label asks for something first.
+    """
     if done.before is None or done.after is None:
         return done.before
     was, now = (msgspec.json.decode(it, type=Label) for it in (done.before, done.after))
+    name, label, scope = done.pointer.name.split("/", 2)
+    if now.rolled_back and prompts.is_protected(label, prompts.find(name, was.version)):
+        raise LabelProtected(
+            f"label {label!r} is protected, and undoing a rollback moves it forwards; use `trimtab"
+            f" prompts promote {name} {was.version} --label {label} --scope {scope}`, which asks"
+            " for what it requires"
+        )
     return canonical(replace(was, rolled_back=not now.rolled_back))
 
 

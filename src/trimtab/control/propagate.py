@@ -86,6 +86,8 @@ class Follower:
         except TrimtabError as exc:
             kept = None if self._file is None else await asyncio.to_thread(read, self._file)
             if kept is None:
+                if self._file is not None and self._file.exists():
+                    log.warning("the last good state in '%s' is damaged, and not used", self._file)
                 raise
             self._swap(kept.head, kept.state())
             self._fall_behind(exc)

@@ -136,7 +136,7 @@ def read_reason(text: str) -> str:
     """Insist on a reason: it is what the log is for.
 
     Raises:
-        InvalidRequest: there is none, or a novel.
+        InvalidRequest: there is none, a novel, or what would be no line of a log.
     """
     reason = text.strip()
     if not reason:
@@ -144,5 +144,10 @@ def read_reason(text: str) -> str:
     if len(reason) > MAX_REASON_CHARS:
         raise InvalidRequest(
             f"the reason has more than {MAX_REASON_CHARS} characters; shorten it", param="reason"
+        )
+    if not reason.isprintable():
+        raise InvalidRequest(
+            "the reason has a line break or a control character; write one plain line",
+            param="reason",
         )
     return reason

@@ -27,6 +27,9 @@ from trimtab.domain.prompt import (
 )
 
 MOST_RENDERED = 4 * 2**20
+MOST_OF_ONE = 2**19
+"""How long a value that is no text may be as JSON, in bytes."""
+
 NONCE_BYTES = 16
 
 Values = Mapping[str, object]
@@ -186,10 +189,15 @@ def template(text: str) -> Text:
     first = literals[0]
 
     def render(values: Values) -> str:
-        pieces = [first]
+        pieces, left = [first], MOST_RENDERED
         for name, literal in slots:
             value = values[name]
-            pieces.append(value if isinstance(value, str) else as_text(value))
+            if not isinstance(value, str):
+                value = as_text(value)
+                left -= len(value)
+                if left < 0:
+                    raise _too_long()
+            pieces.append(value)
             pieces.append(literal)
         if sum(map(len, pieces)) > MOST_RENDERED:
             raise _too_long()
@@ -282,10 +290,16 @@ def _text_checker(name: str, least: int, most: int | None) -> Callable[[object],
 
 
 def _encodable(name: str, value: object) -> None:
-    """Refuse what has no UTF-8: halves of surrogate pairs, numbers beyond JSON."""
+    """Refuse what has no UTF-8: halves of surrogate pairs, numbers beyond JSON; and too much."""
     try:
-        _ = value.encode() if isinstance(value, str) else canonical(value)
-    except (UnicodeError, InvalidRequest) as exc:
+        # Its exact form is slow to write, so how long it gets is looked at before.
+        if isinstance(value, str):
+            _ = value.encode()
+        elif len(msgspec.json.encode(value)) > MOST_OF_ONE:
+            raise _wrong(name, f"has more than {MOST_OF_ONE} bytes as JSON")
+        else:
+            _ = canonical(value)
+    except (UnicodeError, InvalidRequest, TypeError, ValueError, RecursionError) as exc:
         raise _wrong(name, "cannot be written as JSON") from exc
 
 

@@ -32,16 +32,21 @@ class PromptEvents:
         """Tell what happened after a number, and go on telling unless asked not to wait.
 
         Raises:
-            InvalidRequest: that is no number.
+            InvalidRequest: that is no number, or `wait` is neither 0 nor 1.
             Draining: the worker is shutting down.
         """
-        seq = _seq(query.get("after"), self.feed.seq)
+        seq, wait = _seq(query.get("after"), self.feed.seq), query.get("wait", "1")
+        if wait not in {"0", "1"}:
+            raise InvalidRequest(
+                "'wait' is 1, to be told what comes, or 0, for what was; write one of them",
+                param="wait",
+            )
         if self._closing.is_set():
             raise Draining("the worker is shutting down; ask again", wait_s=1.0)
         await send(_HEAD)
         hello = msgspec.json.encode({"config_seq": self.feed.seq})
         await _write(send, b"event: hello\ndata: %b\n\n" % hello)
-        if query.get("wait") == "0":
+        if wait == "0":
             await _write(send, self._since(seq)[1])
         else:
             await self._keep_told(seq, receive, send)

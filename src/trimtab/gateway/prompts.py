@@ -1,7 +1,7 @@
 """What applications read of the registry, from the worker's own snapshot: no store is asked."""
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -118,11 +118,13 @@ class PromptReads:
         asked = _asked(body) if body else _Render()
         grant = self._grant(scope, query.get("tenant", asked.tenant))
         prompts, method = self.identify.snapshot().prompts, scope["method"]
+        # Which other tenants there are, and what they are given, is not this key's business.
+        seen = tuple(prompts.scopes(grant.tenant.id, self.environment))
         match method, parts:
             case "GET", [""]:
-                return 200, [], msgspec.json.encode({"prompts": list(_listed(prompts))})
+                return 200, [], msgspec.json.encode({"prompts": list(_listed(prompts, seen))})
             case "GET", [name]:
-                return 200, [], msgspec.json.encode(_shown(prompts, name))
+                return 200, [], msgspec.json.encode(_shown(prompts, name, seen))
             case "GET", [name, "versions", version]:
                 return self._version(scope, prompts, name, version)
             case "GET", [name, "labels", label]:
@@ -222,7 +224,7 @@ def _asked(body: bytes) -> _Render:
         ) from exc
 
 
-def _listed(prompts: Prompts) -> Iterator[Mapping[str, object]]:
+def _listed(prompts: Prompts, seen: Sequence[str]) -> Iterator[Mapping[str, object]]:
     for name in sorted(prompts.versions):
         newest = prompts.newest(name)
         if newest is not None:
@@ -230,16 +232,16 @@ def _listed(prompts: Prompts) -> Iterator[Mapping[str, object]]:
                 "name": name,
                 "newest": newest.version,
                 "description": newest.description,
-                "labels": _labels(prompts, name),
+                "labels": _labels(prompts, name, seen),
             }
 
 
-def _shown(prompts: Prompts, name: str) -> Mapping[str, object]:
+def _shown(prompts: Prompts, name: str, seen: Sequence[str]) -> Mapping[str, object]:
     if name not in prompts.versions:
         raise PromptNotFound(f"there is no prompt {name[:64]!r}; GET /prompts lists them")
     return {
         "name": name,
-        "labels": _labels(prompts, name),
+        "labels": _labels(prompts, name, seen),
         "versions": [
             {
                 "version": it.version,
@@ -252,11 +254,12 @@ def _shown(prompts: Prompts, name: str) -> Mapping[str, object]:
     }
 
 
-def _labels(prompts: Prompts, name: str) -> Mapping[str, Mapping[str, str]]:
-    return {
-        label: {scope: pointed.label.version for scope, pointed in scoped.items()}
+def _labels(prompts: Prompts, name: str, seen: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    labels = {
+        label: {it: scoped[it].label.version for it in seen if it in scoped}
         for label, scoped in prompts.labels.get(name, {}).items()
     }
+    return {label: scoped for label, scoped in labels.items() if scoped}
 
 
 def _published(version: PromptVersion, **members: Any) -> Published:  # noqa: ANN401 -- the rest of it

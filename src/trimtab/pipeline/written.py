@@ -130,9 +130,15 @@ def _anthropic_messages(members: Members, rendered: Rendered) -> dict[str, Any]:
 def _system(said: Sequence[Said], own: Raw | None) -> object:
     """Write what the system says: the prompt first, then the caller's own."""
     texts = [{"type": "text", "text": it.content} for it in said]
-    if own is None:
+    if own is None or bytes(own) == b"null":
         return said[0].content if len(said) == 1 else texts
-    theirs = _blocks.decode(own)
+    try:
+        theirs = _blocks.decode(own)
+    except msgspec.ValidationError as exc:
+        raise InvalidRequest(
+            "'system' must be text or a list of blocks; leave it out if the prompt says it all",
+            param="system",
+        ) from exc
     more = [{"type": "text", "text": theirs}] if isinstance(theirs, str) else theirs
     return [*texts, *more]
 

@@ -159,9 +159,9 @@ def write_file(
     defaults: dict[str, Any] = {}
     for variable, it in content.variables.items():
         schema = dict(it.json_schema)
-        if it.has_default:
+        if it.has_default and schema.get("default", msgspec.UNSET) != it.default:
             defaults[variable] = it.default
-        elif not it.required:
+        elif not it.required and not it.has_default:
             schema[REQUIRED] = False
         variables[variable] = schema
     body = msgspec.to_builtins(content)

@@ -1,13 +1,15 @@
 """Prompts in Jinja, on the server only: a sandbox, and in it only what stands on a list.
 
 The sandbox alone lets one expression build a hundred megabytes; so every node of a text must be
-on the list, every turn of a loop is counted, and so is every character that comes out.
+on the list, and every turn of a loop is counted, every character that a filter or a comparison
+looks at, and every one that comes out.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+import msgspec
 from jinja2 import (
     StrictUndefined,
     Template,
@@ -27,9 +29,12 @@ from trimtab.domain.rendering import PURE_ENGINES, Engines, Text, Values, as_tex
 
 MOST_STEPS = 10_000
 MOST_CHARS = 2**20
+MOST_LOOKED_AT = 8 * MOST_CHARS
 
 _STEPS = "#steps"
 _COUNTED = "counted"
+_PAID = "paid"
+_LOOK_AT_ALL = frozenset({"lower", "upper", "trim", "join", "tojson"})
 _FILTERS = ("lower", "upper", "trim", "length", "default")
 _KNOWN = (*_FILTERS, "join", "tojson")
 _TESTS = ("defined", "none")
@@ -43,9 +48,10 @@ _TAKEN = (
 
 @dataclass(slots=True)
 class _Steps:
-    """State: how many turns are left."""
+    """State: how many turns, and characters to look at, are left."""
 
     left: int = MOST_STEPS
+    chars: int = MOST_LOOKED_AT
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -71,8 +77,8 @@ class _Environment(ImmutableSandboxedEnvironment):
 def jinja(text: str) -> Text:
     """Make a renderer of a text. Raises `SettingsInvalid`: it has what is not on the list."""
     tree = _read(text)
-    for loop in tree.find_all(nodes.For):
-        loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
+    for node in tuple(_all(tree)):
+        _have_it_count(node)
     environment = _environment()
     template = Template.from_code(environment, environment.compile(tree), {})
 
@@ -118,7 +124,7 @@ def _environment() -> _Environment:
         undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_written
     )
     kept: dict[str, Any] = {name: environment.filters[name] for name in _FILTERS}
-    kept |= {"tojson": as_text, "join": _join, _COUNTED: _counted}
+    kept |= {"tojson": as_text, "join": _join, _COUNTED: _counted, _PAID: _paid}
     environment.filters = kept
     environment.tests = {name: environment.tests[name] for name in _TESTS}
     return environment
@@ -139,6 +145,25 @@ def _read(text: str) -> nodes.Template:
                 f" comparison, and the filters {', '.join(_KNOWN)}"
             )
     return tree
+
+
+def _have_it_count(node: nodes.Node) -> None:
+    """Put a count before what takes time by how much there is."""
+    match node:
+        case nodes.For():
+            node.iter = _through(_COUNTED, cast("nodes.Expr", node.iter))
+        case nodes.Filter(name=name, node=nodes.Expr() as looked_at) if name in _LOOK_AT_ALL:
+            node.node = _through(_PAID, looked_at)
+        case nodes.Compare():
+            node.expr = _through(_PAID, node.expr)
+            for operand in node.ops:
+                operand.expr = _through(_PAID, operand.expr)
+        case _:
+            pass
+
+
+def _through(count: str, node: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(node, count, [], [], None, None, lineno=node.lineno)
 
 
 def _all(node: nodes.Node) -> Iterator[nodes.Node]:
@@ -187,6 +212,22 @@ def _counted(context: Context, value: object) -> object:
     steps.left -= len(cast("list[object]", value))
     if steps.left < 0:
         raise _wrong(f"the prompt would loop more than {MOST_STEPS} times; give shorter lists")
+    return cast("object", value)
+
+
+@pass_context
+def _paid(context: Context, value: object) -> object:
+    """Pay for looking at a whole value, before it is looked at."""
+    steps = cast("_Steps", context.resolve(_STEPS))
+    if isinstance(value, str):
+        steps.chars -= len(value)
+    elif isinstance(value, list | dict):
+        steps.chars -= len(msgspec.json.encode(cast("object", value)))
+    if steps.chars < 0:
+        raise _wrong(
+            f"the prompt would look at more than {MOST_LOOKED_AT} characters; give shorter"
+            " variables"
+        )
     return cast("object", value)
 
 

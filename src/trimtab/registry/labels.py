@@ -202,10 +202,15 @@ class Labels:
 
 def check_place(prompts: Prompts, place: Place) -> None:
     """Refuse a label or a scope that can be none. Raises `InvalidRequest`."""
-    if LABEL.fullmatch(place.label) is None or place.label in RESERVED_LABELS:
+    if place.label in RESERVED_LABELS:
         raise InvalidRequest(
-            f"{place.label[:64]!r} is no label; use a-z, 0-9 and '-', and not `latest`",
+            f"{place.label!r} is no label, for what it names would move with every push; name a"
+            " version, or a label such as `staging` that somebody moves",
             param="label",
+        )
+    if LABEL.fullmatch(place.label) is None:
+        raise InvalidRequest(
+            f"{place.label[:64]!r} is no label; use a-z, 0-9 and '-', at most 32", param="label"
         )
     kind, colon, what = place.scope.partition(":")
     known: Sequence[str] | None = None

@@ -105,6 +105,12 @@ class Registry:
         def decide(state: State) -> Sequence[Draft]:
             prompts = prompts_in(state)
             found = existing(prompts, name, version)
+            already = prompts.yanked.get(found.ref)
+            if already is not None and already.blocked and not block:
+                raise InUse(
+                    f"'{found.ref}' is yanked and blocked: {already.reason}; `trimtab prompts"
+                    f" unyank {found.ref}` first, if it may be fetched again"
+                )
             held = tuple(prompts.pointing_at(name, version))
             if held and not and_rollback:
                 raise InUse(

@@ -71,7 +71,9 @@ class Written(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 def wrong(file: Written) -> Iterator[tuple[str, str]]:
     """Tell what no file may say, as members and words for people."""
-    if NAME.fullmatch(file.name) is None or file.name in RESERVED_NAMES or file.name[-1] == ".":
+    if file.name in RESERVED_NAMES:
+        yield "name", f"{file.name!r} is reserved, for it is a path of its own; choose another"
+    elif NAME.fullmatch(file.name) is None or file.name[-1] == ".":
         yield "name", f"{file.name[:64]!r} is no name; use a-z, 0-9, '.', '_' and '-'"
     if (file.template is None) == (file.messages is None):
         yield "", "give exactly one of `template` and `messages`"

@@ -16,6 +16,9 @@ HEADER = "x-trimtab-prompt"
 MAX_TOKENS = 8192
 """What is asked for on Anthropic's wire, which must have a limit, if the prompt sets none."""
 
+SCHEMA_NAME = "answer"
+"""What OpenAI's wire calls the schema of an answer, which must have a name there."""
+
 Wire = dict[str, Any]
 Said = Mapping[str, Any]
 
@@ -51,6 +54,7 @@ class Prompt:
         params: Parameters the prompt is written for.
         model: Model it is written for.
         tools: Definitions in OpenAI's function shape.
+        output_schema: JSON Schema of the answer.
     """
 
     messages: list[dict[str, Any]]
@@ -86,7 +90,14 @@ class Prompt:
         """
         said = {name: self.params[name] for name in _CHAT if name in self.params}
         more = {"top_k": self.params["top_k"]} if "top_k" in self.params else None
-        return self._sent(messages=self.messages, tools=list(self.tools), extra_body=more, **said)
+        schema = self._strict_schema()
+        return self._sent(
+            messages=self.messages,
+            tools=list(self.tools),
+            response_format=schema and {"type": "json_schema", "json_schema": schema},
+            extra_body=more,
+            **said,
+        )
 
     def responses(self) -> Wire:
         """Give the arguments of `client.responses.create`.
@@ -94,7 +105,10 @@ class Prompt:
         That wire has no `stop`, `seed`, `top_k` and penalties; they are left out.
         """
         params = self.params
-        effort, verbosity = params.get("reasoning_effort"), params.get("verbosity")
+        effort, schema = params.get("reasoning_effort"), self._strict_schema()
+        text = {"verbosity": params["verbosity"]} if "verbosity" in params else {}
+        if schema is not None:
+            text["format"] = {"type": "json_schema", **schema}
         return self._sent(
             input=self.messages,
             tools=[{"type": "function", **it["function"]} for it in self.tools],
@@ -102,7 +116,7 @@ class Prompt:
             parallel_tool_calls=params.get("parallel_tool_calls"),
             max_output_tokens=params.get("max_tokens"),
             reasoning=None if effort is None else {"effort": effort},
-            text=None if verbosity is None else {"verbosity": verbosity},
+            text=text or None,
             **{name: params[name] for name in _SAME if name in params},
         )
 
@@ -115,6 +129,9 @@ class Prompt:
         params = self.params
         sampling = {name: params[name] for name in (*_SAME, "top_k") if name in params}
         effort, stop = params.get("reasoning_effort"), params.get("stop")
+        output: Wire = {} if effort in {None, "none"} else {"effort": effort}
+        if self.output_schema is not None:
+            output["format"] = {"type": "json_schema", "schema": self.output_schema}
         return self._sent(
             system=_system([it for it in self.messages if it["role"] in _SYSTEM]),
             messages=[it for it in self.messages if it["role"] not in _SYSTEM],
@@ -123,9 +140,14 @@ class Prompt:
             tools=[_anthropic_tool(it["function"]) for it in self.tools],
             tool_choice=_anthropic_choice(params, called=bool(self.tools)),
             thinking={"type": "disabled"} if effort == "none" else None,
-            output_config=None if effort in {None, "none"} else {"effort": effort},
+            output_config=output or None,
             extra_body=sampling or None,
         )
+
+    def _strict_schema(self) -> Wire | None:
+        if self.output_schema is None:
+            return None
+        return {"name": SCHEMA_NAME, "schema": self.output_schema, "strict": True}
 
     def _sent(self, **members: object) -> Wire:
         sent = {name: value for name, value in members.items() if value is not None}

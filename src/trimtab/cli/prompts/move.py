@@ -9,8 +9,9 @@ from trimtab import wiring
 from trimtab.cli.output import change_document, print_json
 from trimtab.cli.prompts.ask import by, label_option, opened, scope_option
 from trimtab.cli.switch import home_option, json_option, reason_option
+from trimtab.control.prompts import is_step_back
 from trimtab.domain.change import Change
-from trimtab.domain.prompt import Place
+from trimtab.domain.prompt import DEFAULT_SCOPE, PRODUCTION, Place
 from trimtab.registry.steps import version_of
 from trimtab.wiring.registry import reach
 
@@ -115,4 +116,12 @@ def _print(place: Place, change: Change, home: Path | None, *, as_json: bool) ->
         f"{place.label} of {place.name} ({place.scope}): {was} -> {now}"
         f"   change {change.seq}   {reached}"
     )
-    click.echo(f"undo: trimtab changes undo {change.seq} --reason '...'")
+    if is_step_back(change):
+        click.echo(f"forwards again: trimtab prompts promote {place.name} {was}{_named(place)}")
+    else:
+        click.echo(f"undo: trimtab changes undo {change.seq} --reason '...'")
+
+
+def _named(place: Place) -> str:
+    label = "" if place.label == PRODUCTION else f" --label {place.label}"
+    return label + ("" if place.scope == DEFAULT_SCOPE else f" --scope {place.scope}")
