@@ -7,8 +7,8 @@ from pathlib import Path
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import unpinned
+from trimtab.domain.signing import read_secret
 from trimtab.domain.yaml_tree import Faults, Members, Wrong, read_tree, scalars
-from trimtab.registry.signing import read_secret
 from trimtab.settings.fields import members, read_listen
 from trimtab.settings.model import GatewaySettings, PriceSettings, RegistrySettings, Settings
 from trimtab.settings.references import check_references
