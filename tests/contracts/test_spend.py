@@ -164,7 +164,7 @@ async def test_the_largest_are_the_dearest_of_the_span(stores: Stores) -> None:
 
 
 async def test_repeated_calls_are_found_by_all_that_they_have_in_common(stores: Stores) -> None:
-    shared = {"conversation_id": "c1", "user_hash": "u1", "prompt_hash": "p1"}
+    shared: Line = {"conversation_id": "c1", "user_hash": "u1", "prompt_hash": "p1"}
     same = [call(seed, **shared) for seed in range(5)]
     others = [call(5, body="bb", **shared, feature="bot"), call(6, body="cc"), call(7, key_id="k")]
     await put(stores, *same, *others)

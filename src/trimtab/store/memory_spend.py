@@ -124,7 +124,10 @@ class MemorySpend:
     async def odd(self, *, since_us: int, until_us: int) -> tuple[OddLines, ...]:
         """See `SpendReader.odd`."""
         groups = _grouped(
-            ((it.tenant_id, it.feature, _name(it), it.provider, it.model_sent), (stored, it))
+            (
+                (it.tenant_id, it.feature, it.model_requested, it.provider, it.model_sent),
+                (stored, it),
+            )
             for stored in await self._all()
             for it in stored.lines
             if since_us <= it.ts_us < until_us and it.origin == Origin.LIVE
@@ -203,10 +206,6 @@ def _sent(stored: StoredRecord) -> str:
 
 def _model(record: RequestRecord) -> str:
     return record.model_requested.partition("!")[0]
-
-
-def _name(line: LedgerLine) -> str:
-    return line.model_requested.partition("!")[0]
 
 
 def _is_free(line: LedgerLine) -> bool:

@@ -73,6 +73,7 @@ class OddLines(NamedTuple):
     """Ledger lines of one kind, some of which should not be as they are.
 
     Attributes:
+        model: As it was asked for, a wish for a fault included.
         lines: All of the kind.
         unpriced: How many have no cost.
         free: How many cost nothing although tokens were used.

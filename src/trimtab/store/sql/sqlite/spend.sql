@@ -73,9 +73,7 @@ ORDER BY tenant_id, key_id, conversation_id, ts_us, request_id;
 -- name: odd
 -- Kinds of ledger lines some of which have no cost, cost nothing, or contradict themselves.
 WITH line AS (
-  SELECT tenant_id, feature, provider, model_sent, request_id,
-    -- From `!` on, a name asks a simulator for a fault.
-    substr(model_requested, 1, instr(model_requested || '!', '!') - 1) AS model,
+  SELECT tenant_id, feature, model_requested, provider, model_sent, request_id,
     cost_nano IS NULL AS unpriced,
     coalesce(cost_nano = 0 AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) > 0, 0) AS free,
     instr(flags, 'usage_inconsistent') > 0 AS inconsistent
@@ -85,8 +83,8 @@ WITH line AS (
   ) JOIN ledger USING (tenant_id)
   WHERE ts_us >= ?1 AND ts_us < ?2 AND origin = 'live'
 )
-SELECT tenant_id, feature, model, provider, model_sent, count(*), sum(unpriced), sum(free),
+SELECT tenant_id, feature, model_requested, provider, model_sent, count(*), sum(unpriced), sum(free),
   sum(inconsistent), min(CASE WHEN unpriced + free + inconsistent THEN request_id END)
-FROM line GROUP BY tenant_id, feature, model, provider, model_sent
+FROM line GROUP BY tenant_id, feature, model_requested, provider, model_sent
 HAVING sum(unpriced) + sum(free) + sum(inconsistent) > 0
-ORDER BY tenant_id, feature, model, provider, model_sent;
+ORDER BY tenant_id, feature, model_requested, provider, model_sent;
