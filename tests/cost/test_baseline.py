@@ -24,12 +24,12 @@ WORKDAYS = [10, 10, 10, 10, 10, 2, 2] * 4
 
 
 def past(
-    days: Sequence[float], *, flagged: Sequence[int] = (), typical: float = 0, factor: int = USD
+    days: Sequence[float], *, flagged: Sequence[int] = (), typical: float | None = None
 ) -> Past:
     return Past(
-        [round(day * factor) for day in days],
+        [round(day * USD) for day in days],
         [at in flagged for at in range(len(days))],
-        round(typical * factor),
+        None if typical is None else round(typical * USD),
     )
 
 
@@ -79,7 +79,7 @@ def test_a_spike_says_what_was_usual_for_its_weekday() -> None:
 def test_a_flagged_day_is_no_measure_of_what_is_usual() -> None:
     days = [*[10] * 27, 300]
 
-    assert past(days).usual() > 20 * USD
+    assert past(days).usual() == (27 * 10 + 300) * USD // 28
     assert past(days, flagged=[27]).usual() == 10 * USD
 
 
@@ -121,6 +121,20 @@ def test_what_is_usual_is_the_tiers_until_there_are_days_of_its_own(
 
 def test_a_tenant_all_of_whose_days_are_flagged_is_measured_by_its_tier() -> None:
     assert past([50] * 28, flagged=range(28), typical=8).usual() == 8 * USD
+
+
+def test_nothing_is_judged_while_nobody_knows_what_is_usual() -> None:
+    new = past([10] * 6)
+
+    assert new.usual() is None
+    assert new.usual_hour([1, 1]) is None
+    assert is_3x(1000 * USD, new, TERMS) is None
+    assert is_spike(1000 * USD, new, TERMS) is None
+    assert not is_fast(1000 * USD, None, TERMS)
+
+
+def test_own_days_count_alone_if_the_tier_says_nothing() -> None:
+    assert past([10] * 7).usual() == 10 * USD
 
 
 @pytest.mark.parametrize(

@@ -43,17 +43,19 @@ class Past:
         days: Up to 28 of them, oldest first, the last the day before; days before the tenant's
             first are not there, days without traffic are 0.
         flagged: For each, whether it was found to be a spike: no measure of what is usual.
-        typical_nano: What a day of a tenant of that tier usually costs, the median.
+        typical_nano: What a day of a tenant of that tier usually costs, the median; `None` if no
+            tenant of it is known for a week.
     """
 
     days: Sequence[int]
     flagged: Sequence[bool]
-    typical_nano: int = 0
+    typical_nano: int | None = None
 
-    def usual(self) -> int:
+    def usual(self) -> int | None:
         """Tell what a day usually costs: the mean of its own, or while there are few, the tier's.
 
-        Less than 7 days say nothing yet; up to 28 they count more and more.
+        Less than 7 days say nothing yet; up to 28 they count more and more. `None`: nobody knows,
+        as in the first week of a site, and nothing can be judged.
         """
         return _mixed(_mean(self._counted(self.days, self.flagged)), len(self.days), self)
 
@@ -63,9 +65,10 @@ class Past:
         same = slice(-WEEK, None, -WEEK)
         return _mean(self._counted(self.days[same], self.flagged[same])) or 0
 
-    def usual_hour(self, same: Sequence[int]) -> int:
+    def usual_hour(self, same: Sequence[int]) -> int | None:
         """Tell what an hour usually costs, from the same hours of up to four weeks before."""
-        hourly = Past(self.days, self.flagged, self.typical_nano // HOURS)
+        typical = None if self.typical_nano is None else self.typical_nano // HOURS
+        hourly = Past(self.days, self.flagged, typical)
         return _mixed(median(same) if same else None, len(self.days), hourly)
 
     def _counted(self, days: Sequence[int], flagged: Sequence[bool]) -> list[int]:
@@ -73,15 +76,17 @@ class Past:
 
 
 class Excess(NamedTuple):
-    """What was spent, and what is usual."""
+    """What was spent, and what is usual; `None` if nobody knows."""
 
     actual_nano: int
-    usual_nano: int
+    usual_nano: int | None
 
 
 def is_3x(day: int, past: Past, terms: Terms) -> Excess | None:
     """Judge a complete day by the mean of the 28 before; with nothing to go by, by the floor."""
     usual = past.usual()
+    if usual is None:
+        return None
     is_found = terms.exceeds(day, usual) if usual else day > terms.floor_nano
     return Excess(day, usual) if is_found else None
 
@@ -92,7 +97,10 @@ def is_spike(day: int, past: Past, terms: Terms) -> Excess | None:
     The dearest day counts even if it was a spike itself: who moves to a higher level for good is
     told of once or twice, not until the old days are forgotten.
     """
-    usual = max(past.usual(), past.usual_weekday())
+    usual = past.usual()
+    if usual is None:
+        return None
+    usual = max(usual, past.usual_weekday())
     is_found = (
         terms.exceeds(day, usual)
         and day > max(past.days, default=0)
@@ -101,9 +109,10 @@ def is_spike(day: int, past: Past, terms: Terms) -> Excess | None:
     return Excess(day, usual) if is_found else None
 
 
-def is_fast(hour: int, usual: int, terms: Terms) -> bool:
+def is_fast(hour: int, usual: int | None, terms: Terms) -> bool:
     """Judge an hour by the same hour of the weeks before. One alone means nothing: see `rate`."""
-    return terms.exceeds(hour, usual) and hour * QUARTER > terms.floor_nano
+    is_above = usual is not None and terms.exceeds(hour, usual)
+    return is_above and hour * QUARTER > terms.floor_nano
 
 
 def rate(hours: Sequence[Excess], terms: Terms, monthly_nano: int | None) -> Excess | None:
@@ -117,8 +126,10 @@ def rate(hours: Sequence[Excess], terms: Terms, monthly_nano: int | None) -> Exc
     fast = [is_fast(*hour, terms) for hour in hours]
     for at in range(len(hours) - 1, 0, -1):
         if fast[at] and fast[at - 1]:
-            before, last = hours[at - 1], hours[at]
-            return Excess(*(one + two for one, two in zip(before, last, strict=True)))
+            both = hours[at - 1 : at + 1]
+            return Excess(
+                sum(hour.actual_nano for hour in both), sum(hour.usual_nano or 0 for hour in both)
+            )
     return None
 
 
@@ -156,8 +167,10 @@ def _mean(values: Sequence[int]) -> int | None:
     return sum(values) // len(values) if values else None
 
 
-def _mixed(own: int | None, known: int, past: Past) -> int:
+def _mixed(own: int | None, known: int, past: Past) -> int | None:
     if own is None or known < WEEK:
         return past.typical_nano
+    if past.typical_nano is None:
+        return own
     known = min(known, FULL)
     return (own * known + past.typical_nano * (FULL - known)) // FULL

@@ -20,6 +20,14 @@ class Severity(StrEnum):
     REPORT = "report"
 
 
+class Tls(StrEnum):
+    """How a mail server is spoken to: encrypted from the start, once greeted, or not at all."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
 class Rule(StrEnum):
     """What raises an alert."""
 
