@@ -20,6 +20,7 @@ from trimtab.jobs.alerts import AlertJob, Watch
 from trimtab.jobs.budgets import BudgetRule
 from trimtab.jobs.channels import (
     PAGERDUTY,
+    Answer,
     Channel,
     Posted,
     Write,
