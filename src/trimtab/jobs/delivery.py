@@ -20,8 +20,8 @@ from trimtab.jobs.message import Kind, Message
 from trimtab.store.alerts import AlertStore
 
 MOST_BACKOFF_S = 3600.0
-GIVE_UP_TRIES = 84
-"""Three days of them: 12 until they are an hour apart, then one an hour."""
+GIVE_UP_TRIES = 108
+"""Three days of them: 12 until they are an hour apart, then one in 45 minutes, as chance has it."""
 STORM = 20
 """More at once for one route are one message."""
 MOST_TOGETHER = 50

@@ -62,7 +62,7 @@ class Message:
         return "\n\n".join([self.title, *parts])
 
 
-def test_message(site: str, route: str, now_us: int) -> Message:
+def trial_message(site: str, route: str, now_us: int) -> Message:
     """Make a message that says it is only a try."""
     return Message(f"test-{route}-{now_us}", Kind.TEST, (), site)
 

@@ -31,7 +31,7 @@ from trimtab.jobs.channels import (
 )
 from trimtab.jobs.delivery import Delivery, Route
 from trimtab.jobs.mail import Mailed, Server
-from trimtab.jobs.message import test_message
+from trimtab.jobs.message import trial_message
 from trimtab.jobs.oddities import IsFree, LineRules, LoopRule
 from trimtab.jobs.schedule import Job
 from trimtab.jobs.spending import DayRules, HourRules, Ledger
@@ -153,7 +153,7 @@ async def try_route(name: str, settings: Settings, now_us: int) -> Answer:
     try:
         for it in settings.alerts.routes:
             if it.name == name:
-                message = test_message(wiring.environment(), name, now_us)
+                message = trial_message(wiring.environment(), name, now_us)
                 return await route_of(it, transport).channel.tell(message, now_us)
     finally:
         transport.close()
