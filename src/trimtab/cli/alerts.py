@@ -27,7 +27,13 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option("--open", "open_only", is_flag=True, help="Only those that hold.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    help="At most so many.",
+)
 @home_option
 @json_option
 def list_(home: Path | None, *, limit: int, open_only: bool, as_json: bool) -> None:
@@ -80,7 +86,13 @@ def test(route: str, config: Path | None, *, as_json: bool) -> None:
 
 
 @command.command()
-@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=7, show_default=True)
+@click.option(
+    "--days",
+    type=click.IntRange(1, MOST_DAYS),
+    default=7,
+    show_default=True,
+    help="How many days back.",
+)
 @role.config
 @home_option
 @json_option

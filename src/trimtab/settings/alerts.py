@@ -6,7 +6,7 @@ from typing import Any
 
 from trimtab.domain.alert import Severity, Tls
 from trimtab.domain.money import parse_usd
-from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, nearest
+from trimtab.domain.yaml_tree import Faults, Items, Node, Wrong, nearest
 from trimtab.settings.fields import (
     LAST_PORT,
     Read,
@@ -23,6 +23,7 @@ from trimtab.settings.fields import (
 )
 from trimtab.settings.model import AlertSettings, RouteKind, RouteSettings
 from trimtab.settings.registry import check_posted_to, posted_to
+from trimtab.settings.secrets import REFERENCE
 
 _LEAST_FACTOR, _MOST_FACTOR = 1, 100
 _PORTS = {Tls.TLS: 465, Tls.STARTTLS: 587, Tls.NONE: 25}
@@ -87,43 +88,45 @@ def _routes(node: Node, faults: Faults) -> tuple[RouteSettings, ...]:
 
 
 def _route(node: Node, faults: Faults) -> RouteSettings | None:
-    """Read a route by the table of its kind."""
-    kind = _kind(node, faults)
-    if kind is None:
+    """Read a route; what belongs to another kind is not known there."""
+    before = len(faults.found)
+    given = members(node, faults, _ROUTE, frozenset({"name", "kind"}))
+    if given is None or len(faults.found) > before:
         return None
-    own, required = _KINDS[kind]
-    table: Mapping[str, Read] = {
-        "name": name,
-        "kind": one_of(RouteKind),
-        "severities": _severities,
-        "allow_private_network": flag,
-        **own,
-    }
-    given = members(node, faults, table, required | {"name", "kind"})
-    if given is None:
+    kind: RouteKind = given["kind"]
+    required, optional = _MEMBERS[kind]
+    for written in sorted(given.keys() - required - optional - _OF_ALL):
+        known = nearest(written, sorted(required | optional))
+        faults.add(f"{node.path}.{written}", f"is not known of kind {kind}; {known}")
+    for missing in sorted(required - given.keys()):
+        faults.add(node.path, f"'{missing}' is missing; add it")
+    if len(faults.found) > before:
         return None
     if kind is RouteKind.EMAIL:
         _check_server(given, node, faults)
-    elif kind is not RouteKind.SLACK and "url" in given:
-        allowed = given.get("allow_private_network", False)
-        check_posted_to(given["url"], node, faults, is_allowed=allowed)
-    if "from" in given:
         given["sender"] = given.pop("from")
+    elif "url" in given:
+        _check_url(kind, given, node, faults)
     return RouteSettings(**given)
 
 
-def _kind(node: Node, faults: Faults) -> RouteKind | None:
-    if not isinstance(node, Members):
-        faults.add(node.path, "is not a map; write {name: ..., kind: ...}")
-        return None
-    written = node.members.get("kind")
-    if not isinstance(written, Scalar):
-        faults.add(node.path, f"'kind' is missing; write {' | '.join(RouteKind)}")
-        return None
-    if written.text not in set(RouteKind):
-        faults.add(written.path, f"is not known here; {nearest(written.text, list(RouteKind))}")
-        return None
-    return RouteKind(written.text)
+def _check_url(kind: RouteKind, given: dict[str, Any], node: Node, faults: Faults) -> None:
+    """See that a URL is kept secret where who knows it may post, and encrypted elsewhere."""
+    is_reference = REFERENCE.fullmatch(given["url"]) is not None
+    if kind is RouteKind.SLACK:
+        if not is_reference:
+            faults.add(f"{node.path}.url", "is a secret; write env:NAME or file:PATH")
+    elif is_reference:
+        faults.add(f"{node.path}.url", "is no secret; write https://...")
+    else:
+        allowed = given.get("allow_private_network", False)
+        check_posted_to(given["url"], node, faults, is_allowed=allowed)
+
+
+def _url(node: Node, faults: Faults) -> str:
+    """Read a URL, or a reference to one."""
+    written = scalar(node).text
+    return written if REFERENCE.fullmatch(written) else posted_to(node, faults)
 
 
 def _severities(node: Node, faults: Faults) -> frozenset[Severity]:
@@ -181,23 +184,29 @@ def _check_server(given: dict[str, Any], node: Node, faults: Faults) -> None:
         faults.add(node.path, "'user' and 'password' go together; write both or neither")
 
 
-_Table = tuple[Mapping[str, Read], frozenset[str]]
-_KINDS: Mapping[RouteKind, _Table] = {
-    RouteKind.WEBHOOK: (
-        {"url": posted_to, "secret": reference},
-        frozenset({"url", "secret"}),
-    ),
-    RouteKind.SLACK: ({"url": reference}, frozenset({"url"})),
-    RouteKind.PAGERDUTY: ({"key": reference, "url": posted_to}, frozenset({"key"})),
+_ROUTE: Mapping[str, Read] = {
+    "name": name,
+    "kind": one_of(RouteKind),
+    "severities": _severities,
+    "allow_private_network": flag,
+    "url": _url,
+    "secret": reference,
+    "key": reference,
+    "server": _server,
+    "tls": one_of(Tls),
+    "from": _address,
+    "to": _addresses,
+    "user": text,
+    "password": reference,
+}
+_OF_ALL = frozenset({"name", "kind", "severities", "allow_private_network"})
+_MEMBERS: Mapping[RouteKind, tuple[frozenset[str], frozenset[str]]] = {
+    RouteKind.WEBHOOK: (frozenset({"url", "secret"}), frozenset()),
+    RouteKind.SLACK: (frozenset({"url"}), frozenset()),
+    RouteKind.PAGERDUTY: (frozenset({"key"}), frozenset({"url"})),
     RouteKind.EMAIL: (
-        {
-            "server": _server,
-            "tls": one_of(Tls),
-            "from": _address,
-            "to": _addresses,
-            "user": text,
-            "password": reference,
-        },
         frozenset({"server", "from", "to"}),
+        frozenset({"tls", "user", "password"}),
     ),
 }
+"""What each kind must say, and may."""
