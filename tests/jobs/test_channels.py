@@ -1,5 +1,6 @@
 """What really arrives at a receiver, over a real connection."""
 
+import asyncio
 import json
 import threading
 from base64 import b64encode
@@ -14,13 +15,16 @@ from tests.jobs.conftest import alert
 
 from trimtab.domain.alert import Rule
 from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.transport import ConnectionLost, Origin, Response
 from trimtab.jobs.channels import Answer, Posted, Write, pagerduty, place_of, slack, webhook
 from trimtab.jobs.message import Kind, Message, trial_message
 from trimtab.providers.http1 import Http1Transport
+from trimtab.testing import ScriptedAnswer, ScriptedProvider
 from trimtab.wiring import SystemClock
 
 KEY = bytes(range(32))
 SECRET = "whsec_" + b64encode(KEY).decode()
+URL = "https://hooks.example.com/x"
 NOW_US = 1_777_142_531_000_000
 FIRING = Message("al_1-1", Kind.FIRING, (alert(),), "prod", "https://tt.example.com")
 OVER = replace(alert(), resolved_us=60_000_000)
@@ -179,13 +183,37 @@ async def test_what_is_refused_says_what_was_answered_in_one_line(receiver: Rece
     assert answer.wait_s == 30
 
 
-async def test_an_answer_that_does_not_end_is_not_read_to_its_end(receiver: Receiver) -> None:
-    receiver.said = b"x" * 5000
+@pytest.mark.parametrize(
+    "blocks",
+    [[b"ok", ConnectionLost("gone", before_headers=False)], [None]],
+    ids=["cut", "endless"],
+)
+async def test_an_answer_that_is_cut_or_does_not_end_was_an_answer(
+    blocks: list[bytes | Exception | None],
+) -> None:
+    answer = ScriptedAnswer(blocks, status=202)
+    place = place_of(URL, allow_private=False, proxy=None, route="ops")
 
-    answer = await tell(receiver.url, slack)
+    told = await Posted(place, slack, ScriptedProvider(answer), 0.05).tell(FIRING, NOW_US)
 
-    assert not answer.taken
-    assert answer.said.startswith("BadResponse: ")
+    assert told == Answer(taken=True, said="answer 202")
+    assert answer.closed
+
+
+async def test_a_receiver_that_says_nothing_in_time_is_told_again() -> None:
+    class Silent:
+        async def send(
+            self, origin: Origin, head: bytes, body: bytes, *, connect_timeout_s: float
+        ) -> Response:
+            _ = origin, head, body, connect_timeout_s
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    place = place_of(URL, allow_private=False, proxy=None, route="ops")
+
+    told = await Posted(place, slack, Silent(), 0.05).tell(FIRING, NOW_US)
+
+    assert told == Answer(taken=False, said="no answer within 0.05 s")
 
 
 async def test_a_receiver_that_is_not_there_is_told_of() -> None:

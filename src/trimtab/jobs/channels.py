@@ -17,7 +17,14 @@ import msgspec
 from trimtab.domain.alert import Severity
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.signing import signature
-from trimtab.domain.transport import Origin, Transport, TransportError, origin_of, render_head
+from trimtab.domain.transport import (
+    Origin,
+    Response,
+    Transport,
+    TransportError,
+    origin_of,
+    render_head,
+)
 from trimtab.jobs.message import Kind, Message, document, instant
 
 TIMEOUT_S = 10.0
@@ -126,17 +133,26 @@ class Posted:
                 response = await self.transport.send(
                     self.place.origin, head, written.body, connect_timeout_s=self.timeout_s
                 )
-                said = _line(await response.body())
         except TransportError as exc:
             return Answer(taken=False, said=f"{type(exc).__name__}: {exc}")
         except TimeoutError:
             return Answer(taken=False, said=f"no answer within {self.timeout_s:g} s")
+        said = await self._said(response)
         headers = {name: value.decode("latin-1") for name, value in response.headers}
         return Answer(
             taken=response.status // 100 == HTTPStatus.OK // 100,
             said=f"answer {response.status}{said and ': ' + said}",
             wait_s=_wait_s(headers.get(b"retry-after", "")),
         )
+
+    async def _said(self, response: Response) -> str:
+        """Read what else it says, if that comes soon: the status alone says whether it is taken."""
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return _line(await response.body())
+        except (TransportError, TimeoutError):
+            response.close()
+            return ""
 
 
 def webhook(secret: bytes) -> Write:
