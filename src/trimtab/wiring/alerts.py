@@ -106,8 +106,15 @@ def alert_jobs(
         site=wiring.environment(),
         link=settings.gateway.public_url,
     )
+    reading = wiring.records(home)
+
+    async def judge() -> None:
+        # At the very first start the recorder is just making the file.
+        if reading.exists:
+            await judging.run()
+
     return [
-        Job("alerts", settings.alerts.every_s, judging.run),
+        Job("alerts", settings.alerts.every_s, judge),
         Job("alert delivery", DELIVER_S, telling.run),
     ]
 
