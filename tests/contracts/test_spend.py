@@ -94,7 +94,7 @@ async def test_an_empty_store_spent_nothing(stores: Stores) -> None:
     assert await spend.parts_of_days("acme", [DAY]) == ()
     assert await spend.parts_of_hours("acme", [HOUR]) == ()
     assert await spend.largest("acme", since_us=0, until_us=1 << 62) == ()
-    assert await spend.repeated(since_us=0, least=1) == ()
+    assert await spend.repeated(since_us=0, least=1, equal=1) == ()
     assert await spend.conversations(since_us=0, least=1) == ()
     assert await spend.odd(since_us=0, until_us=1 << 62) == ()
 
@@ -127,7 +127,7 @@ async def test_what_is_not_live_or_costs_nothing_is_left_out(stores: Stores) -> 
     assert await stores.spend.days(since_us=0, until_us=1 << 62) == ()
     assert await stores.spend.hours([HOUR]) == ()
     assert await stores.spend.largest("acme", since_us=0, until_us=1 << 62) == ()
-    assert await stores.spend.repeated(since_us=0, least=2) == ()
+    assert await stores.spend.repeated(since_us=0, least=2, equal=1) == ()
 
 
 async def test_parts_are_by_feature_and_model(stores: Stores) -> None:
@@ -170,7 +170,7 @@ async def test_repeated_calls_are_found_by_all_that_they_have_in_common(stores: 
     await put(stores, *same, *others)
     first, last = min(ids(*same)), max(ids(*same))
 
-    found = await stores.spend.repeated(since_us=TS_US, least=6)
+    found = await stores.spend.repeated(since_us=TS_US, least=6, equal=5)
 
     assert [(it.about, it.name, it.calls) for it in found] == [
         (About.CONVERSATION, "c1", 6),
@@ -182,7 +182,8 @@ async def test_repeated_calls_are_found_by_all_that_they_have_in_common(stores: 
         *("acme", "7hq2m9xkd4wp", About.CONVERSATION, "c1"),
         *(6, 5, 6 * COST, "search", "answers", first, last),
     )
-    assert await stores.spend.repeated(since_us=TS_US + 1, least=1) == ()
+    assert await stores.spend.repeated(since_us=TS_US, least=6, equal=6) == ()
+    assert await stores.spend.repeated(since_us=TS_US + 1, least=1, equal=1) == ()
 
 
 async def test_conversations_come_in_their_order(stores: Stores) -> None:

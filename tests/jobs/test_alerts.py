@@ -247,3 +247,15 @@ async def test_rules_are_judged_as_often_as_they_say_and_first_at_once() -> None
         await rig.judge(finding())
 
     assert rig.judged == 2
+
+
+async def test_that_an_alert_is_over_is_not_told_if_nobody_was_told_of_it() -> None:
+    rig = Rig()
+    await rig.judge(finding())
+    rig.audiences = (OPS,)
+    rig.restart()
+
+    await rig.judge(after_s=3600)
+
+    assert not (await rig.only()).is_open
+    assert await rig.told() == []

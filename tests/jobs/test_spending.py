@@ -116,12 +116,11 @@ async def test_an_hour_is_measured_by_the_same_hour_of_the_week_across_a_change_
     zone, day = "Europe/Rome", TODAY - timedelta(days=27)
     site.tenant("rome", zone=zone)
     for week in range(1, 5):
-        for hour in (13, 14):
-            await site.spends(
-                5, at(0, day - timedelta(days=7 * week), zone) + hour * 3_600_000_000, "rome"
-            )
-    for hour in (13, 14):
-        await site.spends(6, at(hour, day, zone), "rome")
+        midnight_us = at(0, day - timedelta(days=7 * week), zone)
+        for hour, usd in ((13, 20), (14, 5)):
+            await site.spends(usd, midnight_us + hour * 3_600_000_000, "rome")
+    for hour, usd in ((13, 20), (14, 6)):
+        await site.spends(usd, at(hour, day, zone), "rome")
 
     assert await by_hour(site, at(14.9, day, zone)) == []
 

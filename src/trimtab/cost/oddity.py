@@ -7,6 +7,8 @@ from trimtab.cost.baseline import QUARTER, Terms
 from trimtab.domain.budget import Span
 
 LEAST_CALLS = 50
+LEAST_EQUAL = 45
+"""Fewer are no loop, however few calls there are beside them."""
 LOOP_US = 300_000_000
 GROWING_CALLS = 10
 

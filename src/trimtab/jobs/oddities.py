@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from trimtab.control.snapshot import Snapshot
 from trimtab.cost.baseline import Terms
-from trimtab.cost.oddity import GROWING_CALLS, LEAST_CALLS, LOOP_US, grows, is_often, repeats
+from trimtab.cost.oddity import (
+    GROWING_CALLS,
+    LEAST_CALLS,
+    LEAST_EQUAL,
+    LOOP_US,
+    grows,
+    is_often,
+    repeats,
+)
 from trimtab.domain.alert import Finding, Rule
 from trimtab.domain.ids import TenantId
 from trimtab.jobs.history import HOUR_US, today
@@ -33,7 +41,9 @@ class LoopRule:
     async def find(self, now_us: int) -> list[Finding]:
         """Look at the last five minutes of all tenants."""
         since_us = now_us - LOOP_US
-        repeated = await self.spend.repeated(since_us=since_us, least=LEAST_CALLS)
+        repeated = await self.spend.repeated(
+            since_us=since_us, least=LEAST_CALLS, equal=LEAST_EQUAL
+        )
         loops = [it for it in repeated if repeats(it.calls, it.equal, it.cost_nano, self.terms)]
         found = {it.subject: it for it in self._repeated(loops, now_us)}
         for it in await self.spend.conversations(since_us=since_us, least=GROWING_CALLS):

@@ -86,9 +86,12 @@ class MemorySpend:
         found.sort(key=lambda it: (-(it.cost_nano or 0), it.request_id))
         return tuple(it.request_id for it in found[:limit])
 
-    async def repeated(self, *, since_us: int, least: int) -> tuple[Repeated, ...]:
+    async def repeated(self, *, since_us: int, least: int, equal: int) -> tuple[Repeated, ...]:
         """See `SpendReader.repeated`."""
-        calls = [it for it in await self._live(since_us) if _sent(it)]
+        recent = [it for it in await self._live(since_us) if _sent(it)]
+        sent = Counter((it.record.tenant_id, it.record.key_id, _sent(it)) for it in recent)
+        hot = {(tenant_id, key_id) for (tenant_id, key_id, _), n in sent.items() if n >= equal}
+        calls = [it for it in recent if (it.record.tenant_id, it.record.key_id) in hot]
         groups = _grouped(
             ((it.record.tenant_id, it.record.key_id, about, name), it)
             for it in calls

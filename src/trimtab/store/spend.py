@@ -125,8 +125,11 @@ class SpendReader(Protocol):
         """Name the dearest requests of a tenant, of one feature and model if they are named."""
         ...
 
-    async def repeated(self, *, since_us: int, least: int) -> tuple[Repeated, ...]:
-        """Find what has at least so many calls in common."""
+    async def repeated(self, *, since_us: int, least: int, equal: int) -> tuple[Repeated, ...]:
+        """Find what has at least so many calls in common, of keys that repeat themselves.
+
+        Those are keys that sent one body at least `equal` times.
+        """
         ...
 
     async def conversations(self, *, since_us: int, least: int) -> tuple[Conversation, ...]:

@@ -51,9 +51,9 @@ class SqliteSpend:
         rows = await self._rows("largest", tenant_id, since_us, until_us, feature, model, limit)
         return tuple(request_id for (request_id,) in rows)
 
-    async def repeated(self, *, since_us: int, least: int) -> tuple[Repeated, ...]:
+    async def repeated(self, *, since_us: int, least: int, equal: int) -> tuple[Repeated, ...]:
         """See `SpendReader.repeated`."""
-        rows = await self._rows("repeated", since_us, least)
+        rows = await self._rows("repeated", since_us, least, equal)
         made = [Repeated(*row)._replace(about=About(row[2]), model=_plain(row[8])) for row in rows]
         return tuple(made)
 

@@ -32,18 +32,26 @@ ORDER BY cost_nano DESC, request_id LIMIT ?6;
 
 -- name: repeated
 -- What calls since an instant have in common, and how many of them sent the same body.
-WITH recent AS (
+WITH recent AS MATERIALIZED (
   SELECT request.tenant_id, request.key_id, request.conversation_id, request.user_hash,
     request.prompt_hash, request.request_id, request.feature, request.model_requested AS model,
     coalesce(request.cost_nano, 0) AS cost_nano, attempt.sent_hash
   FROM request JOIN attempt ON attempt.request_id = request.request_id AND attempt.n = 1
   WHERE request.ts_us >= ?1 AND request.origin = 'live' AND attempt.sent_hash <> ''
 ),
+-- Few keys repeat themselves: only their calls are looked at closely.
+hot AS (
+  SELECT DISTINCT tenant_id, key_id FROM (
+    SELECT tenant_id, key_id FROM recent
+    GROUP BY tenant_id, key_id, sent_hash HAVING count(*) >= ?3
+  )
+),
+suspect AS MATERIALIZED (SELECT recent.* FROM recent JOIN hot USING (tenant_id, key_id)),
 shared AS (
-  SELECT 'conversation' AS about, conversation_id AS name, * FROM recent WHERE conversation_id IS NOT NULL
-  UNION ALL SELECT 'end user', user_hash, * FROM recent WHERE user_hash IS NOT NULL
-  UNION ALL SELECT 'prompt', prompt_hash, * FROM recent WHERE prompt_hash IS NOT NULL
-  UNION ALL SELECT 'key', key_id, * FROM recent
+  SELECT 'conversation' AS about, conversation_id AS name, * FROM suspect WHERE conversation_id IS NOT NULL
+  UNION ALL SELECT 'end user', user_hash, * FROM suspect WHERE user_hash IS NOT NULL
+  UNION ALL SELECT 'prompt', prompt_hash, * FROM suspect WHERE prompt_hash IS NOT NULL
+  UNION ALL SELECT 'key', key_id, * FROM suspect
 ),
 bodies AS (
   SELECT tenant_id, key_id, about, name, count(*) AS calls, sum(cost_nano) AS cost_nano,
