@@ -103,3 +103,11 @@ async def test_the_budget_of_a_tier_is_that_of_its_tenants(site: Site) -> None:
     await site.spends(2, at(9))
 
     assert len(await judged(site)) == 1
+
+
+async def test_the_pace_of_a_feature_is_its_own(site: Site) -> None:
+    site.tenant("acme", features={"bot": Budget(nano=20 * USD, per=Period.DAY)})
+    await site.spends(1, at(11), feature="bot")
+    await site.spends(100, at(11), feature="search")
+
+    assert await judged(site) == []

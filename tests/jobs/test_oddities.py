@@ -56,15 +56,16 @@ async def test_a_key_is_told_of_once_by_the_narrowest_that_its_calls_have_in_com
 
 async def test_a_conversation_that_reads_more_and_more_is_told_once_it_is_dear(site: Site) -> None:
     for n in range(10):
-        await site.spends(0.12, NOW - 10 + n, conversation_id="c1", input_tokens=1000 * (n + 1))
+        await site.spends(0.12, NOW - 10 + n, conversation_id="c" * 99, input_tokens=1000 * (n + 1))
     assert await loops(site) == []
-    await site.spends(0.2, NOW, conversation_id="c1", input_tokens=20_000)
+    await site.spends(0.2, NOW, conversation_id="c" * 99, input_tokens=20_000)
 
     [found] = await loops(site)
 
     assert found.told == (
         "10 calls in a row read more each time, 2,000 to 20,000 tokens, for 1.28 USD"
     )
+    assert found.subject == f"conversation '{'c' * 64}' of key {KEY}"
     assert len(found.samples) == 3
 
 

@@ -146,8 +146,8 @@ async def test_a_budget_of_a_day_is_no_measure_of_a_month(site: Site) -> None:
 async def test_a_replay_finds_what_the_rules_would_have_and_keeps_nothing(site: Site) -> None:
     await site.spends_daily(10, 40)
     for hour in (12, 13):
-        await site.spends(30, at(hour, TODAY - timedelta(days=3)))
-    await site.spends(200, at(12, TODAY - timedelta(days=10)))
+        await site.spends(15, at(hour, TODAY - timedelta(days=3)))
+        await site.spends(100, at(hour, TODAY - timedelta(days=10)))
 
     # What was dear ten days ago is no measure, but a spike is the dearest day of all.
     found = await Replay(site.spend, site.snapshot, TERMS, 7).run(at(9))
