@@ -145,7 +145,7 @@ async def test_a_budget_of_a_day_is_no_measure_of_a_month(site: Site) -> None:
 
 async def test_a_replay_finds_what_the_rules_would_have_and_keeps_nothing(site: Site) -> None:
     await site.spends_daily(10, 40)
-    for hour in (12, 13):
+    for hour in (14, 15):
         await site.spends(15, at(hour, TODAY - timedelta(days=3)))
         await site.spends(100, at(hour, TODAY - timedelta(days=10)))
 
