@@ -58,6 +58,8 @@ ARGUMENTS = {
     "prompts unset NAME": "Name of the prompt.",
     "prompts unyank VERSION": "Version, as `rag-answer@3.2.0`.",
     "prompts yank VERSION": "Version, as `rag-answer@3.2.0`.",
+    "alerts test ROUTE": "Name of a route, as `alerts.routes` has it.",
+    "alerts silence ALERT": "Id of the alert, or the beginning of it if that is unique.",
     "trace REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "explain REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "tail WORDS": "Filters, joined by `and`; see [Filters](#filters).",
@@ -74,7 +76,7 @@ OPTION_DEFAULTS = {
 
 EXIT_CODES = {
     0: "Done.",
-    1: "The answer is no: `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, or the change log is broken.",
+    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, or the change log is broken.",
     2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
     3: "Inconclusive; kept for verdicts, no command uses it yet.",
     4: "Could not: something the command needs is away.",
@@ -580,6 +582,85 @@ SETTINGS = {
         "false",
     ),
     **_budget("site", "all tenants together", "no budget"),
+    "alerts.every": Setting(
+        "duration", "30s", "How often the rules on spending are judged.", "60s"
+    ),
+    "alerts.repeat": Setting(
+        "duration", "12h", "An alert that stays open is told again after so long, not sooner.", "4h"
+    ),
+    "alerts.floor_usd": Setting(
+        "amount in USD",
+        "0.50",
+        "What a day may cost more than usual before `spend_spike` is raised; an hour, a quarter of it.",
+        "5",
+    ),
+    "alerts.factor": Setting(
+        "number", "2.5", "How many times the usual is too much, above 1 and up to 100.", "3"
+    ),
+    "alerts.routes[].name": Setting("name", "ops", "Names the route to `trimtab alerts test`."),
+    "alerts.routes[].kind": Setting(
+        "`webhook`, `slack`, `pagerduty` or `email`", "webhook", "How it is told."
+    ),
+    "alerts.routes[].severities": Setting(
+        "list of `page`, `message` and `report`",
+        "[page]",
+        "What it is told of.",
+        "[page, message]",
+    ),
+    "alerts.routes[].url": Setting(
+        "URL, or of `slack` a reference",
+        "https://hooks.example.com/alerts",
+        "Where it is posted: of `webhook` and `slack`, and of `pagerduty` if it is not the usual place.",
+        unsaid="required for `webhook` and `slack`",
+    ),
+    "alerts.routes[].secret": Setting(
+        "reference",
+        "env:TRIMTAB_ALERTS_SECRET",
+        "What a `webhook` is signed with, as Standard Webhooks say: `whsec_` and base64.",
+        unsaid="required for `webhook`",
+    ),
+    "alerts.routes[].key": Setting(
+        "reference",
+        "env:PAGERDUTY_KEY",
+        "The integration key of `pagerduty`, of its Events API v2.",
+        unsaid="required for `pagerduty`",
+    ),
+    "alerts.routes[].server": Setting(
+        "host or host:port",
+        "smtp.example.com:587",
+        "Who takes the mail of `email`; without a port 587, with `tls: tls` 465.",
+        unsaid="required for `email`",
+    ),
+    "alerts.routes[].tls": Setting(
+        "`starttls`, `tls` or `none`",
+        "tls",
+        "How the connection to the mail server is encrypted; `none` needs `allow_private_network`.",
+        unsaid="`starttls`",
+    ),
+    "alerts.routes[].from": Setting(
+        "mail address",
+        "trimtab@example.com",
+        "Whom `email` is from.",
+        unsaid="required for `email`",
+    ),
+    "alerts.routes[].to": Setting(
+        "list of mail addresses",
+        "[ops@example.com]",
+        "Whom `email` is for.",
+        unsaid="required for `email`",
+    ),
+    "alerts.routes[].user": Setting(
+        "text", "trimtab", "Who logs in at the mail server.", unsaid="nobody logs in"
+    ),
+    "alerts.routes[].password": Setting(
+        "reference", "env:SMTP_PASSWORD", "What `user` logs in with.", unsaid="nobody logs in"
+    ),
+    "alerts.routes[].allow_private_network": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether a route may lead to a loopback or private address, and be unencrypted there.",
+        "false",
+    ),
     "log_line.stdout": Setting(
         "`true` or `false`",
         "true",

@@ -32,6 +32,7 @@ from trimtab.domain.tenant import Key, Limits, Tenant, Tier
 from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
+from trimtab.store.alerts import MemoryAlerts
 from trimtab.store.base import (
     Account,
     Acknowledgement,
@@ -88,6 +89,7 @@ class Stores:
     asked: Counter[str] = field(default_factory=Counter[str])
     elsewhere: tuple[tuple[str, int], ...] = ()
     audit: MemoryAuditLog = field(default_factory=MemoryAuditLog)
+    alerts: MemoryAlerts = field(default_factory=MemoryAlerts)
 
     async def find(self, request_id: str) -> StoredRecord | None:
         self.asked["find"] += 1
@@ -345,6 +347,7 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         ailing=lambda: AILING,
         redis_up=lambda: REDIS_UP,
         webhooks=lambda: WEBHOOKS,
+        alerts=stores.alerts,
         price=lambda _, target: PRICES.get(target.model),
         health=lambda: (Lag("w1", 0), Lag("w2", 18_432, running=3)),
         user_hash=lambda tenant, user: sha256(f"{tenant}/{user}".encode()).hexdigest()[:32],

@@ -8,6 +8,7 @@ from tests.console.conftest import BEARER, ORIGIN, Site, console_of
 from trimtab.console import metrics
 from trimtab.console.app import create_app
 from trimtab.console.metrics import METRICS
+from trimtab.domain.alert import Alert, Finding, Rule
 from trimtab.store.base import CostRow
 
 HERE = {"x-trimtab-client": "127.0.0.1"}
@@ -69,6 +70,25 @@ async def test_every_webhook_tells_what_waits_and_one_that_fails_why(site: Site)
     assert [of for name, of in found if name == "trimtab_webhook_failing"] == [
         'name="ci",error="answer 503"'
     ]
+
+
+async def test_every_rule_tells_how_many_of_its_alerts_hold(site: Site) -> None:
+    alerts = [
+        Alert(
+            id=f"al_{n}",
+            finding=Finding(rule=Rule.LOOP, tenant_id="acme", window="day:2026-04-25", told="-"),
+            opened_us=n,
+            seen_us=n,
+            resolved_us=resolved_us,
+        )
+        for n, resolved_us in enumerate((None, 7, None))
+    ]
+    await site.stores.alerts.save(alerts)
+
+    found = await scraped(site)
+
+    told = {of: value for (name, of), value in found.items() if name == "trimtab_alert_open"}
+    assert told == {f'rule="{rule}"': 2 if rule is Rule.LOOP else 0 for rule in Rule}
 
 
 async def test_a_host_does_not_tell_of_the_workers_of_others(site: Site) -> None:

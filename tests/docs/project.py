@@ -45,6 +45,8 @@ READS_ONLY = (
     "trace",
     "explain",
     "costs",
+    "alerts list",
+    "alerts replay",
     "tenants list",
     "keys list",
     "changes list",

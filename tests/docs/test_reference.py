@@ -41,10 +41,32 @@ LEAST: dict[str, Any] = {
     "registry": {
         "webhooks": [{"name": "x", "url": "https://hooks.example", "secret": "env:OTLP_KEY"}]
     },
+    "alerts": {
+        "routes": [
+            {
+                "name": "x",
+                "kind": "webhook",
+                "url": "https://hooks.example",
+                "secret": "env:OTLP_KEY",
+            }
+        ]
+    },
 }
 """A small file in which every setting has a place."""
 
-BESIDE: dict[str, dict[str, str]] = {
+MAIL: dict[str, str | None] = {
+    "kind": "email",
+    "server": "smtp.example",
+    "from": "t@example",
+    "to": "[o@example]",
+    "url": None,
+    "secret": None,
+}
+BESIDE: dict[str, dict[str, str | None]] = {
+    **{f"alerts.routes[].{it}": MAIL for it in ("server", "tls", "from", "to")},
+    "alerts.routes[].user": {**MAIL, "password": "env:OTLP_KEY"},
+    "alerts.routes[].password": {**MAIL, "user": "t"},
+    "alerts.routes[].key": {"kind": "pagerduty", "secret": None},
     "providers.NAME.model_prefix": {"wire": "litellm"},
     "providers.NAME.region": {"wire": "litellm", "model_prefix": "bedrock/"},
     "providers.NAME.options": {"wire": "litellm", "model_prefix": "bedrock/"},
@@ -56,7 +78,7 @@ BESIDE: dict[str, dict[str, str]] = {
         if it.endswith((".speed.per", ".budget.per", ".budget.when_empty"))
     },
 }
-"""What must stand beside a setting for it to mean something."""
+"""What must stand beside a setting for it to mean something, and `None` for what must not."""
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -99,7 +121,11 @@ def _load(directory: Path, path: str, value: str) -> Settings:
             place = place[0]
         else:
             place = place.setdefault(NAMES[names[0]] if name == "NAME" else name, {})
-    place.update(BESIDE.get(path, {}))
+    for name, beside in BESIDE.get(path, {}).items():
+        if beside is None:
+            del place[name]
+        else:
+            place[name] = beside
     place[last] = value
     file = directory / "trimtab.yaml"
     file.write_text(_flow(document))

@@ -33,7 +33,7 @@ def test_only_version_1_is_known(faults: Faults) -> None:
     ]
 
 
-@pytest.mark.parametrize("section", ["alerts", "policies", "budgets", "redis"])
+@pytest.mark.parametrize("section", ["policies", "budgets", "redis"])
 def test_sections_of_features_that_do_not_exist_are_unknown(faults: Faults, section: str) -> None:
     (fault,) = faults(f"version: 1\n{section}: {{}}\n")
 

@@ -4,7 +4,7 @@ import pytest
 
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.registry.signing import read_secret
+from trimtab.domain.signing import read_secret
 from trimtab.registry.webhooks import Backlog, Subscriber, Webhook
 from trimtab.settings import Settings, WebhookSettings
 from trimtab.settings.model import RegistrySettings

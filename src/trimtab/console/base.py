@@ -23,6 +23,7 @@ from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Provider, Target
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
+from trimtab.store.alerts import Alerts
 from trimtab.store.base import Accounts, Acknowledgements, RecordFilter, RecordReader, RollupReader
 
 
@@ -52,6 +53,7 @@ class Console:
         ailing: Lists the targets that workers leave alone.
         redis_up: Tells of each worker that shares limits through a Redis whether it reaches it.
         webhooks: Tells what each subscriber of the registry is still to be told.
+        alerts: What was found wrong with spending.
         price: Tells what the tokens of a target cost.
         admin_token_sha256: Hex SHA-256 of the token that opens the admin API without a login;
             `None` closes that way.
@@ -76,6 +78,7 @@ class Console:
     ailing: Callable[[], Sequence[Ailing]]
     redis_up: Callable[[], Mapping[str, bool]]
     webhooks: Callable[[], Sequence[Backlog]]
+    alerts: Alerts
     price: Callable[[Provider, Target], ListPrice | None]
     admin_token_sha256: str | None = None
     secure_cookies: bool = False

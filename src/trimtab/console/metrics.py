@@ -5,6 +5,7 @@ the nano-dollar, and neither a crash nor a restart resets them. Form:
 https://prometheus.io/docs/instrumenting/exposition_formats/.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 
 from trimtab.console.base import Console, Lag
+from trimtab.domain.alert import Alert, Rule
 from trimtab.registry.webhooks import Backlog
 from trimtab.store.base import Acknowledgement, CostRow
 
@@ -49,6 +51,7 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_webhook_failing": Metric(
         "gauge", "1 for every webhook that takes nothing just now, and what went wrong last."
     ),
+    "trimtab_alert_open": Metric("gauge", "Alerts that hold just now, by rule; 0 for the others."),
 }
 """Every metric, in the order in which they are told."""
 
@@ -78,6 +81,7 @@ async def exposition(console: Console) -> str:
         "trimtab_redis_up": redis_up,
         "trimtab_target_left_alone": left_alone,
         **_webhooks(console.webhooks()),
+        "trimtab_alert_open": _open(await console.alerts.alerts(open_only=True)),
     }
     samples = {**_counters(rows), **gauges}
     lines = [line for name in METRICS for line in _written(name, samples[name])]
@@ -121,6 +125,11 @@ def _webhooks(backlogs: Sequence[Backlog]) -> dict[str, Samples]:
             ({"name": it.name, "error": it.error}, 1) for it in backlogs if it.error
         ],
     }
+
+
+def _open(alerts: Sequence[Alert]) -> Samples:
+    counts = Counter(it.finding.rule for it in alerts)
+    return [({"rule": rule}, counts[rule]) for rule in Rule]
 
 
 def _add(sums: dict[tuple[str, ...], int], group: tuple[str, ...], amount: int) -> None:

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid, TrimtabError
+from trimtab.domain.signing import signature
 from trimtab.domain.transport import Transport, TransportError, origin_of, render_head
 from trimtab.registry.events import Event
 from trimtab.registry.outbox import Outbox
-from trimtab.registry.signing import signature
 
 LOOK_S = 0.1
 MOST_BACKOFF_S = 24 * 3600.0

@@ -7,10 +7,16 @@ from pathlib import Path
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import unpinned
+from trimtab.domain.signing import read_secret
 from trimtab.domain.yaml_tree import Faults, Members, Wrong, read_tree, scalars
-from trimtab.registry.signing import read_secret
 from trimtab.settings.fields import members, read_listen
-from trimtab.settings.model import GatewaySettings, PriceSettings, RegistrySettings, Settings
+from trimtab.settings.model import (
+    AlertSettings,
+    GatewaySettings,
+    PriceSettings,
+    RegistrySettings,
+    Settings,
+)
 from trimtab.settings.references import check_references
 from trimtab.settings.secrets import NO_SECRET, REFERENCE, looks_secret, resolve
 from trimtab.settings.sections import sections
@@ -92,6 +98,7 @@ def _settings(
         exporters=given.get("telemetry", ()),
         site_budget=given.get("site"),
         registry=given.get("registry", RegistrySettings()),
+        alerts=given.get("alerts", AlertSettings()),
         log_to_stdout=given.get("log_line", False),
         lines=faults.lines,
     )
@@ -131,14 +138,29 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
             (f"telemetry.exporters[{index}].headers.{name}", value)
             for name, value in exporter.headers.items()
         ]
+    references += [
+        (f"alerts.routes[{index}].{member}", reference)
+        for index, route in enumerate(settings.alerts.routes)
+        for member, reference in route.references
+        if member != "secret"
+    ]
     for path, reference in references:
         if reference != NO_SECRET:
             try:
                 resolve(reference, environ)
             except SettingsInvalid as exc:
                 yield path, str(exc)
-    for index, webhook in enumerate(settings.registry.webhooks):
+    signed = [
+        (f"registry.webhooks[{index}].secret", webhook.secret)
+        for index, webhook in enumerate(settings.registry.webhooks)
+    ]
+    signed += [
+        (f"alerts.routes[{index}].secret", route.secret)
+        for index, route in enumerate(settings.alerts.routes)
+        if route.secret is not None
+    ]
+    for path, secret in signed:
         try:
-            read_secret(resolve(webhook.secret, environ).reveal())
+            read_secret(resolve(secret, environ).reveal())
         except SettingsInvalid as exc:
-            yield f"registry.webhooks[{index}].secret", str(exc)
+            yield path, str(exc)

@@ -12,6 +12,7 @@ from msgspec.structs import replace as with_members
 from trimtab.control.desired import Desired
 from trimtab.control.prompts import POLICY
 from trimtab.control.snapshot import SITE_BUDGET
+from trimtab.domain.alert import Severity, Tls
 from trimtab.domain.budget import Budget
 from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.errors import SettingsInvalid
@@ -24,6 +25,7 @@ from trimtab.domain.model import (
     ProviderWire,
     Target,
 )
+from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.prompt import RegistryPolicy
 from trimtab.domain.tenant import Key, Tenant, Tier, WhenAway
 
@@ -120,6 +122,68 @@ class RegistrySettings:
     webhooks: tuple[WebhookSettings, ...] = ()
 
 
+class RouteKind(StrEnum):
+    """How a route is told."""
+
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+    PAGERDUTY = "pagerduty"
+    EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSettings:
+    """Who is told of alerts. What belongs to another kind is `None` or empty.
+
+    Attributes:
+        url: Where it is posted; of Slack, a reference to that, for who knows it may post.
+        secret: Reference to what webhooks are signed with, `whsec_...`.
+        key: Reference to the integration key of PagerDuty.
+        server: Host and port of the mail server.
+        password: Reference to what `user` logs in with there.
+    """
+
+    name: str
+    kind: RouteKind
+    severities: frozenset[Severity] = frozenset({Severity.PAGE, Severity.MESSAGE})
+    allow_private_network: bool = False
+    url: str | None = None
+    secret: str | None = None
+    key: str | None = None
+    server: tuple[str, int] | None = None
+    tls: Tls = Tls.STARTTLS
+    sender: str = ""
+    to: tuple[str, ...] = ()
+    user: str | None = None
+    password: str | None = None
+
+    @property
+    def references(self) -> Iterator[tuple[str, str]]:
+        """Name every secret by its member."""
+        secrets = {"secret": self.secret, "key": self.key, "password": self.password}
+        if self.kind is RouteKind.SLACK:
+            secrets["url"] = self.url
+        yield from ((name, it) for name, it in secrets.items() if it is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """What counts as too much, and who is told.
+
+    Attributes:
+        every_s: How often the rules are judged.
+        repeat_s: An alert that stays open is told again after so long.
+        floor_nano: A day's excess below this wakes nobody.
+        factor_pct: So many per cent of the usual are too much.
+    """
+
+    every_s: float = 60.0
+    repeat_s: float = 4 * 3600.0
+    floor_nano: int = 5 * NANO_PER_USD
+    factor_pct: int = 300
+    routes: tuple[RouteSettings, ...] = ()
+
+
 class Level(StrEnum):
     """How bad a note is: a warning is worth a look, an error fails `trimtab check`."""
 
@@ -157,6 +221,7 @@ class Settings:
     exporters: tuple[ExporterSettings, ...] = ()
     site_budget: Budget | None = None
     registry: RegistrySettings = field(default_factory=RegistrySettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     log_to_stdout: bool = False
     unset: tuple[tuple[str, str], ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict[str, int], repr=False)

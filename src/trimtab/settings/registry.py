@@ -83,12 +83,14 @@ def _webhooks(node: Node, faults: Faults) -> tuple[WebhookSettings, ...]:
         given = members(
             item,
             faults,
-            {"name": name, "url": _posted_to, "secret": reference, "allow_private_network": flag},
+            {"name": name, "url": posted_to, "secret": reference, "allow_private_network": flag},
             frozenset({"name", "url", "secret"}),
         )
         if given is None:
             continue
-        _check_url(given["url"], item, faults, is_allowed=given.get("allow_private_network", False))
+        check_posted_to(
+            given["url"], item, faults, is_allowed=given.get("allow_private_network", False)
+        )
         if given["name"] in found:
             faults.add(
                 f"{item.path}.name", f"two webhooks are called {given['name']!r}; rename one"
@@ -97,7 +99,7 @@ def _webhooks(node: Node, faults: Faults) -> tuple[WebhookSettings, ...]:
     return tuple(found.values())
 
 
-def _posted_to(node: Node, faults: Faults) -> str:
+def posted_to(node: Node, faults: Faults) -> str:
     """Read where messages are posted: a slash at its end and a query mean something."""
     written = text(node, faults)
     if "#" in written:
@@ -106,7 +108,8 @@ def _posted_to(node: Node, faults: Faults) -> str:
     return written
 
 
-def _check_url(address: str, webhook: Node, faults: Faults, *, is_allowed: bool) -> None:
+def check_posted_to(address: str, webhook: Node, faults: Faults, *, is_allowed: bool) -> None:
+    """Note a URL that is on a private network, or not encrypted, unless that is allowed."""
     if is_allowed:
         return
     if is_private(address):

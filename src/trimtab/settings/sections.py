@@ -24,6 +24,7 @@ from trimtab.domain.tenant import (
     WhenAway,
 )
 from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
+from trimtab.settings.alerts import read_alerts
 from trimtab.settings.budget import budget, budget_of, features, part_of_budget
 from trimtab.settings.fields import (
     MODEL_NAME,
@@ -86,6 +87,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "log_line": _log_to_stdout,
         "registry": read_registry,
         "site": budget_of,
+        "alerts": read_alerts,
     }
 
 

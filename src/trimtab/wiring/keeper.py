@@ -25,6 +25,7 @@ from trimtab.cost.meter import Meter
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Provider
+from trimtab.jobs.schedule import Schedule
 from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.registry.webhooks import Webhook
@@ -37,6 +38,7 @@ from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
+from trimtab.wiring.alerts import MOST_ANSWER, Spending, alert_jobs, alert_store, is_free
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.registry import registry
@@ -84,8 +86,13 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     hooks = webhooks(
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
+    alerts = alert_store(home)
+    spending = Spending(lambda: following.current, is_free(metering, lambda: following.current))
+    schedule = Schedule(
+        alert_jobs(home, settings, spending, alerts, clock, Http1Transport(max_body=MOST_ANSWER))
+    )
     server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
-    jobs = [recorder.run(), lines.run(), spool.run(), following.run()]
+    jobs = [recorder.run(), lines.run(), spool.run(), following.run(), schedule.run()]
     jobs += [it.run() for it in (*exporters, *hooks)]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
     tasks = [asyncio.create_task(job) for job in jobs]
@@ -99,6 +106,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     spool.close()
     store.close()
+    alerts.close()
     wiring.keeper_socket(home).unlink(missing_ok=True)
     for outcome in outcomes:
         if isinstance(outcome, Exception):
@@ -142,6 +150,7 @@ def _console(
         ailing=lambda: read_ailing(home),
         redis_up=lambda: read_redis_up(home),
         webhooks=lambda: [it.backlog for it in hooks],
+        alerts=alert_store(home),
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),

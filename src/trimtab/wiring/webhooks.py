@@ -8,9 +8,9 @@ from pathlib import Path
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.signing import read_secret
 from trimtab.domain.transport import Transport
 from trimtab.registry.outbox import Outbox
-from trimtab.registry.signing import read_secret
 from trimtab.registry.webhooks import Subscriber, Webhook
 from trimtab.settings import Settings, WebhookSettings, resolve
 from trimtab.store.base import ChangeLog

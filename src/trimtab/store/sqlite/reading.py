@@ -101,7 +101,7 @@ class SqliteReading:
         """See `RecordReader.find`."""
         if len(request_id) < MIN_PREFIX_CHARS:
             return None
-        return await self._do(lambda connection: _find(connection, request_id))
+        return await self.do(lambda connection: _find(connection, request_id))
 
     async def page(
         self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
@@ -109,7 +109,7 @@ class SqliteReading:
         """See `RecordReader.page`."""
         conditions, values = _conditions(where, after)
         sql = SQL["page"].replace("/*where*/", conditions)
-        rows = await self._do(lambda it: it.execute(sql, (*values, limit)).fetchall())
+        rows = await self.do(lambda it: it.execute(sql, (*values, limit)).fetchall())
         return tuple(REQUEST.struct(row) for row in rows)
 
     async def tried(
@@ -125,13 +125,13 @@ class SqliteReading:
 
         return tuple(
             Tried(target, dur_us, error_code, bool(refused) or error_code == ModelRefused.code)
-            for target, dur_us, error_code, refused in await self._do(read)
+            for target, dur_us, error_code, refused in await self.do(read)
         )
 
     async def took(self, *, prompt: str, since_us: int, limit: int) -> tuple[Took, ...]:
         """See `RecordReader.took`."""
         values = (prompt, since_us, limit)
-        rows = await self._do(lambda it: it.execute(SQL["took"], values).fetchall())
+        rows = await self.do(lambda it: it.execute(SQL["took"], values).fetchall())
         return tuple(Took(*row) for row in rows)
 
     async def spent(self, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
@@ -140,12 +140,12 @@ class SqliteReading:
         Raises:
             TryLater: it takes too long, or the file cannot be read.
         """
-        return await self._do(lambda connection: _spent(connection, of))
+        return await self.do(lambda connection: _spent(connection, of))
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `ContentReader.content`."""
         try:
-            found = await self._do(lambda _: self._content.get(tenant_id, ts_us, ref))
+            found = await self.do(lambda _: self._content.get(tenant_id, ts_us, ref))
         except ValueError as exc:
             log.error("content '%s' cannot be read: %s", ref.hex(), exc)  # noqa: TRY400 -- no bug
             return None
@@ -167,7 +167,7 @@ class SqliteReading:
         columns = ", ".join(_GROUPS[group] for group in group_by) or _NO_GROUP
         sql = SQL[name].replace("/*group*/", columns)
         values = (since_us, until_us) if tenant_id is None else (since_us, until_us, tenant_id)
-        rows = await self._do(lambda it: it.execute(sql, values).fetchall())
+        rows = await self.do(lambda it: it.execute(sql, values).fetchall())
         return tuple(_cost_row(row, len(group_by)) for row in rows)
 
     async def series(
@@ -175,7 +175,7 @@ class SqliteReading:
     ) -> tuple[SeriesPoint, ...]:
         """See `RollupReader.series`."""
         values = (since_us, until_us, tenant_id, tenant_id)
-        rows = await self._do(lambda it: it.execute(SQL["series"], values).fetchall())
+        rows = await self.do(lambda it: it.execute(SQL["series"], values).fetchall())
         minutes: defaultdict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
         for bucket_us, *sums in rows:
             minutes[bucket_us].append((sums[0], sums[1], sums[2], sums[3]))
@@ -184,7 +184,7 @@ class SqliteReading:
     async def used(self, *, since_us: int) -> tuple[Use, ...]:
         """See `RollupReader.used`."""
         hour_us = since_us - since_us % HOUR_US
-        rows = await self._do(lambda it: it.execute(SQL["used"], (hour_us,)).fetchall())
+        rows = await self.do(lambda it: it.execute(SQL["used"], (hour_us,)).fetchall())
         return tuple(Use(*row) for row in rows)
 
     async def prompted(
@@ -194,7 +194,7 @@ class SqliteReading:
         columns = ", ".join(_PROMPT_GROUPS[group] for group in group_by)
         sql = SQL["prompted"].replace("/*group*/", columns)
         values = (since_us - since_us % HOUR_US, name, name)
-        rows = await self._do(lambda it: it.execute(sql, values).fetchall())
+        rows = await self.do(lambda it: it.execute(sql, values).fetchall())
         return tuple(
             PromptRow(
                 group=tuple(group), n=n, n_error=n_error, n_unpriced=n_unpriced, cost_nano=cost_nano
@@ -208,7 +208,12 @@ class SqliteReading:
             self._connection.close()
             self._connection = None
 
-    async def _do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run a query in a thread, given up after 5 s.
+
+        Raises:
+            TryLater: it takes too long, or the file is not there yet or cannot be read.
+        """
         return await asyncio.to_thread(self._in_thread, work)
 
     def _in_thread(self, work: Callable[[sqlite3.Connection], _T]) -> _T:

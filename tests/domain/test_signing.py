@@ -7,7 +7,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.registry.signing import read_secret, signature
+from trimtab.domain.signing import read_secret, signature
 
 KEY = bytes(range(32))
 SECRET = "whsec_" + b64encode(KEY).decode()

@@ -1,0 +1,116 @@
+"""Where alerts are kept: the protocols, and their reference implementation in dicts."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from trimtab.domain.alert import Alert, Notice, Rule, Silence
+
+MOST = 10_000
+
+_Place = tuple[str, int, str]
+
+
+class Alerts(Protocol):
+    """Alerts by id. One keeper writes them; anybody may silence one."""
+
+    async def save(self, alerts: Sequence[Alert], notices: Sequence[Notice] = ()) -> None:
+        """Put alerts as they stand, but for their silence, and what is to be told, all or nothing.
+
+        What is to be told already stays as it is.
+        """
+        ...
+
+    async def alerts(
+        self, *, open_only: bool = False, rule: Rule | None = None, limit: int = MOST
+    ) -> tuple[Alert, ...]:
+        """List alerts, the newest first; those that are open, or those of a rule."""
+        ...
+
+    async def find(self, alert_id: str) -> Alert | None:
+        """Find an alert by its id, or a unique beginning of it."""
+        ...
+
+    async def silence(self, alert_id: str, silence: Silence | None) -> bool:
+        """Silence an alert, or let it be told again; gives whether it is there."""
+        ...
+
+
+class Notices(Protocol):
+    """What routes are still to be told."""
+
+    async def notices(self) -> tuple[Notice, ...]:
+        """List all of it; of one alert in order."""
+        ...
+
+    async def hold(self, notices: Sequence[Notice]) -> None:
+        """Say when each is to be tried again, and why."""
+        ...
+
+    async def told(self, notices: Sequence[Notice]) -> None:
+        """Let go of what was told; again does nothing."""
+        ...
+
+
+class AlertStore(Alerts, Notices, Protocol):
+    """Both nouns, in one object."""
+
+
+class MemoryAlerts:
+    """`AlertStore` in dicts."""
+
+    def __init__(self) -> None:
+        self._alerts: dict[str, Alert] = {}
+        self._notices: dict[_Place, Notice] = {}
+
+    async def save(self, alerts: Sequence[Alert], notices: Sequence[Notice] = ()) -> None:
+        """See `Alerts.save`."""
+        for alert in alerts:
+            known = self._alerts.get(alert.id)
+            silence = None if known is None else known.silence
+            self._alerts[alert.id] = msgspec.structs.replace(alert, silence=silence)
+        for notice in notices:
+            self._notices.setdefault(_place(notice), notice)
+
+    async def alerts(
+        self, *, open_only: bool = False, rule: Rule | None = None, limit: int = MOST
+    ) -> tuple[Alert, ...]:
+        """See `Alerts.alerts`."""
+        found = [
+            it
+            for it in self._alerts.values()
+            if (it.is_open or not open_only) and rule in (None, it.finding.rule)
+        ]
+        return tuple(sorted(found, key=lambda it: (-it.opened_us, it.id))[:limit])
+
+    async def find(self, alert_id: str) -> Alert | None:
+        """See `Alerts.find`."""
+        found = [it for it in self._alerts if it.startswith(alert_id)]
+        return self._alerts[found[0]] if len(found) == 1 else None
+
+    async def silence(self, alert_id: str, silence: Silence | None) -> bool:
+        """See `Alerts.silence`."""
+        known = self._alerts.get(alert_id)
+        if known is not None:
+            self._alerts[alert_id] = msgspec.structs.replace(known, silence=silence)
+        return known is not None
+
+    async def notices(self) -> tuple[Notice, ...]:
+        """See `Notices.notices`."""
+        return tuple(notice for _, notice in sorted(self._notices.items()))
+
+    async def hold(self, notices: Sequence[Notice]) -> None:
+        """See `Notices.hold`."""
+        for notice in notices:
+            if _place(notice) in self._notices:
+                self._notices[_place(notice)] = notice
+
+    async def told(self, notices: Sequence[Notice]) -> None:
+        """See `Notices.told`."""
+        for notice in notices:
+            self._notices.pop(_place(notice), None)
+
+
+def _place(notice: Notice) -> _Place:
+    return notice.alert_id, notice.n, notice.route

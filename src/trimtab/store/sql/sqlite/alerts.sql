@@ -1,0 +1,48 @@
+-- name: save
+-- An alert as it stands; who silenced it is not the keeper's to say.
+INSERT INTO alert (id, rule, finding, opened_us, seen_us, resolved_us, told_us, notices)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET finding = excluded.finding, opened_us = excluded.opened_us,
+  seen_us = excluded.seen_us, resolved_us = excluded.resolved_us, told_us = excluded.told_us,
+  notices = excluded.notices;
+
+-- name: alerts
+-- The newest alerts.
+SELECT id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence FROM alert
+ORDER BY opened_us DESC, id LIMIT ?;
+
+-- name: open
+-- The alerts that still hold, the newest first.
+SELECT id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence FROM alert
+WHERE resolved_us IS NULL ORDER BY opened_us DESC, id LIMIT ?;
+
+-- name: of_rule
+-- The newest alerts of a rule.
+SELECT id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence FROM alert
+WHERE rule = ? ORDER BY opened_us DESC, id LIMIT ?;
+
+-- name: find
+-- Alerts whose id begins with a text.
+SELECT id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence FROM alert
+WHERE id >= ? AND id < ? ORDER BY id LIMIT 2;
+
+-- name: silence
+-- Let nobody be told of an alert, or everybody again.
+UPDATE alert SET silence = ? WHERE id = ?;
+
+-- name: tell
+-- Something that a route is to be told, if it is not there already.
+INSERT INTO notice (alert_id, n, route, kind, due_us, tries, error) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING;
+
+-- name: notices
+-- All that is to be told, in the order in which it came up.
+SELECT alert_id, n, route, kind, due_us, tries, error FROM notice ORDER BY alert_id, n, route;
+
+-- name: hold
+-- It was not taken.
+UPDATE notice SET due_us = ?, tries = ?, error = ? WHERE alert_id = ? AND n = ? AND route = ?;
+
+-- name: told
+-- It was told, or is not to be told any more.
+DELETE FROM notice WHERE alert_id = ? AND n = ? AND route = ?;

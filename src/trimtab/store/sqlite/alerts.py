@@ -1,0 +1,138 @@
+"""Alerts in one SQLite file, `alerts.db`.
+
+The keeper and commands write it, each time for microseconds, so it runs on the loop. A file of its
+own: `records.db` has one writer, and commands must be able to silence.
+"""
+
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Rule, Silence
+from trimtab.domain.errors import TryLater
+from trimtab.store.alerts import MOST
+from trimtab.store.sqlite.connect import open_writer, transaction
+from trimtab.store.statements import statements
+
+_SQL = statements("sqlite/alerts")
+_AFTER_ANY = "\x7f"
+_findings = msgspec.json.Decoder(Finding)
+_silences = msgspec.json.Decoder(Silence)
+
+
+class SqliteAlerts:
+    """`store.alerts.AlertStore` over one file. State: the connection, opened when first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Close the file; the next call opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    async def save(self, alerts: Sequence[Alert], notices: Sequence[Notice] = ()) -> None:
+        """See `Alerts.save`."""
+        with self._opened() as connection, transaction(connection):
+            connection.executemany(_SQL["save"], [_row(it) for it in alerts])
+            connection.executemany(_SQL["tell"], [msgspec.structs.astuple(it) for it in notices])
+
+    async def alerts(
+        self, *, open_only: bool = False, rule: Rule | None = None, limit: int = MOST
+    ) -> tuple[Alert, ...]:
+        """See `Alerts.alerts`."""
+        with self._opened() as connection:
+            if rule is not None:
+                rows = connection.execute(_SQL["of_rule"], (rule, limit)).fetchall()
+            else:
+                name = "open" if open_only else "alerts"
+                rows = connection.execute(_SQL[name], (limit,)).fetchall()
+        found = [_alert(row) for row in rows]
+        return tuple(it for it in found if it.is_open or not open_only)
+
+    async def find(self, alert_id: str) -> Alert | None:
+        """See `Alerts.find`."""
+        with self._opened() as connection:
+            span = (alert_id, alert_id + _AFTER_ANY)
+            rows = connection.execute(_SQL["find"], span).fetchall()
+        return _alert(rows[0]) if len(rows) == 1 else None
+
+    async def silence(self, alert_id: str, silence: Silence | None) -> bool:
+        """See `Alerts.silence`."""
+        kept = None if silence is None else msgspec.json.encode(silence).decode()
+        with self._opened() as connection:
+            return connection.execute(_SQL["silence"], (kept, alert_id)).rowcount == 1
+
+    async def notices(self) -> tuple[Notice, ...]:
+        """See `Notices.notices`."""
+        with self._opened() as connection:
+            rows = connection.execute(_SQL["notices"]).fetchall()
+        return tuple(_notice(row) for row in rows)
+
+    async def hold(self, notices: Sequence[Notice]) -> None:
+        """See `Notices.hold`."""
+        rows = [(it.due_us, it.tries, it.error, *_place(it)) for it in notices]
+        with self._opened() as connection, transaction(connection):
+            connection.executemany(_SQL["hold"], rows)
+
+    async def told(self, notices: Sequence[Notice]) -> None:
+        """See `Notices.told`."""
+        with self._opened() as connection, transaction(connection):
+            connection.executemany(_SQL["told"], [_place(it) for it in notices])
+
+    @contextmanager
+    def _opened(self) -> Generator[sqlite3.Connection]:
+        """Give the connection, and say in our words what SQLite says."""
+        try:
+            if self._connection is None:
+                self._connection = open_writer(self._path, "alerts")
+            yield self._connection
+        except (sqlite3.Error, OSError) as exc:
+            self.close()
+            raise TryLater(
+                f"the alerts in '{self._path}' cannot be used ({exc}); see that the disk is there,"
+                " has room and may be written"
+            ) from exc
+
+
+def _row(alert: Alert) -> tuple[Any, ...]:
+    finding = msgspec.json.encode(alert.finding).decode()
+    stands = (alert.opened_us, alert.seen_us, alert.resolved_us, alert.told_us, alert.notices)
+    return alert.id, alert.finding.rule, finding, *stands
+
+
+def _alert(row: tuple[Any, ...]) -> Alert:
+    alert_id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence = row
+    return Alert(
+        id=alert_id,
+        finding=_findings.decode(finding),
+        opened_us=opened_us,
+        seen_us=seen_us,
+        resolved_us=resolved_us,
+        told_us=told_us,
+        notices=notices,
+        silence=None if silence is None else _silences.decode(silence),
+    )
+
+
+def _notice(row: tuple[Any, ...]) -> Notice:
+    alert_id, n, route, kind, due_us, tries, error = row
+    return Notice(
+        alert_id=alert_id,
+        n=n,
+        route=route,
+        kind=NoticeKind(kind),
+        due_us=due_us,
+        tries=tries,
+        error=error,
+    )
+
+
+def _place(notice: Notice) -> tuple[str, int, str]:
+    return notice.alert_id, notice.n, notice.route

@@ -1,0 +1,120 @@
+"""What every store of alerts must do."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Rule, Silence
+from trimtab.domain.errors import TryLater
+from trimtab.store.alerts import AlertStore, MemoryAlerts
+from trimtab.store.sqlite.alerts import SqliteAlerts
+
+IMPLEMENTATIONS: Mapping[str, Callable[[Path], AlertStore]] = {
+    "memory": lambda _: MemoryAlerts(),
+    "sqlite": lambda home: SqliteAlerts(home / "alerts.db"),
+}
+QUIET = Silence(until_us=99, author="ana", reason="known")
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AlertStore]:
+    made = IMPLEMENTATIONS[request.param](tmp_path)
+    yield made
+    if isinstance(made, SqliteAlerts):
+        made.close()
+
+
+def alert(n: int, rule: Rule = Rule.SPEND_RATE, *, resolved_us: int | None = None) -> Alert:
+    finding = Finding(
+        rule=rule, tenant_id="acme", window="day:2026-11-23", told="much", subject=str(n)
+    )
+    return Alert(id=f"al_{n}", finding=finding, opened_us=n, seen_us=n + 1, resolved_us=resolved_us)
+
+
+def notice(n: int = 1, route: str = "ops", tries: int = 0) -> Notice:
+    return Notice(alert_id="al_1", n=n, route=route, kind=NoticeKind.FIRING, due_us=7, tries=tries)
+
+
+async def test_an_empty_store_has_nothing(store: AlertStore) -> None:
+    assert await store.alerts() == ()
+    assert await store.notices() == ()
+    assert await store.find("al_1") is None
+    assert not await store.silence("al_1", QUIET)
+
+
+async def test_gives_back_what_was_saved_the_newest_first(store: AlertStore) -> None:
+    one = replace(alert(1, resolved_us=5), told_us=3, notices=2)
+    await store.save([one, alert(2)])
+
+    assert await store.alerts() == (alert(2), one)
+    assert await store.alerts(limit=1) == (alert(2),)
+    assert await store.find("al_1") == one
+
+
+async def test_lists_what_is_open_and_what_is_of_a_rule(store: AlertStore) -> None:
+    spike = alert(3, Rule.SPEND_SPIKE, resolved_us=9)
+    await store.save([alert(1), alert(2, resolved_us=5), spike])
+
+    assert await store.alerts(open_only=True) == (alert(1),)
+    assert await store.alerts(rule=Rule.SPEND_SPIKE) == (spike,)
+    assert await store.alerts(rule=Rule.SPEND_SPIKE, open_only=True) == ()
+
+
+async def test_finds_by_a_beginning_that_is_unique(store: AlertStore) -> None:
+    await store.save([alert(21), alert(22), alert(3)])
+
+    assert await store.find("al_3") == alert(3)
+    assert await store.find("al_22") == alert(22)
+    assert await store.find("al_2") is None
+
+
+async def test_saving_again_replaces_all_but_the_silence(store: AlertStore) -> None:
+    await store.save([alert(1)])
+    assert await store.silence("al_1", QUIET)
+
+    await store.save([replace(alert(1), seen_us=50)])
+
+    assert await store.find("al_1") == replace(alert(1), seen_us=50, silence=QUIET)
+    assert await store.silence("al_1", None)
+    assert await store.find("al_1") == replace(alert(1), seen_us=50)
+
+
+async def test_what_is_to_be_told_is_kept_once_and_in_order(store: AlertStore) -> None:
+    await store.save([alert(1)], [notice(2), notice(1, "chat"), notice(1)])
+    await store.save([], [notice(1, tries=5)])
+
+    assert await store.notices() == (notice(1, "chat"), notice(1), notice(2))
+
+
+async def test_a_notice_is_held_until_it_was_told(store: AlertStore) -> None:
+    await store.save([], [notice(1), notice(2)])
+    held = replace(notice(1), due_us=90, tries=3, error="answer 500")
+
+    await store.hold([held])
+    assert await store.notices() == (held, notice(2))
+
+    await store.told([held])
+    await store.told([held])
+    await store.hold([held])
+    assert await store.notices() == (notice(2),)
+
+
+async def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
+    first = SqliteAlerts(tmp_path / "alerts.db")
+    await first.save([alert(1)], [notice()])
+    first.close()
+
+    second = SqliteAlerts(tmp_path / "alerts.db")
+
+    assert await second.alerts() == (alert(1),)
+    assert await second.notices() == (notice(),)
+    second.close()
+
+
+async def test_a_file_that_is_damaged_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "alerts.db").write_bytes(b"no database, " * 1000)
+
+    with pytest.raises(TryLater, match=r"alerts\.db' cannot be used"):
+        await SqliteAlerts(tmp_path / "alerts.db").alerts()
