@@ -1042,6 +1042,11 @@ SIM_ROUTES = {
     "POST /v1/responses": "OpenAI Responses; keeps the latest conversations to go on from.",
     "POST /v1/moderations": "OpenAI Moderations: flags a category if the text names it; free.",
     "GET /v1/models": "The simulator's models, in either form.",
+    "GET /v1/organization/usage/completions": "OpenAI's usage of an organization, from the bill; asks for a key that begins with `sk-admin`.",
+    "GET /v1/organization/usage/embeddings": "The same of embeddings.",
+    "GET /v1/organization/costs": "OpenAI's costs of an organization, in dollars.",
+    "GET /v1/organizations/usage_report/messages": "Anthropic's usage report, from the bill; asks for a key that begins with `sk-ant-admin`.",
+    "GET /v1/organizations/cost_report": "Anthropic's cost report, in cents.",
     "GET /_sim/bill": "What the simulator billed, by account and model, and its last lines.",
     "GET /_sim/calls": "The last calls it saw, with headers and bodies.",
     "GET /_sim/prices": "Its prices, in the form of `prices.overrides`.",
@@ -1075,6 +1080,23 @@ FAULTS = {
     "empty": "Answers with nothing.",
     "huge": "Answers with so many tokens.",
     "wrong_model": "Names another model in the answer than was asked for.",
+}
+
+BILL_FAULTS = {
+    "bill_late": "Calls younger than so many hours are not told yet.",
+    "bill_revised": "A bucket tells half when it is first asked for, and all of it later.",
+    "bill_dropped": "Calls of models with that in their name are never told.",
+    "bill_outside": "Tells calls of so many input tokens a day, with the key `elsewhere`.",
+    "bill_price": "Multiplies costs.",
+    "bill_cents": "Amounts come in the unit of the other provider: cents for dollars, dollars for cents.",
+    "bill_string": "Amounts come in the type of the other provider: text for numbers, numbers for text.",
+    "bill_alias": "Half the tokens of each model are told under another date.",
+    "bill_local_time": "Days begin so many hours earlier than those of UTC.",
+    "bill_cut": "A page says that more follows, and not where.",
+    "bill_twice": "Each page leads to itself.",
+    "bill_empty": "Usage is empty; costs are not.",
+    "bill_gap": "The last bucket of each page is missing.",
+    "bill_refused": "So many calls are answered 429.",
 }
 
 FAULT_OPTIONS = {
