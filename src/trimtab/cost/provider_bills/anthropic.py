@@ -15,7 +15,10 @@ from trimtab.cost.provider_bills.pages import (
     Days,
     Fetch,
     FetchIncomplete,
+    Page,
+    Query,
     Span,
+    buckets,
     read_amount,
 )
 from trimtab.cost.reconcile.statement import Charged, Statement, TokenClass, Used
