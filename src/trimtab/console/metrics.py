@@ -23,11 +23,11 @@ _ALWAYS_US = 1 << 62
 _GROUPS = ("tenant_id", "model", "status")
 
 Labels = Mapping[str, str]
-Samples = Iterable[tuple[Labels, int]]
+Samples = Iterable[tuple[Labels, float]]
 
 
 class Metric(NamedTuple):
-    """One metric: its kind, and what it tells, in whole units."""
+    """One metric: its kind, and what it tells; all but shares are whole numbers."""
 
     kind: str
     told: str
@@ -48,6 +48,9 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_webhook_waiting": Metric("gauge", "Events that a webhook has not taken yet."),
     "trimtab_webhook_failing": Metric(
         "gauge", "1 for every webhook that takes nothing just now, and what went wrong last."
+    ),
+    "trimtab_reconcile_drift_ratio": Metric(
+        "gauge", "What a provider billed more than the ledger says, as a share; of the last day."
     ),
 }
 """Every metric, in the order in which they are told."""
@@ -78,6 +81,9 @@ async def exposition(console: Console) -> str:
         "trimtab_redis_up": redis_up,
         "trimtab_target_left_alone": left_alone,
         **_webhooks(console.webhooks()),
+        "trimtab_reconcile_drift_ratio": [
+            ({"provider": name}, ratio) for name, ratio in sorted(console.drifts().items())
+        ],
     }
     samples = {**_counters(rows), **gauges}
     lines = [line for name in METRICS for line in _written(name, samples[name])]

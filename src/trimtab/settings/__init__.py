@@ -2,6 +2,7 @@
 
 from trimtab.settings.load import DEMO, load, locate
 from trimtab.settings.model import (
+    BillingSettings,
     ExporterSettings,
     GatewaySettings,
     Level,
@@ -17,6 +18,7 @@ __all__ = [
     "DEMO",
     "NO_SECRET",
     "REFERENCE",
+    "BillingSettings",
     "ExporterSettings",
     "GatewaySettings",
     "Level",

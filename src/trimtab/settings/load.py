@@ -11,6 +11,7 @@ from trimtab.domain.yaml_tree import Faults, Members, Wrong, read_tree, scalars
 from trimtab.registry.signing import read_secret
 from trimtab.settings.fields import members, read_listen
 from trimtab.settings.model import GatewaySettings, PriceSettings, RegistrySettings, Settings
+from trimtab.settings.reconcile import check_billings
 from trimtab.settings.references import check_references
 from trimtab.settings.secrets import NO_SECRET, REFERENCE, looks_secret, resolve
 from trimtab.settings.sections import sections
@@ -91,9 +92,12 @@ def _settings(
         prices=given.get("prices", PriceSettings()),
         exporters=given.get("telemetry", ()),
         registry=given.get("registry", RegistrySettings()),
+        billings=given.get("reconcile", ()),
         log_to_stdout=given.get("log_line", False),
         lines=faults.lines,
     )
+    for at, fault in check_billings(settings.billings, settings.providers):
+        faults.add(at, fault)
     for model in settings.models.values():
         for name in unpinned(model, settings.models):
             faults.add(
@@ -130,6 +134,9 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
             (f"telemetry.exporters[{index}].headers.{name}", value)
             for name, value in exporter.headers.items()
         ]
+    references += [
+        (f"reconcile.providers.{it.provider}.admin_key", it.admin_key) for it in settings.billings
+    ]
     for path, reference in references:
         if reference != NO_SECRET:
             try:

@@ -39,6 +39,7 @@ from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
+from trimtab.wiring.reconcile import kept, reconciliation
 from trimtab.wiring.registry import registry
 from trimtab.wiring.webhooks import webhooks
 
@@ -84,8 +85,9 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     hooks = webhooks(
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
+    reconciling = reconciliation(home, settings, lambda: following.current, clock, Http1Transport())
     server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
-    jobs = [recorder.run(), lines.run(), spool.run(), following.run()]
+    jobs = [recorder.run(), lines.run(), spool.run(), following.run(), reconciling.run()]
     jobs += [it.run() for it in (*exporters, *hooks)]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
     tasks = [asyncio.create_task(job) for job in jobs]
@@ -145,6 +147,7 @@ def _console(
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
+        drifts=kept(home).drifts,
     )
 
 

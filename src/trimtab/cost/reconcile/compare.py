@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from itertools import combinations
 
-from trimtab.cost.reconcile.report import Adjustment, Class, Finding, PriceChange, Report
+from trimtab.cost.reconcile.report import Class, Finding, PriceChange, Report
 from trimtab.cost.reconcile.sides import NOTHING, Side, Sides, our_side, summed, their_side
 from trimtab.cost.reconcile.statement import Ownership, Place, Statement, TokenClass
+from trimtab.domain.adjustment import Adjustment
 from trimtab.domain.money import NANO_PER_USD, usd_text
 from trimtab.store.base import Billed
 
@@ -26,11 +27,11 @@ _FACTORS = (100, 1_000)
 _MOST_NAMES = 6
 _MILLION = 1_000_000
 
-Prices = Callable[[str, str, str], Mapping[TokenClass, int]]
-"""Gives what the list says for a provider, a model and a day, in nano-USD per million tokens."""
+Prices = Callable[[str, str, int], Mapping[TokenClass, int]]
+"""Gives what the list says for a provider, a model and an instant, in nano-USD per million."""
 
 
-def no_prices(_provider: str, _model: str, _day: str) -> Mapping[TokenClass, int]:
+def no_prices(_provider: str, _model: str, _at_us: int) -> Mapping[TokenClass, int]:
     """Know no price."""
     return {}
 
@@ -64,7 +65,12 @@ def compare(
         for day in sorted(days):
             why = statement.incomplete or eye.emptiness(day)
             findings += [_unfetched(day, provider, why)] if why else eye.findings(day)
-    return Report(compared_us=now_us, days=tuple(sorted(days)), findings=tuple(findings))
+    return Report(
+        compared_us=now_us,
+        days=tuple(sorted(days)),
+        providers=tuple(it.provider for it in theirs),
+        findings=tuple(findings),
+    )
 
 
 def _unfetched(day: str, provider: str, why: str) -> Finding:
@@ -208,7 +214,9 @@ class _Eye:
         return _written(pair, Class.PRICE_DRIFT, found, changes=changes)
 
     def _changes(self, pair: _Pair) -> tuple[PriceChange, ...]:
-        listed = self.prices(pair.place.provider, pair.place.model, pair.place.day)
+        start = _midnight(pair.place.day)
+        at_us = round(start.timestamp()) * _MILLION
+        listed = self.prices(pair.place.provider, pair.place.model, at_us)
         changes: list[PriceChange] = []
         for kind, tokens in sorted(pair.theirs.tokens.items()):
             nano = pair.theirs.nano.get(kind, 0)
@@ -227,9 +235,8 @@ class _Eye:
         return tuple(changes)
 
     def _is_settled(self, day: str) -> bool:
-        end = datetime.combine(date.fromisoformat(_beside(day, 1)), datetime.min.time(), UTC)
         now = datetime.fromtimestamp(self.now_us // _MILLION, UTC)
-        return now - end >= SETTLED
+        return now - _midnight(_beside(day, 1)) >= SETTLED
 
 
 def _alike(pair: _Pair) -> Finding:
@@ -282,6 +289,10 @@ def _factor(ours: int, theirs: int) -> str | None:
 
 def _guesses(pair: _Pair) -> str:
     return f"; {pair.ours.guessed} of our lines are estimates" if pair.ours.guessed else ""
+
+
+def _midnight(day: str) -> datetime:
+    return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
 
 
 def _beside(day: str, step: int) -> str:

@@ -6,6 +6,8 @@ from fractions import Fraction
 
 from msgspec import Struct
 
+from trimtab.domain.adjustment import Adjustment
+
 
 class Class(StrEnum):
     """Why our money and a provider's are as they are."""
@@ -32,22 +34,6 @@ _ACTION = frozenset(
     {Class.MISSING_OURS, Class.MISSING_THEIRS, Class.PRICE_DRIFT, Class.UNIT_OR_CURRENCY}
 )
 _UNATTRIBUTED = frozenset({Class.MISSING_OURS, Class.EXTERNAL_TRAFFIC})
-
-
-class Adjustment(Struct, frozen=True, kw_only=True):
-    """A signed line that would make our sum the provider's. Nothing happens until it is accepted.
-
-    Attributes:
-        tokens: Signed, by kind of token.
-    """
-
-    id: str
-    day: str
-    provider: str
-    account: str
-    model: str
-    cost_nano: int
-    tokens: Mapping[str, int] = {}
 
 
 class PriceChange(Struct, frozen=True, kw_only=True):
@@ -88,10 +74,11 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """All findings about some days."""
+    """All findings about some days of some providers."""
 
     compared_us: int
     days: tuple[str, ...]
+    providers: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
 
     @property

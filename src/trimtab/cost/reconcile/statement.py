@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from trimtab.domain.adjustment import AT
+
 _FAULT = re.compile(r"!.*")
 _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8})$")
 
@@ -87,12 +89,13 @@ class Owned(Struct, frozen=True, kw_only=True):
 
     Attributes:
         account: The provider's id of the project or workspace; `default` has none.
-        reference: Reference to the credential that uses it, as in ledger lines; `None` is any.
+        credential: Which of the provider's credentials uses it, as ledger lines name it: nothing
+            for the first, else its place; `None` is any.
         key_id: The provider's id of that credential; `None` if all keys of the account are ours.
     """
 
     account: str
-    reference: str | None = None
+    credential: str | None = None
     key_id: str | None = None
 
 
@@ -104,8 +107,6 @@ class Label(NamedTuple):
 
 
 EVERYTHING = Label("all", is_ours=True)
-ADJUSTED = "at:"
-"""What the account of an adjustment begins with; the label of its account follows."""
 
 
 class Ownership(Struct, frozen=True):
@@ -115,11 +116,11 @@ class Ownership(Struct, frozen=True):
 
     def of_line(self, account: str) -> str:
         """Label the account of a ledger line."""
-        if account.startswith(ADJUSTED):
-            return account.removeprefix(ADJUSTED)
+        if account.startswith(AT):
+            return account.removeprefix(AT)
         if not self.owned:
             return EVERYTHING.name
-        fitting = [it for it in self.owned if it.reference in (account, None)]
+        fitting = [it for it in self.owned if it.credential in (account, None)]
         return fitting[0].account if fitting else account
 
     def of_row(self, account: str, key_id: str | None) -> Label:
