@@ -3,7 +3,7 @@
 import asyncio
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,7 +107,7 @@ class BilledStack(Stack):
 
 
 @contextmanager
-def billed_stack(home: Path) -> Iterator[BilledStack]:
+def billed_stack(home: Path) -> Generator[BilledStack]:
     """Run a stack with a day of traffic, and stop it at the end."""
     stack = BilledStack(home, free_port(), free_port())
     file = home / "trimtab.yaml"

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from trimtab.cost.reconcile.statement import (
     Charged,
     Label,
@@ -110,7 +112,7 @@ def their_side(statement: Statement, owned: Ownership) -> Sides:
             {used.token_class: used.tokens}, {}, frozenset({used.model}), is_ours=label.is_ours
         )
         sides[place] = sides.get(place, NOTHING).plus(told)
-    for row in statement.charged:
+    for row in _summed_rows(statement.charged):
         model = canonical(row.model)
         labels = sorted(sharers[row.day, row.account, model])
         if row.key_id is not None or not labels:
@@ -120,6 +122,15 @@ def their_side(statement: Statement, owned: Ownership) -> Sides:
             told = Side({}, {row.token_class: nano}, is_ours=label.is_ours)
             sides[place] = sides.get(place, NOTHING).plus(told)
     return sides
+
+
+def _summed_rows(rows: Iterable[Charged]) -> Iterable[Charged]:
+    """Make one row of those that are alike, so that they are parted once."""
+    total: dict[Charged, int] = {}
+    for row in rows:
+        alike = replace(row, nano=0)
+        total[alike] = total.get(alike, 0) + row.nano
+    return [replace(alike, nano=nano) for alike, nano in total.items()]
 
 
 def _shares(row: Charged, places: Sequence[Place], sides: Sides) -> list[int]:
