@@ -72,10 +72,10 @@ OPTION_DEFAULTS = {
 
 EXIT_CODES = {
     0: "Done.",
-    1: "The answer is no: `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, or the change log is broken.",
+    1: "The answer is no: `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a bill needs somebody to act, or the change log is broken.",
     2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
     3: "Inconclusive; kept for verdicts, no command uses it yet.",
-    4: "Could not: something the command needs is away.",
+    4: "Could not: something the command needs is away, or a bill could not be fetched whole.",
 }
 
 FILTERS = {
@@ -564,6 +564,34 @@ SETTINGS = {
         "true",
         "Whether it may live on a loopback or private address.",
         "false",
+    ),
+    "reconcile.providers.NAME.admin_key": Setting(
+        "reference",
+        "env:OPENAI_ADMIN_KEY",
+        "The admin key that opens the usage and costs of that provider. Only the keeper and `trimtab reconcile` read it.",
+    ),
+    "reconcile.providers.NAME.url": Setting(
+        "URL",
+        "https://api.openai.com/v1",
+        "Where usage and costs are asked for.",
+        unsaid="the provider's `url`",
+    ),
+    "reconcile.providers.NAME.accounts[].account": Setting(
+        "text",
+        "proj_apps",
+        "The provider's id of a project (OpenAI) or workspace (Anthropic) of ours; `default` is the one without an id. Without `accounts`, all that the admin key sees counts as ours.",
+    ),
+    "reconcile.providers.NAME.accounts[].key": Setting(
+        "reference",
+        "env:PROVIDER_KEY",
+        "Which of the provider's credentials belongs to that account.",
+        unsaid="any",
+    ),
+    "reconcile.providers.NAME.accounts[].key_id": Setting(
+        "text",
+        "key_4fQ2",
+        "The provider's id of that credential; what other keys of the account use is then `external_traffic`.",
+        unsaid="every key of the account is ours",
     ),
     "log_line.stdout": Setting(
         "`true` or `false`",
