@@ -49,6 +49,7 @@ READS_ONLY = (
     "keys list",
     "changes list",
     "changes verify",
+    "reconcile --day",
 )
 
 

@@ -28,7 +28,7 @@ _HEAD = (
 
 
 @click.command()
-@click.option("--day", help="A UTC day, as 2026-11-22; yesterday by default.")
+@click.option("--day", help="A UTC day, as 2026-11-22, or `today`; yesterday by default.")
 @click.option("--month", help="All days of a month that are over, as 2026-10.")
 @click.option("--provider", help="Only this provider.")
 @click.option("--accept", "accepted", metavar="ID", help="Book a line that was proposed.")
@@ -88,7 +88,8 @@ def _days(day: str | None, month: str | None) -> list[str]:
     if day is not None and month is not None:
         raise SettingsInvalid("a day or a month; leave one of --day and --month out")
     if month is None:
-        found = today - timedelta(days=1) if day is None else _date(day, "%Y-%m-%d", "2026-11-22")
+        near = {None: today - timedelta(days=1), "today": today}
+        found = near.get(day) or _date(day or "", "%Y-%m-%d", "2026-11-22")
         if found > today:
             raise SettingsInvalid(f"{found} is not here yet; choose a day that is")
         return [found.isoformat()]
