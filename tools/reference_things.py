@@ -242,6 +242,8 @@ def response_headers() -> list[str]:
         attempts=1,
         dropped=("seed",),
         degraded=True,
+        downgraded="chat-small",
+        shadowed=("requests",),
         cost_nano=1,
         usage_source="provider",
         estimated=True,

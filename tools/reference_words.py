@@ -16,6 +16,8 @@ ARGUMENTS = {
     "keys resume NAME": "Id or name of the key.",
     "accounts create NAME": "What the person is called; lower-case letters and digits.",
     "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
+    "budgets show TENANT": "Id of the tenant.",
+    "budgets set TENANT": "Id of the tenant.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
     "models fallback MODEL": "Name of the model.",
@@ -138,7 +140,7 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
         f"{at}.budget.per": Setting(
             _PERIOD,
             "day",
-            "The period, by the clocks of the tenant's time zone: a month begins at its midnight.",
+            "The period, by the clocks of the tenant's time zone: a month begins at its midnight. That of the site goes by UTC.",
             unsaid=unsaid if unsaid != "no budget" else "`month`",
         ),
         f"{at}.budget.speed.usd": Setting(
@@ -151,9 +153,9 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
             _PERIOD, "day", "In which time all of that is there again.", unsaid="`hour`"
         ),
         f"{at}.budget.when_empty": Setting(
-            "`block` or `warn`",
-            "warn",
-            "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells.",
+            "`block`, `warn`, or `{downgrade_to: MODEL, up_to_usd: USD}`",
+            "{downgrade_to: chat-frozen, up_to_usd: 50}",
+            "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells. With `downgrade_to` another model answers, for so much more; `x-trimtab-downgraded` tells it. Freezers are never exchanged.",
             unsaid="`block`" if unsaid == "no budget" else unsaid,
         ),
     }
@@ -378,6 +380,12 @@ SETTINGS = {
     "tiers.NAME.limits.tokens_per_minute": Setting(
         _LIMIT, "40_000", "Tokens, in and out, a tenant may use each minute.", unsaid="unlimited"
     ),
+    "tiers.NAME.limits.shadow": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether these limits only count: who goes beyond is not refused, and `x-trimtab-shadow-limits` and the record tell it.",
+        unsaid="`false`",
+    ),
     "tiers.NAME.limits.parallel": Setting(
         _LIMIT, "4", "Requests of a tenant that may run at once.", unsaid="unlimited"
     ),
@@ -424,6 +432,12 @@ SETTINGS = {
     ),
     "tenants.NAME.limits.tokens_per_minute": Setting(
         _LIMIT, "40_000", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.limits.shadow": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether these limits only count: who goes beyond is not refused, and `x-trimtab-shadow-limits` and the record tell it.",
+        unsaid="as the tier says",
     ),
     "tenants.NAME.limits.parallel": Setting(
         _LIMIT, "4", "Wins over the tier's.", unsaid="as the tier says"
@@ -593,6 +607,7 @@ SETTINGS = {
         "The provider's id of that credential; what other keys of the account use is then `external_traffic`.",
         unsaid="every key of the account is ours",
     ),
+    **_budget("site", "all tenants together", "no budget"),
     "log_line.stdout": Setting(
         "`true` or `false`",
         "true",
@@ -938,6 +953,8 @@ RESPONSE_HEADERS = {
     "x-trimtab-target": "Target of the last attempt.",
     "x-trimtab-attempts": "Number of attempts, if there was one.",
     "x-trimtab-dropped": "Members of the request that were left out because the provider's wire has no words for them, if any were.",
+    "x-trimtab-shadow-limits": "Limits that would have refused the request, if they did more than count: `requests`, `tokens`, `slots`.",
+    "x-trimtab-downgraded": "Cheaper model that answered, because a budget had no room for the one that was asked for.",
     "x-trimtab-degraded": "`limits` if the limits that all workers share were away, so that this worker decided alone.",
     "x-trimtab-usage": "Where the token counts come from; not on streams, whose last comment says it.",
     "x-trimtab-cost-usd": "Exact cost in USD; absent if unknown, and not on streams, whose last comment says it.",
@@ -1024,6 +1041,19 @@ PAGES = {
     "GET /console/models": "Models: where each leads, how its targets did in the last hour, which of them a worker leaves alone.",
     "GET /console/models/{name}/move": "Where a model leads; with `to`, what another target would change.",
     "POST /console/models/{name}/move": "Lead a model elsewhere.",
+    "GET /console/prompts": "Prompts with where their labels point, and what they cost in a day.",
+    "GET /console/prompts/new": "Form for a prompt file; with `from`, begins with a version that is there.",
+    "POST /console/prompts/new": "Plans a prompt file, or publishes it.",
+    "GET /console/prompts/{name}": "One prompt: labels by scope, who gets what, figures by version, versions, moves of a label.",
+    "POST /console/prompts/{name}/rollback": "Points a label at what it held before.",
+    "GET /console/prompts/{name}/move": "What a move of a label would change, for whom, and what the label asks for.",
+    "POST /console/prompts/{name}/move": "Points a label at a version.",
+    "GET /console/prompts/{name}/diff": "Two versions side by side, and the number that the change asks for.",
+    "GET /console/prompts/{name}/versions/{version}": "One version: what it says, its variables, what vouches for it, and a place to try it.",
+    "POST /console/prompts/{name}/versions/{version}/preview": "Fills the variables in, and calls no model.",
+    "POST /console/prompts/{name}/versions/{version}/approve": "Says that a second person has read it.",
+    "POST /console/prompts/{name}/versions/{version}/yank": "Takes a version out of use.",
+    "POST /console/prompts/{name}/versions/{version}/unyank": "Puts a version back into use.",
     "GET /console/breaker": "Who is concerned by the breaker of a `target`, and what else they could ask.",
     "POST /console/breaker": "Holds a breaker open, or closes it.",
     "GET /console/tenants": "Tenants with their limits, traffic and kill switch.",

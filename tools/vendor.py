@@ -30,6 +30,7 @@ ICONS = (
     "circle-slash",
     "circle-help",
     "copy",
+    "file-text",
     "gauge",
     "git-commit-horizontal",
     "key-round",

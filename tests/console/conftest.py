@@ -37,9 +37,11 @@ from trimtab.store.base import (
     Acknowledgement,
     CostRow,
     Cursor,
+    PromptRow,
     RecordFilter,
     SeriesPoint,
     StoredRecord,
+    Took,
     Tried,
     Use,
 )
@@ -163,6 +165,40 @@ class Stores:
         self.asked["used"] += 1
         found = [it.record for it in self.records if it.record.ts_us >= since_us]
         return tuple(sorted({Use(it.tenant_id, it.key_id, it.model_requested) for it in found}))
+
+    async def prompted(
+        self, *, since_us: int, group_by: Sequence[str], name: str | None = None
+    ) -> tuple[PromptRow, ...]:
+        self.asked["prompted"] += 1
+        groups: dict[tuple[str, ...], list[RequestRecord]] = defaultdict(list)
+        for stored in self.records:
+            r = stored.record
+            if r.ts_us < since_us or r.prompt_name is None or name not in {None, r.prompt_name}:
+                continue
+            known = {
+                "prompt": r.prompt_name,
+                "version": r.prompt_version or "",
+                "tenant_id": r.tenant_id,
+            }
+            groups[tuple(known[it] for it in group_by)].append(r)
+        return tuple(
+            PromptRow(
+                group=group,
+                n=len(rows),
+                n_error=sum(it.status == "error" for it in rows),
+                n_unpriced=0,
+                cost_nano=sum(it.cost_nano or 0 for it in rows),
+            )
+            for group, rows in sorted(groups.items())
+        )
+
+    async def took(self, *, prompt: str, since_us: int, limit: int) -> tuple[Took, ...]:
+        self.asked["took"] += 1
+        return tuple(
+            Took(it.record.prompt_version or "", it.record.latency_us)
+            for it in self.records
+            if it.record.prompt_name == prompt and it.record.ts_us >= since_us
+        )[:limit]
 
     async def put_account(self, account: Account) -> None:
         self.people[account.name] = account

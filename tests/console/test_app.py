@@ -2,14 +2,17 @@
 
 import json
 import re
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import pytest
 from tests.console.conftest import BEARER, EXAMPLE, KEY, ORIGIN, ROLES, Site
+from tests.console.prompting import ANA, NEW, NEXT, OLD, fill_prompts, registry_of, vouch
 
 from trimtab.console.app import CALLS, PAGES
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind
 
+NOTHING: dict[str, object] = {}
 LOWEST = {
     "GET /console": "viewer",
     "GET /console/live": "viewer",
@@ -34,6 +37,32 @@ LOWEST = {
     "POST /admin/v1/models/{name}/move": "operator",
     "POST /admin/v1/models/{name}/fallback": "operator",
     "POST /admin/v1/models/{name}/undo": "operator",
+    "GET /console/prompts": "viewer",
+    "GET /console/prompts/new": "editor",
+    "POST /console/prompts/new": "editor",
+    "GET /console/prompts/{name}": "viewer",
+    "POST /console/prompts/{name}/rollback": "operator",
+    "GET /console/prompts/{name}/move": "operator",
+    "POST /console/prompts/{name}/move": "operator",
+    "GET /console/prompts/{name}/diff": "viewer",
+    "GET /console/prompts/{name}/versions/{version}": "viewer",
+    "POST /console/prompts/{name}/versions/{version}/preview": "viewer",
+    "POST /console/prompts/{name}/versions/{version}/approve": "editor",
+    "POST /console/prompts/{name}/versions/{version}/yank": "operator",
+    "POST /console/prompts/{name}/versions/{version}/unyank": "operator",
+    "GET /admin/v1/prompts": "viewer",
+    "GET /admin/v1/prompts/{name}": "viewer",
+    "GET /admin/v1/prompts/{name}/versions/{version}": "viewer",
+    "GET /admin/v1/prompts/{name}/history": "viewer",
+    "GET /admin/v1/prompts/{name}/diff": "viewer",
+    "POST /admin/v1/prompts/{name}/versions": "editor",
+    "PUT /admin/v1/prompts/{name}/labels/{label}/{scope}": "operator",
+    "DELETE /admin/v1/prompts/{name}/labels/{label}/{scope}": "operator",
+    "POST /admin/v1/prompts/{name}/labels/{label}/{scope}/rollback": "operator",
+    "POST /admin/v1/prompts/{name}/versions/{version}/yank": "operator",
+    "POST /admin/v1/prompts/{name}/versions/{version}/unyank": "operator",
+    "POST /admin/v1/prompts/{name}/versions/{version}/approve": "editor",
+    "POST /admin/v1/prompts/{name}/versions/{version}/evidence": "admin",
     "GET /console/site/suspend": "operator",
     "POST /console/site/suspend": "operator",
     "GET /console/site/resume": "operator",
@@ -77,28 +106,64 @@ def names(path: str) -> str:
     thing = EXAMPLE if "/requests/" in path or "/records/" in path else "acme"
     thing = KEY if "/keys/" in path else thing
     path = f"{path}?target=sim/large" if path == "/console/breaker" else path
+    if "/prompts" in path:
+        path = f"{path}?from=3.2.0&to=3.3.0" if path.endswith("/diff") else path
+        path = path.replace("{name}", "rag-answer").replace("{version}", OLD)
+        return path.replace("{label}", "production").replace("{scope}", "tenant:acme")
     return path.replace("{id}", thing).replace("{seq}", "9").replace("{name}", "chat")
 
 
-def body(path: str) -> tuple[str, str]:
+def asked(path: str) -> dict[str, object]:
+    """Give what a route about prompts is sent."""
+    if path.endswith("/new"):
+        return {"file": NEXT, "act": "publish"}
+    if path.startswith("/console"):
+        where = {"label": "production", "scope": "tenant:acme", "seq": "14"}
+        values = {f"value.{name}": "x" for name in ("question", "context", "persona")}
+        return {**where, **values, "to": NEW, "and_rollback": "yes"}
+    known: Mapping[str, dict[str, object]] = {
+        "/versions": {"file": NEXT},
+        "/{scope}": {"version": NEW},
+        "/yank": {"and_rollback": True},
+        "/evidence": {"passed": True},
+    }
+    return next((it for end, it in known.items() if path.endswith(end)), NOTHING)
+
+
+def body(method: str, path: str) -> tuple[str, str]:
     members: dict[str, object] = {"reason": "drill"}
-    if path.endswith("/move"):
-        members |= {"to": "sim/other"}
-    if path.endswith("/fallback"):
-        members |= {"fallback": {"when_error": ["chat-small"]}}
-    if path.endswith(("/keys", "/keys/new")):
-        members |= {"tenant": "acme", "name": "ci"}
-    if "/breaker" in path:
-        members |= {"target": "sim/large"}
-    if not path.startswith("/admin"):
-        return "application/x-www-form-urlencoded", urlencode({**members, "rate": "10"})
-    if "/suspensions" in path:
-        members |= {"kind": "tenant", "name": "acme"}
-    return "application/json", json.dumps(members)
+    if "/prompts" in path:
+        members |= asked(path) if method != "DELETE" else {}
+    else:
+        members |= told(path)
+    if path.startswith("/admin"):
+        return "application/json", json.dumps(members)
+    return "application/x-www-form-urlencoded", urlencode({"rate": "10", **members})
+
+
+def told(path: str) -> dict[str, object]:
+    """Give what any other route is sent."""
+    known: Mapping[str, dict[str, object]] = {
+        "/move": {"to": "sim/other"},
+        "/fallback": {"fallback": {"when_error": ["chat-small"]}},
+        "/keys": {"tenant": "acme", "name": "ci"},
+        "/keys/new": {"tenant": "acme", "name": "ci"},
+        "/breaker": {"target": "sim/large"},
+        "/breakers/open": {"target": "sim/large"},
+        "/breakers/close": {"target": "sim/large"},
+        "/suspensions": {"kind": "tenant", "name": "acme"},
+        "/suspensions/resume": {"kind": "tenant", "name": "acme"},
+    }
+    return next((it for end, it in known.items() if path.endswith(end)), NOTHING)
 
 
 async def prepare(site: Site, path: str) -> None:
-    """Suspend what a route resumes."""
+    """Suspend what a route resumes, publish what it is about."""
+    if "/prompts" in path:
+        await fill_prompts(site)
+        await vouch(site, NEW)
+    if path.endswith("/unyank"):
+        await registry_of(site).yank("rag-answer", OLD, ANA, and_rollback=True)
     if path.endswith("/resume"):
         scope = WHOLE_SITE if "/site/" in path else Scope(ScopeKind.TENANT, "acme")
         scope = Scope(ScopeKind.KEY, KEY) if "/keys/" in path else scope
@@ -118,13 +183,13 @@ async def test_a_route_opens_from_its_lowest_role_on(site: Site, role: str, rout
     method, path = route.split()
     await prepare(site, path)
     await site.log_in(role)
-    media_type, content = body(path)
-    headers = {"content-type": media_type, "x-csrf-token": await site.csrf()}
+    media_type, content = body(method, path)
+    headers = {"content-type": media_type, "x-csrf-token": await site.csrf(), "if-match": '"14"'}
 
     if method == "GET":
         answer = await site.client.get(names(path))
     else:
-        answer = await site.client.post(names(path), content=content, headers=headers)
+        answer = await site.client.request(method, names(path), content=content, headers=headers)
 
     if ROLES.index(role) >= ROLES.index(LOWEST[route]):
         assert answer.status_code in {200, 201, 303}
@@ -158,19 +223,19 @@ async def test_a_stranger_gets_nothing(site: Site, route: str) -> None:
         pytest.param({"sec-fetch-site": "cross-site", "x-csrf-token": "own"}, id="says so"),
     ],
 )
-@pytest.mark.parametrize("route", [route for route in LOWEST if route.startswith("POST")])
+@pytest.mark.parametrize("route", [route for route in LOWEST if not route.startswith("GET")])
 async def test_no_change_is_made_on_behalf_of_another_page(
     site: Site, route: str, headers: dict[str, str]
 ) -> None:
-    path = route.split()[1]
+    method, path = route.split()
     await site.log_in("admin")
     own = await site.csrf()
-    media_type, content = body(path)
+    media_type, content = body(method, path)
     sent = {name: own if value == "own" else value for name, value in headers.items()}
     encoded = [(n.encode(), v.encode()) for n, v in {**sent, "content-type": media_type}.items()]
     before = len(site.control.changes)
 
-    answer = await site.client.post(names(path), content=content, headers=encoded)
+    answer = await site.client.request(method, names(path), content=content, headers=encoded)
 
     assert answer.status_code == 403
     assert len(site.control.changes) == before
@@ -202,6 +267,26 @@ async def test_a_posted_body_is_bounded(site: Site) -> None:
     answer = await site.client.post("/console/changes/1/undo", content=b"a" * 70_000)
 
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/console/prompts/new", "/admin/v1/prompts/big/versions"])
+@pytest.mark.parametrize(("size", "is_taken"), [(1_000_000, True), (2_200_000, False)])
+async def test_a_prompt_file_may_be_a_mebibyte(
+    site: Site, path: str, size: int, *, is_taken: bool
+) -> None:
+    await site.log_in("editor")
+    file = f"name: big\nversion: 1.0.0\ndescription: d\nowner: o\ntemplate: {'a' * size}\n"
+    members = {"file": file, "act": "publish", "reason": "large"}
+    headers = {"x-csrf-token": await site.csrf()}
+
+    if path.startswith("/admin"):
+        del members["act"]
+        answer = await site.client.post(path, json=members, headers=headers)
+    else:
+        answer = await site.client.post(path, data=members, headers=headers)
+
+    assert (answer.status_code in {201, 303}) is is_taken
+    assert (answer.status_code == 413) is not is_taken
 
 
 @pytest.mark.parametrize(
@@ -240,10 +325,17 @@ async def test_every_answer_tells_browsers_what_they_must_not_do(site: Site, pat
         "/console/tenants/acme/suspend",
         "/console/changes",
         "/console/changes/9",
+        "/console/prompts",
+        "/console/prompts/rag-answer",
+        "/console/prompts/rag-answer/versions/3.2.0",
+        "/console/prompts/rag-answer/diff",
+        "/console/prompts/rag-answer/move?to=3.2.0",
+        "/console/prompts/new",
         "/console/nowhere",
     ],
 )
 async def test_no_page_holds_script_or_style_of_its_own(site: Site, path: str) -> None:
+    await fill_prompts(site)
     await site.log_in("admin")
 
     html = (await site.client.get(path)).text

@@ -9,8 +9,17 @@ from typing import Literal
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Request,
+    Route,
+    async_playwright,
+    expect,
+)
 from tests.console.conftest import EXAMPLE, KEY, PHRASE, Site
+from tests.console.prompting import HERE, NEW, fill_prompts, publish
 from tests.services import lacking
 
 pytestmark = pytest.mark.e2e
@@ -26,6 +35,17 @@ _CUT_OFF = """(chart) => {
   return edge.filter((value) => value > 0).length;
 }"""
 
+MARKUP = """\
+name: markup
+version: 1.0.0
+description: </title><img src=x onerror=alert(1)>
+owner: </textarea><script>alert(1)</script>
+variables:
+  ticket: {type: string, x-trust: user, description: "<script>alert(1)</script>"}
+messages:
+  - {role: system, content: "</p></textarea><img src=x onerror=alert(1)>"}
+  - {role: user, content: "Ticket: $ticket"}
+"""
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text()
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -58,6 +78,16 @@ PAGES = {
     "key-rotate": f"/console/keys/{KEY}/rotate",
     "key-revoke": f"/console/keys/{KEY}/revoke",
     "key-suspend": f"/console/keys/{KEY}/suspend",
+    "prompts": "/console/prompts",
+    "prompt": f"{HERE}?tenant=acme",
+    "prompt-nowhere": "/console/prompts/triage",
+    "prompt-version": f"{HERE}/versions/{NEW}",
+    "prompt-diff": f"{HERE}/diff",
+    "prompt-move": f"{HERE}/move",
+    "prompt-move-preview": f"{HERE}/move?scope=tenant%3Aacme&to={NEW}",
+    "prompt-move-refused": f"{HERE}/move?scope=tenant%3Anobody&to={NEW}",
+    "prompt-new": "/console/prompts/new",
+    "prompt-edit": f"/console/prompts/new?from=rag-answer%40{NEW}",
     "audit": "/console/audit",
     "changes": "/console/changes",
     "change": "/console/changes/9",
@@ -114,6 +144,7 @@ async def violations(page: Page) -> list[str]:
 @pytest.mark.parametrize("width", [1360, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_every_page_loads_clean_and_accessible(
+    site: Site,
     address: str,
     browser: Browser,
     scheme: Literal["light", "dark"],
@@ -124,6 +155,9 @@ async def test_every_page_loads_clean_and_accessible(
         color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
     )
     page = await log_in(context, address)
+    await page.goto(f"{address}/console/prompts")
+    assert await violations(page) == []
+    await fill_prompts(site)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -225,6 +259,85 @@ async def test_a_tenant_is_suspended_and_resumed_without_scripts(
 
     await expect(page.get_by_role("status")).to_contain_text("Done")
     assert not (await site.control.snapshot()).suspensions
+
+
+async def test_a_plan_is_shown_and_published_by_keyboard_without_scripts(
+    address: str, browser: Browser
+) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    page = await log_in(context, address)
+
+    await page.get_by_role("link", name="Prompts").click()
+    await page.get_by_role("link", name="Or write one here").click()
+    await page.get_by_role("button", name="Plan").press("Enter")
+    await expect(page.get_by_text("may be published")).to_be_visible()
+    await page.get_by_label("Reason").fill("first of all")
+    await page.get_by_role("button", name="Publish 1.0.0 for ever").press("Enter")
+
+    await expect(page.get_by_role("status")).to_contain_text("prompt/my-prompt@1.0.0")
+    await expect(page.locator("[data-key]")).to_be_hidden()
+
+
+async def test_the_playground_asks_the_gateway_and_keeps_the_key_to_itself(
+    site: Site, address: str, browser: Browser
+) -> None:
+    await publish(site, MARKUP)
+    context = await browser.new_context()
+    page = await log_in(context, address)
+    asked: list[Request] = []
+
+    def note(request: Request) -> None:
+        asked.append(request)
+
+    page.on("request", note)
+
+    async def answer(route: Route) -> None:
+        told = {"choices": [{"message": {"role": "assistant", "content": "<b>42</b>"}}]}
+        await route.fulfill(json=told, headers={"x-trimtab-request-id": "r_01"})
+
+    await page.route("**/v1/chat/completions", answer)
+    await page.goto(f"{address}/console/prompts/markup/versions/1.0.0")
+    await page.locator("[data-variable=ticket]").fill("late")
+    await page.locator("[data-key]").fill("tt_secret")
+    await page.get_by_role("button", name="Send").click()
+
+    await expect(page.locator("[data-answer]")).to_contain_text("<b>42</b>")
+    link = page.get_by_role("link", name="r_01")
+    assert await link.get_attribute("href") == "/console/requests/r_01"
+    (call,) = [it for it in asked if it.method == "POST"]
+    assert call.url == f"{address}/v1/chat/completions"
+    assert call.headers["authorization"] == "Bearer tt_secret"
+    assert call.post_data_json == {
+        "model": "chat",
+        "trimtab": {
+            "prompt": {"id": "markup", "version": "1.0.0", "variables": {"ticket": "late"}}
+        },
+    }
+    await page.get_by_role("button", name="Preview the messages").click()
+    await expect(page.locator(".rendered")).to_contain_text("Ticket: late")
+    assert "tt_secret" not in (asked[-1].post_data or "") + await page.content()
+
+
+async def test_nothing_in_a_prompt_is_markup(site: Site, address: str, browser: Browser) -> None:
+    await publish(site, MARKUP)
+    page = await log_in(await browser.new_context(), address)
+    here = "/console/prompts/markup"
+    said: list[str] = []
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+
+    for path in (
+        here,
+        f"{here}/versions/1.0.0",
+        f"{here}/diff",
+        f"{here}/move",
+        "/console/prompts",
+    ):
+        await page.goto(address + path)
+        assert await page.locator("main img[src=x], main script").count() == 0, path
+    await page.goto(f"{address}/console/prompts/new?from=markup@1.0.0")
+
+    assert "<img src=x onerror=alert(1)>" in await page.get_by_label("Prompt file").input_value()
+    assert said == []
 
 
 @pytest.mark.parametrize("most", [0.25, 90_000.0])

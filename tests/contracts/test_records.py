@@ -30,6 +30,7 @@ from trimtab.store.base import (
     Move,
     OpenRequest,
     PositionMoved,
+    PromptRow,
     RecordFilter,
     RecordReader,
     RecordWriter,
@@ -37,6 +38,7 @@ from trimtab.store.base import (
     SpoolPosition,
     StoredBlob,
     StoredRecord,
+    Took,
     Unstorable,
     Use,
 )
@@ -706,6 +708,70 @@ async def test_tells_how_the_newest_attempts_at_a_provider_went(stores: Stores) 
     assert found[1].dur_us == 7
     assert await stores.reader.tried(since_us=1, **ask) == found[:2]
     assert await stores.reader.tried(providers=["p"], since_us=0, limit=1) == found[:1]
+
+
+PROMPTED: Sequence[Mapping[str, Any]] = (
+    {"prompt_version": "1.0.0", "latency_us": 10, "cost_nano": 5},
+    {"prompt_version": "1.1.0", "latency_us": 20, "cost_nano": 7, "status": "error"},
+    {"prompt_version": "1.1.0", "latency_us": 30, "cost_nano": None, "tenant_id": "bolt"},
+    {"prompt_version": "1.1.0", "status": "rejected"},
+    {"prompt_version": "1.1.0", "origin": "eval"},
+    {"prompt_name": "other", "prompt_version": "1.0.0", "cost_nano": 1},
+    {"prompt_name": None},
+)
+
+
+def prompt_row(
+    *group: str, n: int = 1, n_error: int = 0, unpriced: int = 0, cost: int = 0
+) -> PromptRow:
+    return PromptRow(group=group, n=n, n_error=n_error, n_unpriced=unpriced, cost_nano=cost)
+
+
+async def put_prompted(stores: Stores, since_us: int) -> None:
+    for number, fields in enumerate(PROMPTED):
+        told: dict[str, Any] = {
+            "prompt_name": "rag",
+            "ts_us": since_us + number,
+            "tenant_id": "acme",
+            **fields,
+        }
+        await put(stores, finish(number, **told))
+
+
+async def test_requests_with_prompts_are_summed_by_version_and_tenant(stores: Stores) -> None:
+    hour_us = TS_US - TS_US % HOUR_US
+    await put_prompted(stores, hour_us)
+    await put(stores, finish(99, prompt_name="rag", prompt_version="0.9.0", ts_us=hour_us - 1))
+
+    async def rows(*group_by: str, name: str | None = None) -> tuple[PromptRow, ...]:
+        ask: Any = {"since_us": hour_us + HOUR_US // 2, "name": name}
+        return await stores.reader.prompted(group_by=group_by, **ask)
+
+    assert await rows("prompt") == (
+        prompt_row("other", cost=1),
+        prompt_row("rag", n=3, n_error=1, unpriced=1, cost=12),
+    )
+    assert await rows("version", name="rag") == (
+        prompt_row("1.0.0", cost=5),
+        prompt_row("1.1.0", n=2, n_error=1, unpriced=1, cost=7),
+    )
+    assert [it.group for it in await rows("tenant_id", "version", name="rag")] == [
+        ("acme", "1.0.0"),
+        ("acme", "1.1.0"),
+        ("bolt", "1.1.0"),
+    ]
+    assert await rows("version", name="nobody") == ()
+
+
+async def test_tells_how_long_the_newest_requests_with_a_prompt_took(stores: Stores) -> None:
+    await put_prompted(stores, TS_US)
+    all_of: Any = {"prompt": "rag", "limit": 9}
+
+    found = await stores.reader.took(since_us=0, **all_of)
+
+    assert found == (Took("1.1.0", 30), Took("1.1.0", 20), Took("1.0.0", 10))
+    assert await stores.reader.took(since_us=TS_US + 1, **all_of) == found[:2]
+    assert await stores.reader.took(prompt="rag", since_us=0, limit=1) == found[:1]
 
 
 async def test_a_thousand_features_of_a_tenant_have_sums_of_their_own(stores: Stores) -> None:

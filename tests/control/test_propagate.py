@@ -222,6 +222,23 @@ async def test_does_not_follow_a_log_that_does_not_continue_the_one_it_knows(
     assert "change 6 does not continue" in str(follower.problem)
 
 
+async def test_another_log_that_grows_to_the_length_of_ours_is_still_another(
+    follower: Follower, log: FragileLog, control: Control, company: Desired, clock: FrozenClock
+) -> None:
+    await control.apply_file(company, **BY)
+    await follower.start()
+    good = follower.current
+
+    log.forget()
+    await follower.poll()
+    await Control(log, clock, seeded_entropy(8)).apply_file(company, **BY)
+    await follower.poll()
+
+    assert await log.head() == good.config_seq
+    assert follower.current is good
+    assert "is not the one this worker runs" in str(follower.problem)
+
+
 async def test_who_made_a_change_can_wait_until_it_is_in_force(
     follower: Follower, control: Control, company: Desired
 ) -> None:

@@ -17,17 +17,20 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 MOST_TOKENS = 400
 # Of `sim/large`: 15 USD a million tokens of output, and a little for the question.
 HOLD_USD = "0.006"
+LEADS_ON = "{downgrade_to: chat-small, up_to_usd: 0.001}"
 TENANTS = f"""
   ten: {{tier: wide, budget: {{usd: 0.0605}}}}
   ten-too: {{tier: wide, budget: {{usd: 0.0605}}}}
   small: {{tier: wide, budget: {{usd: {HOLD_USD}5, per: day}}}}
   remembers: {{tier: wide, budget: {{usd: 1}}}}
+  leads-on: {{tier: wide, budget: {{usd: {HOLD_USD}5, per: day, when_empty: {LEADS_ON}}}}}
   warned: {{tier: wide, budget: {{usd: 0.000001, when_empty: warn}}}}
 """
 
 
 def config(home: Path, redis: RedisServer | None = None) -> tuple[str, str]:
     written = CONFIG.read_text().replace("\ntenants:\n", f"\ntenants:{TENANTS}", 1)
+    written += "\nsite: {budget: {usd: 1000}}\n"
     if redis is not None:
         written = written.replace("gateway:\n", f"gateway:\n  redis: {redis.url}\n", 1)
     file = home / "budgets.yaml"
@@ -115,6 +118,24 @@ def test_a_request_that_fits_no_budget_is_told_so(one: Stack) -> None:
     answer = send(one.port, request(key, chat(max_tokens=100_000)))
 
     assert (answer.status, answer.headers["x-trimtab-error"]) == (402, "budget_unreachable")
+
+
+def test_an_empty_budget_leads_to_the_cheaper_model_and_then_ends(one: Stack) -> None:
+    key = one.key("leads-on")
+    body = chat("[[sim: tokens=390]]", max_tokens=MOST_TOKENS)
+    answers = [send(one.port, request(key, body))]
+    while answers[-1].status == 200 and len(answers) < 50:
+        answers.append(send(one.port, request(key, body)))
+
+    funded = [it.headers.get("x-trimtab-downgraded") for it in answers[:-1]]
+    dear, cheap = funded.count(None), funded.count("chat-small")
+    assert dear > 0
+    assert cheap > dear
+    assert funded == [None] * dear + ["chat-small"] * cheap
+    assert answers[-1].headers["x-trimtab-error"] == "budget_exhausted"
+    record = one.record(answers[-2].request_id)
+    assert (record["funded_model"], record["model_requested"]) == ("chat-small", "chat")
+    assert record["target"] == "sim/small"
 
 
 async def test_who_is_warned_only_goes_on(one: Stack) -> None:

@@ -158,7 +158,14 @@ class Rig:
         self.journal = Journal(self.spool, content, self.clock, lambda _zone, _us: "2026-01-01")
         self.spent: dict[Spending, int] = {}
         money = Money(biller.meter.charge, self.journal.user_hash)
-        fund = Fund(self.limits, self.clock, money, self._spent)
+        plan = Plan(
+            adapters(self.clock),
+            lambda account, target, at_us: (
+                PRICES.find(account.priced_as, target.model, at_us=at_us) is not None
+            ),
+            reject_unpriced=reject_unpriced,
+        )
+        fund = Fund(self.limits, self.clock, money, self._spent, replan=plan)
         call = Call(
             transport=self.provider,
             upstream=Upstreams(lambda _: "sk-secret", lambda _: None),
@@ -180,13 +187,7 @@ class Rig:
             admit=Admit(self.switch.check),
             once=Once(MemoryIdempotency(self.clock), self.journal.user_hash),
             recall=Recall(self.stored_answer),
-            plan=Plan(
-                adapters(self.clock),
-                lambda account, target, at_us: (
-                    PRICES.find(account.priced_as, target.model, at_us=at_us) is not None
-                ),
-                reject_unpriced=reject_unpriced,
-            ),
+            plan=plan,
             screen=ScreenInput(guards),
             fund=fund,
             call=call,

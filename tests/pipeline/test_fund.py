@@ -58,9 +58,9 @@ async def test_holds_every_limit_that_is_set() -> None:
     assert await tokens_left(rig) == 6000 - FLOOR
 
 
-@pytest.mark.parametrize("limit", Limits.__struct_fields__)
+@pytest.mark.parametrize("limit", [it for it in Limits.__struct_fields__ if it != "shadow"])
 async def test_t02_every_limit_that_can_be_set_is_enforced(limit: str) -> None:
-    rig = Rig(grant=replace(GRANT, limits=Limits(**{limit: 1})))
+    rig = Rig(grant=replace(GRANT, limits=msgspec.structs.replace(Limits(), **{limit: 1})))
 
     await hold(rig)
 
@@ -217,3 +217,16 @@ async def test_what_this_worker_refuses_by_itself_is_not_remembered_as_the_rate_
         await hold(rig)
 
     alone.check(grant, rig.clock.now_us())
+
+
+async def test_limits_that_only_count_refuse_nobody_and_say_whom_they_would_have() -> None:
+    limits = Limits(requests_per_minute=1, parallel=1, shadow=True)
+    rig = Rig(json_answer(), json_answer(), grant=replace(GRANT, limits=limits))
+
+    first = await rig.ask(rig.request(stream=False))
+    second = await rig.ask(rig.request(stream=False))
+
+    told = [reply.facts.shadowed if reply.facts else None for reply in (first, second)]
+    assert told == [(), ("requests",)]
+    assert [it.detail.shadowed for it in rig.finishes] == [(), ("requests",)]
+    assert {it.record.status for it in rig.finishes} == {"ok"}

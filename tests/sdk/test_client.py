@@ -24,6 +24,7 @@ from trimtab.testing import FrozenClock
 
 ASKED = {"question": "Why?", "context": "Because."}
 NEVER_S = 600.0
+JSON = "application/json"
 
 
 def test_renders_where_the_label_points(client: MakeClient) -> None:
@@ -312,6 +313,48 @@ def test_an_answer_from_before_the_move_is_asked_for_again(
 
     eventually(lambda: prompts.render("rag-answer", ASKED).version == "3.3.0")
     assert registry.count("/labels/") == 5
+
+
+@pytest.mark.parametrize("part", ["wait=0", "/labels/"])
+def test_what_one_worker_told_is_asked_for_until_another_knows_it(
+    registry: FakeRegistry, client: MakeClient, part: str
+) -> None:
+    prompts = client(poll_s=NEVER_S)
+    prompts.load("rag-answer")
+    eventually(lambda: registry.count("events?after") > 1)
+    old = registry.answer("rag-answer", "production", None)
+    hello = b'event: hello\ndata: {"config_seq": %d}\n\n' % registry.seq
+    behind = iter(range(4))
+
+    def late(handler: Handler) -> bool:
+        if part not in handler.path or next(behind, None) is None:
+            return False
+        is_news = part == "wait=0"
+        handler.reply(200, hello if is_news else old, "text/event-stream" if is_news else JSON)
+        return True
+
+    registry.publish(version("3.3.0", rag("$question $context $persona")))
+    registry.fault = late
+    registry.move("3.3.0")
+
+    eventually(lambda: prompts.render("rag-answer", ASKED).version == "3.3.0")
+
+
+def test_a_worker_that_is_behind_for_a_moment_is_no_restored_registry(
+    registry: FakeRegistry, client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FrozenClock()
+    prompts = client(clock=clock)
+    prompts.load("rag-answer")
+    registry.known = registry.seq - 1
+
+    polls = registry.count("wait=0")
+    eventually(lambda: registry.count("wait=0") > polls + 3)
+    early = caplog.text
+    clock.advance(6.0)
+
+    eventually(lambda: "knows less than before" in caplog.text)
+    assert "knows less" not in early
 
 
 def test_asks_for_everything_again_when_the_registry_forgot_where_it_was(

@@ -246,6 +246,43 @@ def test_the_disk_is_asked_before_the_lock(
     assert (after.age_s, after.stale) == (5.0, False)
 
 
+@pytest.mark.parametrize("back_s", [1.0, 3600.0])
+def test_p5_what_the_disk_has_is_of_unknown_age_when_the_wall_clock_was_set_back(
+    registry: FakeRegistry, client: MakeClient, tmp_path: Path, back_s: float
+) -> None:
+    clock = FrozenClock()
+    with Prompts(registry.url, KEY, cache_dir=tmp_path, clock=clock) as before:
+        before.load("rag-answer")
+    registry.stop()
+
+    earlier = FrozenClock(clock.now_us() - round(back_s * 1e6))
+    after = client(cache_dir=tmp_path, clock=earlier).render("rag-answer", ASKED)
+
+    assert (after.source, after.age_s, after.stale) == ("disk", None, True)
+
+
+def test_p5_a_wall_clock_that_is_set_back_makes_nothing_younger(
+    registry: FakeRegistry, client: MakeClient
+) -> None:
+    clock = WallClock()
+    prompts = client(clock=clock, timeout_s=0.2)
+    prompts.load("rag-answer")
+    registry.stop()
+
+    clock.advance(40.0)
+    clock.set_back(7200.0)
+    old = prompts.render("rag-answer", ASKED)
+
+    assert (old.source, old.age_s, old.stale) == ("memory", 40.0, True)
+
+
+class WallClock(FrozenClock):
+    """A clock whose wall time may be set back; what it measures time with goes on."""
+
+    def set_back(self, seconds: float) -> None:
+        self._now_us -= round(seconds * 1e6)
+
+
 def test_a_label_that_points_nowhere_is_not_served_from_below(
     registry: FakeRegistry, client: MakeClient
 ) -> None:

@@ -1,7 +1,7 @@
 import pytest
 from tests.settings.conftest import Faults, Load
 
-from trimtab.domain.budget import NO_BUDGET, Budget, Period, Speed, WhenEmpty
+from trimtab.domain.budget import NO_BUDGET, Budget, Downgrade, Period, Speed, WhenEmpty
 from trimtab.domain.ids import KeyId, TenantId
 
 HASH = "0123456789abcdef" * 4
@@ -49,6 +49,8 @@ def test_reads_a_budget_wherever_there_may_be_one(load_text: Load) -> None:
         ("{usd: 0.0000000001}", "'0.0000000001' is no amount in USD"),
         ("{usd: 5, per: week}", "'week' is not taken; write hour | day | month"),
         ("{usd: 5, when_empty: downgrade}", "'downgrade' is not taken; write block | warn"),
+        ("{usd: 5, when_empty: {downgrade_to: x}}", "'up_to_usd' is missing; add it"),
+        ("{usd: 5, when_empty: {downgrade_to: x, up_to_usd: no}}", "'no' is no amount in USD"),
         ("{speed: {per: hour}}", "'usd' is missing; add it"),
         ("{eur: 5}", "is not known here"),
         ("{per: day}", "bounds nothing; add `usd` or `speed`"),
@@ -60,3 +62,12 @@ def test_says_what_is_wrong_with_a_budget(faults: Faults, written: str, fault: s
     (told,) = faults(TIER.format(written))
 
     assert fault in told
+
+
+def test_reads_a_budget_that_leads_on_and_that_of_the_site(load_text: Load) -> None:
+    settings = load_text(
+        "version: 1\nsite: {budget: {usd: 9, when_empty: {downgrade_to: small, up_to_usd: 1}}}\n"
+    )
+
+    leads_on = Downgrade(to="small", nano=10**9)
+    assert settings.site_budget == Budget(nano=9 * 10**9, when_empty=leads_on)

@@ -51,7 +51,7 @@ def test_every_section_becomes_pointers(load_text: Load) -> None:
         FILE
         + "tiers: {t: {}}\ntenants: {acme: {tier: t}}\n"
         + f"keys: [{{name: a, tenant: acme, id: 7hq2m9xkd4wp, sha256: '{'0' * 64}'}}]\n"
-        + "registry: {require_schemas: true}\n"
+        + "registry: {require_schemas: true}\nsite: {budget: {usd: 5}}\n"
         + "prices: {overrides: {p/*: {input: 1, output: 1}}}\n"
     ).desired()
 
@@ -61,6 +61,7 @@ def test_every_section_becomes_pointers(load_text: Load) -> None:
         "prices/overrides",
         "provider/p",
         "registry/policy",
+        "site/budget",
         "tenant/acme",
         "tier/t",
     ]

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Command] = {
     "trace": Command("trimtab.cli.trace:trace", "Show what happened in one request."),
     "explain": Command("trimtab.cli.explain:command", "Tell which rule decided what."),
     "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),
+    "budgets": Command("trimtab.cli.budgets:command", "Show and change what may be spent."),
     "costs": Command("trimtab.cli.costs:command", "Show what a tenant cost."),
     "reconcile": Command("trimtab.cli.reconcile:command", "Compare the ledger with bills."),
     "gateway": Command("trimtab.cli.gateway:command", "Run a gateway worker."),

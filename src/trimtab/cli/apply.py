@@ -18,10 +18,9 @@ from trimtab.wiring.start import apply, as_run
 
 DIFFERS = 1
 
+_SINGLE = (PointerKind.PRICES, PointerKind.REGISTRY, PointerKind.SITE)
 _KINDS = {
-    str(kind) if kind in (PointerKind.PRICES, PointerKind.REGISTRY) else f"{kind}s": kind
-    for kind in PointerKind
-    if kind.is_filed
+    str(kind) if kind in _SINGLE else f"{kind}s": kind for kind in PointerKind if kind.is_filed
 }
 _SIGNS = {(False, True): "+", (True, False): "-", (True, True): "~"}
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

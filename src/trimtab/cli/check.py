@@ -207,6 +207,8 @@ def _budgets(grant: Grant) -> Iterator[tuple[str, str]]:
 
 def _sums(budget: Budget, origin: str, speed: str | None = None) -> Iterator[tuple[str, str]]:
     warns = ", warns only" if budget.when_empty is WhenEmpty.WARN else ""
+    if budget.downgrade is not None:
+        warns = f", then {budget.downgrade.to} for {usd_text(budget.downgrade.nano)} USD more"
     if budget.nano is not None:
         yield f"{usd_text(budget.nano)} USD per {budget.per or Period.MONTH}{warns}", origin
     if budget.speed is not None:

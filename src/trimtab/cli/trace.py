@@ -103,6 +103,8 @@ def _story(stored: StoredRecord) -> list[str]:
         f"{where}  {cost}  {took}  replay: {record.replay}{error}",
         *_prompt(stored),
     ]
+    if stored.detail.shadowed:
+        lines.append(f"only counted: {', '.join(stored.detail.shadowed)} would have refused it")
     lines += [
         f"{stage.start_us / 1000:9.1f} ms  {stage.stage:<14} {stage.dur_us / 1000:.1f}"
         for stage in stored.detail.stages

@@ -21,7 +21,18 @@ from trimtab.store.base import StoredRecord
 
 _DAY_US = 86_400_000_000
 _COST_FILTERS = frozenset({"tenant_id", "since_us", "until_us"})
-_GROUPS = ("tenant_id", "feature", "model", "provider", "key_id", "day")
+_GROUPS = (
+    *(
+        "tenant_id",
+        "feature",
+        "model",
+        "provider",
+        "key_id",
+        "prompt_name",
+        "prompt_version",
+        "day",
+    ),
+)
 
 
 async def list_records(visit: Visit) -> object:

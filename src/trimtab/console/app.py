@@ -14,6 +14,7 @@ from starlette.routing import Route
 from trimtab.console import (
     admin,
     admin_models,
+    admin_prompts,
     audit,
     breaker,
     changes,
@@ -23,6 +24,12 @@ from trimtab.console import (
     model_move,
     models,
     overview,
+    prompt,
+    prompt_diff,
+    prompt_edit,
+    prompt_move,
+    prompt_version,
+    prompts,
     request,
     requests,
     switch,
@@ -31,9 +38,9 @@ from trimtab.console import (
 from trimtab.console.auth import Right, Sessions, Throttle
 from trimtab.console.base import Console, Visit
 from trimtab.console.failure import Failure
-from trimtab.console.gate import Gate
+from trimtab.console.gate import MAX_BODY_BYTES, MAX_FILE_BYTES, Gate
 from trimtab.console.headers import SecurityHeaders
-from trimtab.console.openapi import Call, document
+from trimtab.console.openapi import Call, Told, document
 from trimtab.console.view import Asset, Views, load_assets
 from trimtab.domain.errors import TrimtabError
 
@@ -44,14 +51,17 @@ class Page:
 
     Attributes:
         right: `None` opens it to everybody.
+        max_bytes: The most that may be posted.
     """
 
     method: str
     path: str
     right: Right | None
     answer: Callable[[Visit], Awaitable[Response]]
+    max_bytes: int = MAX_BODY_BYTES
 
 
+_VERSION = "/console/prompts/{name}/versions/{version}"
 PAGES = (
     Page("GET", "/console/login", None, login.show),
     Page("POST", "/console/login", None, login.enter),
@@ -63,6 +73,19 @@ PAGES = (
     Page("GET", "/console/models", Right.READ, models.show),
     Page("GET", "/console/models/{name}/move", Right.OPERATE, model_move.ask),
     Page("POST", "/console/models/{name}/move", Right.OPERATE, model_move.move),
+    Page("GET", "/console/prompts", Right.READ, prompts.show),
+    Page("GET", "/console/prompts/new", Right.DRAFT, prompt_edit.ask),
+    Page("POST", "/console/prompts/new", Right.DRAFT, prompt_edit.send, MAX_FILE_BYTES),
+    Page("GET", "/console/prompts/{name}", Right.READ, prompt.show),
+    Page("POST", "/console/prompts/{name}/rollback", Right.OPERATE, prompt.roll_back),
+    Page("GET", "/console/prompts/{name}/move", Right.OPERATE, prompt_move.ask),
+    Page("POST", "/console/prompts/{name}/move", Right.OPERATE, prompt_move.move),
+    Page("GET", "/console/prompts/{name}/diff", Right.READ, prompt_diff.show),
+    Page("GET", _VERSION, Right.READ, prompt_version.show),
+    Page("POST", f"{_VERSION}/preview", Right.READ, prompt_version.preview, MAX_FILE_BYTES),
+    Page("POST", f"{_VERSION}/approve", Right.DRAFT, prompt_version.approve),
+    Page("POST", f"{_VERSION}/yank", Right.OPERATE, prompt_version.yank),
+    Page("POST", f"{_VERSION}/unyank", Right.OPERATE, prompt_version.unyank),
     Page("GET", "/console/breaker", Right.OPERATE, breaker.ask),
     Page("POST", "/console/breaker", Right.OPERATE, breaker.decide),
     Page("GET", "/console/tenants", Right.READ, tenants.show),
@@ -95,7 +118,7 @@ PAGES = (
 """Every page and form of the console, with the right it takes."""
 
 
-CALLS = (*admin.CALLS, *admin_models.CALLS)
+CALLS = (*admin.CALLS, *admin_models.CALLS, *admin_prompts.CALLS)
 """Every call of the admin API."""
 
 
@@ -126,15 +149,18 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 def _page(gate: Gate, page: Page) -> Route:
     async def endpoint(request: Request) -> Response:
-        return await page.answer(await gate.page(request, page.right))
+        return await page.answer(await gate.page(request, page.right, page.max_bytes))
 
     return Route(page.path, endpoint, methods=[page.method])
 
 
 def _call(gate: Gate, call: Call) -> Route:
     async def endpoint(request: Request) -> Response:
-        visit = await gate.call(request, call.right)
-        return Response(admin.encode(await call.answer(visit)), call.status, media_type=_JSON)
+        visit = await gate.call(request, call.right, call.max_bytes)
+        told = await call.answer(visit)
+        if not isinstance(told, Told):
+            told = Told(told, call.status)
+        return Response(admin.encode(told.value), told.status, media_type=_JSON)
 
     return Route(call.path, endpoint, methods=[call.method])
 

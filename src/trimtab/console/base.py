@@ -12,11 +12,12 @@ from trimtab.console.view import Views
 from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
 from trimtab.control.keyring import Keyring
+from trimtab.control.models import By
 from trimtab.control.switches import Switches
 from trimtab.cost.prices import ListPrice
 from trimtab.domain.change import Source
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import InvalidRequest
+from trimtab.domain.errors import Forbidden, InvalidRequest
 from trimtab.domain.health import Ailing
 from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Provider, Target
@@ -122,6 +123,11 @@ class Visit:
         """Whether the visitor holds a right."""
         return self.actor is not None and self.actor.may(right)
 
+    def check_override(self, override: bool) -> None:  # noqa: FBT001 -- its one question
+        """Refuse anybody but an admin who overrides what a label asks for. Raises `Forbidden`."""
+        if override and not self.may(Right.ADMINISTER):
+            raise Forbidden("only an admin may override what a label asks for; ask one")
+
     def param(self, name: str) -> str:
         """Read a part of the path."""
         return str(self.request.path_params[name])
@@ -129,6 +135,10 @@ class Visit:
     def query(self, name: str) -> str:
         """Read a member of the query string; empty if it is not there."""
         return self.request.query_params.get(name, "").strip()
+
+    def by(self, reason: str) -> By:
+        """Say who makes a change, from where and why."""
+        return By(self.author, self.source, reason)
 
     def page(
         self, template: str, context: Mapping[str, object], *, status: int = 200
@@ -139,6 +149,7 @@ class Visit:
             "csrf": self.actor.csrf if self.actor else None,
             "now_us": self.console.clock.now_us(),
             "path": self.request.url.path,
+            "may_draft": self.may(Right.DRAFT),
             "may_operate": self.may(Right.OPERATE),
             "may_administer": self.may(Right.ADMINISTER),
             "may_read_content": self.may(Right.CONTENT),

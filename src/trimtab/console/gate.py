@@ -14,6 +14,9 @@ from trimtab.console.view import Views
 from trimtab.domain.errors import BodyTooLarge, Forbidden, Unauthenticated
 
 MAX_BODY_BYTES = 64 << 10
+MAX_FILE_BYTES = 2 << 20
+"""What a form or call may hold that brings a prompt file, written as a form or as JSON."""
+
 _SAFE = ("GET", "HEAD")
 _OWN_SITE = ("same-origin", "none")
 BEARER_NAME = "admin-token"
@@ -28,7 +31,9 @@ class Gate:
     throttle: Throttle
     views: Views
 
-    async def page(self, request: Request, right: Right | None) -> Visit:
+    async def page(
+        self, request: Request, right: Right | None, max_bytes: int = MAX_BODY_BYTES
+    ) -> Visit:
         """Let somebody in who is logged in; `None` lets everybody in.
 
         Raises:
@@ -39,9 +44,11 @@ class Gate:
         actor = await self._session(request)
         if right is not None and actor is None:
             raise Unauthenticated("nobody is logged in; log in first")
-        return await self._let_in(request, actor, right)
+        return await self._let_in(request, actor, right, max_bytes)
 
-    async def call(self, request: Request, right: Right | None) -> Visit:
+    async def call(
+        self, request: Request, right: Right | None, max_bytes: int = MAX_BODY_BYTES
+    ) -> Visit:
         """Let a program in by the admin token, or a page by its session.
 
         Raises:
@@ -56,12 +63,14 @@ class Gate:
             actor = self._bearer(authorization)
         if actor is None:
             raise Unauthenticated("no admin token; send 'authorization: Bearer ...' or log in")
-        return await self._let_in(request, actor, right)
+        return await self._let_in(request, actor, right, max_bytes)
 
-    async def _let_in(self, request: Request, actor: Actor | None, right: Right | None) -> Visit:
+    async def _let_in(
+        self, request: Request, actor: Actor | None, right: Right | None, max_bytes: int
+    ) -> Visit:
         if right is not None and (actor is None or not actor.may(right)):
             raise Forbidden(f"the right '{right}' is needed; ask an admin for it")
-        body = b"" if request.method in _SAFE else await _body(request)
+        body = b"" if request.method in _SAFE else await _body(request, max_bytes)
         if request.method not in _SAFE:
             _check_origin(request)
             if right is not None and actor is not None and actor.csrf is not None:
@@ -99,10 +108,10 @@ def _check_csrf(request: Request, body: bytes, expected: str) -> None:
         raise Forbidden("the form's CSRF token is missing or old; reload the page and try again")
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, max_bytes: int) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"more than {MAX_BODY_BYTES} bytes were posted; send less")
+        if len(body) > max_bytes:
+            raise BodyTooLarge(f"more than {max_bytes} bytes were posted; send less")
     return bytes(body)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from trimtab.console.auth import Right
 from trimtab.console.base import Visit
+from trimtab.console.gate import MAX_BODY_BYTES
 
 _JSON = "application/json"
 _OBJECT = {"type": "object"}
@@ -24,6 +25,14 @@ _ERROR = {
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a call answers, if not with its usual status."""
+
+    value: object
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call: what it is, what right it takes, what answers.
 
@@ -32,6 +41,8 @@ class Call:
         body: What must be posted, if anything.
         reply: What it answers, if that is one of our structs.
         status: HTTP status of success.
+        header: A header it must be sent with, if any.
+        max_bytes: The most that may be posted.
     """
 
     method: str
@@ -43,6 +54,8 @@ class Call:
     body: type[Struct] | None = None
     reply: type[Struct] | None = None
     status: int = 200
+    header: str | None = None
+    max_bytes: int = MAX_BODY_BYTES
 
 
 def document(calls: Sequence[Call]) -> bytes:
@@ -72,6 +85,8 @@ def _operation(call: Call) -> dict[str, Any]:
     names = [part[1:-1] for part in call.path.split("/") if part.startswith("{")]
     parameters = [_parameter(name, "path") for name in names]
     parameters += [_parameter(name, "query") for name in call.query]
+    if call.header is not None:
+        parameters.append({**_parameter(call.header, "header"), "required": True})
     reply = _OBJECT if call.reply is None else _reference(call.reply)
     operation: dict[str, Any] = {
         "operationId": call.answer.__name__,

@@ -33,6 +33,18 @@ _MARKS = {
     "open": Mark("ban", "bad"),
     "cooling": Mark("circle-slash", "warn"),
     "half open": Mark("circle-help", "warn"),
+    "yanked": Mark("ban", "quiet"),
+    "blocked for all": Mark("shield-x", "warn"),
+    "override": Mark("triangle-alert", "bad"),
+    "rolled back": Mark("undo-2", "quiet"),
+    "passed": Mark("circle-check", "good"),
+    "failed": Mark("triangle-alert", "bad"),
+    "approved": Mark("circle-check", "good"),
+    "warn": Mark("triangle-alert", "warn"),
+    "major": Mark("triangle-alert", "bad"),
+    "minor": Mark("circle-help", "warn"),
+    "patch": Mark("circle-check", "good"),
+    "none": Mark("circle-check", "quiet"),
     "held open": Mark("power-off", "warn"),
 }
 

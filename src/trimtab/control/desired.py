@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from msgspec.structs import replace
 
 from trimtab.control.snapshot import Entry, State, fold
+from trimtab.domain.budget import Budget
 from trimtab.domain.change import (
     GENESIS_HASH,
     Change,
@@ -154,6 +155,7 @@ def _values(state: State) -> Iterator[tuple[str, object]]:
 
 def _needs(user: Pointer, value: object, state: State) -> Iterator[Pointer]:
     """Name the pointers that a value names. A revoked key needs nothing any more."""
+    yield from _models(sorted(_downgrades(value)), state)
     match value:
         case Label():
             name = user.name.partition("/")[0]
@@ -172,6 +174,21 @@ def _needs(user: Pointer, value: object, state: State) -> Iterator[Pointer]:
             yield from _models(value.models, state)
         case _:
             return
+
+
+def _downgrades(value: object) -> Iterator[str]:
+    """Name the models that budgets downgrade to."""
+    budgets: tuple[Budget, ...] = ()
+    match value:
+        case Budget():
+            budgets = (value,)
+        case Tier() | Key():
+            budgets = (value.budget,)
+        case Tenant():
+            budgets = (value.budget, value.each_end_user, *value.features.values())
+        case _:
+            pass
+    yield from (it.downgrade.to for it in budgets if it.downgrade is not None)
 
 
 def _payers(key: Key) -> Iterator[Pointer]:

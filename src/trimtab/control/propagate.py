@@ -146,6 +146,8 @@ class Follower:
                 " restart to run what it says now"
             )
         if newest == known:
+            if self.problem is not None:
+                await self._recognise()
             self._good_s = self._clock.monotonic_s()
             return False
         state, head = self._state, self._head
@@ -162,6 +164,16 @@ class Follower:
         self._good_s = self._clock.monotonic_s()
         await self._save()
         return True
+
+    async def _recognise(self) -> None:
+        """See that a log of the length we know is the one we know, and not one put in its place."""
+        if self._head is not None:
+            page = await self._changes.changes(after=self._head.seq - 1, limit=1)
+            if page != (self._head,):
+                raise SettingsInvalid(
+                    f"change {self._head.seq} is not the one this worker runs; restore the store,"
+                    " or restart to run what it says now"
+                )
 
     def _swap(self, head: Change | None, state: State) -> None:
         snapshot = build(head.seq if head is not None else 0, state)

@@ -36,6 +36,8 @@ from trimtab.domain.tenant import (
     WhenAway,
 )
 
+SITE_BUDGET = "budget"
+
 TYPES: Mapping[PointerKind, type[Any]] = {
     PointerKind.PROVIDER: Provider,
     PointerKind.MODEL: Model,
@@ -45,6 +47,7 @@ TYPES: Mapping[PointerKind, type[Any]] = {
     PointerKind.SUSPENSION: Suspension,
     PointerKind.BREAKER: BreakerOrder,
     PointerKind.PRICES: dict[str, Any],
+    PointerKind.SITE: Budget,
     PointerKind.REGISTRY: RegistryPolicy,
     PointerKind.PROMPT: PromptVersion,
     PointerKind.LABEL: Label,
@@ -143,6 +146,7 @@ class Snapshot:
         acting: Keys that act for many tenants.
         breakers: What somebody decided about the breakers of targets.
         prompts: What is published, and where labels point.
+        site_budget: What all tenants together may spend.
     """
 
     config_seq: int = 0
@@ -156,6 +160,7 @@ class Snapshot:
     price_overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
     breakers: Mapping[str, BreakerOrder] = field(default_factory=dict[str, BreakerOrder])
     prompts: Prompts = NO_PROMPTS
+    site_budget: Budget = NO_BUDGET
 
     def key(self, key_id: KeyId) -> Key | None:
         """Find a key by its id."""
@@ -236,6 +241,7 @@ def build(config_seq: int, state: State) -> Snapshot:
         price_overrides=by_kind[PointerKind.PRICES].get("overrides", {}),
         breakers=by_kind[PointerKind.BREAKER],
         prompts=prompts_in(state),
+        site_budget=by_kind[PointerKind.SITE].get(SITE_BUDGET, NO_BUDGET),
     )
     return replace(bare, grants=_grants(bare, keys))
 

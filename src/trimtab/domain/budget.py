@@ -34,6 +34,13 @@ class WhenEmpty(StrEnum):
     WARN = "warn"
 
 
+class Downgrade(Struct, frozen=True, kw_only=True):
+    """Another model for requests that a budget has no room for, and how much more that may cost."""
+
+    to: str
+    nano: int
+
+
 class Speed(Struct, frozen=True, kw_only=True):
     """How fast money may be spent: a bucket of so much, full again after the period."""
 
@@ -52,7 +59,12 @@ class Budget(Struct, frozen=True, kw_only=True, omit_defaults=True):
     nano: int | None = None
     per: Period | None = None
     speed: Speed | None = None
-    when_empty: WhenEmpty | None = None
+    when_empty: WhenEmpty | Downgrade | None = None
+
+    @property
+    def downgrade(self) -> Downgrade | None:
+        """Where requests go that it has no room for, if it says so."""
+        return self.when_empty if isinstance(self.when_empty, Downgrade) else None
 
     def over(self, base: "Budget") -> "Budget":
         """Merge by member: what is set here wins over the base."""

@@ -22,6 +22,7 @@ class PointerKind(StrEnum):
     SUSPENSION = "suspension"
     BREAKER = "breaker"
     PRICES = "prices"
+    SITE = "site"
     REGISTRY = "registry"
     PROMPT = "prompt"
     LABEL = "label"

@@ -18,7 +18,7 @@ from msgspec import Struct
 from trimtab.domain.errors import InvalidRequest, VersionCorrupt
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-RESERVED_NAMES = frozenset({"events"})
+RESERVED_NAMES = frozenset({"events", "new"})
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LABEL = re.compile(r"[a-z][a-z0-9-]{0,31}")
 RESERVED_LABELS = frozenset({"latest"})

@@ -193,6 +193,7 @@ class Detail(Struct, frozen=True, kw_only=True, omit_defaults=True):
         skipped: Target and error code of those that could not do what was asked.
         dropped: Kinds of members of the request that the target was asked without, because its
             wire has no words for them.
+        shadowed: Limits that only count, and would have refused it.
     """
 
     stages: tuple[StageTime, ...] = ()
@@ -203,6 +204,7 @@ class Detail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     findings: tuple[dict[str, str | int], ...] = ()
     screening: dict[str, str | int] | None = None
     dropped: tuple[str, ...] = ()
+    shadowed: tuple[str, ...] = ()
 
 
 class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -46,11 +46,16 @@ class WhenAway(StrEnum):
 
 
 class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What may be asked for at once and per minute. `None` is unlimited."""
+    """What may be asked for at once and per minute. `None` is unlimited.
+
+    Attributes:
+        shadow: Whether they only count: who goes beyond is not refused, and the record says so.
+    """
 
     requests_per_minute: Positive | None = None
     tokens_per_minute: Positive | None = None
     parallel: Positive | None = None
+    shadow: bool | None = None
 
     def over(self, base: "Limits") -> "Limits":
         """Merge by member: what is set here wins over the base."""
@@ -58,6 +63,7 @@ class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
             requests_per_minute=self.requests_per_minute or base.requests_per_minute,
             tokens_per_minute=self.tokens_per_minute or base.tokens_per_minute,
             parallel=self.parallel or base.parallel,
+            shadow=base.shadow if self.shadow is None else self.shadow,
         )
 
 

@@ -13,7 +13,7 @@ PATHS = ("/", "/metrics")
 CONNECT_S = 2.0
 UPLOAD_S = 30.0
 ANSWER_S = 15.0
-MAX_BODY = 1 << 20
+MAX_BODY = 2 << 20
 
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"}
 

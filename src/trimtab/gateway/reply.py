@@ -206,6 +206,10 @@ def told(facts: Facts) -> list[tuple[bytes, bytes]]:
         headers.append((b"x-trimtab-dropped", ", ".join(facts.dropped).encode("ascii", "replace")))
     if facts.degraded:
         headers.append((b"x-trimtab-degraded", b"limits"))
+    if facts.shadowed:
+        headers.append((b"x-trimtab-shadow-limits", ", ".join(facts.shadowed).encode()))
+    if facts.downgraded is not None:
+        headers.append((b"x-trimtab-downgraded", facts.downgraded.encode()))
     return headers
 
 

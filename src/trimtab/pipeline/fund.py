@@ -22,10 +22,19 @@ from trimtab.domain.errors import (
     TrimtabError,
 )
 from trimtab.domain.ids import TenantId
+from trimtab.domain.model import ModelKind
 from trimtab.domain.money import usd_text
 from trimtab.domain.suspension import Scope
 from trimtab.domain.tenant import Limits
-from trimtab.pipeline.handoff import Admitted, Funded, Identified, Screened, allowance
+from trimtab.pipeline.handoff import (
+    Admitted,
+    Funded,
+    Identified,
+    Planned,
+    Request,
+    Screened,
+    allowance,
+)
 from trimtab.pipeline.money import NANO_PER_MICRO, Claim, Money
 from trimtab.pipeline.switch import refusal
 from trimtab.store.base import NOBODY, Asker, Held, LimitStore, Need, Spending, Unit
@@ -55,6 +64,7 @@ class Fund:
         spent: Sums the ledger of this host up, with what is not in it yet.
         scopes: What kill switches may know a request by; `None` where no other worker could know
             more of them than this one.
+        replan: Plans a request for another model; `None` downgrades nothing.
     """
 
     limits: LimitStore
@@ -62,6 +72,7 @@ class Fund:
     money: Money
     spent: Spent
     scopes: Callable[[Identified], Iterable[Scope]] | None = None
+    replan: Callable[[Admitted], Planned] | None = None
     _used_up: dict[TenantId, tuple[int, float]] = field(
         default_factory=dict[TenantId, tuple[int, float]]
     )
@@ -98,19 +109,47 @@ class Fund:
         """
         admitted = screened.planned.admitted
         request = admitted.request
-        read = sum(len(memoryview(request.members.get(name, _NOTHING))) for name in READ_BY_MODELS)
-        floor = -(-read // BYTES_PER_TOKEN)
+        floor = _floor(request)
         tokens = 0 if request.wire.is_free else floor
         claims = self.money(screened.planned, floor)
         needs = _needs(admitted.grant, request.ts_us, tokens=tokens)
         needs += [claim.need for claim in claims]
-        held = Held()
-        if needs or self.scopes is not None:
-            held = await self._hold(admitted, needs, claims)
-            if held.denied is not None:
-                self._remember(admitted.grant.tenant.id, needs[held.denied], held)
-                _refuse(needs[held.denied], held)
-        return Funded(screened, floor, tuple(needs), held)
+        if not needs and self.scopes is None:
+            return Funded(screened, floor, ())
+        held = await self._hold(admitted, needs, claims)
+        if held.denied is None:
+            return Funded(screened, floor, tuple(needs), held)
+        self._remember(admitted.grant.tenant.id, needs[held.denied], held)
+        downgraded = await self._downgraded(screened, needs, claims, held)
+        if downgraded is None:
+            _refuse(needs[held.denied], held)
+        return downgraded
+
+    async def _downgraded(
+        self, screened: Screened, needs: list[Need], claims: list[Claim], held: Held
+    ) -> Funded | None:
+        """Hold for a cheaper model instead, if the budget that is empty names one.
+
+        Who calls a freezer relies on it, and is not given another.
+        """
+        others, admitted = len(needs) - len(claims), screened.planned.admitted
+        denied = held.denied or 0
+        downgrade = claims[denied - others].downgrade if denied >= others else None
+        if downgrade is None or held.is_degraded or self.replan is None:
+            return None
+        model = admitted.snapshot.model(downgrade.to)
+        if model is None or admitted.model.kind is ModelKind.FREEZER:
+            return None
+        try:
+            planned = self.replan(replace(admitted, model=model))
+            cheaper = replace(screened, planned=planned)
+            floor = _floor(planned.admitted.request)
+            raised = [it.with_room_for_another_model() for it in self.money(planned, floor)]
+        except TrimtabError:
+            return None
+        wanted = [*needs[:others], *(claim.need for claim in raised)]
+        held = await self._hold(planned.admitted, wanted, raised)
+        return None if held.denied is not None else Funded(cheaper, floor, tuple(wanted), held)
 
     async def _hold(self, admitted: Admitted, needs: list[Need], claims: list[Claim]) -> Held:
         asking = () if self.scopes is None else tuple(self.scopes(admitted))
@@ -148,6 +187,12 @@ class Fund:
             await self.limits.renew(lease_s=LEASE_S)
 
 
+def _floor(request: Request) -> int:
+    """Estimate the tokens that a model reads of a request, from its bytes."""
+    read = sum(len(memoryview(request.members.get(name, _NOTHING))) for name in READ_BY_MODELS)
+    return -(-read // BYTES_PER_TOKEN)
+
+
 def _asker(admitted: Admitted, scopes: tuple[Scope, ...]) -> Asker:
     if not scopes:
         return NOBODY
@@ -181,6 +226,7 @@ def _asked(tenant: TenantId, limits: Limits) -> tuple[Need, ...]:
             kind=kind,
             size=size,
             unit=Unit.TOKENS if scope == "tokens" else Unit.REQUESTS,
+            enforced=not limits.shadow,
         )
         for name, scope, kind, size in kinds
         if size

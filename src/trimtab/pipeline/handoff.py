@@ -162,6 +162,25 @@ class Funded(Struct, frozen=True):
     holds: tuple[Need, ...]
     held: Held = Held()
 
+    def shadowed(self) -> tuple[str, ...]:
+        """Name the rates and slots that would have refused it, if they did more than count."""
+        left_of_all = self.held.left
+        if not left_of_all or min(left_of_all) >= 0:
+            return ()
+        return tuple(
+            need.scope.partition("/")[0]
+            for need, left in zip(self.holds, left_of_all, strict=False)
+            if left < 0 and not need.enforced and need.kind != "window"
+        )
+
+    @property
+    def downgraded_to(self) -> str | None:
+        """Name of the cheaper model it was funded for, if the budget had room for no other."""
+        planned = self.screened.planned
+        asked = planned.admitted.snapshot.model(planned.admitted.request.model)
+        name = planned.model.name
+        return None if asked is None or asked.name == name else name
+
     def allowances(self) -> tuple[Allowance, ...]:
         """Tell what is left of the rates."""
         if not self.held.left:

@@ -10,7 +10,15 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from trimtab.cost.charge import Charge
-from trimtab.domain.budget import NO_BUDGET, QUARTER_US, Budget, Period, WhenEmpty, span
+from trimtab.domain.budget import (
+    NO_BUDGET,
+    QUARTER_US,
+    Budget,
+    Downgrade,
+    Period,
+    WhenEmpty,
+    span,
+)
 from trimtab.domain.errors import PriceUnknown
 from trimtab.domain.model import Provider, Target
 from trimtab.domain.usage import Usage, UsageSource
@@ -32,6 +40,12 @@ class Claim(NamedTuple):
 
     need: Need
     spending: Spending
+    downgrade: Downgrade | None = None
+
+    def with_room_for_another_model(self) -> "Claim":
+        """Let it spend what it allows for cheaper answers, once it is empty."""
+        more = 0 if self.downgrade is None else self.downgrade.nano
+        return self._replace(need=replace(self.need, size=self.need.size + more))
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -46,7 +60,7 @@ class _Asked(msgspec.Struct, frozen=True):
 _NOTHING_ASKED = _Asked()
 
 
-class _Payer(NamedTuple):
+class Payer(NamedTuple):
     """Whose budget it is.
 
     Attributes:
@@ -68,6 +82,8 @@ class _Payer(NamedTuple):
                 return f"key {self.of!r}"
             case "user":
                 return f"this user of tenant {self.of!r}"
+            case "site":
+                return "the whole site"
             case _:
                 return f"feature {self.id!r} of tenant {self.of!r}"
 
@@ -79,6 +95,8 @@ class _Payer(NamedTuple):
                 return f"/{self.id}"
             case "key":
                 return f":key/{self.id}"
+            case "site":
+                return ":site/all"
             case _:
                 return f":{self.kind}:{self.id}/{self.of}"
 
@@ -92,8 +110,13 @@ class _Payer(NamedTuple):
                 return Spending(key_id=self.id)
             case "user":
                 return Spending(tenant_id=self.of, user_hash=self.id)
+            case "site":
+                return Spending()
             case _:
                 return Spending(tenant_id=self.of, feature=self.id)
+
+
+SITE = Payer("site", "all", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +138,8 @@ class Money:
             PriceUnknown: it counts against one, and a target that it may be tried on has no price.
         """
         request, grant = planned.admitted.request, planned.admitted.grant
-        if not grant.has_budget or request.wire.is_free:
+        of_site = planned.admitted.snapshot.site_budget
+        if request.wire.is_free or not (grant.has_budget or of_site != NO_BUDGET):
             return []
         asked = list(self._budgets(planned))
         if not asked:
@@ -123,25 +147,30 @@ class Money:
         amount = self._hold(planned, input_tokens)
         micro = -(-amount // NANO_PER_MICRO)
         return [
-            Claim(replace(need, amount=amount if need.unit is Unit.NANO else micro), spending)
-            for need, spending in asked
+            claim._replace(
+                need=replace(claim.need, amount=amount if claim.need.unit is Unit.NANO else micro)
+            )
+            for claim in asked
         ]
 
     def _budgets(self, planned: Planned) -> Iterator[Claim]:
         request, grant = planned.admitted.request, planned.admitted.grant
         tenant, quarter = grant.tenant, request.ts_us // QUARTER_US
         at = tenant.timezone, quarter
-        yield from _claims(_Payer("tenant", tenant.id, tenant.id), grant.budget, *at)
+        of_site = planned.admitted.snapshot.site_budget
+        if of_site != NO_BUDGET:
+            yield from claims_of(SITE, of_site, "UTC", quarter)
+        yield from claims_of(Payer("tenant", tenant.id, tenant.id), grant.budget, *at)
         if tenant.features:
             of_feature = tenant.features.get(request.feature, NO_BUDGET)
-            yield from _claims(_Payer("feature", request.feature, tenant.id), of_feature, *at)
+            yield from claims_of(Payer("feature", request.feature, tenant.id), of_feature, *at)
         if tenant.each_end_user != NO_BUDGET:
             user = self.user_hash(tenant.id, request.end_user)
             if user is not None:
-                yield from _claims(_Payer("user", user, tenant.id), tenant.each_end_user, *at)
+                yield from claims_of(Payer("user", user, tenant.id), tenant.each_end_user, *at)
         if grant.key.budget != NO_BUDGET:
-            key = _Payer("key", grant.key.id, grant.key.name)
-            yield from _claims(key, grant.key.budget, *at)
+            key = Payer("key", grant.key.id, grant.key.name)
+            yield from claims_of(key, grant.key.budget, *at)
 
     def _hold(self, planned: Planned, input_tokens: int) -> int:
         """Price the dearest target a request may be tried on, in nano-USD."""
@@ -176,7 +205,7 @@ class Money:
 
 
 @lru_cache(maxsize=16_384)
-def _claims(payer: "_Payer", budget: Budget, timezone: str, quarter: int) -> tuple[Claim, ...]:
+def claims_of(payer: Payer, budget: Budget, timezone: str, quarter: int) -> tuple[Claim, ...]:
     """Say what a budget is asked, but for the amount, in a quarter of an hour since the epoch."""
     enforced = budget.when_empty is not WhenEmpty.WARN
     claims: list[Claim] = []
@@ -193,7 +222,7 @@ def _claims(payer: "_Payer", budget: Budget, timezone: str, quarter: int) -> tup
             unit=Unit.NANO,
         )
         spending = replace(payer.spending, since_us=window.since_us, until_us=window.ends_us)
-        claims.append(Claim(need, spending))
+        claims.append(Claim(need, spending, budget.downgrade))
     if budget.speed is not None:
         need = Need(
             name=f"spending speed of {payer.named} in any {budget.speed.per}",

@@ -122,6 +122,7 @@ def record_of(
         cost_cache_write_nano=cost.cache_write_nano,
         cost_output_nano=cost.output_nano,
         cost_other_nano=cost.other_nano,
+        funded_model=journey.funded.downgraded_to if journey.funded else None,
         price_version=last.charge.price_version if last else None,
         latency_us=latency_us,
         ttft_us=since(request.started_s, last.attempt.first_token_s) if last else None,

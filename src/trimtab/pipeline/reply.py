@@ -18,6 +18,8 @@ class Facts(Struct, frozen=True, kw_only=True):
         response_id: The provider's name for the answer, as far as one was told.
         estimated: Whether the answer is our guess and not a provider's word.
         degraded: Whether the limits that all workers share were away.
+        downgraded: The cheaper model that a budget led to.
+        shadowed: Limits that only count, and would have refused it.
         ts_us: Instant at which the request arrived.
         allowances: What is left of the tenant's rates.
         budget: What is left of the tightest budget, as the hold saw it.
@@ -35,6 +37,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     response_id: str | None = None
     estimated: bool = False
     degraded: bool = False
+    downgraded: str | None = None
+    shadowed: tuple[str, ...] = ()
     ts_us: int = 0
     allowances: tuple[Allowance, ...] = ()
     budget: BudgetLeft | None = None
@@ -59,6 +63,8 @@ def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
         budget=journey.funded.budget() if journey.funded else None,
         estimated=journey.estimate is not None,
         degraded=journey.funded is not None and journey.funded.held.is_degraded,
+        downgraded=journey.funded.downgraded_to if journey.funded is not None else None,
+        shadowed=journey.funded.shadowed() if journey.funded is not None else (),
         replayed=journey.earlier is not None,
     )
 

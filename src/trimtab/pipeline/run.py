@@ -88,6 +88,7 @@ class Pipeline:
                 journey.screened = screened = await self.screen(planned)
                 journey.passed("screen_input")
                 journey.funded = funded = await self.fund(screened)
+                journey.planned = planned = funded.screened.planned
                 journey.passed("fund")
                 if planned.routes:
                     answered = await self.call(funded, journey)

@@ -134,6 +134,7 @@ class Settle:
                 stages=tuple(journey.stages),
                 skipped=_skipped(journey),
                 prompt=journey.prompt,
+                shadowed=journey.funded.shadowed() if journey.funded else (),
                 dropped=bills[-1].attempt.route.dropped if bills else (),
             ),
             attempts=attempts,

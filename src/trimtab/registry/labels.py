@@ -74,6 +74,7 @@ class Labels:
         def decide(state: State) -> Sequence[Draft]:
             prompts = prompts_in(state)
             check_place(prompts, place)
+            _refuse_moved(prompts, place, expected_seq)
             found = wanted(prompts, place.name, version)
             if not override:
                 refuse_unfit(
@@ -94,13 +95,21 @@ class Labels:
         """
 
         def decide(state: State) -> Sequence[Draft]:
-            check_place(prompts_in(state), place)
+            prompts = prompts_in(state)
+            check_place(prompts, place)
+            _refuse_moved(prompts, place, expected_seq)
             return (moved(place, None, by, expected_seq),)
 
         return _one(await self.control.decide(decide), place)
 
     async def rollback(
-        self, place: Place, by: By, *, to: str | None = None, green: bool = False
+        self,
+        place: Place,
+        by: By,
+        *,
+        to: str | None = None,
+        green: bool = False,
+        expected_seq: int | None = None,
     ) -> Change:
         """Point a label at what it held before; again goes one further back.
 
@@ -112,16 +121,24 @@ class Labels:
             by: Who, from where and why.
             to: A version the label held, if not the last one.
             green: Whether to go back to the last one that an evaluation passed.
+            expected_seq: The change that moved it last, as the mover saw it.
 
         Raises:
             NothingToRollBackTo: the label held nothing else, or only what was yanked.
+            ChangeConflict: somebody else moved it.
             LabelProtected: it held the target too long ago, and the target lacks what is asked.
             PromptNotFound: the label points nowhere.
         """
         seen = await self.moves(place)
 
         def decide(state: State) -> Sequence[Draft]:
-            return (self.back(prompts_in(state), place, seen, by, to=to, green=green),)
+            draft = self.back(prompts_in(state), place, seen, by, to=to, green=green)
+            if expected_seq not in (None, draft.expected_seq):
+                raise ChangeConflict(
+                    f"label '{place}' was moved by change {draft.expected_seq}, and no longer by"
+                    f" {expected_seq}; look again"
+                )
+            return (draft,)
 
         return _one(await self.control.decide(decide), place)
 
@@ -249,6 +266,17 @@ def moved(place: Place, value: Label | None, by: By, expected_seq: int | None) -
         reason=read_reason(by.reason),
         expected_seq=expected_seq,
     )
+
+
+def _refuse_moved(prompts: Prompts, place: Place, expected_seq: int | None) -> None:
+    """Tell who saw another state at once, and not only when nobody else writes any more."""
+    pointed = prompts.at(place)
+    seq = 0 if pointed is None else pointed.change.seq
+    if expected_seq not in (None, seq):
+        raise ChangeConflict(
+            f"label '{place}' is at change {seq} and no longer at {expected_seq}; look again, and"
+            " decide anew"
+        )
 
 
 def _one(changes: Sequence[Change], place: Place) -> Change:

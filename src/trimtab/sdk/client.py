@@ -240,7 +240,11 @@ class Prompts:
                 self._follower.start()
 
     def _listen(self, heard: Callable[[], None]) -> None:
-        self._registry.listen(self._memory.cursor or 0, heard)
+        def hear(seq: int) -> None:
+            self._ladder.told = max(self._ladder.told, seq)
+            heard()
+
+        self._registry.listen(self._memory.cursor or 0, hear)
 
     def _revalidated(self, place: Place) -> Held | None:
         """Wait for news, if nobody asked for any lately: the process slept."""

@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 from trimtab.domain.errors import PromptUnavailable
 
+SOON_S = 0.05
+"""Pause before a poll that should find what others know already; it doubles each time."""
+
 LONGEST_PAUSE_S = 10.0
 SHORTEST_PAUSE_S = 0.25
 BREATH_S = 0.02
@@ -24,13 +27,13 @@ class Follower:
     """State: two daemon threads, until it is stopped.
 
     Args:
-        poll: Asks for news and acts on them.
+        poll: Asks for news and acts on them; tells whether there is more to be had soon.
         listen: Calls what it is given whenever there may be news; raises `PromptUnavailable`.
     """
 
     def __init__(
         self,
-        poll: Callable[[], None],
+        poll: Callable[[], bool],
         listen: Callable[[Callable[[], None]], None],
         poll_s: float,
     ) -> None:
@@ -60,15 +63,19 @@ class Follower:
                 thread.join(most_s)
 
     def _polling(self) -> None:
+        soon_s = SOON_S
         while not self._stopped.is_set():
             self._wake.clear()
+            more = False
             try:
-                self._poll()
+                more = self._poll()
             # The edge of a thread: a bug must not end what keeps texts fresh.
             except Exception:  # noqa: BLE001
                 _log.exception("a poll of the prompt registry failed; trying again")
             self._stopped.wait(BREATH_S)
-            self._wake.wait(self._poll_s * _dice.uniform(0.8, 1.0))
+            pause_s = min(soon_s, self._poll_s) if more else self._poll_s
+            soon_s = 2 * pause_s if more else SOON_S
+            self._wake.wait(pause_s * _dice.uniform(0.8, 1.0))
 
     def _listening(self) -> None:
         pause_s = SHORTEST_PAUSE_S

@@ -39,6 +39,7 @@ class Ladder:
 
     Attributes:
         polled_s: When the last question for news was asked that is answered, or given up.
+        told: Up to which change somebody said there are news.
     """
 
     registry: Registry
@@ -48,6 +49,7 @@ class Ladder:
     clock: Clock
     max_stale_s: float
     polled_s: float = field(default=float("-inf"), init=False)
+    told: int = field(default=0, init=False)
     _failed_s: float = field(default=float("-inf"), init=False)
     _blocked: set[Place] = field(default_factory=set[Place], init=False)
     _away: bool = field(default=False, init=False)
@@ -93,8 +95,11 @@ class Ladder:
             " disk nor the lock has it; write `prompts.lock` and give it to the client"
         )
 
-    def refresh(self) -> None:
-        """Ask for news, and again for what they are about."""
+    def refresh(self) -> bool:
+        """Ask for news, and again for what they are about; tells whether to ask again soon.
+
+        One worker of a registry may not know yet what another has told.
+        """
         started_s = self.clock.monotonic_s()
         try:
             heard = self._heard(started_s)
@@ -108,6 +113,7 @@ class Ladder:
         finally:
             self.polled_s = started_s
             self.memory.notify()
+        return not self._away and self.memory.lags(self.told)
 
     def render_there(self, version: PromptVersion, question: dict[str, Any]) -> RenderedThere:
         """Have the registry render what only it can.
@@ -129,12 +135,13 @@ class Ladder:
         try:
             if self.memory.hear(self.registry.news(self.memory.cursor or 0), now_s):
                 return True
-            raise PromptUnavailable(
-                "the prompt registry knows less than before; it was restored, or is another one"
-            )
+            if self.memory.knows_less(now_s):
+                raise PromptUnavailable(
+                    "the prompt registry knows less than before; it was restored, or is another one"
+                )
         except TryLater as exc:
             self._missed(exc)
-            return False
+        return False
 
     def _again(self, place: Place) -> None:
         try:
@@ -158,7 +165,7 @@ class Ladder:
         before = self.memory.get(place, asked_s)
         held = self.memory.learn(place, edition, answer, asked_s)
         if held is before:
-            raise PromptUnavailable(f"the registry has not heard yet where '{place.ref}' is now")
+            return held
         if before is None or before.edition is not edition:
             _log.info(
                 "prompt '%s' is %s, hash %s", place.ref, edition.version.ref, edition.version.hash
@@ -191,9 +198,10 @@ class Ladder:
             _log.warning("the disk's '%s' is not used: %s", place.ref, exc)
             return None
         now_s = self.clock.monotonic_s()
-        age_s = max(0, self.clock.now_us() - saved.good_us) / 1e6
-        scope = saved.answer.scope
-        return Held(edition, scope, Source.DISK, now_s, now_s - age_s, doubted=True)
+        age_s = (self.clock.now_us() - saved.good_us) / 1e6
+        # Somebody set the clock back: nobody knows how old it is.
+        good_s = None if age_s < 0 else now_s - age_s
+        return Held(edition, saved.answer.scope, Source.DISK, now_s, good_s, doubted=True)
 
     def _from_lock(self, place: Place) -> Held | None:
         edition = None if self.lock is None else self.lock.find(place)

@@ -16,6 +16,9 @@ from trimtab.sdk.registry import News
 FORGOTTEN_S = 3600.0
 """What nobody rendered for this long is asked for when it is needed again."""
 
+LAGS_S = 5.0
+"""How far one worker of a registry may be behind another."""
+
 _YANKS = frozenset({"yanked", "unyanked"})
 
 
@@ -39,13 +42,14 @@ class Held:
 
 
 class Memory:
-    """State: editions by place, the cursor in the change log, and when there were news last."""
+    """State: editions by place, the cursor in the log, and when that moved and news came last."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._held: dict[Place, Held] = {}
         self._used_s: dict[Place, float] = {}
         self._good_s = float("-inf")
+        self._moved_s = float("-inf")
         self.cursor: int | None = None
 
     def __bool__(self) -> bool:
@@ -87,7 +91,7 @@ class Memory:
             if behind and before is not None and before.source is Source.LIVE:
                 return before
             if place.label is not None and self.cursor is None:
-                self.cursor = config_seq
+                self.cursor, self._moved_s = config_seq, asked_s
             held = Held(edition, answer.scope, Source.LIVE, asked_s, asked_s, doubted=behind)
             self._put(place, held, asked_s)
             return held
@@ -110,8 +114,8 @@ class Memory:
     def hear(self, news: News, asked_s: float) -> bool:
         """Doubt what news are about; the rest is as good as when they were asked for.
 
-        Returns whether the registry knows at least what it knew before. If it does not, it was
-        restored from a backup, or is another one, and nothing it says counts.
+        Returns whether the registry knows at least what it knew before. If it does not, nothing it
+        says counts: see `knows_less`.
         """
         with self._changing():
             cursor = self.cursor or 0
@@ -122,8 +126,23 @@ class Memory:
                     good_s = self.good_since(held)
                     self._held[place] = replace(held, good_s=good_s, doubted=True)
             self.cursor = max(news.config_seq, *(it.seq for _, it in news.events), cursor)
+            if self.cursor > cursor:
+                self._moved_s = asked_s
             self._good_s = max(self._good_s, asked_s)
             return True
+
+    def knows_less(self, now_s: float) -> bool:
+        """Whether a registry that is behind was restored from a backup, or is another one.
+
+        Where there are several workers, one may be behind another, but not for long.
+        """
+        return now_s - self._moved_s > LAGS_S
+
+    def lags(self, told: int) -> bool:
+        """Whether somebody knows more: of a change, or where a label that moved is now."""
+        with self._changed:
+            doubted = any(held.doubted for held in self._held.values())
+        return doubted or (self.cursor or 0) < told
 
     def good_since(self, held: Held) -> float | None:
         """Tell when a label was last known to be right."""

@@ -28,6 +28,7 @@ SILENCE_S = 25.0
 _OK = 200
 _TELLING = range(400, 500)
 _MOST_TOLD = 300
+_MOST_DIGITS = 18
 _FINAL: dict[str, type[Refused]] = {
     it.code: it for it in (NotAVersion, PromptNotFound, PromptVariablesInvalid, VersionBlocked)
 }
@@ -118,13 +119,18 @@ class Registry:
         body = msgspec.json.encode(question)
         return self._read(self._ask(_path(name, "render"), JSON, body), RenderedThere)
 
-    def listen(self, after: int, heard: Callable[[], None]) -> None:
-        """Call `heard` once it can be heard, and then whenever something happened; never return."""
-        target = "/prompts/events?" + urlencode({"after": after})
+    def listen(self, after: int, heard: Callable[[int], None]) -> None:
+        """Call `heard` once it can be heard, and then whenever something happened; never return.
+
+        It is told the number of the change, or 0.
+        """
+        target, seq = "/prompts/events?" + urlencode({"after": after}), 0
         try:
             for line in self.wire.listen(target, EVENTS, SILENCE_S):
-                if line.startswith(b"event:"):
-                    heard()
+                if line.startswith(b"id:"):
+                    seq = _number(line[3:].strip())
+                elif line.startswith(b"event:"):
+                    heard(seq)
         except NoAnswer as exc:
             raise self._silent(exc) from exc
 
@@ -165,6 +171,10 @@ class Registry:
         return PromptUnavailable(
             f"what answers at '{self._url}' does not speak as a registry; see the address"
         )
+
+
+def _number(text: bytes) -> int:
+    return int(text) if text.isdigit() and len(text) <= _MOST_DIGITS else 0
 
 
 def _path(name: str, *parts: str) -> str:

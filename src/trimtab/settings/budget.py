@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from trimtab.domain.budget import MOST_NANO, Budget, Period, Speed, WhenEmpty
+from trimtab.domain.budget import MOST_NANO, Budget, Downgrade, Period, Speed, WhenEmpty
 from trimtab.domain.money import NANO_PER_USD, parse_usd
 from trimtab.domain.tenant import NAME
-from trimtab.domain.yaml_tree import Faults, Node, Wrong
-from trimtab.settings.fields import Read, entries, members, one_of, scalar
+from trimtab.domain.yaml_tree import Faults, Members, Node, Wrong
+from trimtab.settings.fields import Read, entries, members, one_of, scalar, text
 
 
 def budget(node: Node, faults: Faults) -> Budget | None:
@@ -54,9 +54,20 @@ def _speed(node: Node, faults: Faults) -> Speed | None:
     return None if given is None else Speed(nano=given.pop("usd"), **given)
 
 
+def _when_empty(node: Node, faults: Faults) -> WhenEmpty | Downgrade | None:
+    """Read `block`, `warn`, or `{downgrade_to: chat-small, up_to_usd: 50}`."""
+    if not isinstance(node, Members):
+        return one_of(WhenEmpty)(node, faults)
+    table: Mapping[str, Read] = {"downgrade_to": text, "up_to_usd": _usd}
+    given = members(node, faults, table, frozenset(table))
+    if given is None:
+        return None
+    return Downgrade(to=given["downgrade_to"], nano=given["up_to_usd"])
+
+
 _BUDGET: Mapping[str, Read] = {
     "usd": _usd,
     "per": one_of(Period),
     "speed": _speed,
-    "when_empty": one_of(WhenEmpty),
+    "when_empty": _when_empty,
 }

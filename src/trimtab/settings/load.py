@@ -91,6 +91,7 @@ def _settings(
         keys=given.get("keys", {}),
         prices=given.get("prices", PriceSettings()),
         exporters=given.get("telemetry", ()),
+        site_budget=given.get("site"),
         registry=given.get("registry", RegistrySettings()),
         billings=given.get("reconcile", ()),
         log_to_stdout=given.get("log_line", False),

@@ -11,6 +11,8 @@ from msgspec.structs import replace as with_members
 
 from trimtab.control.desired import Desired
 from trimtab.control.prompts import POLICY
+from trimtab.control.snapshot import SITE_BUDGET
+from trimtab.domain.budget import Budget
 from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
@@ -185,6 +187,7 @@ class Settings:
     keys: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     prices: PriceSettings = PriceSettings()
     exporters: tuple[ExporterSettings, ...] = ()
+    site_budget: Budget | None = None
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     billings: tuple[BillingSettings, ...] = ()
     log_to_stdout: bool = False
@@ -205,6 +208,8 @@ class Settings:
             wanted.update((Pointer(kind, str(name)), value) for name, value in values.items())
         if self.prices.overrides:
             wanted[Pointer(PointerKind.PRICES, "overrides")] = self.prices.overrides
+        if self.site_budget is not None:
+            wanted[Pointer(PointerKind.SITE, SITE_BUDGET)] = self.site_budget
         if self.registry.policy != RegistryPolicy():
             wanted[Pointer(PointerKind.REGISTRY, POLICY)] = self.registry.policy
         return wanted

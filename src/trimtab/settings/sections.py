@@ -87,6 +87,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "log_line": _log_to_stdout,
         "registry": read_registry,
         "reconcile": read_reconcile,
+        "site": budget_of,
     }
 
 
@@ -117,7 +118,12 @@ def _gateway(node: Node, faults: Faults) -> GatewaySettings:
     return GatewaySettings(**given)
 
 
-_LIMITS: Mapping[str, Read] = dict.fromkeys(Limits.__struct_fields__, count)
+_LIMITS: Mapping[str, Read] = {
+    "requests_per_minute": count,
+    "tokens_per_minute": count,
+    "parallel": count,
+    "shadow": flag,
+}
 _TIER: Mapping[str, Read] = {
     "models": texts,
     "limits": lambda node, faults: Limits(**members(node, faults, _LIMITS) or {}),

@@ -436,6 +436,13 @@ class Tried(NamedTuple):
     refused: bool
 
 
+class Took(NamedTuple):
+    """How long a request with a version of a prompt took."""
+
+    version: str
+    latency_us: int
+
+
 class RecordReader(Protocol):
     """Reading records back. Lists never touch content."""
 
@@ -453,6 +460,10 @@ class RecordReader(Protocol):
         self, *, providers: Collection[str], since_us: int, limit: int
     ) -> tuple[Tried, ...]:
         """List the attempts of live traffic, of each provider the newest up to a limit."""
+        ...
+
+    async def took(self, *, prompt: str, since_us: int, limit: int) -> tuple[Took, ...]:
+        """List how long the newest live requests with a prompt took, up to a limit."""
         ...
 
 
@@ -547,6 +558,19 @@ class Use(NamedTuple):
     model: str
 
 
+class PromptRow(Struct, frozen=True, kw_only=True):
+    """Live requests with prompts, summed up over one group.
+
+    `cost_nano` leaves out `n_unpriced` requests.
+    """
+
+    group: tuple[str, ...]
+    n: int
+    n_error: int
+    n_unpriced: int
+    cost_nano: int
+
+
 class RollupReader(Protocol):
     """Sums by hour and day. Equal to the sum of ledger lines, exactly."""
 
@@ -561,7 +585,7 @@ class RollupReader(Protocol):
         """Sum live cost of configured models from daily rollups, dearest group first.
 
         `group_by` names columns of: `tenant_id`, `feature`, `model`, `provider`, `key_id`,
-        `status`, `day`.
+        `prompt_name`, `prompt_version`, `status`, `day`.
         Days begin at the tenant's midnight if one is named, else at midnight UTC; a day is in the
         span if its date, taken as UTC, is.
         """
@@ -575,4 +599,14 @@ class RollupReader(Protocol):
 
     async def used(self, *, since_us: int) -> tuple[Use, ...]:
         """Tell who called what since the hour of an instant; what was rejected does not count."""
+        ...
+
+    async def prompted(
+        self, *, since_us: int, group_by: Sequence[str], name: str | None = None
+    ) -> tuple[PromptRow, ...]:
+        """Sum live requests with prompts since the hour of an instant, in the order of groups.
+
+        `group_by` names columns of: `prompt`, `version`, `tenant_id`; `name` is of one prompt. What
+        was rejected does not count.
+        """
         ...

@@ -24,10 +24,12 @@ from trimtab.store.base import (
     Move,
     OpenRequest,
     PositionMoved,
+    PromptRow,
     RecordFilter,
     SeriesPoint,
     SpoolPosition,
     StoredRecord,
+    Took,
     Tried,
     Unstorable,
     Use,
@@ -35,7 +37,9 @@ from trimtab.store.base import (
 from trimtab.store.content import assemble, is_whole
 from trimtab.store.rollup import (
     DAY_US,
+    FAILED,
     HOUR_US,
+    Buckets,
     Key,
     Known,
     MinuteKey,
@@ -74,8 +78,8 @@ class MemoryRecords:
     """The record stores and the ledger of `store.base`, in dicts.
 
     Atomic because no method awaits anything. State: records, adjustments, content by tenant and
-    day, requests that run, spool positions, sums, who called what in each hour, and the features of
-    each tenant that have sums of their own.
+    day, requests that run, spool positions, sums, and the features of each tenant that have sums of
+    their own.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
@@ -86,7 +90,7 @@ class MemoryRecords:
         self._open: dict[str, OpenRequest] = {}
         self._positions: dict[str, SpoolPosition] = {}
         self._days: _Days = {}
-        self._uses: set[tuple[int, Use]] = set()
+        self._hours: _Days = {}
         self._local_days: _Days = {}
         self._minutes: dict[MinuteKey, MinuteSums] = {}
         self._known: dict[str, Known] = {}
@@ -147,6 +151,19 @@ class MemoryRecords:
             ][:limit]
         )
 
+    async def took(self, *, prompt: str, since_us: int, limit: int) -> tuple[Took, ...]:
+        """See `RecordReader.took`."""
+        found = [
+            it.record
+            for it in self._records.values()
+            if it.record.prompt_name == prompt
+            and it.record.ts_us >= since_us
+            and it.record.origin == Origin.LIVE
+            and it.record.status != Status.REJECTED
+        ]
+        found.sort(key=lambda it: (it.ts_us, it.request_id), reverse=True)
+        return tuple(Took(it.prompt_version or "", it.latency_us) for it in found[:limit])
+
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `ContentReader.content`."""
         try:
@@ -190,8 +207,31 @@ class MemoryRecords:
 
     async def used(self, *, since_us: int) -> tuple[Use, ...]:
         """See `RollupReader.used`."""
-        hour_us = since_us - since_us % HOUR_US
-        return tuple(sorted({use for at_us, use in self._uses if at_us >= hour_us}))
+        since_us -= since_us % HOUR_US
+        found = {
+            Use(key.tenant_id, key.key_id, key.model)
+            for (hour_us, key), sums in self._hours.items()
+            if hour_us >= since_us and sums.n and key.model and _is_use(key)
+        }
+        return tuple(sorted(found))
+
+    async def prompted(
+        self, *, since_us: int, group_by: Sequence[str], name: str | None = None
+    ) -> tuple[PromptRow, ...]:
+        """See `RollupReader.prompted`."""
+        since_us -= since_us % HOUR_US
+        groups: dict[tuple[str, ...], PromptRow] = {}
+        for (hour_us, key), sums in self._hours.items():
+            asked = hour_us >= since_us and name in (None, key.prompt_name)
+            if asked and key.prompt_name and _is_use(key):
+                named = {
+                    "prompt": key.prompt_name,
+                    "version": key.prompt_version,
+                    "tenant_id": key.tenant_id,
+                }
+                group = tuple(named[it] for it in group_by)
+                groups[group] = _with(groups.get(group), group, key, sums)
+        return tuple(row for _, row in sorted(groups.items()))
 
     async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
         """See `LedgerReader.billed`."""
@@ -214,16 +254,19 @@ class MemoryRecords:
         for line in fresh.values():
             _check_numbers(line)
         for starts, key, sums in added:
-            self._add(starts.day_us, starts.local_day_us, key, sums)
+            self._add(starts, key, sums)
         self._adjustments |= fresh
         return len(fresh)
 
-    def _add(self, day_us: int, local_day_us: int, key: Key, sums: Sums) -> Key:
+    def _add(self, starts: Buckets, key: Key, sums: Sums) -> None:
         known = self._known.setdefault(key.tenant_id, Known(set(), set()))
         kept = bounded(key, known)
-        for days, start_us in ((self._days, day_us), (self._local_days, local_day_us)):
+        for days, start_us in (
+            (self._hours, starts.hour_us),
+            (self._days, starts.day_us),
+            (self._local_days, starts.local_day_us),
+        ):
             days[start_us, kept] = days.get((start_us, kept), Sums()).plus(sums)
-        return kept
 
     def _put(self, finish: Finish) -> bool:
         record = finish.record
@@ -234,10 +277,7 @@ class MemoryRecords:
         )
         starts = buckets(finish)
         for key, sums in parts(finish):
-            kept = self._add(starts.day_us, starts.local_day_us, key, sums)
-            if sums.n and _is_use(kept):
-                use = Use(kept.tenant_id, kept.key_id, kept.model)
-                self._uses.add((starts.hour_us, use))
+            self._add(starts, key, sums)
         live = minute(record)
         if live is not None:
             key, sums = live
@@ -275,7 +315,19 @@ def _tried(record: RequestRecord, attempt: Attempt) -> Tried:
 
 
 def _is_use(key: Key) -> bool:
-    return key.origin == Origin.LIVE and key.status != Status.REJECTED and key.model != ""
+    return key.origin == Origin.LIVE and key.status != Status.REJECTED
+
+
+def _with(row: PromptRow | None, group: tuple[str, ...], key: Key, sums: Sums) -> PromptRow:
+    """Add what a key has to the row of its group."""
+    n_error = sums.n if key.status in FAILED else 0
+    return PromptRow(
+        group=group,
+        n=sums.n + (row.n if row else 0),
+        n_error=n_error + (row.n_error if row else 0),
+        n_unpriced=sums.n_unpriced + (row.n_unpriced if row else 0),
+        cost_nano=sums.cost_nano + (row.cost_nano if row else 0),
+    )
 
 
 def _check_storable(batch: Batch) -> None:

@@ -14,9 +14,7 @@ from trimtab.cost.prices import PriceList
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ProviderAuth, SettingsInvalid
 from trimtab.settings import resolve
-from trimtab.wiring.membership import acknowledgements, control_store
-
-LAST_GOOD = "last-good"
+from trimtab.wiring.membership import LAST_GOOD, acknowledgements, control_store
 
 
 def follower(home: Path, clock: Clock, worker_id: str) -> Follower:

@@ -203,12 +203,18 @@ def _pipeline(parts: Parts) -> Pipeline:
     switch = Switch(clock, journal.user_hash)
     limits = parts.shared.limits if parts.shared else MemoryLimits(clock)
     idempotency = parts.shared.idempotency if parts.shared else MemoryIdempotency(clock)
+    plan = Plan(
+        adapters(clock),
+        _priced(metering),
+        reject_unpriced=settings.prices.unknown_model is UnknownModel.REJECT,
+    )
     fund = Fund(
         limits,
         clock,
         Money(metering.charge, journal.user_hash),
         spent(home),
         switch.scopes if parts.shared else None,
+        plan,
     )
     following.on_change(switch.end_running)
     return Pipeline(
@@ -225,11 +231,7 @@ def _pipeline(parts: Parts) -> Pipeline:
         admit=Admit(switch.check),
         once=Once(idempotency, journal.user_hash),
         recall=Recall(_stored(home)),
-        plan=Plan(
-            adapters(clock),
-            _priced(metering),
-            reject_unpriced=settings.prices.unknown_model is UnknownModel.REJECT,
-        ),
+        plan=plan,
         screen=ScreenInput(),
         fund=fund,
         call=call,

@@ -24,6 +24,7 @@ from trimtab.store.sqlite.control import SqliteControl
 from trimtab.telemetry.spool import is_free
 
 FILE, SQLITE = "control-store.json", "control.db"
+LAST_GOOD = "last-good"
 POSTGRES = "trimtab.store.postgres.control:PostgresControl"
 
 log = logging.getLogger("trimtab")
@@ -48,7 +49,9 @@ def control_store(home: Path) -> ControlStore:
         SettingsInvalid: its driver is not installed, or the reference to it leads nowhere.
     """
     member = _membership(home)
-    return SqliteControl(home / SQLITE) if member is None else _shared(member.store)
+    if member is not None:
+        return _shared(member.store)
+    return SqliteControl(home / SQLITE, was_there=(home / LAST_GOOD).exists())
 
 
 def has_control_store(home: Path) -> bool:
@@ -103,7 +106,8 @@ def join(home: Path, store: str | None, proof: str) -> None:
         if member is not None:
             raise SettingsInvalid(
                 f"'{home}' belongs to a control store that 'gateway.store' does not name any more;"
-                f" name it again, or remove '{home / FILE}' to begin anew with this host alone"
+                f" name it again, or remove '{home / FILE}' and '{home / LAST_GOOD}' to begin anew"
+                " with this host alone"
             )
         return
     asyncio.run(_join(home, store, proof, member))

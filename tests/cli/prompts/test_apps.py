@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from tests.cli.conftest import Terminal
@@ -33,3 +35,15 @@ def test_the_lock_file_holds_what_a_label_points_at(shop: Terminal) -> None:
     lock = read_lock(Path("prompts.lock").read_text())
     assert lock.hash_of("rag-answer", "3.2.0") is not None
     assert "points nowhere yet" in shop.run("prompts", "lock", code=2).stderr
+
+
+def test_nothing_is_locked_of_a_log_that_was_written_over(shop: Terminal) -> None:
+    with closing(sqlite3.connect(shop.home / ".trimtab" / "control.db")) as connection:
+        connection.execute("DROP TRIGGER change_is_final")
+        connection.execute("UPDATE change SET author = 'mallory' WHERE kind = 'prompt'")
+        connection.commit()
+
+    said = shop.run("prompts", "lock", "--label", "staging", code=2).stderr
+
+    assert "is not what was written" in said
+    assert not Path("prompts.lock").exists()

@@ -195,3 +195,37 @@ async def test_no_row_of_the_audit_is_changed_or_deleted(tmp_path: Path) -> None
         for sql in ("UPDATE reading SET author = 'bob'", "DELETE FROM reading"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 connection.execute(sql)
+
+
+async def test_no_row_is_replaced(tmp_path: Path) -> None:
+    log = SqliteControl(tmp_path / "c.db")
+    await log.append([draft()], ts_us=1, change_ids=["c_1"])
+    await log.note(Reading(ts_us=1, author="ana", source=Source.CLI, what=Protected.KEYS))
+    log.close()
+
+    with closing(sqlite3.connect(tmp_path / "c.db")) as connection:
+        connection.execute("CREATE TEMP TABLE made AS SELECT * FROM change")
+        connection.execute("CREATE TEMP TABLE told AS SELECT * FROM reading")
+        for change, sql in (
+            ("seq = 2", "REPLACE INTO change SELECT * FROM made"),
+            ("seq = 1, change_id = 'c_2'", "REPLACE INTO change SELECT * FROM made"),
+            ("seq = 1", "REPLACE INTO reading SELECT * FROM told"),
+        ):
+            connection.execute(f"UPDATE made SET {change}")  # noqa: S608 -- from right above
+            with pytest.raises(sqlite3.IntegrityError, match=r"append-only|no gaps"):
+                connection.execute(sql)
+
+
+async def test_a_file_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "control.db"
+    log = SqliteControl(path)
+    await log.append([draft()], ts_us=1, change_ids=["c_1"])
+    path.rename(tmp_path / "moved")
+
+    with pytest.raises(TryLater, match="was there before and is gone"):
+        await log.head()
+    with pytest.raises(TryLater, match="was there before and is gone"):
+        await SqliteControl(path, was_there=True).head()
+    assert not path.exists()
+    (tmp_path / "moved").rename(path)
+    assert await log.head() == 1

@@ -139,6 +139,7 @@ HOUR = TS_US - TS_US % HOUR_US
         (Spending(tenant_id="globex", user_hash="u1"), 1),
         (Spending(key_id="abcabcabcabc"), 2),
         (Spending(tenant_id="initech"), 0),
+        (Spending(), 8),
     ],
 )
 @pytest.mark.parametrize("offset_us", [0, -HOUR_US // 2], ids=["whole hours", "half an hour off"])

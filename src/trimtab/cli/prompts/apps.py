@@ -10,7 +10,7 @@ from semver import Version
 from trimtab.cli.prompts.ask import label_option, opened
 from trimtab.cli.switch import home_option
 from trimtab.control.prompts import Prompts
-from trimtab.domain.errors import InvalidRequest, PromptNotFound
+from trimtab.domain.errors import InvalidRequest, PromptNotFound, SettingsInvalid
 from trimtab.domain.prompt import DEFAULT_SCOPE, Place, PromptVersion
 from trimtab.registry.codegen import plan
 from trimtab.sdk.lock import write_lock
@@ -64,7 +64,16 @@ def lock(label: str, out: Path, home: Path | None) -> None:
 
     Example: trimtab prompts lock --label production
     """
-    prompts = asyncio.run(opened(home).prompts())
+    registry = opened(home)
+
+    async def read() -> tuple[Prompts, str | None]:
+        return await registry.prompts(), (await registry.control.verify()).fault
+
+    prompts, fault = asyncio.run(read())
+    if fault is not None:
+        raise SettingsInvalid(
+            f"{fault}, and applications keep what is locked; look at `trimtab prompts verify`"
+        )
     versions: list[PromptVersion] = []
     for name in sorted(prompts.versions):
         pointed = prompts.at(Place(name, label, DEFAULT_SCOPE))

@@ -29,11 +29,13 @@ _SQL = statements("sqlite/control")
 class SqliteControl:
     """`store.base.ControlStore` over one file.
 
-    State: the connection, and the newest sequence number with the `data_version` it was read at.
+    State: the connection, the newest sequence number with the `data_version` it was read at, and
+    whether the file was ever there: one that is gone since is not made anew, empty.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, was_there: bool = False) -> None:
         self._path = path
+        self._was_there = was_there
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._seen: tuple[int, int] | None = None
@@ -148,8 +150,10 @@ class SqliteControl:
                 # Somebody put another file in its place: ours is one that nobody else sees.
                 self.close()
             if self._connection is None:
+                if self._was_there and not self._path.exists():
+                    raise FileNotFoundError("it was there before and is gone")
                 self._connection = open_writer(self._path, "control")
-                self._file = _identity(self._path)
+                self._file, self._was_there = _identity(self._path), True
             yield self._connection
         except (sqlite3.Error, OSError) as exc:
             self.close()

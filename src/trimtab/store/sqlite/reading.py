@@ -17,11 +17,13 @@ from trimtab.store.base import (
     Billed,
     CostRow,
     Cursor,
+    PromptRow,
     RecordFilter,
     SeriesPoint,
     Spending,
     SpoolPosition,
     StoredRecord,
+    Took,
     Tried,
     Use,
 )
@@ -60,8 +62,15 @@ _GROUPS: Mapping[str, str] = {
     "model": "model",
     "provider": "provider",
     "key_id": "key_id",
+    "prompt_name": "prompt_name",
+    "prompt_version": "prompt_version",
     "status": "status",
     "day": "strftime('%Y-%m-%d', bucket_us / 1000000, 'unixepoch')",
+}
+_PROMPT_GROUPS: Mapping[str, str] = {
+    "prompt": "prompt_name",
+    "version": "prompt_version",
+    "tenant_id": "tenant_id",
 }
 _NO_GROUP = "NULL"
 _BILLED = Table(Billed)
@@ -122,6 +131,12 @@ class SqliteReading:
             for target, dur_us, error_code, refused in await self._do(read)
         )
 
+    async def took(self, *, prompt: str, since_us: int, limit: int) -> tuple[Took, ...]:
+        """See `RecordReader.took`."""
+        values = (prompt, since_us, limit)
+        rows = await self._do(lambda it: it.execute(SQL["took"], values).fetchall())
+        return tuple(Took(*row) for row in rows)
+
     async def spent(self, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
         """Sum up what the lines of a budget cost, in nano-USD, and tell how far spools were read.
 
@@ -181,6 +196,21 @@ class SqliteReading:
         rows = await self._do(lambda it: it.execute(SQL["used"], (hour_us,)).fetchall())
         return tuple(Use(*row) for row in rows)
 
+    async def prompted(
+        self, *, since_us: int, group_by: Sequence[str], name: str | None = None
+    ) -> tuple[PromptRow, ...]:
+        """See `RollupReader.prompted`."""
+        columns = ", ".join(_PROMPT_GROUPS[group] for group in group_by)
+        sql = SQL["prompted"].replace("/*group*/", columns)
+        values = (since_us - since_us % HOUR_US, name, name)
+        rows = await self._do(lambda it: it.execute(sql, values).fetchall())
+        return tuple(
+            PromptRow(
+                group=tuple(group), n=n, n_error=n_error, n_unpriced=n_unpriced, cost_nano=cost_nano
+            )
+            for *group, n, n_error, n_unpriced, cost_nano in rows
+        )
+
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         if self._connection is not None:
@@ -239,7 +269,7 @@ def _spent(connection: sqlite3.Connection, of: Spending) -> tuple[int, tuple[Spo
     names = [it for it in _PAYERS if getattr(of, it) is not None]
     # Sums by the hour know whole hours, and not every feature.
     by_hour = of.since_us % HOUR_US == 0 and not {"feature", "user_hash"} & set(names)
-    where = " AND ".join(f"{name} = ?" for name in names)
+    where = " AND ".join(f"{name} = ?" for name in names) or "TRUE"
     sql = SQL["spent_by_hour" if by_hour else "spent_by_line"].replace("/*where*/", where)
     values = (of.since_us, of.until_us, *(getattr(of, name) for name in names))
     connection.execute("BEGIN")

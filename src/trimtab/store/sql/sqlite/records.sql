@@ -106,6 +106,12 @@ FROM attempt JOIN request USING (request_id)
 WHERE attempt.provider = ? AND attempt.started_us >= ? AND request.origin = 'live'
 ORDER BY attempt.started_us DESC LIMIT ?;
 
+-- name: took
+-- How long the newest live requests with a prompt took.
+SELECT coalesce(prompt_version, ''), latency_us FROM request
+WHERE prompt_name = ? AND ts_us >= ? AND origin = 'live' AND status <> 'rejected'
+ORDER BY ts_us DESC, request_id DESC LIMIT ?;
+
 -- name: costs
 -- Live cost by UTC day, dearest group first.
 SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
@@ -133,6 +139,15 @@ GROUP BY bucket_us, idx ORDER BY bucket_us, idx;
 SELECT DISTINCT tenant_id, key_id, model FROM rollup_hour
 WHERE bucket_us >= ? AND origin = 'live' AND status <> 'rejected' AND model <> '' AND n > 0
 ORDER BY tenant_id, key_id, model;
+
+-- name: prompted
+-- Live requests with prompts, by whole hours.
+SELECT /*group*/, sum(n), sum(iif(status IN ('error', 'truncated', 'lost'), n, 0)), sum(n_unpriced),
+  sum(cost_nano)
+FROM rollup_hour
+WHERE bucket_us >= ? AND origin = 'live' AND status <> 'rejected' AND prompt_name <> ''
+  AND (? IS NULL OR prompt_name = ?)
+GROUP BY /*group*/ ORDER BY /*group*/;
 
 -- name: spent_by_hour
 -- What a budget's lines cost, in whole hours.
