@@ -5,7 +5,7 @@ import json
 import urllib.request
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +298,21 @@ def check_booking(stack: BilledStack) -> None:
     assert [it["reason"] for it in booked] == ["a script of ours"] * 2
     undone = stack.run("changes", "undo", str(booked[0]["seq"]), "--reason", "no", check=False)
     assert (undone.returncode, "trimtab reconcile" in undone.stderr) == (2, True)
+
+
+def test_the_keeper_compares_the_days_before_by_itself(stack: BilledStack) -> None:
+    """From 03:00 UTC; before that it has nothing to do."""
+
+    def compared() -> set[str]:
+        kept = (stack.home / "reconcile").glob("*.json")
+        return {it.name for it in kept if not it.name.startswith(stack.day)}
+
+    days = [datetime.now(UTC).date() - timedelta(days=back) for back in (1, 2, 3, 7)]
+    wanted = {f"{day}.{provider}.json" for day in days for provider in ("one", "two")}
+    if datetime.now(UTC).hour >= 3:
+        eventually(lambda: compared() == wanted, "eight reports are kept")
+    else:
+        assert compared() == set()
 
 
 def test_the_last_report_is_a_metric(stack: BilledStack) -> None:

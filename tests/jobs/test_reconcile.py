@@ -38,6 +38,7 @@ class World:
         self.rows: list[Billed] = ledger([CELL])
         self.statement = bill([CELL])
         self.spans: list[tuple[str, str]] = []
+        self.summed: list[str] = []
         self.away = False
 
     async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
@@ -45,6 +46,7 @@ class World:
             raise TryLater("the disk is away; wait")
         day = datetime.fromtimestamp(since_us / 1e6, UTC).date().isoformat()
         assert until_us - since_us == 86_400_000_000
+        self.summed.append(day)
         return tuple(row for row in self.rows if row.day == day)
 
     async def read(self, _fetch: Fetch, span: Span) -> Statement:
@@ -82,6 +84,7 @@ async def test_a_day_is_compared_with_its_neighbours_beside_it(world: World) -> 
     report = await world.job().compare(["2026-11-20"])
 
     assert world.spans == [("2026-11-19", "2026-11-22")]
+    assert world.summed == ["2026-11-19", "2026-11-20", "2026-11-21"]
     assert (report.days, report.findings) == (("2026-11-20",), ())
 
 

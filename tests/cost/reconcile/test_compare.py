@@ -236,6 +236,15 @@ def test_an_alias_may_be_told_under_names_that_are_not_alike() -> None:
     assert found.findings[0].difference_nano == 0
 
 
+def test_a_name_of_theirs_explains_one_alias_only() -> None:
+    ours = [with_members(CELL, model=it) for it in ("chat-a", "chat-b")]
+
+    found = report(ledger(ours), bill([CELL]), OLD)
+
+    assert [it.kind for it in found.findings] == [Class.MODEL_ALIAS, Class.MISSING_THEIRS]
+    assert sum(it.theirs_nano for it in found.findings) == sum(CELL.nano.values())
+
+
 def test_days_that_are_equal_together_are_cut_elsewhere() -> None:
     ours = [CELL, with_members(CELL, day=AFTER), with_members(CELL, day=BEFORE)]
     late = with_members(CELL.times(0.75), day=DAY)

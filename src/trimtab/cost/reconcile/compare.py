@@ -145,7 +145,6 @@ class _Eye:
             if it[:3] == place[:3]
             and it not in self.ours
             and it not in explained
-            and side.is_ours
             and side.all_tokens
         ]
         for names in _some_of(unknown):
