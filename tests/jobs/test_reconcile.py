@@ -44,10 +44,11 @@ class World:
     async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
         if self.away:
             raise TryLater("the disk is away; wait")
-        day = datetime.fromtimestamp(since_us / 1e6, UTC).date().isoformat()
-        assert until_us - since_us == 86_400_000_000
-        self.summed.append(day)
-        return tuple(row for row in self.rows if row.day == day)
+        hour = datetime.fromtimestamp(since_us / 1e6, UTC)
+        assert until_us - since_us == 3_600_000_000
+        self.summed.append(f"{hour:%Y-%m-%dT%H}")
+        # What a day holds is there at noon.
+        return tuple(row for row in self.rows if hour.hour == 12 and row.day == f"{hour:%Y-%m-%d}")
 
     async def read(self, _fetch: Fetch, span: Span) -> Statement:
         self.spans.append((_day(span.start_s), _day(span.end_s)))
@@ -84,7 +85,8 @@ async def test_a_day_is_compared_with_its_neighbours_beside_it(world: World) -> 
     report = await world.job().compare(["2026-11-20"])
 
     assert world.spans == [("2026-11-19", "2026-11-22")]
-    assert world.summed == ["2026-11-19", "2026-11-20", "2026-11-21"]
+    assert len(world.summed) == len(set(world.summed)) == 3 * 24
+    assert (world.summed[0], world.summed[-1]) == ("2026-11-19T00", "2026-11-21T23")
     assert (report.days, report.findings) == (("2026-11-20",), ())
 
 

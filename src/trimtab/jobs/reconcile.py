@@ -30,7 +30,8 @@ AFTER = timedelta(hours=3)
 RETRY = timedelta(hours=1)
 LOOK_S = 300.0
 
-_DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
+_DAY_US = 24 * _HOUR_US
 
 log = logging.getLogger("trimtab")
 
@@ -168,14 +169,15 @@ class Reconciliation:
             return Statement(provider=billing.desk.provider, incomplete=str(exc))
 
     async def _ours(self, days: Collection[str]) -> list[Billed]:
-        """Sum up days and their neighbours, one at a time: each is a short query."""
+        """Sum up days and their neighbours, by the hour: a long query would be given up."""
         wanted = {
             date.fromisoformat(day) + timedelta(days=step) for day in days for step in (-1, 0, 1)
         }
         rows: list[Billed] = []
         for day in sorted(wanted):
-            since_us = _midnight_s(day) * 1_000_000
-            rows += await self._ledger.billed(since_us=since_us, until_us=since_us + _DAY_US)
+            start_us = _midnight_s(day) * 1_000_000
+            for since_us in range(start_us, start_us + _DAY_US, _HOUR_US):
+                rows += await self._ledger.billed(since_us=since_us, until_us=since_us + _HOUR_US)
         return rows
 
     def _now(self) -> datetime:

@@ -69,3 +69,17 @@ def test_nothing_is_known_before_the_first_report(tmp_path: Path) -> None:
 
     assert list(kept.newest()) == []
     assert kept.drifts() == {}
+    assert kept.reconciled_to() is None
+
+
+def test_it_is_reconciled_to_the_last_day_of_which_all_bills_are_whole(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    kept.put(REPORT)
+    assert kept.reconciled_to() == AFTER
+
+    cut = Finding(
+        day=AFTER, provider="two", account="", model="", kind=Class.FETCH_INCOMPLETE, evidence="cut"
+    )
+    kept.put(Report(compared_us=8, days=(AFTER,), providers=("two",), findings=(cut,)))
+
+    assert kept.reconciled_to() == DAY

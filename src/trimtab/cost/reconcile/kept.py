@@ -4,6 +4,7 @@ A file is replaced whole, so a crash leaves the old report or the new one.
 """
 
 from collections.abc import Iterator
+from itertools import groupby, islice
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from trimtab.domain.adjustment import Adjustment
 from trimtab.store.files import replace_file
 
 MOST_FILES = 2_000
+LATEST = 64
 
 _reports = msgspec.json.Decoder(Report)
 
@@ -59,14 +61,24 @@ class Kept:
         )
 
     def drifts(self) -> dict[str, float]:
-        """Give the last known difference of each provider, as a share of its bill."""
+        """Give the last known difference of each provider, as a share of its bill.
+
+        Only the latest reports are looked at, for this is asked often.
+        """
         found: dict[str, float] = {}
-        for report in self.newest():
+        for report in islice(self.newest(), LATEST):
             (provider,) = report.providers
             ratio = report.drift_ratio(provider)
             if provider not in found and ratio is not None:
                 found[provider] = round(float(ratio), 6)
         return found
+
+    def reconciled_to(self) -> str | None:
+        """Name the latest day on which every bill was fetched whole and compared."""
+        for day, reports in groupby(islice(self.newest(), LATEST), lambda it: it.days[0]):
+            if all(report.is_complete for report in reports):
+                return day
+        return None
 
     def _files(self) -> list[Path]:
         return sorted(self._directory.glob("????-??-??.*.json"), reverse=True)
