@@ -11,6 +11,7 @@ code does not say, from `reference_words.py`.
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 
 import click
 import reference_matrix as matrix
@@ -27,7 +28,7 @@ from trimtab.domain.model import Wire
 from trimtab.gateway import errors
 from trimtab.gateway.routing import TrimtabMember
 from trimtab.local import lock as local_lock
-from trimtab.sim import faults, script
+from trimtab.sim import bill_faults, faults, script
 from trimtab.sim.latency import PROFILES
 from trimtab.sim.models import MODELS
 from trimtab.store import filter_text
@@ -407,6 +408,27 @@ def _faults_page() -> list[str]:
         _table(
             ["option", "as", "meaning"],
             [(_code(it), *words.FAULT_OPTIONS.get(it, ("", ""))) for it in faults._OPTIONS],
+        ),
+        "## Faults of the bill",
+        "These change what the simulator tells about its bill on the usage and costs routes of both"
+        " providers. They are set with the same call, take no options, and leave `GET /_sim/bill` as it is.",
+        _table(
+            ["fault", "value", "default", "what happens"],
+            [
+                (
+                    _code(name),
+                    kind.form or "none",
+                    _code(
+                        f"{float(kind.default):g}"
+                        if isinstance(kind.default, Fraction)
+                        else f"{kind.default}"
+                    )
+                    if kind.form
+                    else "",
+                    words.BILL_FAULTS.get(name, ""),
+                )
+                for name, kind in bill_faults.KINDS.items()
+            ],
         ),
         "## What a prompt may ask for",
         "The last user message may say what the answer shall be.",

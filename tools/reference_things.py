@@ -37,9 +37,9 @@ from trimtab.gateway.routing import TrimtabMember
 from trimtab.pipeline.reply import Facts
 from trimtab.settings import load
 from trimtab.settings.sections import sections
+from trimtab.sim import anthropic_statements, bill_faults, faults, openai_statements, script
 from trimtab.sim import app as sim_app
 from trimtab.sim import control as sim_control
-from trimtab.sim import faults, script
 from trimtab.sim.latency import PROFILES
 from trimtab.store import filter_text
 from trimtab.telemetry.facts import FIELDS
@@ -124,6 +124,7 @@ def subjects() -> dict[str, Subject]:
         "rights": Subject(auth.Right, words.RIGHTS),
         "simulator routes": Subject(sim_routes(), words.SIM_ROUTES),
         "faults": Subject(faults.NAMES, words.FAULTS),
+        "faults of the bill": Subject(bill_faults.KINDS, words.BILL_FAULTS),
         "fault options": Subject(
             faults._OPTIONS, {name: text for name, (_, text) in words.FAULT_OPTIONS.items()}
         ),
@@ -272,7 +273,8 @@ def gateway_routes() -> list[str]:
 
 def sim_routes() -> list[str]:
     """List what the simulator serves, from the cases of its `match` statements."""
-    return [*_cases(sim_app), "GET /v1/models", *_cases(sim_control)]
+    told = [f"GET {it}" for it in (*openai_statements.ROUTES, *anthropic_statements.ROUTES)]
+    return [*_cases(sim_app), "GET /v1/models", *told, *_cases(sim_control)]
 
 
 def price_members() -> list[str]:

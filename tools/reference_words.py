@@ -76,10 +76,10 @@ OPTION_DEFAULTS = {
 
 EXIT_CODES = {
     0: "Done.",
-    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, or the change log is broken.",
+    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a bill needs somebody to act, or the change log is broken.",
     2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
     3: "Inconclusive; kept for verdicts, no command uses it yet.",
-    4: "Could not: something the command needs is away.",
+    4: "Could not: something the command needs is away, or a bill could not be fetched whole.",
 }
 
 FILTERS = {
@@ -580,6 +580,34 @@ SETTINGS = {
         "true",
         "Whether it may live on a loopback or private address.",
         "false",
+    ),
+    "reconcile.providers.NAME.admin_key": Setting(
+        "reference",
+        "env:OPENAI_ADMIN_KEY",
+        "The admin key that opens the usage and costs of that provider. Only the keeper and `trimtab reconcile` read it.",
+    ),
+    "reconcile.providers.NAME.url": Setting(
+        "URL",
+        "https://api.openai.com/v1",
+        "Where usage and costs are asked for.",
+        unsaid="the provider's `url`",
+    ),
+    "reconcile.providers.NAME.accounts[].account": Setting(
+        "text",
+        "proj_apps",
+        "The provider's id of a project (OpenAI) or workspace (Anthropic) of ours; `default` is the one without an id. Without `accounts`, all that the admin key sees counts as ours.",
+    ),
+    "reconcile.providers.NAME.accounts[].key": Setting(
+        "reference",
+        "env:PROVIDER_KEY",
+        "Which of the provider's credentials belongs to that account.",
+        unsaid="any",
+    ),
+    "reconcile.providers.NAME.accounts[].key_id": Setting(
+        "text",
+        "key_4fQ2",
+        "The provider's id of that credential; what other keys of the account use is then `external_traffic`.",
+        unsaid="every key of the account is ours",
     ),
     **_budget("site", "all tenants together", "no budget"),
     "alerts.every": Setting(
@@ -1153,6 +1181,11 @@ SIM_ROUTES = {
     "POST /v1/responses": "OpenAI Responses; keeps the latest conversations to go on from.",
     "POST /v1/moderations": "OpenAI Moderations: flags a category if the text names it; free.",
     "GET /v1/models": "The simulator's models, in either form.",
+    "GET /v1/organization/usage/completions": "OpenAI's usage of an organization, from the bill; asks for a key that begins with `sk-admin`.",
+    "GET /v1/organization/usage/embeddings": "The same of embeddings.",
+    "GET /v1/organization/costs": "OpenAI's costs of an organization, in dollars.",
+    "GET /v1/organizations/usage_report/messages": "Anthropic's usage report, from the bill; asks for a key that begins with `sk-ant-admin`.",
+    "GET /v1/organizations/cost_report": "Anthropic's cost report, in cents.",
     "GET /_sim/bill": "What the simulator billed, by account and model, and its last lines.",
     "GET /_sim/calls": "The last calls it saw, with headers and bodies.",
     "GET /_sim/prices": "Its prices, in the form of `prices.overrides`.",
@@ -1186,6 +1219,23 @@ FAULTS = {
     "empty": "Answers with nothing.",
     "huge": "Answers with so many tokens.",
     "wrong_model": "Names another model in the answer than was asked for.",
+}
+
+BILL_FAULTS = {
+    "bill_late": "Calls younger than so many hours are not told yet.",
+    "bill_revised": "A bucket tells half when it is first asked for, and all of it later.",
+    "bill_dropped": "Calls of models with that in their name are never told.",
+    "bill_outside": "Tells calls of so many input tokens a day, with the key `elsewhere`.",
+    "bill_price": "Multiplies costs.",
+    "bill_cents": "Amounts come in the unit of the other provider: cents for dollars, dollars for cents.",
+    "bill_string": "Amounts come in the type of the other provider: text for numbers, numbers for text.",
+    "bill_alias": "Half the tokens of each model are told under another date.",
+    "bill_local_time": "Days begin so many hours earlier than those of UTC.",
+    "bill_cut": "A page says that more follows, and not where.",
+    "bill_twice": "Each page leads to itself.",
+    "bill_empty": "Usage is empty; costs are not.",
+    "bill_gap": "The last bucket of each page is missing.",
+    "bill_refused": "So many calls are answered 429.",
 }
 
 FAULT_OPTIONS = {

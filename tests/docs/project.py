@@ -51,6 +51,7 @@ READS_ONLY = (
     "keys list",
     "changes list",
     "changes verify",
+    "reconcile --day",
 )
 
 

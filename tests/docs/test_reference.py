@@ -27,10 +27,17 @@ NAMES = {
     "tiers": "free",
     "tenants": "acme",
     "registry": "staging",
+    "reconcile": "billed",
 }
 LEAST: dict[str, Any] = {
     "version": "1",
-    "providers": {"sim": {"wire": "caller", "url": "https://sim.example"}},
+    "providers": {
+        "sim": {"wire": "caller", "url": "https://sim.example"},
+        "billed": {"wire": "openai", "url": "https://billed.example", "key": "env:PROVIDER_KEY"},
+    },
+    "reconcile": {
+        "providers": {"billed": {"admin_key": "env:ADMIN", "accounts": [{"account": "proj_a"}]}}
+    },
     "models": {
         name: {"kind": "freezer", "to": "sim/large-2026-01-15"} for name in ("chat", "chat-frozen")
     },

@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Command] = {
     "budgets": Command("trimtab.cli.budgets:command", "Show and change what may be spent."),
     "costs": Command("trimtab.cli.costs:command", "Show what a tenant cost."),
     "alerts": Command("trimtab.cli.alerts:command", "Show, silence and try alerts on spending."),
+    "reconcile": Command("trimtab.cli.reconcile:command", "Compare the ledger with bills."),
     "gateway": Command("trimtab.cli.gateway:command", "Run a gateway worker."),
     "keeper": Command("trimtab.cli.keeper:command", "Run the keeper with its console."),
     "sim": Command("trimtab.cli.sim:command", "Simulate a provider, faults included."),

@@ -58,6 +58,7 @@ class Console:
         admin_token_sha256: Hex SHA-256 of the token that opens the admin API without a login;
             `None` closes that way.
         secure_cookies: Whether browsers reach the console by HTTPS only.
+        drifts: Tells how far the ledger is from each provider's bill, as a share of that.
     """
 
     records: RecordReader
@@ -82,6 +83,7 @@ class Console:
     price: Callable[[Provider, Target], ListPrice | None]
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
+    drifts: Callable[[], Mapping[str, float]] = dict
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,11 @@ _ALWAYS_US = 1 << 62
 _GROUPS = ("tenant_id", "model", "status")
 
 Labels = Mapping[str, str]
-Samples = Iterable[tuple[Labels, int]]
+Samples = Iterable[tuple[Labels, float]]
 
 
 class Metric(NamedTuple):
-    """One metric: its kind, and what it tells, in whole units."""
+    """One metric: its kind, and what it tells; all but shares are whole numbers."""
 
     kind: str
     told: str
@@ -52,6 +52,9 @@ METRICS: Mapping[str, Metric] = {
         "gauge", "1 for every webhook that takes nothing just now, and what went wrong last."
     ),
     "trimtab_alert_open": Metric("gauge", "Alerts that hold just now, by rule; 0 for the others."),
+    "trimtab_reconcile_drift_ratio": Metric(
+        "gauge", "What a provider billed more than the ledger says, as a share; of the last day."
+    ),
 }
 """Every metric, in the order in which they are told."""
 
@@ -82,6 +85,9 @@ async def exposition(console: Console) -> str:
         "trimtab_target_left_alone": left_alone,
         **_webhooks(console.webhooks()),
         "trimtab_alert_open": _open(await console.alerts.alerts(open_only=True)),
+        "trimtab_reconcile_drift_ratio": [
+            ({"provider": name}, ratio) for name, ratio in sorted(console.drifts().items())
+        ],
     }
     samples = {**_counters(rows), **gauges}
     lines = [line for name in METRICS for line in _written(name, samples[name])]

@@ -244,10 +244,7 @@ class Control:
                 f"'{done.pointer}' was moved since, by change {last}; undo that one first"
             )
         if done.pointer.kind.is_final:
-            raise SettingsInvalid(
-                f"'{done.pointer}' stays what it is, once it is there; yank the version with"
-                " `trimtab prompts yank`, or move the label with `trimtab prompts rollback`"
-            )
+            raise SettingsInvalid(_stays(done.pointer))
         if _gives_a_key_back(done, self._clock.now_us()):
             raise SettingsInvalid(
                 f"key '{done.pointer.name}' was taken away and stays so; make another with"
@@ -318,6 +315,16 @@ def _folded(state: State, changes: Sequence[Change]) -> State:
         raise SettingsInvalid(
             f"the change log holds a value this program cannot read ({exc}); upgrade it"
         ) from exc
+
+
+def _stays(pointer: Pointer) -> str:
+    remedy = (
+        "run `trimtab reconcile` for its day, and accept what that proposes"
+        if pointer.kind is PointerKind.ADJUSTMENT
+        else "yank the version with `trimtab prompts yank`, or move the label with"
+        " `trimtab prompts rollback`"
+    )
+    return f"'{pointer}' stays what it is, once it is there; {remedy}"
 
 
 def _gives_a_key_back(done: Change, now_us: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from trimtab.control.prompts import NO_PROMPTS, Prompts, prompts_in
+from trimtab.domain.adjustment import Adjustment
 from trimtab.domain.budget import NO_BUDGET, Budget
 from trimtab.domain.change import Change, Pointer, PointerKind
 from trimtab.domain.health import BreakerOrder
@@ -53,6 +54,7 @@ TYPES: Mapping[PointerKind, type[Any]] = {
     PointerKind.YANK: Yank,
     PointerKind.APPROVAL: Approval,
     PointerKind.EVIDENCE: Evidence,
+    PointerKind.ADJUSTMENT: Adjustment,
 }
 """What the value of a pointer decodes to."""
 

@@ -29,6 +29,7 @@ class PointerKind(StrEnum):
     YANK = "yank"
     APPROVAL = "approval"
     EVIDENCE = "evidence"
+    ADJUSTMENT = "adjustment"
 
     @property
     def is_final(self) -> bool:
@@ -41,7 +42,9 @@ class PointerKind(StrEnum):
         return self not in _BY_HAND
 
 
-_FINAL = frozenset({PointerKind.PROMPT, PointerKind.APPROVAL, PointerKind.EVIDENCE})
+_FINAL = frozenset(
+    {PointerKind.PROMPT, PointerKind.APPROVAL, PointerKind.EVIDENCE, PointerKind.ADJUSTMENT}
+)
 _BY_HAND = _FINAL | {
     PointerKind.LABEL,
     PointerKind.YANK,

@@ -3,6 +3,7 @@
 from trimtab.settings.load import DEMO, load, locate
 from trimtab.settings.model import (
     AlertSettings,
+    BillingSettings,
     ExporterSettings,
     GatewaySettings,
     Level,
@@ -21,6 +22,7 @@ __all__ = [
     "NO_SECRET",
     "REFERENCE",
     "AlertSettings",
+    "BillingSettings",
     "ExporterSettings",
     "GatewaySettings",
     "Level",

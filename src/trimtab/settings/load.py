@@ -17,6 +17,7 @@ from trimtab.settings.model import (
     RegistrySettings,
     Settings,
 )
+from trimtab.settings.reconcile import check_billings
 from trimtab.settings.references import check_references
 from trimtab.settings.secrets import NO_SECRET, REFERENCE, looks_secret, resolve
 from trimtab.settings.sections import sections
@@ -99,9 +100,12 @@ def _settings(
         site_budget=given.get("site"),
         registry=given.get("registry", RegistrySettings()),
         alerts=given.get("alerts", AlertSettings()),
+        billings=given.get("reconcile", ()),
         log_to_stdout=given.get("log_line", False),
         lines=faults.lines,
     )
+    for at, fault in check_billings(settings.billings, settings.providers):
+        faults.add(at, fault)
     for model in settings.models.values():
         for name in unpinned(model, settings.models):
             faults.add(
@@ -143,6 +147,9 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
         for index, route in enumerate(settings.alerts.routes)
         for member, reference in route.references
         if member != "secret"
+    ]
+    references += [
+        (f"reconcile.providers.{it.provider}.admin_key", it.admin_key) for it in settings.billings
     ]
     for path, reference in references:
         if reference != NO_SECRET:

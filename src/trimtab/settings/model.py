@@ -110,6 +110,38 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """One of our accounts at a provider.
+
+    Attributes:
+        account: The provider's id of the project or workspace; `default` has none.
+        key: Reference to the credential that uses it; `None` is any.
+        key_id: The provider's id of that credential; with it, other keys of the account show.
+    """
+
+    account: str
+    key: str | None = None
+    key_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingSettings:
+    """How the bill of a provider is read; of interest to the keeper alone.
+
+    Attributes:
+        provider: Name of the provider.
+        admin_key: Reference to the credential that opens its usage and costs.
+        url: Base URL, if not the provider's.
+        accounts: What is ours there; without any, everything is.
+    """
+
+    provider: str
+    admin_key: str
+    url: str | None = None
+    accounts: tuple[AccountSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
     """Where prompts are, and what is asked of them.
 
@@ -222,6 +254,7 @@ class Settings:
     site_budget: Budget | None = None
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    billings: tuple[BillingSettings, ...] = ()
     log_to_stdout: bool = False
     unset: tuple[tuple[str, str], ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict[str, int], repr=False)

@@ -18,6 +18,11 @@ def check_references(top: Members, faults: Faults) -> None:
     for owner in (*tiers.values(), *tenants.values(), *keys):
         for model in _items(_member(owner, "models")):
             _expect_model(model, providers, models, faults)
+    billed = _members(_member(top, "reconcile")).get("providers")
+    for name, billing in _members(billed).items():
+        if name not in providers:
+            message = f"provider {name!r} is not in the file; {nearest(name, providers)}"
+            faults.add(billing.path, message, billing.line)
     for tier in _texts(tenants.values(), "tier"):
         _expect(tier, "tier", tier.text, tiers, faults)
     for tier in _texts(keys, "new_tenant_tier"):

@@ -57,6 +57,7 @@ from trimtab.settings.model import (
     UnknownModel,
 )
 from trimtab.settings.providers import read_provider
+from trimtab.settings.reconcile import read_reconcile
 from trimtab.settings.registry import read_registry
 from trimtab.settings.routing import read_model
 from trimtab.settings.secrets import resolve
@@ -86,6 +87,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "telemetry": _telemetry,
         "log_line": _log_to_stdout,
         "registry": read_registry,
+        "reconcile": read_reconcile,
         "site": budget_of,
         "alerts": read_alerts,
     }

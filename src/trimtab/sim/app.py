@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
-from trimtab.sim import listing
+from trimtab.sim import anthropic_statements, listing, openai_statements
 from trimtab.sim.answering import Answering
 from trimtab.sim.anthropic_request import read_count, read_messages
 from trimtab.sim.bill import Bill
+from trimtab.sim.bill_faults import PREFIX, BillBoard
 from trimtab.sim.cache import PrefixCache
 from trimtab.sim.calls import Calls
 from trimtab.sim.control import Control
@@ -29,10 +30,13 @@ from trimtab.sim.reply import to_json
 from trimtab.sim.request import Refused, Request
 from trimtab.sim.responses_request import read_responses
 from trimtab.sim.sending import Sending
+from trimtab.sim.statements import Statements
 from trimtab.sim.wires import ANTHROPIC, OPENAI, RESPONSES
 
 VERSION_HEADER = b"anthropic-version"
 MODELS_PATH = "/v1/models"
+STATEMENTS_PATH = "/v1/organization"
+"""What the routes of both providers begin with that tell of usage and costs."""
 
 _JSON = [(b"content-type", b"application/json")]
 
@@ -56,9 +60,10 @@ def create(
         BadFault: a rule cannot be read.
         KeyError: there is no such profile.
     """
-    bill, calls, conversations = Bill(), Calls(), Conversations()
+    bill, calls, conversations = Bill(clock), Calls(), Conversations()
     cache = PrefixCache(clock)
-    board = FaultBoard(faults, seed, clock)
+    board = FaultBoard([it for it in faults if not it.startswith(PREFIX)], seed, clock)
+    bill_board = BillBoard([it for it in faults if it.startswith(PREFIX)])
     answering = Answering(
         seed=seed,
         unique=f"sim{os.urandom(4).hex()}",
@@ -70,7 +75,11 @@ def create(
         calls=calls,
         conversations=conversations,
     )
-    return SimApp(answering, Control(bill, calls, cache, board, conversations))
+    return SimApp(
+        answering,
+        Control(bill, calls, cache, board, bill_board, conversations),
+        Statements(bill, bill_board, clock),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,7 @@ class SimApp:
 
     answering: Answering
     control: Control
+    statements: Statements
 
     # One case a route.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912
@@ -108,6 +118,8 @@ class SimApp:
                 await self.control(exchange)
             case "GET", path if path.startswith(MODELS_PATH):
                 await self._models(exchange)
+            case "GET", path if path.startswith(STATEMENTS_PATH):
+                await self._statement(exchange)
             case method, path:
                 await self._refuse(exchange, Refused(404, f"Invalid URL ({method} {path})"))
 
@@ -127,6 +139,24 @@ class SimApp:
             await self._refuse(exchange, missing_model(name))
         else:
             await exchange.answer(200, _JSON, to_json(told))
+
+    async def _statement(self, exchange: Exchange) -> None:
+        is_anthropic = exchange.path.startswith(anthropic_statements.ROOT)
+        try:
+            told = to_json(self._stated(exchange, is_anthropic=is_anthropic))
+        except Refused as refused:
+            wire = ANTHROPIC if is_anthropic else OPENAI
+            await exchange.answer(refused.status, _JSON, wire.error(refused, "req_statement"))
+        else:
+            await exchange.answer(200, _JSON, told)
+
+    def _stated(self, exchange: Exchange, *, is_anthropic: bool) -> dict[str, Any]:
+        if is_anthropic and VERSION_HEADER not in exchange.headers:
+            raise Refused(400, "anthropic-version: header is required")
+        if self.statements.board.refuses():
+            raise Refused(429, "Rate limit reached; try again later.")
+        report = anthropic_statements.report if is_anthropic else openai_statements.report
+        return report(self.statements, exchange.path, exchange.query, exchange.account)
 
 
 def _versioned(exchange: Exchange, read: Callable[[bytes], Request]) -> Callable[[bytes], Request]:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from trimtab.sim.bill import Bill
+from trimtab.sim.bill_faults import KINDS, PREFIX, BillBoard
 from trimtab.sim.cache import PrefixCache
 from trimtab.sim.calls import Calls
 from trimtab.sim.conversations import Conversations
@@ -29,6 +30,7 @@ class Control:
     calls: Calls
     cache: PrefixCache
     board: FaultBoard
+    bill_board: BillBoard
     conversations: Conversations
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -52,7 +54,7 @@ class Control:
             case "GET", "/_sim/faults":
                 return self._faults()
             case "PUT", "/_sim/faults":
-                self.board.set(msgspec.json.decode(body, type=_Rules).faults)
+                self._set(msgspec.json.decode(body, type=_Rules).faults)
                 return self._faults()
             case "POST", "/_sim/reset":
                 return self._reset()
@@ -60,12 +62,18 @@ class Control:
                 raise Refused(404, f"there is no {method} {path}")
 
     def _faults(self) -> dict[str, Any]:
-        return {"faults": self.board.rules(), "known": list(NAMES)}
+        rules = [*self.board.rules(), *self.bill_board.rules]
+        return {"faults": rules, "known": [*NAMES, *KINDS]}
+
+    def _set(self, rules: list[str]) -> None:
+        of_bill = BillBoard([it for it in rules if it.startswith(PREFIX)])
+        self.board.set([it for it in rules if not it.startswith(PREFIX)])
+        self.bill_board.set(of_bill.rules)
 
     def _reset(self) -> dict[str, Any]:
         self.bill.clear()
         self.calls.clear()
         self.cache.clear()
         self.conversations.clear()
-        self.board.set(())
+        self._set([])
         return {}

@@ -11,6 +11,7 @@ from trimtab.sim.damage import Ending, damaged
 from trimtab.sim.exchange import Exchange, Headers
 from trimtab.sim.faults import Faults
 from trimtab.sim.latency import Profile
+from trimtab.sim.models import Task
 from trimtab.sim.reply import Event, Kind, Reply
 from trimtab.sim.request import Refused, Request
 from trimtab.sim.wires import Wire
@@ -75,8 +76,16 @@ class Tab:
         if not self._settled:
             self._settled = True
             usage = self._usage._replace(output=self._output, reasoning=self._reasoning)
-            turn, model = self._turn, request.served.model
-            self._bill.add(self._call_id, turn.account, model, usage, turn.user)
+            turn, (model, dated) = self._turn, request.served
+            self._bill.add(
+                self._call_id,
+                turn.account,
+                model,
+                usage,
+                turn.user,
+                desk="embeddings" if model.task is Task.EMBED else turn.wire.desk,
+                dated=dated,
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class Wire:
         error_event: An error in the middle of a stream.
         bad_line: An event of a stream that cannot be read.
         too_long: What it says about too long a prompt, of how many tokens and how many it may have.
+        desk: Where the provider counts its calls.
     """
 
     count: Callable[[PrefixCache, str, Request], Usage]
@@ -35,6 +36,7 @@ class Wire:
     error_event: bytes
     bad_line: bytes
     too_long: Callable[[int, int], Refused]
+    desk: str = "completions"
 
 
 def _openai_too_long(tokens: int, most: int) -> Refused:
@@ -83,4 +85,5 @@ ANTHROPIC = Wire(
     error_event=anthropic_reply.ERROR_EVENT,
     bad_line=anthropic_reply.BAD_LINE,
     too_long=_anthropic_too_long,
+    desk="messages",
 )

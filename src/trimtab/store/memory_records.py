@@ -4,12 +4,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from trimtab.domain.errors import ModelRefused
-from trimtab.domain.record import Attempt, Blob, Finish, Origin, RequestRecord, Status
+from trimtab.domain.record import (
+    Attempt,
+    Blob,
+    Finish,
+    LedgerLine,
+    Origin,
+    RequestRecord,
+    Status,
+)
 from trimtab.store.base import (
     Batch,
+    Billed,
     CostRow,
     Cursor,
     Move,
@@ -30,13 +39,16 @@ from trimtab.store.rollup import (
     DAY_US,
     FAILED,
     HOUR_US,
+    Buckets,
     Key,
     Known,
     MinuteKey,
     MinuteSums,
     Sums,
+    adjusted,
     bounded,
     buckets,
+    is_estimate,
     minute,
     parts,
     quantile_us,
@@ -63,15 +75,17 @@ _Days = dict[tuple[int, Key], Sums]
 
 
 class MemoryRecords:
-    """`store.base.RecordWriter`, `RecordReader`, `ContentReader` and `RollupReader` in dicts.
+    """The record stores and the ledger of `store.base`, in dicts.
 
-    Atomic because no method awaits anything. State: records, content by tenant and day, requests
-    that run, spool positions, sums, and the features of each tenant that have sums of their own.
+    Atomic because no method awaits anything. State: records, adjustments, content by tenant and
+    day, requests that run, spool positions, sums, and the features of each tenant that have sums of
+    their own.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
         self._tenant_key = tenant_key
         self._records: dict[str, StoredRecord] = {}
+        self._adjustments: dict[str, LedgerLine] = {}
         self._blobs: dict[tuple[str, int, bytes], Blob] = {}
         self._open: dict[str, OpenRequest] = {}
         self._positions: dict[str, SpoolPosition] = {}
@@ -219,6 +233,41 @@ class MemoryRecords:
                 groups[group] = _with(groups.get(group), group, key, sums)
         return tuple(row for _, row in sorted(groups.items()))
 
+    async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
+        """See `LedgerReader.billed`."""
+        groups: dict[tuple[str, ...], Billed] = {}
+        lines = [line for stored in self._records.values() for line in stored.lines]
+        for line in (*lines, *self._adjustments.values()):
+            if since_us <= line.ts_us < until_us:
+                day = _date(line.ts_us - line.ts_us % DAY_US)
+                group = (day, line.provider, line.account, line.model_sent)
+                groups[group] = _plus(groups.get(group), group, line)
+        return tuple(row for _, row in sorted(groups.items()))
+
+    async def adjust(self, lines: Sequence[LedgerLine]) -> int:
+        """See `LedgerWriter.adjust`."""
+        fresh = {it.line_id: it for it in reversed(lines) if it.line_id not in self._adjustments}
+        try:
+            added = [adjusted(line) for line in fresh.values()]
+        except ValueError as exc:
+            raise Unstorable(str(exc)) from exc
+        for line in fresh.values():
+            _check_numbers(line)
+        for starts, key, sums in added:
+            self._add(starts, key, sums)
+        self._adjustments |= fresh
+        return len(fresh)
+
+    def _add(self, starts: Buckets, key: Key, sums: Sums) -> None:
+        known = self._known.setdefault(key.tenant_id, Known(set(), set()))
+        kept = bounded(key, known)
+        for days, start_us in (
+            (self._hours, starts.hour_us),
+            (self._days, starts.day_us),
+            (self._local_days, starts.local_day_us),
+        ):
+            days[start_us, kept] = days.get((start_us, kept), Sums()).plus(sums)
+
     def _put(self, finish: Finish) -> bool:
         record = finish.record
         if record.request_id in self._records:
@@ -228,14 +277,7 @@ class MemoryRecords:
         )
         starts = buckets(finish)
         for key, sums in parts(finish):
-            known = self._known.setdefault(key.tenant_id, Known(set(), set()))
-            kept = bounded(key, known)
-            for days, start_us in (
-                (self._hours, starts.hour_us),
-                (self._days, starts.day_us),
-                (self._local_days, starts.local_day_us),
-            ):
-                days[start_us, kept] = days.get((start_us, kept), Sums()).plus(sums)
+            self._add(starts, key, sums)
         live = minute(record)
         if live is not None:
             key, sums = live
@@ -245,6 +287,25 @@ class MemoryRecords:
     def _check_move(self, move: Move) -> None:
         if self._positions.get(move.to.worker_id) != move.since:
             raise PositionMoved(f"spool '{move.to.worker_id}' was moved by somebody else")
+
+
+_SUMMED = (
+    *("input_tokens", "cached_tokens", "cache_write_5m", "cache_write_30m", "cache_write_1h"),
+    *("cache_write_12h", "output_tokens", "cost_nano"),
+)
+
+
+def _plus(before: Billed | None, group: tuple[str, ...], line: LedgerLine) -> Billed:
+    day, provider, account, model_sent = group
+    known = before or Billed(day=day, provider=provider, account=account, model_sent=model_sent)
+    summed = {name: getattr(known, name) + (getattr(line, name) or 0) for name in _SUMMED}
+    return replace(
+        known,
+        n=known.n + 1,
+        n_estimated=known.n_estimated + is_estimate(line.usage_source),
+        n_unpriced=known.n_unpriced + (line.cost_nano is None),
+        **summed,
+    )
 
 
 def _tried(record: RequestRecord, attempt: Attempt) -> Tried:

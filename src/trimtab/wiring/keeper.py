@@ -41,6 +41,7 @@ from trimtab.telemetry.sweep import Needed, sweep
 from trimtab.wiring.alerts import MOST_ANSWER, Spending, alert_jobs, alert_store, is_free
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
+from trimtab.wiring.reconcile import kept, reconciliation
 from trimtab.wiring.registry import registry
 from trimtab.wiring.webhooks import webhooks
 
@@ -87,13 +88,19 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
     alerts = alert_store(home)
-    spending = Spending(lambda: following.current, is_free(metering, lambda: following.current))
-    schedule = Schedule(
-        alert_jobs(home, settings, spending, alerts, clock, Http1Transport(max_body=MOST_ANSWER))
+    free = is_free(metering, lambda: following.current)
+    watching = alert_jobs(
+        home,
+        settings,
+        Spending(lambda: following.current, free),
+        alerts,
+        clock,
+        Http1Transport(max_body=MOST_ANSWER),
     )
+    reconciling = reconciliation(home, settings, lambda: following.current, clock, Http1Transport())
     server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
-    jobs = [recorder.run(), lines.run(), spool.run(), following.run(), schedule.run()]
-    jobs += [it.run() for it in (*exporters, *hooks)]
+    always = (recorder, lines, spool, following, Schedule(watching), reconciling)
+    jobs = [it.run() for it in (*always, *exporters, *hooks)]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
     tasks = [asyncio.create_task(job) for job in jobs]
     serving = asyncio.create_task(server.serve(sockets=[_listen(wiring.keeper_socket(home))]))
@@ -154,6 +161,7 @@ def _console(
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
+        drifts=kept(home).drifts,
     )
 
 

@@ -14,6 +14,10 @@ INSERT INTO attempt (request_id, /*attempt*/) VALUES (?, /*attempt?*/);
 -- One of its ledger lines.
 INSERT INTO ledger (/*line*/) VALUES (/*line?*/);
 
+-- name: put_adjustment
+-- A ledger line of no request, unless it is there.
+INSERT INTO ledger (/*line*/) VALUES (/*line?*/) ON CONFLICT DO NOTHING;
+
 -- name: known
 -- Which of the ids in a JSON list are stored.
 SELECT request_id FROM request WHERE request_id IN (SELECT value FROM json_each(?));
@@ -154,3 +158,14 @@ WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND /*where*/;
 -- What a budget's lines cost, line by line.
 SELECT coalesce(sum(cost_nano), 0) FROM ledger
 WHERE ts_us >= ? AND ts_us < ? AND origin = 'live' AND /*where*/;
+
+-- name: billed
+-- Lines by UTC day as providers see them, in the order of `store.base.Billed`.
+SELECT date(ts_us / 1000000, 'unixepoch') AS day, provider, account, model_sent, count(*),
+  sum(usage_source IN ('partial', 'estimated')), sum(cost_nano IS NULL),
+  coalesce(sum(input_tokens), 0), coalesce(sum(cached_tokens), 0),
+  coalesce(sum(cache_write_5m), 0), coalesce(sum(cache_write_30m), 0),
+  coalesce(sum(cache_write_1h), 0), coalesce(sum(cache_write_12h), 0),
+  coalesce(sum(output_tokens), 0), coalesce(sum(cost_nano), 0)
+FROM ledger WHERE ts_us >= ? AND ts_us < ?
+GROUP BY day, provider, account, model_sent ORDER BY day, provider, account, model_sent;
