@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -85,6 +85,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         features: Budgets of single features, by name.
         each_end_user: What each end user may spend.
+        prices: What targets cost under its own contract, in the form of `prices.overrides`.
     """
 
     id: TenantId
@@ -99,6 +100,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     budget: Budget = Budget()
     features: Mapping[str, Budget] = {}
     each_end_user: Budget = Budget()
+    prices: Mapping[str, Any] = {}
 
 
 ANY_TENANT = "*"

@@ -133,6 +133,7 @@ _TENANT: Mapping[str, Read] = {
     "budget": part_of_budget,
     "features": features,
     "each_end_user": budget_of,
+    "prices": lambda node, faults: _overrides(node, faults),  # noqa: PLW0108 -- defined below
 }
 
 

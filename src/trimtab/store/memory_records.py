@@ -12,6 +12,7 @@ from trimtab.store.base import (
     Batch,
     CostRow,
     Cursor,
+    LedgerSum,
     Move,
     OpenRequest,
     PositionMoved,
@@ -180,6 +181,43 @@ class MemoryRecords:
         """See `RollupReader.used`."""
         hour_us = since_us - since_us % HOUR_US
         return tuple(sorted({use for at_us, use in self._uses if at_us >= hour_us}))
+
+    async def payers(self) -> tuple[str, ...]:
+        """See `LineReader.payers`."""
+        return tuple(sorted({line.tenant_id for line in self._lines()}))
+
+    async def ledger(
+        self,
+        *,
+        tenant_id: str,
+        since_us: int,
+        until_us: int,
+        after: Cursor | None = None,
+        limit: int = 5_000,
+    ) -> tuple[LedgerLine, ...]:
+        """See `LineReader.ledger`."""
+        place = (since_us, "") if after is None else (after.ts_us, after.request_id)
+        found = [
+            line
+            for line in self._lines()
+            if line.tenant_id == tenant_id
+            and since_us <= line.ts_us < until_us
+            and (line.ts_us, line.line_id) > place
+        ]
+        return tuple(sorted(found, key=lambda line: (line.ts_us, line.line_id))[:limit])
+
+    async def sums(self, *, tenant_id: str, months: Collection[str]) -> tuple[LedgerSum, ...]:
+        """See `LineReader.sums`."""
+        sums: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
+        for line in self._lines():
+            month = line.day_local[:7] or _date(line.ts_us)[:7]
+            if line.tenant_id == tenant_id and line.origin == Origin.LIVE and month in months:
+                group = (month, line.kind, line.feature, line.model_requested)
+                found = sums[*group, line.price_version or ""]
+                found[0] += 1
+                found[1] += line.cost_nano is None
+                found[2] += line.cost_nano or 0
+        return tuple(LedgerSum(*group, *sums[group]) for group in sorted(sums))
 
     def _put(self, finish: Finish) -> bool:
         record = finish.record

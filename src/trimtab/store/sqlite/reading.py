@@ -1,6 +1,7 @@
 """Reading records, content and sums back while the keeper writes them."""
 
 import asyncio
+import json
 import logging
 import sqlite3
 import threading
@@ -12,10 +13,11 @@ from typing import Any, TypeVar
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ModelRefused, TryLater
-from trimtab.domain.record import RequestRecord
+from trimtab.domain.record import LedgerLine, RequestRecord
 from trimtab.store.base import (
     CostRow,
     Cursor,
+    LedgerSum,
     RecordFilter,
     SeriesPoint,
     Spending,
@@ -171,6 +173,32 @@ class SqliteReading:
         hour_us = since_us - since_us % HOUR_US
         rows = await self._do(lambda it: it.execute(SQL["used"], (hour_us,)).fetchall())
         return tuple(Use(*row) for row in rows)
+
+    async def payers(self) -> tuple[str, ...]:
+        """See `LineReader.payers`."""
+        rows = await self._do(lambda it: it.execute(SQL["payers"]).fetchall())
+        return tuple(tenant_id for (tenant_id,) in rows)
+
+    async def ledger(
+        self,
+        *,
+        tenant_id: str,
+        since_us: int,
+        until_us: int,
+        after: Cursor | None = None,
+        limit: int = 5_000,
+    ) -> tuple[LedgerLine, ...]:
+        """See `LineReader.ledger`."""
+        place = (since_us, "") if after is None else (after.ts_us, after.request_id)
+        values = (tenant_id, since_us, until_us, *place, limit)
+        rows = await self._do(lambda it: it.execute(SQL["ledger"], values).fetchall())
+        return tuple(LINE.struct(row) for row in rows)
+
+    async def sums(self, *, tenant_id: str, months: Collection[str]) -> tuple[LedgerSum, ...]:
+        """See `LineReader.sums`."""
+        values = (tenant_id, json.dumps(sorted(months)))
+        rows = await self._do(lambda it: it.execute(SQL["ledger_sums"], values).fetchall())
+        return tuple(LedgerSum(*row) for row in rows)
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
