@@ -25,6 +25,8 @@ from trimtab.store.base import (
     ContentReader,
     CostRow,
     Cursor,
+    LedgerReader,
+    LedgerWriter,
     Move,
     OpenRequest,
     PositionMoved,
@@ -56,14 +58,18 @@ ASKED = msgspec.json.encode(
 )
 
 
-class Reader(RecordReader, ContentReader, RollupReader, Protocol):
+class Reader(RecordReader, ContentReader, RollupReader, LedgerReader, Protocol):
+    """All nouns, in one object."""
+
+
+class Writer(RecordWriter, LedgerWriter, Protocol):
     """Both nouns, in one object."""
 
 
 class Stores(NamedTuple):
     """A store as the keeper writes it and as others read it."""
 
-    writer: RecordWriter
+    writer: Writer
     reader: Reader
 
 

@@ -525,6 +525,57 @@ class CostRow(Struct, frozen=True, kw_only=True):
     cost_nano: int
 
 
+class Billed(Struct, frozen=True, kw_only=True):
+    """Sums of the ledger lines of one UTC day, of every origin: what a provider bills us for.
+
+    Attributes:
+        day: ISO date.
+        n: Lines.
+        n_estimated: Those whose tokens are, at least in part, our guess.
+        n_unpriced: Those without a price; `cost_nano` leaves them out.
+        input_tokens: All that was read, from wherever.
+    """
+
+    day: str
+    provider: str
+    account: str
+    model_sent: str
+    n: int = 0
+    n_estimated: int = 0
+    n_unpriced: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_5m: int = 0
+    cache_write_30m: int = 0
+    cache_write_1h: int = 0
+    cache_write_12h: int = 0
+    output_tokens: int = 0
+    cost_nano: int = 0
+
+
+class LedgerReader(Protocol):
+    """Reading the ledger as providers see it."""
+
+    async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
+        """Sum lines up by UTC day, provider, account and model, exactly; in that order."""
+        ...
+
+
+class LedgerWriter(Protocol):
+    """Adding to the ledger what no request did."""
+
+    async def adjust(self, lines: Sequence[LedgerLine]) -> int:
+        """Add signed lines of kind `adjustment` with their sums, all or none; tells how many.
+
+        A line that is there already is left out.
+
+        Raises:
+            Unstorable: a line is of another kind, has no cost, or fits no column.
+            TryLater: the store is away; nothing was added.
+        """
+        ...
+
+
 class SeriesPoint(Struct, frozen=True, kw_only=True):
     """One minute of live traffic; percentiles of latency are within 4.5 %."""
 

@@ -1,15 +1,25 @@
 """The reference implementation of the record stores, in dicts."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from trimtab.domain.errors import ModelRefused
-from trimtab.domain.record import Attempt, Blob, Finish, Origin, RequestRecord, Status
+from trimtab.domain.record import (
+    Attempt,
+    Blob,
+    Finish,
+    LedgerLine,
+    Origin,
+    RequestRecord,
+    Status,
+)
 from trimtab.store.base import (
     Batch,
+    Billed,
     CostRow,
     Cursor,
     LedgerSum,
@@ -33,8 +43,10 @@ from trimtab.store.rollup import (
     MinuteKey,
     MinuteSums,
     Sums,
+    adjusted,
     bounded,
     buckets,
+    is_estimate,
     minute,
     parts,
     quantile_us,
@@ -61,16 +73,17 @@ _Days = dict[tuple[int, Key], Sums]
 
 
 class MemoryRecords:
-    """`store.base.RecordWriter`, `RecordReader`, `ContentReader` and `RollupReader` in dicts.
+    """The record stores and the ledger of `store.base`, in dicts.
 
-    Atomic because no method awaits anything. State: records, content by tenant and day, requests
-    that run, spool positions, sums, who called what in each hour, and the features of each tenant
-    that have sums of their own.
+    Atomic because no method awaits anything. State: records, adjustments, content by tenant and
+    day, requests that run, spool positions, sums, who called what in each hour, and the features of
+    each tenant that have sums of their own.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
         self._tenant_key = tenant_key
         self._records: dict[str, StoredRecord] = {}
+        self._adjustments: dict[str, LedgerLine] = {}
         self._blobs: dict[tuple[str, int, bytes], Blob] = {}
         self._open: dict[str, OpenRequest] = {}
         self._positions: dict[str, SpoolPosition] = {}
@@ -219,6 +232,42 @@ class MemoryRecords:
                 found[2] += line.cost_nano or 0
         return tuple(LedgerSum(*group, *sums[group]) for group in sorted(sums))
 
+    async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
+        """See `LedgerReader.billed`."""
+        groups: dict[tuple[str, ...], Billed] = {}
+        for line in self._lines():
+            if since_us <= line.ts_us < until_us:
+                day = _date(line.ts_us - line.ts_us % DAY_US)
+                group = (day, line.provider, line.account, line.model_sent)
+                groups[group] = _plus(groups.get(group), group, line)
+        return tuple(row for _, row in sorted(groups.items()))
+
+    async def adjust(self, lines: Sequence[LedgerLine]) -> int:
+        """See `LedgerWriter.adjust`."""
+        fresh = {it.line_id: it for it in reversed(lines) if it.line_id not in self._adjustments}
+        try:
+            added = [adjusted(line) for line in fresh.values()]
+        except ValueError as exc:
+            raise Unstorable(str(exc)) from exc
+        for line in fresh.values():
+            _check_numbers(line)
+        for starts, key, sums in added:
+            self._add(starts.day_us, starts.local_day_us, key, sums)
+        self._adjustments |= fresh
+        return len(fresh)
+
+    def _lines(self) -> Iterable[LedgerLine]:
+        for stored in self._records.values():
+            yield from stored.lines
+        yield from self._adjustments.values()
+
+    def _add(self, day_us: int, local_day_us: int, key: Key, sums: Sums) -> Key:
+        known = self._known.setdefault(key.tenant_id, Known(set(), set()))
+        kept = bounded(key, known)
+        for days, start_us in ((self._days, day_us), (self._local_days, local_day_us)):
+            days[start_us, kept] = days.get((start_us, kept), Sums()).plus(sums)
+        return kept
+
     def _put(self, finish: Finish) -> bool:
         record = finish.record
         if record.request_id in self._records:
@@ -228,16 +277,10 @@ class MemoryRecords:
         )
         starts = buckets(finish)
         for key, sums in parts(finish):
-            known = self._known.setdefault(key.tenant_id, Known(set(), set()))
-            kept = bounded(key, known)
+            kept = self._add(starts.day_us, starts.local_day_us, key, sums)
             if sums.n and _is_use(kept):
                 use = Use(kept.tenant_id, kept.key_id, kept.model)
                 self._uses.add((starts.hour_us, use))
-            for days, start_us in (
-                (self._days, starts.day_us),
-                (self._local_days, starts.local_day_us),
-            ):
-                days[start_us, kept] = days.get((start_us, kept), Sums()).plus(sums)
         live = minute(record)
         if live is not None:
             key, sums = live
@@ -247,6 +290,25 @@ class MemoryRecords:
     def _check_move(self, move: Move) -> None:
         if self._positions.get(move.to.worker_id) != move.since:
             raise PositionMoved(f"spool '{move.to.worker_id}' was moved by somebody else")
+
+
+_SUMMED = (
+    *("input_tokens", "cached_tokens", "cache_write_5m", "cache_write_30m", "cache_write_1h"),
+    *("cache_write_12h", "output_tokens", "cost_nano"),
+)
+
+
+def _plus(before: Billed | None, group: tuple[str, ...], line: LedgerLine) -> Billed:
+    day, provider, account, model_sent = group
+    known = before or Billed(day=day, provider=provider, account=account, model_sent=model_sent)
+    summed = {name: getattr(known, name) + (getattr(line, name) or 0) for name in _SUMMED}
+    return replace(
+        known,
+        n=known.n + 1,
+        n_estimated=known.n_estimated + is_estimate(line.usage_source),
+        n_unpriced=known.n_unpriced + (line.cost_nano is None),
+        **summed,
+    )
 
 
 def _tried(record: RequestRecord, attempt: Attempt) -> Tried:

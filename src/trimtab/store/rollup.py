@@ -19,6 +19,8 @@ MAX_NAMES = 1000
 OTHER = "__other__"
 FAILED = frozenset({Status.ERROR, Status.TRUNCATED, Status.LOST})
 
+ADJUSTMENT = "adjustment"
+
 _ESTIMATED = frozenset({"estimated", "partial"})
 
 
@@ -113,6 +115,33 @@ def parts(finish: Finish) -> Iterable[tuple[Key, Sums]]:
         yield _key(record, line.provider), _spent(line)
 
 
+def adjusted(line: LedgerLine) -> tuple[Buckets, Key, Sums]:
+    """Tell what an adjustment adds to sums; it is no request, so it has neither tier nor status.
+
+    Raises:
+        ValueError: the line is no adjustment, or does not say of how much.
+    """
+    if line.kind != ADJUSTMENT or line.cost_nano is None:
+        raise ValueError(f"line '{line.line_id}' is no adjustment of money")
+    day_us = line.ts_us - line.ts_us % DAY_US
+    starts = Buckets(line.ts_us - line.ts_us % HOUR_US, day_us, _midnight_us(line.day_local))
+    key = Key(
+        tenant_id=line.tenant_id,
+        tier="",
+        feature=line.feature,
+        key_id=line.key_id,
+        provider=line.provider,
+        model=line.model_requested,
+        prompt_name=line.prompt_name or "",
+        prompt_version=line.prompt_version or "",
+        experiment=line.experiment or "",
+        arm=line.arm or "",
+        origin=line.origin,
+        status="",
+    )
+    return starts, key, _spent(line)
+
+
 def bounded(key: Key, known: Known) -> Key:
     """Keep sums by at most 1,000 features and 1,000 models of a tenant: callers choose the names.
 
@@ -176,6 +205,11 @@ def _key(record: RequestRecord, provider: str) -> Key:
     )
 
 
+def is_estimate(usage_source: str) -> bool:
+    """Whether tokens are, at least in part, our guess."""
+    return usage_source in _ESTIMATED
+
+
 def _counts(record: RequestRecord) -> Sums:
     decision = record.guardrail_decision
     return Sums(
@@ -185,7 +219,7 @@ def _counts(record: RequestRecord) -> Sums:
         n_redacted=int(decision in ("redact", "pseudonymise", "rewrite")),
         n_blocked=int(decision == "block"),
         n_refused=int(record.refusal is True),
-        n_estimated=int(record.usage_source in _ESTIMATED),
+        n_estimated=int(is_estimate(record.usage_source)),
         n_unpriced=int(record.attempt_count > 0 and record.cost_nano is None),
     )
 

@@ -15,6 +15,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ModelRefused, TryLater
 from trimtab.domain.record import LedgerLine, RequestRecord
 from trimtab.store.base import (
+    Billed,
     CostRow,
     Cursor,
     LedgerSum,
@@ -31,6 +32,7 @@ from trimtab.store.rollup import HOUR_US, quantile_us
 from trimtab.store.sqlite.connect import open_reader
 from trimtab.store.sqlite.content import ContentReader
 from trimtab.store.sqlite.recording import ATTEMPT, LINE, REQUEST, SQL, unpacked
+from trimtab.store.sqlite.rows import Table
 
 LONGEST_QUERY_S = 5.0
 MIN_PREFIX_CHARS = 6
@@ -64,6 +66,7 @@ _GROUPS: Mapping[str, str] = {
     "day": "strftime('%Y-%m-%d', bucket_us / 1000000, 'unixepoch')",
 }
 _NO_GROUP = "NULL"
+_BILLED = Table(Billed)
 _PAYERS = ("tenant_id", "feature", "user_hash", "key_id")
 
 _T = TypeVar("_T")
@@ -71,7 +74,7 @@ log = logging.getLogger("trimtab")
 
 
 class SqliteReading:
-    """`store.base.RecordReader`, `ContentReader` and `RollupReader` over a directory.
+    """`store.base.RecordReader`, `ContentReader`, `RollupReader` and `LedgerReader` of a directory.
 
     State: the open files; opened when first asked, for the keeper may not have made them yet. A
     query that takes more than 5 s is given up: a long reader would keep the log from being cut.
@@ -156,6 +159,12 @@ class SqliteReading:
         values = (since_us, until_us) if tenant_id is None else (since_us, until_us, tenant_id)
         rows = await self._do(lambda it: it.execute(sql, values).fetchall())
         return tuple(_cost_row(row, len(group_by)) for row in rows)
+
+    async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
+        """See `LedgerReader.billed`."""
+        values = (since_us, until_us)
+        rows = await self._do(lambda it: it.execute(SQL["billed"], values).fetchall())
+        return tuple(_BILLED.struct(row) for row in rows)
 
     async def series(
         self, *, since_us: int, until_us: int, tenant_id: str | None = None

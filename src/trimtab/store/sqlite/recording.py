@@ -31,6 +31,7 @@ from trimtab.store.rollup import (
     MinuteKey,
     MinuteSums,
     Sums,
+    adjusted,
     bounded,
     buckets,
     minute,
@@ -74,7 +75,7 @@ _T = TypeVar("_T")
 
 
 class SqliteRecording:
-    """`store.base.RecordWriter` over a directory.
+    """`store.base.RecordWriter` and `LedgerWriter` over a directory.
 
     State: the open files, and the names of each tenant that have sums of their own. Its work
     is done in threads, one piece at a time.
@@ -113,6 +114,10 @@ class SqliteRecording:
             for worker_id, begin, output_tokens, lost in rows
         )
 
+    async def adjust(self, lines: Sequence[LedgerLine]) -> int:
+        """See `LedgerWriter.adjust`."""
+        return await self._do(lambda connection: self._adjust(connection, lines))
+
     def close(self) -> None:
         """Close the files; the next call opens them again."""
         self._content.close()
@@ -140,6 +145,19 @@ class SqliteRecording:
             for move in batch.moves:
                 _move(connection, move)
         return len(fresh)
+
+    def _adjust(self, connection: sqlite3.Connection, lines: Sequence[LedgerLine]) -> int:
+        added = 0
+        with transaction(connection):
+            for line in lines:
+                starts, key, sums = adjusted(line)
+                if not connection.execute(SQL["put_adjustment"], LINE.row(line)).rowcount:
+                    continue
+                added += 1
+                bounded = self._bounded(connection, key)
+                for name, start_us in zip(_ROLLUPS, starts, strict=True):
+                    connection.execute(SQL[name], (start_us, *bounded, *sums))
+        return added
 
     def _put_records(self, connection: sqlite3.Connection, fresh: Sequence[Finish]) -> None:
         connection.executemany(SQL["put_request"], [REQUEST.row(it.record) for it in fresh])

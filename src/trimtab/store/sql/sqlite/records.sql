@@ -14,6 +14,10 @@ INSERT INTO attempt (request_id, /*attempt*/) VALUES (?, /*attempt?*/);
 -- One of its ledger lines.
 INSERT INTO ledger (/*line*/) VALUES (/*line?*/);
 
+-- name: put_adjustment
+-- A ledger line of no request, unless it is there.
+INSERT INTO ledger (/*line*/) VALUES (/*line?*/) ON CONFLICT DO NOTHING;
+
 -- name: known
 -- Which of the ids in a JSON list are stored.
 SELECT request_id FROM request WHERE request_id IN (SELECT value FROM json_each(?));
@@ -165,3 +169,14 @@ FROM ledger
 WHERE tenant_id = ? AND origin = 'live' AND month IN (SELECT value FROM json_each(?))
 GROUP BY month, kind, feature, model_requested, coalesce(price_version, '')
 ORDER BY month, kind, feature, model_requested, coalesce(price_version, '');
+
+-- name: billed
+-- Lines by UTC day as providers see them, in the order of `store.base.Billed`.
+SELECT date(ts_us / 1000000, 'unixepoch') AS day, provider, account, model_sent, count(*),
+  sum(usage_source IN ('partial', 'estimated')), sum(cost_nano IS NULL),
+  coalesce(sum(input_tokens), 0), coalesce(sum(cached_tokens), 0),
+  coalesce(sum(cache_write_5m), 0), coalesce(sum(cache_write_30m), 0),
+  coalesce(sum(cache_write_1h), 0), coalesce(sum(cache_write_12h), 0),
+  coalesce(sum(output_tokens), 0), coalesce(sum(cost_nano), 0)
+FROM ledger WHERE ts_us >= ? AND ts_us < ?
+GROUP BY day, provider, account, model_sent ORDER BY day, provider, account, model_sent;
