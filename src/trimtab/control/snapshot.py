@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from trimtab.control.prompts import NO_PROMPTS, Prompts, prompts_in
+from trimtab.domain.billing import Closing
 from trimtab.domain.budget import NO_BUDGET, Budget
 from trimtab.domain.change import Change, Pointer, PointerKind
 from trimtab.domain.health import BreakerOrder
@@ -24,6 +25,7 @@ from trimtab.domain.prompt import (
     RegistryPolicy,
     Yank,
 )
+from trimtab.domain.record import Correction
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension, scope_of
 from trimtab.domain.tenant import (
     ContentPolicy,
@@ -54,6 +56,8 @@ TYPES: Mapping[PointerKind, type[Any]] = {
     PointerKind.YANK: Yank,
     PointerKind.APPROVAL: Approval,
     PointerKind.EVIDENCE: Evidence,
+    PointerKind.LEDGER: Correction,
+    PointerKind.BILL: Closing,
 }
 """What the value of a pointer decodes to."""
 

@@ -29,6 +29,8 @@ class PointerKind(StrEnum):
     YANK = "yank"
     APPROVAL = "approval"
     EVIDENCE = "evidence"
+    LEDGER = "ledger"
+    BILL = "bill"
 
     @property
     def is_final(self) -> bool:
@@ -41,7 +43,15 @@ class PointerKind(StrEnum):
         return self not in _BY_HAND
 
 
-_FINAL = frozenset({PointerKind.PROMPT, PointerKind.APPROVAL, PointerKind.EVIDENCE})
+_FINAL = frozenset(
+    {
+        PointerKind.PROMPT,
+        PointerKind.APPROVAL,
+        PointerKind.EVIDENCE,
+        PointerKind.LEDGER,
+        PointerKind.BILL,
+    }
+)
 _BY_HAND = _FINAL | {
     PointerKind.LABEL,
     PointerKind.YANK,

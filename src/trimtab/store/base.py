@@ -507,7 +507,7 @@ class LineReader(Protocol):
     async def sums(self, *, tenant_id: str, months: Collection[str]) -> tuple[LedgerSum, ...]:
         """Add up what a tenant's live lines of some months cost, by all that a bill can tell.
 
-        A line is of the month of its `day_local`.
+        A line is of the month of its `day_local`, which is that of its instant where it lives.
         """
         ...
 

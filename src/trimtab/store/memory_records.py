@@ -221,7 +221,8 @@ class MemoryRecords:
 
     async def sums(self, *, tenant_id: str, months: Collection[str]) -> tuple[LedgerSum, ...]:
         """See `LineReader.sums`."""
-        sums: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
+        sums: defaultdict[tuple[str, str, str, str, str], list[int]]
+        sums = defaultdict(lambda: [0, 0, 0])
         for line in self._lines():
             month = line.day_local[:7] or _date(line.ts_us)[:7]
             if line.tenant_id == tenant_id and line.origin == Origin.LIVE and month in months:
@@ -230,7 +231,9 @@ class MemoryRecords:
                 found[0] += 1
                 found[1] += line.cost_nano is None
                 found[2] += line.cost_nano or 0
-        return tuple(LedgerSum(*group, *sums[group]) for group in sorted(sums))
+        return tuple(
+            LedgerSum(*group, n, none, cost) for group, (n, none, cost) in sorted(sums.items())
+        )
 
     async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
         """See `LedgerReader.billed`."""

@@ -38,8 +38,8 @@ def meter(following: Follower) -> Meter:
         wanted = priced(snapshot)
         # Most changes are not of prices: what was compiled stays.
         if wanted != known:
-            made.prices, made.contracts = price_lists(lock, wanted)
-            known = wanted
+            lists = price_lists(lock, wanted)
+            made.prices, made.contracts, known = lists.prices, lists.contracts, wanted
 
     following.on_change(reprice)
     return made

@@ -39,6 +39,7 @@ from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
+from trimtab.wiring.pricing import keep_shipped
 from trimtab.wiring.registry import registry
 from trimtab.wiring.webhooks import webhooks
 
@@ -67,6 +68,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     following = follower(home, clock, spool.worker_id)
     metering = meter(following)
     await following.start()
+    keep_shipped(home)
     store = SqliteRecording(home)
     recorder = Recorder(
         home,

@@ -28,7 +28,7 @@ from trimtab.store.base import (
     Use,
 )
 from trimtab.store.content import is_whole
-from trimtab.store.rollup import HOUR_US, quantile_us
+from trimtab.store.rollup import DAY_US, HOUR_US, month_us, quantile_us
 from trimtab.store.sqlite.connect import open_reader
 from trimtab.store.sqlite.content import ContentReader
 from trimtab.store.sqlite.recording import ATTEMPT, LINE, REQUEST, SQL, unpacked
@@ -205,7 +205,12 @@ class SqliteReading:
 
     async def sums(self, *, tenant_id: str, months: Collection[str]) -> tuple[LedgerSum, ...]:
         """See `LineReader.sums`."""
-        values = (tenant_id, json.dumps(sorted(months)))
+        if not months:
+            return ()
+        # A day may begin up to 14 hours from that of UTC.
+        since_us = month_us(min(months)) - DAY_US
+        until_us = month_us(max(months)) + 32 * DAY_US
+        values = (tenant_id, since_us, until_us, json.dumps(sorted(months)))
         rows = await self._do(lambda it: it.execute(SQL["ledger_sums"], values).fetchall())
         return tuple(LedgerSum(*row) for row in rows)
 

@@ -166,7 +166,8 @@ SELECT coalesce(nullif(substr(day_local, 1, 7), ''),
     strftime('%Y-%m', ts_us / 1000000, 'unixepoch')) AS month, kind, feature, model_requested,
   coalesce(price_version, ''), count(*), sum(cost_nano IS NULL), coalesce(sum(cost_nano), 0)
 FROM ledger
-WHERE tenant_id = ? AND origin = 'live' AND month IN (SELECT value FROM json_each(?))
+WHERE tenant_id = ? AND ts_us >= ? AND ts_us < ? AND origin = 'live'
+  AND month IN (SELECT value FROM json_each(?))
 GROUP BY month, kind, feature, model_requested, coalesce(price_version, '')
 ORDER BY month, kind, feature, model_requested, coalesce(price_version, '');
 
