@@ -1,4 +1,5 @@
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -56,15 +57,22 @@ def written(terminal: Terminal, lock: Lock) -> str:
     return str(path)
 
 
-def book(terminal: Terminal, clock: FrozenClock, **fields: object) -> LedgerLine:
+def book(
+    terminal: Terminal, clock: FrozenClock, tenant_id: str = "globex", **fields: object
+) -> LedgerLine:
     """Book a line of 1,000,000 tokens each way: 1.25 + 10 USD."""
-    identifier = request_id(clock.now_us(), seeded_entropy(len(str(fields))))
-    made = finish(7, request_id=identifier, ts_us=clock.now_us(), origin="live")
+    day = datetime.fromtimestamp(clock.now_us() / 1e6, UTC).date().isoformat()
+    made = finish(
+        7,
+        day_local=day,
+        request_id=request_id(clock.now_us(), seeded_entropy(len(tenant_id))),
+        ts_us=clock.now_us(),
+        tenant_id=tenant_id,
+    )
     members = {
         "provider": "openai",
         "model_sent": "gpt-5",
         "model_requested": "chat",
-        "tenant_id": "globex",
         "input_tokens": 1_000_000,
         "cached_tokens": None,
         "cache_write_5m": None,
@@ -74,7 +82,7 @@ def book(terminal: Terminal, clock: FrozenClock, **fields: object) -> LedgerLine
         "usage_source": "provider",
         "price_version": shipped_lock().price_version,
         "cost_nano": 11_250_000_000,
-        "day_local": "2026-01-01",
+        "day_local": day,
         **fields,
     }
     line = replace(line_of(made.record), **members)
@@ -119,7 +127,7 @@ def test_prices_in_order_are_checked(shop: Terminal) -> None:
 def test_a_model_without_a_price_and_hidden_overrides_are_faults(shop: Terminal) -> None:
     text = FILE.replace("openai/gpt-5}", "openai/nobody}") + (
         'prices: {overrides: {"openai/x": [{input: 1, output: 1}, {input: 2, output: 2}],'
-        ' "openai/y": {input: 1, output: 1, context: {service_tier: platinum}}}}\n'
+        ' "openai/y": {input: 1, output: 1, context: {teir: flex}}}}\n'
     )
     (shop.home / "trimtab.yaml").write_text(text)
     shop.run("apply")
@@ -127,7 +135,7 @@ def test_a_model_without_a_price_and_hidden_overrides_are_faults(shop: Terminal)
     found = shop.json("prices", "check", code=1)["findings"]
 
     assert [it["text"].split(";")[0] for it in found if it["fault"]] == [
-        "override 'openai/y' is for `service_tier: platinum`, which no answer tells",
+        "override 'openai/y' is for `teir: flex`, a service that no price list knows",
         "override 'openai/x' has two entries for one time",
         "model 'chat' leads to 'openai/nobody', which has no price",
     ]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -55,20 +56,20 @@ async def test_lines_are_listed_by_tenant_oldest_first_in_pages(stores: Stores) 
     late = line_of(one.record, 2, ts_us=TS_US + 5)
     await put(stores, replace(one, lines=(*one.lines, late)), two, other)
     wanted = sorted((*one.lines, *two.lines), key=lambda it: it.line_id)
-    span = {"tenant_id": "acme", "since_us": TS_US, "until_us": TS_US + 6}
+    span: dict[str, Any] = {"tenant_id": "acme", "since_us": TS_US, "until_us": TS_US + 6}
 
     first = await stores.reader.ledger(**span, limit=1)
     rest = await stores.reader.ledger(**span, after=Cursor(TS_US, first[0].line_id))
 
     assert [*first, *rest] == [*wanted, late]
-    assert await stores.reader.ledger(**{**span, "until_us": TS_US + 5}) == tuple(wanted)
-    assert await stores.reader.ledger(**{**span, "since_us": TS_US + 1}) == (late,)
+    assert await stores.reader.ledger(**dict(span, until_us=TS_US + 5)) == tuple(wanted)
+    assert await stores.reader.ledger(**dict(span, since_us=TS_US + 1)) == (late,)
     assert await stores.reader.payers() == ("acme", "globex")
 
 
 async def test_live_lines_are_summed_by_month_of_the_tenants_calendar(stores: Stores) -> None:
     made = finish(1, tenant_id="acme", ts_us=MIDNIGHT_US, feature="search")
-    named = {"price_version": "ps_1", "model_requested": "chat", "kind": "charge"}
+    named: dict[str, Any] = {"price_version": "ps_1", "model_requested": "chat", "kind": "charge"}
     unknown = {**named, "price_version": None}
     lines = (
         line_of(made.record, 1, day_local="2026-04-25", cost_nano=5, **named),

@@ -21,8 +21,8 @@ def looked(*lines: LedgerLine, now: PriceList = NOW) -> Repricing:
 
 
 def booked(model: str = "b", **fields: object) -> LedgerLine:
-    members = {"price_version": THEN.version, "cost_nano": TWO, "ts_us": IN_AUTUMN, **fields}
-    return line(model, **members)
+    made = line(model, price_version=THEN.version, cost_nano=TWO, ts_us=IN_AUTUMN)
+    return replace(made, **fields)
 
 
 def test_a_line_that_is_off_gets_a_signed_line_beside_it() -> None:

@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, Command] = {
     "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),
     "costs": Command("trimtab.cli.costs:command", "Show what a tenant cost."),
     "prices": Command("trimtab.cli.prices:command", "Show, check, change and correct prices."),
+    "bills": Command("trimtab.cli.bills:command", "Show and close the bills of tenants."),
     "gateway": Command("trimtab.cli.gateway:command", "Run a gateway worker."),
     "keeper": Command("trimtab.cli.keeper:command", "Run the keeper with its console."),
     "sim": Command("trimtab.cli.sim:command", "Simulate a provider, faults included."),

@@ -30,7 +30,8 @@ def check_lock(lock: Lock) -> Iterator[Finding]:
     for row in lock.rows:
         for pair in _unknown(tuple(row.context.items())):
             yield Finding(
-                is_fault=True, text=f"row '{row.id}' is for {pair}, which no answer tells"
+                is_fault=True,
+                text=f"row '{row.id}' is for {pair}, a service that no answer tells of",
             )
 
 
@@ -40,8 +41,9 @@ def check_overrides(overrides: Sequence[Override], where: str) -> Iterator[Findi
     for it in overrides:
         groups[it.pattern, it.context].append(it)
         for pair in _unknown(it.context or ()):
-            text = f"{where} '{it.pattern}' is for {pair}, which no answer tells; it prices nothing"
-            yield Finding(is_fault=True, text=text)
+            known = pair.strip("`").partition(":")[0] in _CONTEXTS
+            text = f"{where} '{it.pattern}' is for {pair}, a service that no price list knows"
+            yield Finding(is_fault=not known, text=text)
     for (pattern, _), entries in groups.items():
         entries.sort(key=lambda it: (it.start_us, it.end_us))
         for earlier, later in pairwise(entries):

@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from trimtab.cost.lines import PRICED_KINDS, price_line
 from trimtab.cost.prices import PriceList
 from trimtab.domain.record import LedgerLine
-
-ADJUSTMENT = "adjustment"
+from trimtab.store.rollup import ADJUSTMENT
 
 
 class Proposal(NamedTuple):

@@ -37,8 +37,9 @@ class Group(Struct, frozen=True, kw_only=True, array_like=True):
 
     Attributes:
         month: Month of the tenant's own calendar it was used in, as `2026-10`.
-        n: Ledger lines.
+        n: Attempts; an adjustment is none.
         cost_nano: What it cost, before any markup.
+        markup: By which it was billed, in millionths.
     """
 
     month: str
@@ -46,6 +47,7 @@ class Group(Struct, frozen=True, kw_only=True, array_like=True):
     model: str
     n: int
     cost_nano: int
+    markup: int
 
 
 class Closing(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from trimtab.domain.billing import Plan
 from trimtab.domain.budget import Budget
 from trimtab.domain.ids import KeyId, TenantId
 
@@ -67,6 +68,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         models: Names its tenants may call; `provider/*` allows every model of a provider.
         server_tools: Tools its tenants may have run at a provider.
+        plan: What they are billed; `None` is what it cost.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     budget: Budget = Budget()
     when_redis_is_down: WhenAway | None = None
     server_tools: tuple[str, ...] = ()
+    plan: Plan | None = None
 
 
 class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,6 +104,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     features: Mapping[str, Budget] = {}
     each_end_user: Budget = Budget()
     prices: Mapping[str, Any] = {}
+    plan: Plan | None = None
 
 
 ANY_TENANT = "*"

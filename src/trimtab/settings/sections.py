@@ -24,6 +24,7 @@ from trimtab.domain.tenant import (
     WhenAway,
 )
 from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
+from trimtab.settings.billing import read_plan
 from trimtab.settings.budget import budget, budget_of, features, part_of_budget
 from trimtab.settings.fields import (
     MODEL_NAME,
@@ -125,6 +126,7 @@ _TIER: Mapping[str, Read] = {
     "when_redis_is_down": one_of(WhenAway),
     "server_tools": texts,
     "budget": budget,
+    "plan": read_plan,
 }
 _TENANT: Mapping[str, Read] = {
     **_TIER,
