@@ -139,6 +139,17 @@ def test_a_month_that_is_not_over_where_the_tenant_lives_stays_open(
     shop.run(*closing)
 
 
+def test_without_a_month_it_is_the_running_one_where_the_tenant_lives(
+    shop: Terminal, clock: FrozenClock
+) -> None:
+    book(shop, 1, "2")
+    turn = datetime(2026, 4, 30, 22, tzinfo=UTC).timestamp()
+    clock.advance(turn - clock.now_us() / 1e6)
+
+    assert "for acme 2026-05, open" in shop.run("bills", "show", "acme").stdout
+    assert "for globex 2026-04, open" in shop.run("bills", "show", "globex").stdout
+
+
 def test_who_is_not_there_and_what_is_no_month_is_told(shop: Terminal) -> None:
     asked = ("bills", "show", "nobody", "--month", MONTH)
     assert "there is no tenant 'nobody'" in shop.run(*asked, code=2).stderr

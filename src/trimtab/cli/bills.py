@@ -6,6 +6,7 @@ import io
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -45,7 +46,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("tenant")
-@_month
+@click.option("--month", help="Month of the tenant's calendar, as 2026-10; this one by default.")
 @click.option(
     "--format",
     "as_format",
@@ -56,7 +57,7 @@ def command() -> None:
 )
 @click.option("--issuer", default=ISSUER, show_default=True, help="Who bills, for `focus`.")
 @home_option
-def show(tenant: str, month: str, as_format: str, issuer: str, home: Path | None) -> None:
+def show(tenant: str, month: str | None, as_format: str, issuer: str, home: Path | None) -> None:
     """Show what a tenant owes for a month; a closed one as it was closed.
 
     Example: trimtab bills show acme --month 2026-10 --format csv
@@ -102,12 +103,13 @@ class _Found(NamedTuple):
     timezone: str
 
 
-async def _bill(home: Path, control: Control, name: str, month: str) -> _Found:
+async def _bill(home: Path, control: Control, name: str, asked: str | None) -> _Found:
     state = await control.state()
     entry = state.get(Pointer(PointerKind.TENANT, name))
     if entry is None:
         raise NotFound(f"there is no tenant {name!r}; see `trimtab tenants list`")
     tenant: Tenant = entry.value
+    month = asked or f"{wiring.now().astimezone(ZoneInfo(tenant.timezone)):%Y-%m}"
     try:
         span_of(month, tenant.timezone)
     except ValueError as exc:
