@@ -52,6 +52,15 @@ def test_all_that_a_price_is_made_of_comes_back_from_a_line() -> None:
     assert usage_of(line(FULL)) == FULL
 
 
+def test_ordinary_words_are_not_kept() -> None:
+    usage = replace(FULL, service_tier=None, speed="standard", region="not_available")
+
+    kept = usage_of(line(usage))
+
+    assert kept == replace(usage, speed=None, region=None)
+    assert context_of(kept) == context_of(usage)
+
+
 def test_an_ordinary_usage_has_no_extras() -> None:
     usage = Usage(source=UsageSource.PROVIDER, input_tokens=5, output_tokens=6)
 

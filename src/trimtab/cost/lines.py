@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode
 from msgspec.structs import replace
 
 from trimtab.cost.charge import Charge, charge
-from trimtab.cost.prices import PriceList, context_of
+from trimtab.cost.prices import ORDINARY_REGIONS, ORDINARY_SPEEDS, PriceList, context_of
 from trimtab.domain.record import LedgerLine
 from trimtab.domain.usage import Usage, UsageSource
 
@@ -20,17 +20,17 @@ _WORDS = ("speed", "region")
 
 
 def extras_of(usage: Usage) -> str:
-    """Write what a usage has beyond the columns of a line; counts of zero are left out."""
-    if not (
+    """Write what a usage has beyond the columns of a line: nothing of most."""
+    is_ordinary = usage.speed in ORDINARY_SPEEDS and usage.region in ORDINARY_REGIONS
+    if is_ordinary and not (
         usage.web_search_requests
         or usage.audio_input_tokens
         or usage.audio_output_tokens
         or usage.image_tokens
-        or usage.speed
-        or usage.region
     ):
         return ""
-    return urlencode({it: value for it in (*_COUNTS, *_WORDS) if (value := getattr(usage, it))})
+    names = _COUNTS if is_ordinary else (*_COUNTS, *_WORDS)
+    return urlencode({it: value for it in names if (value := getattr(usage, it))})
 
 
 def usage_of(line: LedgerLine) -> Usage:

@@ -19,8 +19,8 @@ ORDINARY: Context = ()
 """The kind of service that list prices are for."""
 
 _ORDINARY_TIERS = frozenset({None, "default", "standard", "on_demand"})
-_ORDINARY_SPEEDS = frozenset({None, "standard"})
-_ORDINARY_REGIONS = frozenset({None, "global", "not_available"})
+ORDINARY_SPEEDS = frozenset({None, "standard"})
+ORDINARY_REGIONS = frozenset({None, "global", "not_available"})
 _BATCH = ("batch", "true")
 _DATED = re.compile(
     r"(.+)[-@](?:20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
@@ -32,16 +32,16 @@ _REMEMBERED = 4096
 def context_of(usage: Usage) -> Context:
     """Name the kind of service that was given. Words nobody knows stay, and find no price."""
     tier, speed, region = usage.service_tier, usage.speed, usage.region
-    if tier in _ORDINARY_TIERS and speed in _ORDINARY_SPEEDS and region in _ORDINARY_REGIONS:
+    if tier in _ORDINARY_TIERS and speed in ORDINARY_SPEEDS and region in ORDINARY_REGIONS:
         return ORDINARY
     pairs: list[tuple[str, str]] = []
     if tier == "batch":
         pairs.append(_BATCH)
     elif tier and tier not in _ORDINARY_TIERS:
         pairs.append(("service_tier", tier))
-    if speed and speed not in _ORDINARY_SPEEDS:
+    if speed and speed not in ORDINARY_SPEEDS:
         pairs.append(("speed", speed))
-    if region and region not in _ORDINARY_REGIONS:
+    if region and region not in ORDINARY_REGIONS:
         pairs.append(("region", region))
     return tuple(sorted(pairs))
 

@@ -158,14 +158,14 @@ async def sets_ever(home: Path, control: Control) -> Callable[[str], PriceList |
 
 
 async def pages(
-    reading: LineReader, *, since_us: int, until_us: int = EVER
+    reading: LineReader, *, since_us: int, until_us: int = EVER, size: int = PAGE
 ) -> AsyncIterator[Sequence[LedgerLine]]:
     """Read the ledger tenant by tenant; lines of one instant are never parted."""
     for tenant in await reading.payers():
         after: Cursor | None = None
         held: list[LedgerLine] = []
         while page := await reading.ledger(
-            tenant_id=tenant, since_us=since_us, until_us=until_us, after=after, limit=PAGE
+            tenant_id=tenant, since_us=since_us, until_us=until_us, after=after, limit=size
         ):
             last = page[-1]
             after = Cursor(last.ts_us, last.line_id)
