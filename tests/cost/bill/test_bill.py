@@ -111,6 +111,20 @@ def test_what_was_billed_once_is_not_billed_again() -> None:
     assert told(billed(DECEMBER, sums, october, november)) == []
 
 
+def test_what_comes_after_a_later_month_was_closed_is_not_on_an_earlier_bill() -> None:
+    november = billed(NOVEMBER, [summed(USD, NOVEMBER)]).closing()
+    sums = [summed(USD), summed(2 * USD, NOVEMBER)]
+
+    assert told(billed(OCTOBER, sums, november)) == [(OCTOBER, "search", 1, 100)]
+
+
+def test_price_sets_are_of_what_is_billed() -> None:
+    october = billed(OCTOBER, [summed(USD)]).closing()
+    sums = [summed(USD, version="ps_0"), summed(USD, NOVEMBER)]
+
+    assert billed(NOVEMBER, sums, october).price_versions == ("ps_1",)
+
+
 def test_what_is_given_back_is_a_negative_line() -> None:
     october = billed(OCTOBER, [summed(USD)]).closing()
 

@@ -199,7 +199,8 @@ class SqliteReading:
     ) -> tuple[LedgerLine, ...]:
         """See `LineReader.ledger`."""
         place = (since_us, "") if after is None else (after.ts_us, after.request_id)
-        values = (tenant_id, since_us, until_us, *place, limit)
+        # From where it stands on, not from the beginning each time.
+        values = (tenant_id, max(since_us, place[0]), until_us, *place, limit)
         rows = await self._do(lambda it: it.execute(SQL["ledger"], values).fetchall())
         return tuple(LINE.struct(row) for row in rows)
 
