@@ -1,13 +1,13 @@
 """Reading records, content and sums back while the keeper writes them."""
 
 import asyncio
-import json
 import logging
 import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +67,8 @@ _GROUPS: Mapping[str, str] = {
 }
 _NO_GROUP = "NULL"
 _BILLED = Table(Billed)
+_SUM_GROUPS = 5
+_LONGEST_MONTH = 31
 _PAYERS = ("tenant_id", "feature", "user_hash", "key_id")
 
 _T = TypeVar("_T")
@@ -206,14 +208,18 @@ class SqliteReading:
 
     async def sums(self, *, tenant_id: str, months: Collection[str]) -> tuple[LedgerSum, ...]:
         """See `LineReader.sums`."""
-        if not months:
-            return ()
-        # A day may begin up to 14 hours from that of UTC.
-        since_us = month_us(min(months)) - DAY_US
-        until_us = month_us(max(months)) + 32 * DAY_US
-        values = (tenant_id, since_us, until_us, json.dumps(sorted(months)))
-        rows = await self._do(lambda it: it.execute(SQL["ledger_sums"], values).fetchall())
-        return tuple(LedgerSum(*row) for row in rows)
+        totals: dict[tuple[str, ...], LedgerSum] = {}
+        for month in sorted(set(months)):
+            # A day may begin up to 14 hours from that of UTC. Day by day, no query is a long one.
+            for day in range(-1, _LONGEST_MONTH + 1):
+                since_us = month_us(month) + day * DAY_US
+                values = (tenant_id, since_us, since_us + DAY_US, month)
+                rows = await self._do(partial(_fetched, SQL["ledger_sums"], values))
+                for row in rows:
+                    found = LedgerSum(*row)
+                    before = totals.get(found[:_SUM_GROUPS])
+                    totals[found[:_SUM_GROUPS]] = _added(found, before) if before else found
+        return tuple(totals[group] for group in sorted(totals))
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -266,6 +272,18 @@ def _find(connection: sqlite3.Connection, request_id: str) -> StoredRecord | Non
         detail=unpacked(detail),
         attempts=tuple(ATTEMPT.struct(row) for row in attempts),
         lines=tuple(LINE.struct(row) for row in lines),
+    )
+
+
+def _fetched(sql: str, values: Sequence[object], connection: sqlite3.Connection) -> list[Any]:
+    return connection.execute(sql, values).fetchall()
+
+
+def _added(one: LedgerSum, other: LedgerSum) -> LedgerSum:
+    return one._replace(
+        n=one.n + other.n,
+        n_unpriced=one.n_unpriced + other.n_unpriced,
+        cost_nano=one.cost_nano + other.cost_nano,
     )
 
 

@@ -161,15 +161,14 @@ WHERE tenant_id = ? AND ts_us >= ? AND ts_us < ? AND (ts_us, line_id) > (?, ?)
 ORDER BY ts_us, line_id LIMIT ?;
 
 -- name: ledger_sums
--- Live lines of a tenant by month of its own calendar; the months are a JSON list.
+-- Live lines of a tenant in a span, those of one month of its own calendar.
 SELECT coalesce(nullif(substr(day_local, 1, 7), ''),
     strftime('%Y-%m', ts_us / 1000000, 'unixepoch')) AS month, kind, feature, model_requested,
   coalesce(price_version, ''), count(*), sum(cost_nano IS NULL), coalesce(sum(cost_nano), 0)
 FROM ledger
 WHERE tenant_id = ? AND ts_us >= ? AND ts_us < ? AND origin = 'live'
-  AND month IN (SELECT value FROM json_each(?))
-GROUP BY month, kind, feature, model_requested, coalesce(price_version, '')
-ORDER BY month, kind, feature, model_requested, coalesce(price_version, '');
+  AND month = ?
+GROUP BY month, kind, feature, model_requested, coalesce(price_version, '');
 
 -- name: billed
 -- Lines by UTC day as providers see them, in the order of `store.base.Billed`.
