@@ -60,6 +60,9 @@ ARGUMENTS = {
     "prompts yank VERSION": "Version, as `rag-answer@3.2.0`.",
     "alerts test ROUTE": "Name of a route, as `alerts.routes` has it.",
     "alerts silence ALERT": "Id of the alert, or the beginning of it if that is unique.",
+    "prices show MODEL": "Name that apps use, or `provider/model`.",
+    "bills show TENANT": "Id of the tenant.",
+    "bills close TENANT": "Id of the tenant.",
     "trace REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "explain REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "tail WORDS": "Filters, joined by `and`; see [Filters](#filters).",
@@ -127,6 +130,8 @@ _MODELS = "list of model names"
 _LIMIT = "whole number, at least 1"
 _AWAY = "`closed`, `local_share` or `open`"
 
+_SHARE = "share, as `20%` or `0.2`"
+_SHARES = "map of shares by name"
 _PERIOD = "`hour`, `day` or `month`"
 
 
@@ -159,6 +164,30 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
             "{downgrade_to: chat-frozen, up_to_usd: 50}",
             "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells. With `downgrade_to` another model answers, for so much more; `x-trimtab-downgraded` tells it. Freezers are never exchanged.",
             unsaid="`block`" if unsaid == "no budget" else unsaid,
+        ),
+    }
+
+
+def _plan(path: str, who: str, unsaid: str) -> dict[str, Setting]:
+    """Say what a plan is made of."""
+    return {
+        f"{path}.plan.markup": Setting(
+            _SHARE,
+            "20%",
+            f"What {who} is billed beyond what it cost; a discount is below 0. See [bill your customers](../how-to/bill-your-customers.md).",
+            unsaid=unsaid,
+        ),
+        f"{path}.plan.features": Setting(
+            _SHARES,
+            "{search: 0%}",
+            "Markups of single features, which win over all others.",
+            unsaid="as `plan.markup`",
+        ),
+        f"{path}.plan.models": Setting(
+            _SHARES,
+            "{chat: 10%}",
+            "Markups of single models, as apps name them.",
+            unsaid="as `plan.markup`",
         ),
     }
 
@@ -416,6 +445,7 @@ SETTINGS = {
         "Tools that its tenants may have run at a provider, named without version: `web_search`, `web_fetch`, `code_execution`, `code_interpreter`, `file_search`, `image_generation`, `mcp` and whatever else is no tool that the app runs. They carry data out, and some are billed beside the tokens.",
         "[]",
     ),
+    **_plan("tiers.NAME", "each of its tenants", "billed at cost"),
     "tenants.NAME.server_tools": Setting(
         "list of tools", "[web_search]", "Replaces the tier's list.", unsaid="as the tier says"
     ),
@@ -455,6 +485,13 @@ SETTINGS = {
     **_budget("tenants.NAME.each_end_user", "each end user of the tenant", "no budget"),
     "tenants.NAME.when_redis_is_down": Setting(
         _AWAY, "open", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    **_plan("tenants.NAME", "the tenant", "as the tier says"),
+    "tenants.NAME.prices": Setting(
+        "map",
+        '{"openai/*": {discount: 12%}}',
+        "What targets cost under the tenant's own contract, in the form of `prices.overrides`, over which it wins.",
+        "{}",
     ),
     "keys[].name": Setting("name", "my-app", "What the key is for."),
     "keys[].tenant": Setting(

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +12,8 @@ from tests.records import DAY_US, chance_finish, finish, line_of
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.record import LedgerLine
-from trimtab.store.base import Billed, Unstorable
+from trimtab.store.base import Billed, Cursor, LedgerSum, Unstorable
+from trimtab.store.rollup import month_us
 
 MIDNIGHT_US = TS_US - TS_US % DAY_US
 DAY = "2026-04-25"
@@ -46,6 +48,61 @@ async def cost_of_lines(stores: Stores) -> int:
 async def cost_of_sums(stores: Stores) -> int:
     rows = await stores.reader.costs(group_by=("tenant_id",), since_us=-(1 << 60), until_us=1 << 60)
     return sum(row.cost_nano for row in rows)
+
+
+async def test_lines_are_listed_by_tenant_oldest_first_in_pages(stores: Stores) -> None:
+    one, two = finish(1, tenant_id="acme", ts_us=TS_US), finish(2, tenant_id="acme", ts_us=TS_US)
+    other = finish(3, tenant_id="globex", ts_us=TS_US)
+    late = line_of(one.record, 2, ts_us=TS_US + 5)
+    await put(stores, replace(one, lines=(*one.lines, late)), two, other)
+    wanted = sorted((*one.lines, *two.lines), key=lambda it: it.line_id)
+    span: dict[str, Any] = {"tenant_id": "acme", "since_us": TS_US, "until_us": TS_US + 6}
+
+    first = await stores.reader.ledger(**span, limit=1)
+    rest = await stores.reader.ledger(**span, after=Cursor(TS_US, first[0].line_id))
+
+    assert [*first, *rest] == [*wanted, late]
+    assert await stores.reader.ledger(**dict(span, until_us=TS_US + 5)) == tuple(wanted)
+    assert await stores.reader.ledger(**dict(span, since_us=TS_US + 1)) == (late,)
+    assert await stores.reader.payers() == ("acme", "globex")
+
+
+async def test_live_lines_are_summed_by_month_of_the_tenants_calendar(stores: Stores) -> None:
+    made = finish(1, tenant_id="acme", ts_us=MIDNIGHT_US, feature="search")
+    named: dict[str, Any] = {"price_version": "ps_1", "model_requested": "chat", "kind": "charge"}
+    unknown = {**named, "price_version": None}
+    lines = (
+        line_of(made.record, 1, day_local="2026-04-25", cost_nano=5, **named),
+        line_of(made.record, 2, day_local="2026-04-24", cost_nano=None, **named),
+        line_of(made.record, 3, day_local="2026-04-25", cost_nano=7, **unknown),
+        line_of(made.record, 4, day_local="2026-04-25", cost_nano=9, origin="eval", **named),
+        line_of(made.record, 5, day_local="2026-03-31", cost_nano=11, **named),
+    )
+    other = finish(2, tenant_id="globex", ts_us=MIDNIGHT_US)
+    await put(stores, replace(made, lines=lines), other)
+
+    sums = await stores.reader.sums(tenant_id="acme", months=("2026-04", "2026-05"))
+
+    assert sums == (
+        LedgerSum("2026-04", "charge", "search", "chat", "", 1, 0, 7),
+        LedgerSum("2026-04", "charge", "search", "chat", "ps_1", 2, 1, 5),
+    )
+    assert await stores.reader.sums(tenant_id="acme", months=()) == ()
+
+
+@pytest.mark.parametrize("hours", [-12, 14])
+async def test_the_edges_of_a_month_are_in_it_wherever_the_tenant_lives(
+    stores: Stores, hours: int
+) -> None:
+    first_us = month_us("2026-04") - hours * 3_600_000_000
+    last_us = month_us("2026-05") - hours * 3_600_000_000 - 1
+    for seed, at_us, day in ((1, first_us, "2026-04-01"), (2, last_us, "2026-04-30")):
+        made = finish(seed, tenant_id="acme", ts_us=at_us)
+        await put(stores, replace(made, lines=(line_of(made.record, day_local=day, cost_nano=1),)))
+
+    sums = await stores.reader.sums(tenant_id="acme", months=("2026-04",))
+
+    assert sum(it.n for it in sums) == 2
 
 
 async def test_an_empty_ledger_bills_nothing(stores: Stores) -> None:

@@ -27,6 +27,7 @@ from trimtab.store.base import (
     Cursor,
     LedgerReader,
     LedgerWriter,
+    LineReader,
     Move,
     OpenRequest,
     PositionMoved,
@@ -60,7 +61,7 @@ ASKED = msgspec.json.encode(
 )
 
 
-class Reader(RecordReader, ContentReader, RollupReader, LedgerReader, Protocol):
+class Reader(RecordReader, ContentReader, RollupReader, LedgerReader, LineReader, Protocol):
     """All nouns, in one object."""
 
 

@@ -47,6 +47,7 @@ READS_ONLY = (
     "costs",
     "alerts list",
     "alerts replay",
+    "bills show",
     "tenants list",
     "keys list",
     "changes list",
@@ -118,7 +119,7 @@ class Project:
             self.need_running()
             self.retry(words[1:], expected)
         else:
-            if words[1] in ("tenants", "keys", "models", "changes", "prompts"):
+            if words[1] in ("tenants", "keys", "models", "changes", "prompts", "prices"):
                 self.need_running()
             self.compare(expected, self.invoke(words[1:]), command)
 

@@ -160,7 +160,7 @@ class Rig:
         money = Money(biller.meter.charge, self.journal.user_hash)
         plan = Plan(
             adapters(self.clock),
-            lambda account, target, at_us: (
+            lambda account, target, at_us, _: (
                 PRICES.find(account.priced_as, target.model, at_us=at_us) is not None
             ),
             reject_unpriced=reject_unpriced,

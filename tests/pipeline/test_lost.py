@@ -50,6 +50,18 @@ def test_it_is_charged_for_what_its_checkpoints_prove() -> None:
     assert line.price_row == "anthropic/claude"
 
 
+def test_a_tenant_pays_by_its_own_contract() -> None:
+    own = PRICES.of_contract({"anthropic/*": {"discount": "50%"}})
+    begun = begin(7)
+    meter = Meter(PRICES, {begun.tenant_id: own})
+    lose = Lose(meter, {"anthropic": ANTHROPIC}.get, "staging", FrozenClock(FOUND_US))
+
+    finish = lose(OpenRequest(worker_id="gateway-1", begin=begun, lost=True))
+
+    assert finish.record.cost_nano == 1_500_000
+    assert finish.lines[0].price_version == own.version
+
+
 def test_without_a_checkpoint_it_is_charged_for_its_input_alone() -> None:
     assert lost(begin(7)).record.cost_nano == 3_000_000
 

@@ -4,7 +4,16 @@ from dataclasses import replace
 import msgspec
 import pytest
 from msgspec import Raw
-from tests.pipeline.conftest import ACME, CHAT, COST_NANO, GRANT, MESSAGES, Rig, json_answer
+from tests.pipeline.conftest import (
+    ACME,
+    CHAT,
+    COST_NANO,
+    GRANT,
+    MESSAGES,
+    PRICES,
+    Rig,
+    json_answer,
+)
 
 from trimtab.control.snapshot import Grant
 from trimtab.cost.lock import shipped_lock
@@ -161,6 +170,20 @@ async def test_what_is_written_to_a_cache_is_held_at_its_price() -> None:
     funded = await fund(rig, {"system": system}, {"wire": Wire.ANTHROPIC_MESSAGES})
 
     assert held_nano(funded) == funded.input_floor * 6_000 + 100 * OUTPUT
+
+
+async def test_it_is_held_by_the_prices_of_the_tenants_own_contract() -> None:
+    rig = Rig(grant=granted(Budget(nano=USD)))
+    money = rig.pipeline.fund.money
+    own = PRICES.of_contract({"sim/*": {"input": 6, "output": 30}})
+    charge = Meter(PRICES, {"acme": own}).charge
+    rig.pipeline = replace(
+        rig.pipeline, fund=replace(rig.pipeline.fund, money=replace(money, charge=charge))
+    )
+
+    funded = await fund(rig)
+
+    assert held_nano(funded) == FLOOR * 6_000 + 100 * 30_000
 
 
 async def test_who_has_a_budget_calls_nothing_that_has_no_price() -> None:

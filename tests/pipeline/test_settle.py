@@ -12,6 +12,7 @@ from tests.pipeline.conftest import (
     FLOOR,
     GRANT,
     OVER,
+    PRICES,
     ROLE,
     SAID,
     STOP,
@@ -26,10 +27,15 @@ from tests.pipeline.conftest import (
 )
 
 from trimtab.control.snapshot import Grant
+from trimtab.cost.lines import price_line
+from trimtab.cost.lock import shipped_lock
+from trimtab.cost.meter import Meter
+from trimtab.cost.prices import PriceList
 from trimtab.domain.errors import RecorderUnavailable
 from trimtab.domain.model import Wire
 from trimtab.domain.record import RequestRecord
 from trimtab.domain.tenant import ContentPolicy, Durability
+from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.settle import Refusals
 from trimtab.testing import RecordingReply, ScriptedAnswer
 
@@ -66,6 +72,33 @@ async def test_the_parts_sum_to_the_cost_in_record_attempt_and_line(answer: Scri
     assert sum(part or 0 for part in parts(record)) == record.cost_nano
     assert [attempt.cost_nano for attempt in finish.attempts] == [record.cost_nano]
     assert [line.cost_nano for line in finish.lines] == [record.cost_nano]
+
+
+async def test_a_tenant_pays_by_its_own_contract() -> None:
+    rig = Rig(good_stream())
+    own = PRICES.of_contract({"sim/*": {"input": 6, "output": 30}})
+    settle = replace(rig.pipeline.settle, bill=Biller(Meter(PRICES, {"acme": own})))
+    rig.pipeline = replace(rig.pipeline, settle=settle)
+
+    await rig.ask()
+
+    assert rig.record.cost_nano == 2 * COST_NANO
+    assert rig.finish.lines[0].price_version == own.version
+
+
+async def test_a_line_keeps_all_that_its_price_was_made_of() -> None:
+    prices = PriceList(shipped_lock(), {"sim/*": {"input": 3, "input_audio": 32, "output": 15}})
+    usage = spent(12, 3)
+    usage["usage"]["prompt_tokens_details"] = {"audio_tokens": 10}
+    rig = Rig(streamed(ROLE, WARM, STOP, sse(usage), DONE))
+    settle = replace(rig.pipeline.settle, bill=Biller(Meter(prices)))
+    rig.pipeline = replace(rig.pipeline, settle=settle)
+
+    await rig.ask()
+
+    (line,) = rig.finish.lines
+    assert line.cost_nano == 2 * 3_000 + 10 * 32_000 + 3 * 15_000
+    assert price_line(line, prices, "sim", line.ts_us).cost_nano == line.cost_nano
 
 
 @pytest.mark.parametrize(

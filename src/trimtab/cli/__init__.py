@@ -45,6 +45,8 @@ COMMANDS: Mapping[str, Command] = {
     "costs": Command("trimtab.cli.costs:command", "Show what a tenant cost."),
     "alerts": Command("trimtab.cli.alerts:command", "Show, silence and try alerts on spending."),
     "reconcile": Command("trimtab.cli.reconcile:command", "Compare the ledger with bills."),
+    "prices": Command("trimtab.cli.prices:command", "Show, check, change and correct prices."),
+    "bills": Command("trimtab.cli.bills:command", "Show and close the bills of tenants."),
     "gateway": Command("trimtab.cli.gateway:command", "Run a gateway worker."),
     "keeper": Command("trimtab.cli.keeper:command", "Run the keeper with its console."),
     "sim": Command("trimtab.cli.sim:command", "Simulate a provider, faults included."),

@@ -34,6 +34,8 @@ RACES = 5
 CONTENDERS = 200
 EVERYTHING = frozenset(PointerKind)
 
+_IN_MONEY = frozenset({PointerKind.LEDGER, PointerKind.BILL})
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -242,6 +244,11 @@ class Control:
         if last != seq:
             raise ChangeConflict(
                 f"'{done.pointer}' was moved since, by change {last}; undo that one first"
+            )
+        if done.pointer.kind in _IN_MONEY:
+            raise SettingsInvalid(
+                f"'{done.pointer}' stays what it is: money that was booked or billed is set right"
+                " by adjustments, on the next bill"
             )
         if done.pointer.kind.is_final:
             raise SettingsInvalid(_stays(done.pointer))

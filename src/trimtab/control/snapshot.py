@@ -12,6 +12,7 @@ import msgspec
 
 from trimtab.control.prompts import NO_PROMPTS, Prompts, prompts_in
 from trimtab.domain.adjustment import Adjustment
+from trimtab.domain.billing import Closing
 from trimtab.domain.budget import NO_BUDGET, Budget
 from trimtab.domain.change import Change, Pointer, PointerKind
 from trimtab.domain.health import BreakerOrder
@@ -25,6 +26,7 @@ from trimtab.domain.prompt import (
     RegistryPolicy,
     Yank,
 )
+from trimtab.domain.record import Correction
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension, scope_of
 from trimtab.domain.tenant import (
     ContentPolicy,
@@ -37,6 +39,7 @@ from trimtab.domain.tenant import (
 )
 
 SITE_BUDGET = "budget"
+PRICE_OVERRIDES, PRICE_LIST = "overrides", "list"
 
 TYPES: Mapping[PointerKind, type[Any]] = {
     PointerKind.PROVIDER: Provider,
@@ -55,6 +58,8 @@ TYPES: Mapping[PointerKind, type[Any]] = {
     PointerKind.APPROVAL: Approval,
     PointerKind.EVIDENCE: Evidence,
     PointerKind.ADJUSTMENT: Adjustment,
+    PointerKind.LEDGER: Correction,
+    PointerKind.BILL: Closing,
 }
 """What the value of a pointer decodes to."""
 
@@ -144,6 +149,7 @@ class Snapshot:
     Attributes:
         grants: What each key of a tenant may do.
         acting: Keys that act for many tenants.
+        price_list: What another price list lays over the shipped one.
         breakers: What somebody decided about the breakers of targets.
         prompts: What is published, and where labels point.
         site_budget: What all tenants together may spend.
@@ -158,6 +164,7 @@ class Snapshot:
     grants: Mapping[KeyId, Grant] = field(default_factory=dict[KeyId, Grant])
     acting: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     price_overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    price_list: Mapping[str, Any] = field(default_factory=dict[str, Any])
     breakers: Mapping[str, BreakerOrder] = field(default_factory=dict[str, BreakerOrder])
     prompts: Prompts = NO_PROMPTS
     site_budget: Budget = NO_BUDGET
@@ -238,7 +245,8 @@ def build(config_seq: int, state: State) -> Snapshot:
         by_kind[PointerKind.TENANT],
         suspensions,
         acting={key_id: key for key_id, key in keys.items() if key.tenant is None},
-        price_overrides=by_kind[PointerKind.PRICES].get("overrides", {}),
+        price_overrides=by_kind[PointerKind.PRICES].get(PRICE_OVERRIDES, {}),
+        price_list=by_kind[PointerKind.PRICES].get(PRICE_LIST, {}),
         breakers=by_kind[PointerKind.BREAKER],
         prompts=prompts_in(state),
         site_budget=by_kind[PointerKind.SITE].get(SITE_BUDGET, NO_BUDGET),

@@ -1,7 +1,7 @@
 """From what a provider reported to what the attempt cost."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from trimtab.cost.charge import Charge, charge
 from trimtab.cost.prices import PriceList, context_of
@@ -17,20 +17,33 @@ class Meter:
 
     Attributes:
         prices: The price list in force; replaced whole when prices change.
+        contracts: The price lists of tenants with prices of their own.
     """
 
     prices: PriceList
+    contracts: Mapping[str, PriceList] = field(default_factory=dict[str, PriceList])
+
+    def prices_of(self, tenant: str) -> PriceList:
+        """Find the price list of a tenant."""
+        return self.contracts.get(tenant, self.prices)
 
     def usage(self, wire: Wire, reports: Sequence[UsageReport]) -> Usage | None:
         """Normalise a provider's reports, oldest first; `None` if they tell nothing."""
         return read_reports(wire, reports)
 
-    def charge(self, provider: Provider, target: Target, usage: Usage, at_us: int) -> Charge:
-        """Price a usage; what has no price is unknown, never zero. What was not sent is free."""
-        version = self.prices.version
+    # who pays, where, for what and when
+    def charge(
+        self, provider: Provider, target: Target, usage: Usage, at_us: int, *, tenant: str = ""
+    ) -> Charge:
+        """Price a usage; what has no price is unknown, never zero. What was not sent is free.
+
+        Without a tenant, the prices of nobody's own contract count.
+        """
+        prices = self.contracts.get(tenant, self.prices)
+        version = prices.version
         if usage.source is UsageSource.NONE:
             return Charge(0, 0, 0, 0, 0, 0, price_version=version)
         # From `!` on a name asks a simulator for a fault and does not change what it costs.
         model = target.model.partition("!")[0]
-        row = self.prices.find(provider.priced_as, model, at_us=at_us, context=context_of(usage))
+        row = prices.find(provider.priced_as, model, at_us=at_us, context=context_of(usage))
         return Charge(price_version=version) if row is None else charge(usage, row)

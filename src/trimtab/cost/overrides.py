@@ -2,8 +2,9 @@
 
 An entry is absolute prices (USD per million tokens), or a `discount`, or a `multiplier` of the
 list price, for models that a pattern of `provider/model` with `*` names; a list of entries may
-follow one another in time. The entry with the fewest wildcards, then the longest pattern, then one
-for a context, then the latest `from` wins; entries are never combined.
+follow one another in time. One of the tenant's own contract, `tenants.X.prices`, wins over all
+others; then the one with the fewest wildcards, then the longest pattern, then one for a context,
+then the latest `from`. Entries are never combined.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Any, cast
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
+from msgspec.structs import replace
 
 from trimtab.cost.lock import Match, Row, Tier, Units
 from trimtab.cost.rates import END_OF_TIME_US, PriceRow, compile_row, instant_us
@@ -45,6 +47,7 @@ class Override(Struct, frozen=True, kw_only=True):
         factor: What list prices are multiplied by, if there are no absolute ones.
         context: The service it is for. `None` is the ordinary one for absolute prices, and every
             one the list prices for the others.
+        own: Whether it is of one tenant's contract: it wins over everybody's.
     """
 
     pattern: str
@@ -53,6 +56,7 @@ class Override(Struct, frozen=True, kw_only=True):
     start_us: int
     end_us: int
     context: Context | None
+    own: bool = False
 
     def matches(self, key: str) -> bool:
         """Whether it is for a `provider/model`."""
@@ -66,10 +70,16 @@ class Override(Struct, frozen=True, kw_only=True):
         return self.context == context
 
     @property
-    def rank(self) -> tuple[int, int, bool, int]:
+    def rank(self) -> tuple[bool, int, int, bool, int]:
         """The higher one wins."""
         wildcards = self.pattern.count("*")
-        return -wildcards, len(self.pattern), self.context is not None, self.start_us
+        return (
+            self.own,
+            -wildcards,
+            len(self.pattern),
+            self.context is not None,
+            self.start_us,
+        )
 
     def over(self, listed: Row | None, version: str) -> PriceRow | None:
         """Compile what it makes of the list's row; a part of nothing is nothing."""
@@ -81,14 +91,16 @@ class Override(Struct, frozen=True, kw_only=True):
         return compile_row(listed, version, id_=f"{listed.id} {own}", factor=self.factor)
 
 
-def parse_overrides(settings: Mapping[str, Any]) -> tuple[Override, ...]:
-    """Understand `prices.overrides`.
+def parse_overrides(settings: Mapping[str, Any], *, own: bool = False) -> tuple[Override, ...]:
+    """Understand `prices.overrides`, or those of one tenant's own contract.
 
     Raises:
         SettingsInvalid: an entry is none; the message names its pattern.
     """
     return tuple(
-        _parse(pattern, entry) for pattern, entries in settings.items() for entry in _many(entries)
+        replace(_parse(pattern, entry), own=own)
+        for pattern, entries in settings.items()
+        for entry in _many(entries)
     )
 
 

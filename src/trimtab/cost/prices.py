@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from copy import copy
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -18,8 +19,8 @@ ORDINARY: Context = ()
 """The kind of service that list prices are for."""
 
 _ORDINARY_TIERS = frozenset({None, "default", "standard", "on_demand"})
-_ORDINARY_SPEEDS = frozenset({None, "standard"})
-_ORDINARY_REGIONS = frozenset({None, "global", "not_available"})
+ORDINARY_SPEEDS = frozenset({None, "standard"})
+ORDINARY_REGIONS = frozenset({None, "global", "not_available"})
 _BATCH = ("batch", "true")
 _DATED = re.compile(
     r"(.+)[-@](?:20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
@@ -31,16 +32,16 @@ _REMEMBERED = 4096
 def context_of(usage: Usage) -> Context:
     """Name the kind of service that was given. Words nobody knows stay, and find no price."""
     tier, speed, region = usage.service_tier, usage.speed, usage.region
-    if tier in _ORDINARY_TIERS and speed in _ORDINARY_SPEEDS and region in _ORDINARY_REGIONS:
+    if tier in _ORDINARY_TIERS and speed in ORDINARY_SPEEDS and region in ORDINARY_REGIONS:
         return ORDINARY
     pairs: list[tuple[str, str]] = []
     if tier == "batch":
         pairs.append(_BATCH)
     elif tier and tier not in _ORDINARY_TIERS:
         pairs.append(("service_tier", tier))
-    if speed and speed not in _ORDINARY_SPEEDS:
+    if speed and speed not in ORDINARY_SPEEDS:
         pairs.append(("speed", speed))
-    if region and region not in _ORDINARY_REGIONS:
+    if region and region not in ORDINARY_REGIONS:
         pairs.append(("region", region))
     return tuple(sorted(pairs))
 
@@ -60,12 +61,13 @@ class PriceList:
 
     Attributes:
         version: Names the whole set; equal if and only if lock and overrides are.
+        overrides: What is laid over the lock.
     """
 
-    __slots__ = ("_found", "_overrides", "_rows", "version")
+    __slots__ = ("_found", "_rows", "overrides", "version")
 
     def __init__(self, lock: Lock, overrides: Mapping[str, Any] | None = None) -> None:
-        self._overrides = parse_overrides(overrides or {})
+        self.overrides = parse_overrides(overrides or {})
         self._rows: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in lock.rows:
             for name in row.match.exact:
@@ -101,6 +103,18 @@ class PriceList:
         row = self.find(provider.priced_as, target.model.partition("!")[0], at_us=at_us)
         return None if row is None else ListPrice(row.rates(0).input, row.rates(0).output)
 
+    def of_contract(self, overrides: Mapping[str, Any]) -> "PriceList":
+        """Lay the prices of one tenant's own contract over this list; it shares the rows."""
+        made = copy(self)
+        made.overrides = (*self.overrides, *parse_overrides(overrides, own=True))
+        made._found = {}  # noqa: SLF001 -- of its own kind
+        made.version = price_version(self.version, overrides)
+        return made
+
+    def rows(self, provider: str, model: str) -> tuple[Row, ...]:
+        """List the rows that a model is priced by, of every time and kind of service."""
+        return tuple(self._listed(provider, model.lower())[1])
+
     @property
     def remembered(self) -> int:
         """How many look-ups are remembered; bounded, for callers choose the names."""
@@ -118,7 +132,7 @@ class PriceList:
         keys = {f"{provider}/{model}", f"{provider}/{name}"}
         overrides = [
             override
-            for override in self._overrides
+            for override in self.overrides
             if override.fits(context) and any(override.matches(key) for key in keys)
         ]
         listed = [row for row in rows if tuple(sorted(row.context.items())) == context]

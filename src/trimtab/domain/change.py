@@ -30,6 +30,8 @@ class PointerKind(StrEnum):
     APPROVAL = "approval"
     EVIDENCE = "evidence"
     ADJUSTMENT = "adjustment"
+    LEDGER = "ledger"
+    BILL = "bill"
 
     @property
     def is_final(self) -> bool:
@@ -43,7 +45,14 @@ class PointerKind(StrEnum):
 
 
 _FINAL = frozenset(
-    {PointerKind.PROMPT, PointerKind.APPROVAL, PointerKind.EVIDENCE, PointerKind.ADJUSTMENT}
+    {
+        PointerKind.PROMPT,
+        PointerKind.APPROVAL,
+        PointerKind.EVIDENCE,
+        PointerKind.ADJUSTMENT,
+        PointerKind.LEDGER,
+        PointerKind.BILL,
+    }
 )
 _BY_HAND = _FINAL | {
     PointerKind.LABEL,

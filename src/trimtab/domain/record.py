@@ -357,3 +357,17 @@ class Note(Struct, frozen=True, kw_only=True):
 
     ts_us: int
     counts: dict[str, int]
+
+
+class Correction(Struct, frozen=True, kw_only=True):
+    """Why lines were added to the ledger that no request wrote; they name its change.
+
+    Attributes:
+        what: What found that lines were off.
+        n: How many were added.
+        difference_nano: What they add up to.
+    """
+
+    what: str
+    n: int
+    difference_nano: int

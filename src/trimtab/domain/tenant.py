@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from trimtab.domain.billing import Plan
 from trimtab.domain.budget import Budget
 from trimtab.domain.ids import KeyId, TenantId
 
@@ -73,6 +74,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         models: Names its tenants may call; `provider/*` allows every model of a provider.
         server_tools: Tools its tenants may have run at a provider.
+        plan: What they are billed; `None` is what it cost.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     budget: Budget = Budget()
     when_redis_is_down: WhenAway | None = None
     server_tools: tuple[str, ...] = ()
+    plan: Plan | None = None
 
 
 class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -91,6 +94,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         features: Budgets of single features, by name.
         each_end_user: What each end user may spend.
+        prices: What targets cost under its own contract, in the form of `prices.overrides`.
     """
 
     id: TenantId
@@ -105,6 +109,8 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     budget: Budget = Budget()
     features: Mapping[str, Budget] = {}
     each_end_user: Budget = Budget()
+    prices: Mapping[str, Any] = {}
+    plan: Plan | None = None
 
 
 ANY_TENANT = "*"

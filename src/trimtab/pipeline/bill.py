@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from trimtab.cost.charge import Charge
+from trimtab.cost.lines import extras_of
 from trimtab.domain.chat import UsageReport
 from trimtab.domain.model import OnClientGone, Provider, Target, Wire
 from trimtab.domain.record import Attempt, LedgerLine
@@ -26,7 +27,10 @@ class Meter(Protocol):
         """Normalise a provider's reports, oldest first; `None` if there are none."""
         ...
 
-    def charge(self, provider: Provider, target: Target, usage: Usage, at_us: int) -> Charge:
+    # who pays, where, for what and when
+    def charge(
+        self, provider: Provider, target: Target, usage: Usage, at_us: int, *, tenant: str = ""
+    ) -> Charge:
         """Price a usage; what has no price is unknown, never zero."""
         ...
 
@@ -51,8 +55,9 @@ class Biller:
         route, wire = attempt.route, attempt.route.adapter.wire
         reported = self.meter.usage(wire, attempt.transcript.usage_reports)
         usage = UNBILLED if wire.is_free else usage_of(attempt, reported)
-        charge = self.meter.charge(route.provider, route.target, usage, journey.request.ts_us)
-        return Bill(attempt, usage, charge)
+        paying = "" if journey.identified is None else journey.identified.grant.tenant.id
+        at = route.provider, route.target, usage, _started_us(journey, attempt)
+        return Bill(attempt, usage, self.meter.charge(*at, tenant=paying))
 
 
 def usage_of(attempt: Try, reported: Usage | None) -> Usage:
@@ -122,7 +127,7 @@ def written(
 def _attempt_of(journey: Journey, bill: Bill) -> Attempt:
     """Describe one attempt."""
     attempt, usage = bill.attempt, bill.usage
-    start_us = journey.request.ts_us + us(attempt.started_s - journey.request.started_s)
+    start_us = _started_us(journey, attempt)
     return Attempt(
         n=attempt.n,
         target=str(attempt.route.target),
@@ -155,7 +160,7 @@ def _line_of(
     attempt, usage, charge = bill.attempt, bill.usage, bill.charge
     return LedgerLine(
         line_id=f"{request.request_id}/{attempt.n}/charge/0",
-        ts_us=request.ts_us + us(attempt.started_s - request.started_s),
+        ts_us=_started_us(journey, attempt),
         day_local=day_local,
         config_seq=identified.snapshot.config_seq,
         tenant_id=grant.tenant.id,
@@ -179,6 +184,7 @@ def _line_of(
         cache_write_12h=usage.cache_write_12h,
         output_tokens=usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
+        extras=extras_of(usage),
         usage_source=usage.source,
         flags="usage_inconsistent" if usage.inconsistent else "",
         cost_nano=charge.cost_nano,
@@ -186,6 +192,11 @@ def _line_of(
         price_row=charge.row_id,
         provider_request_id=attempt.provider_request_id,
     )
+
+
+def _started_us(journey: Journey, attempt: Try) -> int:
+    """Tell when an attempt began; what it costs is the price at that instant."""
+    return journey.request.ts_us + us(attempt.started_s - journey.request.started_s)
 
 
 def since(start_s: float, end_s: float | None) -> int | None:

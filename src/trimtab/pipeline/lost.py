@@ -56,7 +56,7 @@ class Lose:
         charge = (
             Charge()
             if provider is None
-            else self.meter.charge(provider, target, usage, begin.ts_us)
+            else self.meter.charge(provider, target, usage, begin.ts_us, tenant=begin.tenant_id)
         )
         loss = _Loss(lost, usage, charge, max(begin.ts_us, self.clock.now_us()))
         return Finish(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -119,6 +119,17 @@ class Payer(NamedTuple):
 SITE = Payer("site", "all", "")
 
 
+class Charging(Protocol):
+    """Prices a usage at a target; unknown is `None`."""
+
+    # who pays, where, for what and when
+    def __call__(
+        self, provider: Provider, target: Target, usage: Usage, at_us: int, *, tenant: str = ""
+    ) -> Charge:
+        """Price it for a tenant; nobody's own contract without one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """Works out what to hold.
@@ -128,7 +139,7 @@ class Money:
         user_hash: Gives the hash of a tenant's end user; `None` for nobody.
     """
 
-    charge: Callable[[Provider, Target, Usage, int], Charge]
+    charge: Charging
     user_hash: Callable[[str, str | None], str | None]
 
     def __call__(self, planned: Planned, input_tokens: int) -> list[Claim]:
@@ -174,7 +185,7 @@ class Money:
 
     def _hold(self, planned: Planned, input_tokens: int) -> int:
         """Price the dearest target a request may be tried on, in nano-USD."""
-        request = planned.admitted.request
+        request, tenant = planned.admitted.request, planned.admitted.grant.tenant.id
         usage = _estimated(request, input_tokens)
         routes = {
             (route.provider.name, str(route.target)): route
@@ -189,16 +200,15 @@ class Money:
         dearest = 0
         for route in routes.values():
             at = route.provider, route.target
-            cost = self.charge(*at, usage, request.ts_us).cost_nano
+            cost = self.charge(*at, usage, request.ts_us, tenant=tenant).cost_nano
             if cost is None:
                 # A kind of service without a price of its own is held at the ordinary one.
                 ordinary = replace(usage, service_tier=None, speed=None, region=None)
-                cost = self.charge(*at, ordinary, request.ts_us).cost_nano
+                cost = self.charge(*at, ordinary, request.ts_us, tenant=tenant).cost_nano
             if cost is None:
                 raise PriceUnknown(
-                    f"target {str(route.target)!r} has no price, and tenant"
-                    f" {planned.admitted.grant.tenant.id!r} has a budget; add the price to"
-                    " prices.overrides"
+                    f"target {str(route.target)!r} has no price, and tenant {tenant!r} has a"
+                    " budget; add the price to prices.overrides"
                 )
             dearest = max(dearest, cost)
         return dearest

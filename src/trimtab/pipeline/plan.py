@@ -41,12 +41,12 @@ class Plan:
 
     Attributes:
         adapters: Who speaks for callers of a wire to providers of a wire.
-        priced: Whether a target has a price at an instant.
+        priced: Whether a target has a price at an instant, for a tenant.
         reject_unpriced: Whether a model without a price may not be called.
     """
 
     adapters: Mapping[tuple[Wire, ProviderWire], Adapter]
-    priced: Callable[[Provider, Target, int], bool]
+    priced: Callable[[Provider, Target, int, str], bool]
     reject_unpriced: bool
 
     def __call__(self, admitted: Admitted, made: Made | None = None) -> Planned:
@@ -129,7 +129,8 @@ class Plan:
                 f"provider {provider.name!r} does not speak {request.wire.value};"
                 f" call {model.name!r} {_SPOKEN[provider.wire]}"
             )
-        unpriced = not request.wire.is_free and not self.priced(provider, target, request.ts_us)
+        at = provider, target, request.ts_us, admitted.grant.tenant.id
+        unpriced = not request.wire.is_free and not self.priced(*at)
         if unpriced and self.reject_unpriced:
             raise PriceUnknown(
                 f"target '{target}' has no price; add it under `prices.overrides`, or set"

@@ -11,7 +11,7 @@ from msgspec.structs import replace as with_members
 
 from trimtab.control.desired import Desired
 from trimtab.control.prompts import POLICY
-from trimtab.control.snapshot import SITE_BUDGET
+from trimtab.control.snapshot import PRICE_OVERRIDES, SITE_BUDGET
 from trimtab.domain.alert import Severity, Tls
 from trimtab.domain.budget import Budget
 from trimtab.domain.change import Pointer, PointerKind
@@ -272,7 +272,7 @@ class Settings:
         for kind, values in kinds:
             wanted.update((Pointer(kind, str(name)), value) for name, value in values.items())
         if self.prices.overrides:
-            wanted[Pointer(PointerKind.PRICES, "overrides")] = self.prices.overrides
+            wanted[Pointer(PointerKind.PRICES, PRICE_OVERRIDES)] = self.prices.overrides
         if self.site_budget is not None:
             wanted[Pointer(PointerKind.SITE, SITE_BUDGET)] = self.site_budget
         if self.registry.policy != RegistryPolicy():

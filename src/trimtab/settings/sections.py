@@ -25,6 +25,7 @@ from trimtab.domain.tenant import (
 )
 from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
 from trimtab.settings.alerts import read_alerts
+from trimtab.settings.billing import read_plan
 from trimtab.settings.budget import budget, budget_of, features, part_of_budget
 from trimtab.settings.fields import (
     MODEL_NAME,
@@ -134,6 +135,7 @@ _TIER: Mapping[str, Read] = {
     "when_redis_is_down": one_of(WhenAway),
     "server_tools": texts,
     "budget": budget,
+    "plan": read_plan,
 }
 _TENANT: Mapping[str, Read] = {
     **_TIER,
@@ -142,6 +144,7 @@ _TENANT: Mapping[str, Read] = {
     "budget": part_of_budget,
     "features": features,
     "each_end_user": budget_of,
+    "prices": lambda node, faults: _overrides(node, faults),  # noqa: PLW0108 -- defined below
 }
 
 

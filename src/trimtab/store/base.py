@@ -475,6 +475,54 @@ class ContentReader(Protocol):
         ...
 
 
+class LedgerSum(NamedTuple):
+    """Live lines of one tenant of one group, added up. What has no price is counted, not added.
+
+    Attributes:
+        month: Month of the tenant's own calendar, as `2026-10`.
+        kind: Kind of the lines.
+    """
+
+    month: str
+    kind: str
+    feature: str
+    model: str
+    price_version: str
+    n: int
+    n_unpriced: int
+    cost_nano: int
+
+
+class LineReader(Protocol):
+    """Reading the ledger back, line by line and in exact sums."""
+
+    async def payers(self) -> tuple[str, ...]:
+        """List the tenants that have lines, by name."""
+        ...
+
+    async def ledger(
+        self,
+        *,
+        tenant_id: str,
+        since_us: int,
+        until_us: int,
+        after: Cursor | None = None,
+        limit: int = 5_000,
+    ) -> tuple[LedgerLine, ...]:
+        """List the lines of a tenant in [since, until), oldest first, going on behind a cursor.
+
+        The `request_id` of the cursor is the id of the line it stands at.
+        """
+        ...
+
+    async def sums(self, *, tenant_id: str, months: Collection[str]) -> tuple[LedgerSum, ...]:
+        """Add up what a tenant's live lines of some months cost, by all that a bill can tell.
+
+        A line is of the month of its `day_local`, which is that of its instant where it lives.
+        """
+        ...
+
+
 class CostRow(Struct, frozen=True, kw_only=True):
     """Sums over one group. `cost_nano` leaves out `n_unpriced` requests."""
 

@@ -1,6 +1,7 @@
 """The reference implementation of the record stores, in dicts."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from trimtab.store.base import (
     Billed,
     CostRow,
     Cursor,
+    LedgerSum,
     Move,
     OpenRequest,
     PositionMoved,
@@ -236,8 +238,7 @@ class MemoryRecords:
     async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
         """See `LedgerReader.billed`."""
         groups: dict[tuple[str, ...], Billed] = {}
-        lines = [line for stored in self._records.values() for line in stored.lines]
-        for line in (*lines, *self._adjustments.values()):
+        for line in self._lines():
             if since_us <= line.ts_us < until_us:
                 day = _date(line.ts_us - line.ts_us % DAY_US)
                 group = (day, line.provider, line.account, line.model_sent)
@@ -267,6 +268,51 @@ class MemoryRecords:
             (self._local_days, starts.local_day_us),
         ):
             days[start_us, kept] = days.get((start_us, kept), Sums()).plus(sums)
+
+    async def payers(self) -> tuple[str, ...]:
+        """See `LineReader.payers`."""
+        return tuple(sorted({line.tenant_id for line in self._lines()}))
+
+    async def ledger(
+        self,
+        *,
+        tenant_id: str,
+        since_us: int,
+        until_us: int,
+        after: Cursor | None = None,
+        limit: int = 5_000,
+    ) -> tuple[LedgerLine, ...]:
+        """See `LineReader.ledger`."""
+        place = (since_us, "") if after is None else (after.ts_us, after.request_id)
+        found = [
+            line
+            for line in self._lines()
+            if line.tenant_id == tenant_id
+            and since_us <= line.ts_us < until_us
+            and (line.ts_us, line.line_id) > place
+        ]
+        return tuple(sorted(found, key=lambda line: (line.ts_us, line.line_id))[:limit])
+
+    async def sums(self, *, tenant_id: str, months: Collection[str]) -> tuple[LedgerSum, ...]:
+        """See `LineReader.sums`."""
+        sums: defaultdict[tuple[str, str, str, str, str], list[int]]
+        sums = defaultdict(lambda: [0, 0, 0])
+        for line in self._lines():
+            month = line.day_local[:7] or _date(line.ts_us)[:7]
+            if line.tenant_id == tenant_id and line.origin == Origin.LIVE and month in months:
+                group = (month, line.kind, line.feature, line.model_requested)
+                found = sums[*group, line.price_version or ""]
+                found[0] += 1
+                found[1] += line.cost_nano is None
+                found[2] += line.cost_nano or 0
+        return tuple(
+            LedgerSum(*group, n, none, cost) for group, (n, none, cost) in sorted(sums.items())
+        )
+
+    def _lines(self) -> Iterable[LedgerLine]:
+        for stored in self._records.values():
+            yield from stored.lines
+        yield from self._adjustments.values()
 
     def _put(self, finish: Finish) -> bool:
         record = finish.record

@@ -241,6 +241,11 @@ def _spent(line: LedgerLine) -> Sums:
     )
 
 
+def month_us(month: str) -> int:
+    """Give the first instant of a month such as `2026-10`, UTC."""
+    return _midnight_us(f"{month}-01")
+
+
 def _midnight_us(day: str) -> int:
     on = date.fromisoformat(day)
     return round(datetime(on.year, on.month, on.day, tzinfo=UTC).timestamp()) * 1_000_000

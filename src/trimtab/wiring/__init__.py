@@ -23,6 +23,7 @@ from trimtab.store.base import Accounts, RecordFilter
 from trimtab.store.files import create_file
 from trimtab.store.filter_text import parse
 from trimtab.store.sqlite.reading import SqliteReading
+from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.wiring.membership import control_store, has_control_store
 
 HOME_VARIABLE = "TRIMTAB_HOME"
@@ -101,6 +102,11 @@ def accounts(at: Path) -> Accounts:
 def records(at: Path) -> SqliteReading:
     """Open the records of a state directory, with their content and sums."""
     return SqliteReading(at, tenant_keys(at), SystemClock())
+
+
+def ledger(at: Path) -> SqliteRecording:
+    """Open the ledger of a state directory, to add what no request did."""
+    return SqliteRecording(at)
 
 
 def audit(at: Path) -> Audit:

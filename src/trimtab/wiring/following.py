@@ -15,6 +15,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ProviderAuth, SettingsInvalid
 from trimtab.settings import resolve
 from trimtab.wiring.membership import LAST_GOOD, acknowledgements, control_store
+from trimtab.wiring.pricing import Priced, price_lists, priced
 
 
 def follower(home: Path, clock: Clock, worker_id: str) -> Follower:
@@ -25,12 +26,18 @@ def follower(home: Path, clock: Clock, worker_id: str) -> Follower:
 
 
 def meter(following: Follower) -> Meter:
-    """Price by the shipped list, and the overrides of the configuration in force."""
+    """Price by the shipped list, and what the configuration in force lays over it."""
     lock = shipped_lock()
     made = Meter(PriceList(lock))
+    known = Priced()
 
     def reprice(snapshot: Snapshot) -> None:
-        made.prices = PriceList(lock, snapshot.price_overrides)
+        nonlocal known
+        wanted = priced(snapshot)
+        # Most changes are not of prices: what was compiled stays.
+        if wanted != known:
+            lists = price_lists(lock, wanted)
+            made.prices, made.contracts, known = lists.prices, lists.contracts, wanted
 
     following.on_change(reprice)
     return made

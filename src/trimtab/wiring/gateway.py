@@ -281,10 +281,11 @@ def _stored(home: Path) -> Stored:
     return stored
 
 
-def _priced(metering: Meter) -> Callable[[Provider, Target, int], bool]:
-    def priced(provider: Provider, target: Target, at_us: int) -> bool:
+def _priced(metering: Meter) -> Callable[[Provider, Target, int, str], bool]:
+    def priced(provider: Provider, target: Target, at_us: int, tenant: str) -> bool:
         model = target.model.partition("!")[0]
-        return metering.prices.find(provider.priced_as, model, at_us=at_us) is not None
+        prices = metering.prices_of(tenant)
+        return prices.find(provider.priced_as, model, at_us=at_us) is not None
 
     return priced
 

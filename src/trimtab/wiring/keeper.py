@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from hashlib import sha256
 from hmac import digest
 from importlib.metadata import version
@@ -41,6 +41,7 @@ from trimtab.telemetry.sweep import Needed, sweep
 from trimtab.wiring.alerts import MOST_ANSWER, Spending, alert_jobs, alert_store, is_free
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
+from trimtab.wiring.pricing import keep_shipped
 from trimtab.wiring.reconcile import kept, reconciliation
 from trimtab.wiring.registry import registry
 from trimtab.wiring.webhooks import webhooks
@@ -70,6 +71,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     following = follower(home, clock, spool.worker_id)
     metering = meter(following)
     await following.start()
+    keep_shipped(home)
     store = SqliteRecording(home)
     recorder = Recorder(
         home,
@@ -99,23 +101,33 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     )
     reconciling = reconciliation(home, settings, lambda: following.current, clock, Http1Transport())
     server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
+    listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, Schedule(watching), reconciling)
     jobs = [it.run() for it in (*always, *exporters, *hooks)]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
+    try:
+        await _until_one_ends(jobs, server, listening)
+    finally:
+        spool.close()
+        store.close()
+        alerts.close()
+        wiring.keeper_socket(home).unlink(missing_ok=True)
+
+
+async def _until_one_ends(
+    jobs: Sequence[Coroutine[object, object, None]],
+    server: uvicorn.Server,
+    listening: socket.socket,
+) -> None:
+    """Serve while all jobs run; one that fails ends the keeper, for whoever started it to see."""
     tasks = [asyncio.create_task(job) for job in jobs]
-    serving = asyncio.create_task(server.serve(sockets=[_listen(wiring.keeper_socket(home))]))
-    # A job that fails ends the keeper: whoever started it starts it anew.
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
     await asyncio.wait([*tasks, serving], return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await serving
     for task in tasks:
         task.cancel()
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    spool.close()
-    store.close()
-    alerts.close()
-    wiring.keeper_socket(home).unlink(missing_ok=True)
-    for outcome in outcomes:
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(outcome, Exception):
             raise outcome
 

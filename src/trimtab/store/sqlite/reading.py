@@ -7,16 +7,18 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ModelRefused, TryLater
-from trimtab.domain.record import RequestRecord
+from trimtab.domain.record import LedgerLine, RequestRecord
 from trimtab.store.base import (
     Billed,
     CostRow,
     Cursor,
+    LedgerSum,
     PromptRow,
     RecordFilter,
     SeriesPoint,
@@ -28,7 +30,7 @@ from trimtab.store.base import (
     Use,
 )
 from trimtab.store.content import is_whole
-from trimtab.store.rollup import HOUR_US, quantile_us
+from trimtab.store.rollup import DAY_US, HOUR_US, month_us, quantile_us
 from trimtab.store.sqlite.connect import open_reader
 from trimtab.store.sqlite.content import ContentReader
 from trimtab.store.sqlite.recording import ATTEMPT, LINE, REQUEST, SQL, unpacked
@@ -74,6 +76,8 @@ _PROMPT_GROUPS: Mapping[str, str] = {
 }
 _NO_GROUP = "NULL"
 _BILLED = Table(Billed)
+_SUM_GROUPS = 5
+_LONGEST_MONTH = 31
 _PAYERS = ("tenant_id", "feature", "user_hash", "key_id")
 
 _T = TypeVar("_T")
@@ -211,6 +215,42 @@ class SqliteReading:
             for *group, n, n_error, n_unpriced, cost_nano in rows
         )
 
+    async def payers(self) -> tuple[str, ...]:
+        """See `LineReader.payers`."""
+        rows = await self.do(lambda it: it.execute(SQL["payers"]).fetchall())
+        return tuple(tenant_id for (tenant_id,) in rows)
+
+    async def ledger(
+        self,
+        *,
+        tenant_id: str,
+        since_us: int,
+        until_us: int,
+        after: Cursor | None = None,
+        limit: int = 5_000,
+    ) -> tuple[LedgerLine, ...]:
+        """See `LineReader.ledger`."""
+        place = (since_us, "") if after is None else (after.ts_us, after.request_id)
+        # From where it stands on, not from the beginning each time.
+        values = (tenant_id, max(since_us, place[0]), until_us, *place, limit)
+        rows = await self.do(lambda it: it.execute(SQL["ledger"], values).fetchall())
+        return tuple(LINE.struct(row) for row in rows)
+
+    async def sums(self, *, tenant_id: str, months: Collection[str]) -> tuple[LedgerSum, ...]:
+        """See `LineReader.sums`."""
+        totals: dict[tuple[str, ...], LedgerSum] = {}
+        for month in sorted(set(months)):
+            # A day may begin up to 14 hours from that of UTC. Day by day, no query is a long one.
+            for day in range(-1, _LONGEST_MONTH + 1):
+                since_us = month_us(month) + day * DAY_US
+                values = (tenant_id, since_us, since_us + DAY_US, month)
+                rows = await self.do(partial(_fetched, SQL["ledger_sums"], values))
+                for row in rows:
+                    found = LedgerSum(*row)
+                    before = totals.get(found[:_SUM_GROUPS])
+                    totals[found[:_SUM_GROUPS]] = _added(found, before) if before else found
+        return tuple(totals[group] for group in sorted(totals))
+
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         if self._connection is not None:
@@ -267,6 +307,18 @@ def _find(connection: sqlite3.Connection, request_id: str) -> StoredRecord | Non
         detail=unpacked(detail),
         attempts=tuple(ATTEMPT.struct(row) for row in attempts),
         lines=tuple(LINE.struct(row) for row in lines),
+    )
+
+
+def _fetched(sql: str, values: Sequence[object], connection: sqlite3.Connection) -> list[Any]:
+    return connection.execute(sql, values).fetchall()
+
+
+def _added(one: LedgerSum, other: LedgerSum) -> LedgerSum:
+    return one._replace(
+        n=one.n + other.n,
+        n_unpriced=one.n_unpriced + other.n_unpriced,
+        cost_nano=one.cost_nano + other.cost_nano,
     )
 
 

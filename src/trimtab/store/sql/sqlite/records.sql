@@ -159,6 +159,32 @@ WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND /*where*/;
 SELECT coalesce(sum(cost_nano), 0) FROM ledger
 WHERE ts_us >= ? AND ts_us < ? AND origin = 'live' AND /*where*/;
 
+-- name: payers
+-- Tenants with lines: one step of the index for each.
+WITH RECURSIVE payer (id) AS (
+  SELECT min(tenant_id) FROM ledger
+  UNION ALL
+  SELECT (SELECT min(tenant_id) FROM ledger WHERE tenant_id > payer.id) FROM payer
+  WHERE payer.id IS NOT NULL
+)
+SELECT id FROM payer WHERE id IS NOT NULL;
+
+-- name: ledger
+-- Lines of a tenant, oldest first.
+SELECT /*line*/ FROM ledger
+WHERE tenant_id = ? AND ts_us >= ? AND ts_us < ? AND (ts_us, line_id) > (?, ?)
+ORDER BY ts_us, line_id LIMIT ?;
+
+-- name: ledger_sums
+-- Live lines of a tenant in a span, those of one month of its own calendar.
+SELECT coalesce(nullif(substr(day_local, 1, 7), ''),
+    strftime('%Y-%m', ts_us / 1000000, 'unixepoch')) AS month, kind, feature, model_requested,
+  coalesce(price_version, ''), count(*), sum(cost_nano IS NULL), coalesce(sum(cost_nano), 0)
+FROM ledger
+WHERE tenant_id = ? AND ts_us >= ? AND ts_us < ? AND origin = 'live'
+  AND month = ?
+GROUP BY month, kind, feature, model_requested, coalesce(price_version, '');
+
 -- name: billed
 -- Lines by UTC day as providers see them, in the order of `store.base.Billed`.
 SELECT date(ts_us / 1000000, 'unixepoch') AS day, provider, account, model_sent, count(*),

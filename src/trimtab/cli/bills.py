@@ -1,0 +1,239 @@
+"""`trimtab bills`: what tenants owe for a month, and closing it."""
+
+import asyncio
+import csv
+import io
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import click
+import msgspec
+
+from trimtab import wiring
+from trimtab.cli.output import author, change_document, print_json, print_table
+from trimtab.cli.switch import home_option, json_option, reason_option
+from trimtab.control.changes import Control
+from trimtab.control.snapshot import State
+from trimtab.cost.bill.bill import Bill, bill, reopened
+from trimtab.cost.bill.focus import FOCUS_VERSION, cents_text, focus_csv, span_of
+from trimtab.domain.billing import AT_COST, WHOLE, Closing, Plan
+from trimtab.domain.change import Change, Pointer, PointerKind, Source
+from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid
+from trimtab.domain.money import usd_text
+from trimtab.domain.tenant import Tenant, Tier
+
+ISSUER = "Trimtab"
+
+
+class Format(StrEnum):
+    """How a bill is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    FOCUS = "focus"
+
+
+_month = click.option("--month", required=True, help="Month of the tenant's calendar, as 2026-10.")
+
+
+@click.group()
+def command() -> None:
+    """Show and close the bills of tenants."""
+
+
+@command.command()
+@click.argument("tenant")
+@click.option("--month", help="Month of the tenant's calendar, as 2026-10; this one by default.")
+@click.option(
+    "--format",
+    "as_format",
+    type=click.Choice([str(it) for it in Format]),
+    default=Format.TABLE.value,
+    show_default=True,
+    help="`focus` is CSV in the columns of FinOps FOCUS.",
+)
+@click.option("--issuer", default=ISSUER, show_default=True, help="Who bills, for `focus`.")
+@home_option
+def show(tenant: str, month: str | None, as_format: str, issuer: str, home: Path | None) -> None:
+    """Show what a tenant owes for a month; a closed one as it was closed.
+
+    Example: trimtab bills show acme --month 2026-10 --format csv
+    """
+    state = wiring.home(home)
+    found = asyncio.run(_bill(state, wiring.control(state), tenant, month))
+    match Format(as_format):
+        case Format.TABLE:
+            _print(found.bill)
+        case Format.JSON:
+            print_json(_document(found.bill))
+        case Format.CSV:
+            click.echo(_csv(found.bill), nl=False)
+        case Format.FOCUS:
+            click.echo(focus_csv(found.bill, found.timezone, issuer), nl=False)
+
+
+@command.command()
+@click.argument("tenant")
+@_month
+@reason_option
+@home_option
+@json_option
+def close(tenant: str, month: str, reason: str, home: Path | None, *, as_json: bool) -> None:
+    """Close a month that is over: its bill stays what it is.
+
+    What is booked for that month later is on the next bill, with the month it is of.
+
+    Example: trimtab bills close acme --month 2026-10 --reason "sent to the customer"
+    """
+    state = wiring.home(home)
+    closed, change = asyncio.run(_close(state, tenant, month, reason))
+    if as_json:
+        print_json({"bill": _document(closed), "change": change_document(change)})
+        return
+    click.echo(
+        f"closed {tenant} {month}: {cents_text(closed.total_cents)} USD   change {change.seq}"
+    )
+
+
+class _Found(NamedTuple):
+    bill: Bill
+    timezone: str
+
+
+async def _bill(home: Path, control: Control, name: str, asked: str | None) -> _Found:
+    state = await control.state()
+    entry = state.get(Pointer(PointerKind.TENANT, name))
+    if entry is None:
+        raise NotFound(f"there is no tenant {name!r}; see `trimtab tenants list`")
+    tenant: Tenant = entry.value
+    month = asked or f"{wiring.now().astimezone(ZoneInfo(tenant.timezone)):%Y-%m}"
+    try:
+        span_of(month, tenant.timezone)
+    except ValueError as exc:
+        raise SettingsInvalid(f"month {month!r} cannot be read; write it as 2026-10") from exc
+    closings = _closings(state, name)
+    for closing in closings:
+        if closing.month == month:
+            return _Found(reopened(closing), tenant.timezone)
+    months = {month, *(it.month for it in closings)}
+    sums = await wiring.records(home).sums(tenant_id=name, months=months)
+    plan, plan_seq = _plan(state, tenant)
+    made = bill(name, month, sums, plan, plan_seq=plan_seq, closings=closings)
+    return _Found(made, tenant.timezone)
+
+
+async def _close(home: Path, name: str, month: str, reason: str) -> tuple[Bill, Change]:
+    control = wiring.control(home)
+    made, timezone = await _bill(home, control, name, month)
+    if made.closed:
+        raise ChangeConflict(
+            f"{month} of tenant {name!r} is closed; what came later is on the next bill"
+        )
+    if wiring.now() < span_of(month, timezone)[1]:
+        raise SettingsInvalid(f"{month} is not over where tenant {name!r} lives; close it then")
+    pointer = Pointer(PointerKind.BILL, f"{name}:{month}")
+    change = await control.move(
+        pointer,
+        made.closing(),
+        reason=reason,
+        author=author(),
+        source=Source.CLI,
+        expected_seq=0,
+    )
+    if change is None:
+        raise ChangeConflict(f"{month} of tenant {name!r} was closed by somebody else just now")
+    return made._replace(closed=True), change
+
+
+def _closings(state: State, tenant: str) -> list[Closing]:
+    values = [it.value for pointer, it in state.items() if pointer.kind is PointerKind.BILL]
+    found = [it for it in values if isinstance(it, Closing) and it.tenant == tenant]
+    return sorted(found, key=lambda it: it.month)
+
+
+def _plan(state: State, tenant: Tenant) -> tuple[Plan, int]:
+    """Find the plan of a tenant, or of its tier, and the change that last moved it."""
+    of_tenant = state[Pointer(PointerKind.TENANT, tenant.id)]
+    if tenant.plan is not None:
+        return tenant.plan, of_tenant.change.seq
+    of_tier = state.get(Pointer(PointerKind.TIER, tenant.tier))
+    if of_tier is not None and isinstance(of_tier.value, Tier) and of_tier.value.plan is not None:
+        return of_tier.value.plan, of_tier.change.seq
+    return AT_COST, 0
+
+
+def _print(bill: Bill) -> None:
+    rows = [
+        [
+            line.group.feature,
+            line.group.model,
+            f"adjustment of {line.group.month}" if line.is_adjustment else "usage",
+            f"{line.group.n:,}",
+            usd_text(line.group.cost_nano),
+            _percent(line.group.markup),
+            cents_text(line.cents),
+        ]
+        for line in bill.lines
+    ]
+    head = ["feature", "model", "for", "calls", "cost USD", "markup", "USD"]
+    print_table(head, rows, empty="nothing was used")
+    status = "closed" if bill.closed else "open"
+    click.echo(f"total {cents_text(bill.total_cents)} USD for {bill.tenant} {bill.month}, {status}")
+    plan = f"plan of change {bill.plan_seq}" if bill.plan_seq else "no plan: at cost"
+    click.echo(f"{plan}; prices {', '.join(bill.price_versions) or '-'}")
+    if bill.n_unpriced:
+        click.echo(f"{bill.n_unpriced:,} calls have no price and are not billed")
+
+
+def _document(bill: Bill) -> dict[str, object]:
+    return {
+        "tenant": bill.tenant,
+        "month": bill.month,
+        "closed": bill.closed,
+        "currency": "USD",
+        "plan": msgspec.to_builtins(bill.plan),
+        "plan_change": bill.plan_seq,
+        "price_versions": bill.price_versions,
+        "unpriced_calls": bill.n_unpriced,
+        "cost_nano": bill.cost_nano,
+        "total_cents": bill.total_cents,
+        "total_usd": cents_text(bill.total_cents),
+        "focus_version": FOCUS_VERSION,
+        "lines": [
+            {
+                "month": line.group.month,
+                "adjustment": line.is_adjustment,
+                "feature": line.group.feature,
+                "model": line.group.model,
+                "calls": line.group.n,
+                "cost_nano": line.group.cost_nano,
+                "markup_millionths": line.group.markup,
+                "cents": line.cents,
+            }
+            for line in bill.lines
+        ],
+    }
+
+
+def _csv(bill: Bill) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["tenant", "month", "of_month", "feature", "model", "calls", "cost_usd", "markup", "usd"]
+    )
+    for line in bill.lines:
+        group = line.group
+        writer.writerow(
+            [
+                *(bill.tenant, bill.month, group.month, group.feature, group.model, group.n),
+                *(usd_text(group.cost_nano), _percent(group.markup), cents_text(line.cents)),
+            ]
+        )
+    return out.getvalue()
+
+
+def _percent(markup: int) -> str:
+    return f"{usd_text(markup * 100 * 1_000_000_000 // WHOLE)} %"
