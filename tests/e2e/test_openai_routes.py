@@ -187,7 +187,6 @@ def test_another_tenants_conversation_is_not_there(
     [
         ("background", True, "unsupported"),
         ("conversation", "conv_1", "unsupported"),
-        ("prompt", {"id": "pmpt_1"}, "unsupported"),
         ("tools", [{"type": "web_search"}], "field_not_allowed"),
         ("input", [{"type": "item_reference", "id": "msg_1"}], "unsupported"),
     ],
@@ -202,6 +201,16 @@ def test_what_is_not_served_of_responses_is_refused_by_name(
 
     assert raised.value.code == code
     assert str(raised.value.param).startswith(member)
+    assert stack.sim("calls")["count"] == before
+
+
+def test_a_prompt_that_is_openais_own_is_not_found(client: OpenAI, stack: Stack) -> None:
+    before = stack.sim("calls")["count"]
+
+    with pytest.raises(openai.NotFoundError, match="there is no prompt 'pmpt_1'") as raised:
+        client.responses.create(model="chat", prompt={"id": "pmpt_1"})
+
+    assert raised.value.code == "prompt_not_found"
     assert stack.sim("calls")["count"] == before
 
 

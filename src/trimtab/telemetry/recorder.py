@@ -81,6 +81,9 @@ class Recorder:
     State: how far each spool is committed, which requests are open, which of those were declared
     lost in the keeper's own spool, how many frames are still to be taken one by one, and whose
     frames are of a newer version.
+
+    Attributes:
+        is_recording: Whether the store was there, and all of it made.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Recorder:
         self._told: set[str] = set()
         self._one_by_one = 0
         self._ahead: set[str] = set()
+        self.is_recording = False
 
     async def start(self) -> None:
         """Take up where the last run stopped. Raises `TryLater` if the store is away."""
@@ -118,15 +122,14 @@ class Recorder:
         for _, found in follow(self._spool / own, self._places.get(own, START)):
             if isinstance(found, Frame) and found.kind == Kind.FINISH:
                 self._told.add(_finish.decode(found.payload).record.request_id)
+        self.is_recording = True
 
     async def run(self) -> None:
         """Record for ever, as soon as the store is there."""
-        started = False
         while True:
             try:
-                if not started:
+                if not self.is_recording:
                     await self.start()
-                    started = True
                 busy = await self.step()
             except (TryLater, OSError) as exc:
                 log.warning("records wait in the spool: %s", exc)

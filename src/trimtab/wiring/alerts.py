@@ -77,15 +77,17 @@ def terms(settings: AlertSettings) -> Terms:
     return Terms(factor_pct=settings.factor_pct, floor_nano=settings.floor_nano)
 
 
-def alert_jobs(
+# each is what the rules look at, or what tells
+def alert_jobs(  # noqa: PLR0913, PLR0917
     home: Path,
     settings: Settings,
     spending: Spending,
     store: SqliteAlerts,
     clock: Clock,
     transport: Transport,
+    is_recording: Callable[[], bool],
 ) -> list[Job]:
-    """Build the job that judges and the one that tells.
+    """Build the job that judges, once something is being recorded, and the one that tells.
 
     Raises:
         SettingsInvalid: a secret of a route is not there or is none, or a URL cannot be used.
@@ -106,11 +108,10 @@ def alert_jobs(
         site=wiring.environment(),
         link=settings.gateway.public_url,
     )
-    reading = wiring.records(home)
 
     async def judge() -> None:
         # At the very first start the recorder is just making the file.
-        if reading.exists:
+        if is_recording():
             await judging.run()
 
     return [

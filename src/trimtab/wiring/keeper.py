@@ -98,6 +98,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         alerts,
         clock,
         Http1Transport(max_body=MOST_ANSWER),
+        lambda: recorder.is_recording,
     )
     reconciling = reconciliation(home, settings, lambda: following.current, clock, Http1Transport())
     server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
