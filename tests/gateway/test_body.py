@@ -44,7 +44,7 @@ def test_keeps_the_very_bytes_of_every_member(wire: Wire) -> None:
         pytest.param(b'{"model":"m","asked":[]}', "asked", id="an empty list"),
         pytest.param(b'{"model":"m","asked":[{}],"stream":1}', "stream", id="stream is 1"),
         pytest.param(
-            b'{"model":"m","asked":[{}],"trimtab":{"featur":"x"}}', "trimtab", id="our typo"
+            b'{"model":"m","asked":[{}],"trimtab":{"featur":"x"}}', "trimtab.featur", id="our typo"
         ),
         pytest.param(b"[" * 100_000, None, id="nested too deep"),
         pytest.param(
@@ -138,3 +138,12 @@ def test_a_feature_must_be_a_name(wire: Wire, feature: str) -> None:
         read(wire, msgspec.json.encode(body))
 
     assert raised.value.param == "trimtab"
+
+
+def test_what_our_own_member_takes_is_named() -> None:
+    body = {"model": "m", "messages": MESSAGES, "trimtab": {"prompt": {"name": "rag-answer"}}}
+
+    with pytest.raises(InvalidRequest, match="takes id, version, variables") as raised:
+        read(Wire.OPENAI_CHAT, msgspec.json.encode(body))
+
+    assert raised.value.param == "trimtab.prompt.name"

@@ -14,7 +14,7 @@ from trimtab.console.gate import MAX_FILE_BYTES
 from trimtab.console.openapi import Call, Told
 from trimtab.console.prompts import found_prompt, found_version, sent_path
 from trimtab.console.wire import change_members
-from trimtab.control.prompts import Pointed, Prompts, is_step_back
+from trimtab.control.prompts import Pointed, Prompts, may_be_undone
 from trimtab.domain.change import Change, PointerKind, Source
 from trimtab.domain.errors import Forbidden, InvalidRequest, PreconditionRequired
 from trimtab.domain.prompt import MOST_BYTES, PRODUCTION, Evidence, Place, PromptVersion
@@ -260,7 +260,7 @@ def _done(change: Change) -> Mapping[str, object]:
     if change.pointer.kind is PointerKind.PROMPT:
         name, _, number = change.pointer.name.partition("@")
         path = f"{_V1}/{name}/versions/{number}/yank"
-    elif change.pointer.kind.is_final or is_step_back(change):
+    elif not may_be_undone(change):
         # Forwards again is a promotion, which a label may ask something for.
         path = None
     return {

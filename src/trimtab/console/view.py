@@ -9,6 +9,7 @@ from typing import cast
 import jinja2
 
 from trimtab.console import text
+from trimtab.control.prompts import may_be_undone
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -58,7 +59,8 @@ class Views:
             auto_reload=False,
         )
         # Jinja declares both as mappings of its own functions only
-        cast("dict[str, object]", self._templates.globals)["asset"] = self._url
+        names = cast("dict[str, object]", self._templates.globals)
+        names |= {"asset": self._url, "may_be_undone": may_be_undone}
         filters = {function.__name__: function for function in _FILTERS}
         cast("dict[str, object]", self._templates.filters).update(filters)
 

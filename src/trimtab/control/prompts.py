@@ -162,6 +162,11 @@ def is_step_back(change: Change) -> bool:
     return msgspec.json.decode(change.after, type=Label).rolled_back
 
 
+def may_be_undone(change: Change) -> bool:
+    """Whether undo is the way back: of what is final there is none, of a step back, a promotion."""
+    return not change.pointer.kind.is_final and not is_step_back(change)
+
+
 def taken_back(prompts: Prompts, done: Change) -> bytes | None:
     """Give what undoes a move of a label: a step back, or forwards again if it was one back.
 

@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, Struct
 
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.model import Wire
@@ -17,12 +17,16 @@ from trimtab.gateway.routing import (
     OpenAIEmbeddingsBody,
     OpenAIModerationsBody,
     OpenAIResponsesBody,
+    PromptMember,
     Routing,
+    TrimtabMember,
 )
 from trimtab.pipeline.handoff import PromptAsk
 
 MAX_TOLD_CHARS = 256
 
+_OURS: Mapping[str, type[Struct]] = {"trimtab": TrimtabMember, "trimtab.prompt": PromptMember}
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
@@ -98,4 +102,9 @@ def _explained(message: str) -> InvalidRequest:
     what = message[: found.start()][:MAX_TOLD_CHARS] if found else message
     if not path:
         return InvalidRequest("the body must be a JSON object; send one")
+    unknown = _UNKNOWN.fullmatch(what)
+    if unknown and path in _OURS:
+        member = f"{path}.{unknown[1]}"[:MAX_TOLD_CHARS]
+        takes = ", ".join(_OURS[path].__struct_fields__)
+        return InvalidRequest(f"`{member}` is not known; `{path}` takes {takes}", param=member)
     return InvalidRequest(f"`{path}` cannot be read ({what.lower()}); correct it", param=path)
