@@ -81,7 +81,7 @@ BODIES = [
     pytest.param(chat(messages=[]), "messages", id="messages are empty"),
     pytest.param(chat(stream="yes"), "stream", id="stream is text"),
     pytest.param(chat(trimtab="x"), "trimtab", id="our member is text"),
-    pytest.param(chat(trimtab={"fature": "x"}), "trimtab", id="typo in our member"),
+    pytest.param(chat(trimtab={"fature": "x"}), "trimtab.fature", id="typo in our member"),
     pytest.param(chat(trimtab={"feature": "A B"}), "trimtab", id="feature is no name"),
     pytest.param(chat(trimtab={"tags": {"a": 1}}), "trimtab.tags[...]", id="tag is a number"),
     pytest.param(
@@ -115,7 +115,7 @@ INPUTS = [
     pytest.param({"stream": "yes"}, "stream", id="stream is text"),
     pytest.param({"user": 7}, "user", id="user is a number"),
     pytest.param({"user": "u" * 600}, "user", id="user is long"),
-    pytest.param({"trimtab": {"fature": "x"}}, "trimtab", id="typo in our member"),
+    pytest.param({"trimtab": {"fature": "x"}}, "trimtab.fature", id="typo in our member"),
 ]
 
 
