@@ -17,7 +17,8 @@ from trimtab import wiring
 from trimtab.cost.reconcile.report import Class, Report
 from trimtab.providers.http1 import Http1Transport
 from trimtab.testing import FrozenClock
-from trimtab.wiring.reconcile import reconciliation
+from trimtab.wiring.pricing import lists_in_force
+from trimtab.wiring.reconcile import listed, reconciliation
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.xdist_group("reconcile")]
 
@@ -80,11 +81,11 @@ class BilledStack(Stack):
             settings = wiring.load_settings(self.home / "trimtab.yaml")
             snapshot = await wiring.control(self.home).snapshot()
             now_us = wiring.SystemClock().now_us() + round(days_later * DAY_S * 1e6)
-            transport = Http1Transport()
+            transport, prices = Http1Transport(), lists_in_force(snapshot).prices
             job = reconciliation(
                 self.home,
                 settings,
-                lambda: snapshot,
+                listed(lambda: snapshot, lambda: prices),
                 FrozenClock(now_us),
                 transport,
                 sleep=lambda _: asyncio.sleep(0),

@@ -76,7 +76,7 @@ class Reconciliation:
             transport: Sends the questions.
             clock: Tells what may still come late, and when a night begins.
             prices: Tells what was listed.
-            sleep: Waits between tries and looks.
+            sleep: Waits between tries.
         """
         self._ledger = ledger
         self._billings = billings
@@ -109,13 +109,6 @@ class Reconciliation:
         )
         await asyncio.to_thread(self._kept.put, report)
         return report
-
-    async def run(self) -> None:
-        """Compare every night, for ever."""
-        while self._billings:
-            await self.step()
-            await self._sleep(LOOK_S)
-        await asyncio.Event().wait()
 
     async def step(self) -> tuple[Report, ...]:
         """Compare what is due now."""

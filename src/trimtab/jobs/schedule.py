@@ -20,7 +20,7 @@ class Job:
 
     name: str
     every_s: float
-    run: Callable[[], Awaitable[None]]
+    run: Callable[[], Awaitable[object]]
 
 
 class Schedule:

@@ -25,7 +25,8 @@ from trimtab.cost.meter import Meter
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Provider
-from trimtab.jobs.schedule import Schedule
+from trimtab.jobs.reconcile import LOOK_S
+from trimtab.jobs.schedule import Job, Schedule
 from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.registry.webhooks import Webhook
@@ -42,7 +43,7 @@ from trimtab.wiring.alerts import MOST_ANSWER, Spending, alert_jobs, alert_store
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pricing import keep_shipped
-from trimtab.wiring.reconcile import kept, reconciliation
+from trimtab.wiring.reconcile import kept, listed, reconciliation
 from trimtab.wiring.registry import registry
 from trimtab.wiring.webhooks import webhooks
 
@@ -100,10 +101,12 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         Http1Transport(max_body=MOST_ANSWER),
         lambda: recorder.is_recording,
     )
-    reconciling = reconciliation(home, settings, lambda: following.current, clock, Http1Transport())
+    prices = listed(lambda: following.current, lambda: metering.prices)
+    reconciling = reconciliation(home, settings, prices, clock, Http1Transport())
+    schedule = Schedule([*watching, Job("reconcile", LOOK_S, reconciling.step)])
     server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
     listening = _listen(wiring.keeper_socket(home))
-    always = (recorder, lines, spool, following, Schedule(watching), reconciling)
+    always = (recorder, lines, spool, following, schedule)
     jobs = [it.run() for it in (*always, *exporters, *hooks)]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
     try:

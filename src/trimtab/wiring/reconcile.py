@@ -8,7 +8,6 @@ from pathlib import Path
 
 from trimtab import wiring
 from trimtab.control.snapshot import Snapshot
-from trimtab.cost.lock import shipped_lock
 from trimtab.cost.prices import PriceList
 from trimtab.cost.provider_bills import anthropic, openai
 from trimtab.cost.provider_bills.pages import Desk, Sleep
@@ -28,6 +27,7 @@ from trimtab.settings import BillingSettings, Settings, resolve
 from trimtab.store.base import LedgerReader
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.wiring.following import proxy_of
+from trimtab.wiring.pricing import lists_in_force
 
 DIRECTORY = "reconcile"
 
@@ -42,7 +42,7 @@ def kept(home: Path) -> Kept:
 def reconciliation(
     home: Path,
     settings: Settings,
-    current: Callable[[], Snapshot],
+    prices: Prices,
     clock: Clock,
     transport: Transport,
     sleep: Sleep = asyncio.sleep,
@@ -60,7 +60,7 @@ def reconciliation(
         kept(home),
         transport=transport,
         clock=clock,
-        prices=_prices(current),
+        prices=prices,
         sleep=sleep,
     )
 
@@ -106,16 +106,14 @@ def _place(provider: Provider, reference: str | None) -> str | None:
     return str(place) if place else ""
 
 
-def _prices(current: Callable[[], Snapshot]) -> Prices:
-    lock = shipped_lock()
+def listed(current: Callable[[], Snapshot], prices: Callable[[], PriceList]) -> Prices:
+    """Tell what we booked tokens by: the list that workers price by, whatever laid over it."""
 
-    def listed(provider: str, model: str, at_us: int) -> Mapping[TokenClass, int]:
-        snapshot = current()
-        known = snapshot.providers.get(provider)
+    def find(provider: str, model: str, at_us: int) -> Mapping[TokenClass, int]:
+        known = current().providers.get(provider)
         if known is None:
             return {}
-        prices = PriceList(lock, snapshot.price_overrides)
-        row = prices.find(known.priced_as, model, at_us=at_us)
+        row = prices().find(known.priced_as, model, at_us=at_us)
         if row is None:
             return {}
         rates = row.rates(0)
@@ -130,7 +128,7 @@ def _prices(current: Callable[[], Snapshot]) -> Prices:
         }
         return {kind: nano for kind, nano in told.items() if nano is not None}
 
-    return listed
+    return find
 
 
 async def reconcile_now(
@@ -143,8 +141,9 @@ async def reconcile_now(
         TryLater: the ledger cannot be read.
     """
     snapshot = await wiring.control(home).snapshot()
-    transport = Http1Transport()
-    job = reconciliation(home, settings, lambda: snapshot, wiring.SystemClock(), transport)
+    transport, prices = Http1Transport(), lists_in_force(snapshot).prices
+    told = listed(lambda: snapshot, lambda: prices)
+    job = reconciliation(home, settings, told, wiring.SystemClock(), transport)
     if not job.providers or provider not in (None, *job.providers):
         named = "any provider" if provider is None else f"'{provider}'"
         raise SettingsInvalid(
