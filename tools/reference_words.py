@@ -1110,6 +1110,7 @@ REQUEST_HEADERS = {
     "x-stainless-retry-count": "How often the SDK tried before; kept in the record.",
     "x-trimtab-feature": "Part of the app the request is for.",
     "x-trimtab-prompt": "Prompt that the messages were rendered from by a client, as `rag-answer@3.2.0; label=production; hash=74b300726fa8; source=memory`; `trimtab.sdk` sends it.",
+    "x-trimtab-eval": "Run, case, arm (`candidate`, `baseline` or `judge`) and sample of the evaluation that the call is part of, as `ev_01JXC4/q-0017/candidate/0`; evaluations send it. Only for a key with `may: [evals]`. The record's `origin` is `eval` or `judge`: it counts against the key's own budget, in no report of users' traffic, and against the tenant's budget only for tenant `trimtab-eval`.",
     "x-trimtab-user": "End user of the app; only a keyed hash is kept.",
     "x-trimtab-conversation": "Conversation the request is part of.",
     "x-trimtab-deadline-ms": "Milliseconds in which the whole answer is wanted, 1 to 999999999. No wait and no attempt goes beyond; then it is 504 `deadline_exceeded`, or an error event in a stream.",

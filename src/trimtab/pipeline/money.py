@@ -21,6 +21,8 @@ from trimtab.domain.budget import (
 )
 from trimtab.domain.errors import PriceUnknown
 from trimtab.domain.model import Provider, Target
+from trimtab.domain.record import Origin
+from trimtab.domain.tenant import RESERVED_PREFIX, Tenant
 from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.handoff import Planned, Request
 from trimtab.store.base import Need, Spending, Unit
@@ -171,7 +173,17 @@ class Money:
         of_site = planned.admitted.snapshot.site_budget
         if of_site != NO_BUDGET:
             yield from claims_of(SITE, of_site, "UTC", quarter)
-        yield from claims_of(Payer("tenant", tenant.id, tenant.id), grant.budget, *at)
+        if request.origin is Origin.LIVE or tenant.id.startswith(RESERVED_PREFIX):
+            yield from self._budgets_of(request, tenant, grant.budget, at)
+        if grant.key.budget != NO_BUDGET:
+            key = Payer("key", grant.key.id, grant.key.name)
+            yield from claims_of(key, grant.key.budget, *at)
+
+    def _budgets_of(
+        self, request: Request, tenant: Tenant, budget: Budget, at: tuple[str, int]
+    ) -> Iterator[Claim]:
+        """Say what a tenant's own budgets are asked. No tenant pays for what we try out."""
+        yield from claims_of(Payer("tenant", tenant.id, tenant.id), budget, *at)
         if tenant.features:
             of_feature = tenant.features.get(request.feature, NO_BUDGET)
             yield from claims_of(Payer("feature", request.feature, tenant.id), of_feature, *at)
@@ -179,9 +191,6 @@ class Money:
             user = self.user_hash(tenant.id, request.end_user)
             if user is not None:
                 yield from claims_of(Payer("user", user, tenant.id), tenant.each_end_user, *at)
-        if grant.key.budget != NO_BUDGET:
-            key = Payer("key", grant.key.id, grant.key.name)
-            yield from claims_of(key, grant.key.budget, *at)
 
     def _hold(self, planned: Planned, input_tokens: int) -> int:
         """Price the dearest target a request may be tried on, in nano-USD."""
