@@ -56,9 +56,9 @@ def _differ(samples: Samples) -> BoolArray:
 
 def _range(samples: Samples, values: FloatArray) -> FloatArray:
     used = _used(samples)
-    most = np.where(used, values, -np.inf).max(1)
-    least = np.where(used, values, np.inf).min(1)
-    return np.subtract(most, least)
+    most: FloatArray = np.where(used, values, -np.inf).max(1)
+    least: FloatArray = np.where(used, values, np.inf).min(1)
+    return most - least
 
 
 def _used(samples: Samples) -> BoolArray:

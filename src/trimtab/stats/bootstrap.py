@@ -14,6 +14,7 @@ from trimtab.stats.groups import units
 DRAWS = 10_000
 BATCH = 1 << 20  # weights held at a time: 8 MB
 UNDEFINED_MOST = 0.05
+ROUNDING = 1e-12
 
 
 class Statistic(Protocol):
@@ -64,7 +65,8 @@ class Resampled:
     def _corrected(self, known: FloatArray, tails: FloatArray) -> FloatArray | None:
         if np.isnan(self.without).any():
             return None
-        below = (known < self.value).mean() / 2 + (known <= self.value).mean() / 2
+        near = ROUNDING * max(abs(self.value), float(np.abs(known).max()))
+        below = ((known < self.value - near).mean() + (known <= self.value + near).mean()) / 2
         inside = np.clip(below, 0.5 / len(known), 1 - 0.5 / len(known))
         bias = normal_quantile(float(inside))
         away = self.without.mean() - self.without

@@ -11,7 +11,7 @@ from typing import cast
 
 import numpy as np
 
-from trimtab.stats.estimate import FloatArray
+from trimtab.stats.estimate import FloatArray, IntArray
 
 Real = float | FloatArray
 
@@ -28,12 +28,12 @@ def normal_quantile(p: Real) -> FloatArray:
 
 def binomial_cdf(k: Real, n: Real, p: Real) -> FloatArray:
     """Chance of at most `k` of `n`; of a whole `n`."""
-    return np.where(np.asarray(k) < 0, 0.0, _special("bdtr")(np.maximum(k, 0), n, p))
+    return np.where(np.asarray(k) < 0, 0.0, _special("bdtr")(np.maximum(k, 0), _whole(n), p))
 
 
 def binomial_sf(k: Real, n: Real, p: Real) -> FloatArray:
     """Chance of more than `k` of `n`; of a whole `n`."""
-    return np.where(np.asarray(k) < 0, 1.0, _special("bdtrc")(np.maximum(k, 0), n, p))
+    return np.where(np.asarray(k) < 0, 1.0, _special("bdtrc")(np.maximum(k, 0), _whole(n), p))
 
 
 def beta_quantile(p: Real, a: Real, b: Real) -> FloatArray:
@@ -49,6 +49,10 @@ def t_cdf(x: Real, df: Real) -> FloatArray:
 def t_quantile(p: Real, df: Real) -> FloatArray:
     """Where Student's t has the share `p` below it."""
     return _special("stdtrit")(df, p)
+
+
+def _whole(n: Real) -> IntArray:
+    return np.asarray(n, np.int64)
 
 
 @cache

@@ -44,7 +44,8 @@ def units(values: FloatArray, groups: IntArray | None = None) -> Units:
     if groups is None:
         return Units(values, np.ones(len(values)))
     _, place = np.unique(groups, return_inverse=True)
-    return Units(np.bincount(place, weights=values), np.bincount(place).astype(np.float64))
+    sums = np.bincount(place, weights=values).astype(np.float64)
+    return Units(sums, np.bincount(place).astype(np.float64))
 
 
 def effective_n(values: FloatArray, groups: IntArray | None = None) -> float:
