@@ -1,0 +1,1 @@
+"""Evals: a candidate against what production says today, and one verdict."""
