@@ -134,7 +134,7 @@ def test_what_counts_changes_the_hash(member: str) -> None:
 
 
 def test_tags_provenance_id_and_the_order_of_members_do_not_count() -> None:
-    other = {**FULL, "tags": [], "provenance": {}, "id": "z"}
+    other: dict[str, Any] = {**FULL, "tags": [], "provenance": {}, "id": "z"}
     backwards = json.dumps(dict(reversed(other.items())))
 
     assert one(backwards).hash == one(line()).hash

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -70,16 +70,17 @@ def test_all_but_the_author_is_marked_and_fenced(name: str) -> None:
 def _plain(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Put what a schema refers to in its place, and leave out what only one of them says."""
     if isinstance(schema, list):
-        return [_plain(it, definitions) for it in schema]
+        return [_plain(it, definitions) for it in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
         return schema
-    if "$ref" in schema:
-        return _plain(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    members = cast("dict[str, Any]", schema)
+    if "$ref" in members:
+        return _plain(definitions[members["$ref"].rpartition("/")[2]], definitions)
     left_out = ("title", "description", "additionalProperties")
     return {
         key: sorted(it) if key == "enum" else _plain(it, definitions)
-        for key, it in schema.items()
-        if key not in left_out and not (key == "type" and "enum" in schema)
+        for key, it in members.items()
+        if key not in left_out and not (key == "type" and "enum" in members)
     }
 
 
@@ -93,7 +94,7 @@ def test_what_a_judge_is_asked_for_is_what_is_read(name: str) -> None:
 
 
 def test_every_prompt_is_used_and_every_use_is_there() -> None:
-    options = {"rubric": {"rubric": "r"}, "json_schema": {"schema": {}}}
+    options: dict[str, dict[str, Any]] = {"rubric": {"rubric": "r"}, "json_schema": {"schema": {}}}
     made = (make_metric(it, options.get(it, {}), Parts()) for it in METRICS)
 
     assert {prompt for it in made for prompt in it.about.prompts} == PROMPTS.keys()
@@ -130,7 +131,7 @@ class Obedient:
 
     def __init__(self, **low: Any) -> None:  # noqa: ANN401
         self.seen: list[str] = []
-        self.low = LOW | low
+        self.low = {**LOW, **low}
 
     def __call__(self, question: Question[Any]) -> str:
         nonce = json.dumps([question.candidate_text, question.step]).encode()

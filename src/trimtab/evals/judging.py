@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
+from trimtab.domain.errors import TrimtabError
 from trimtab.domain.prompt import canonical
 
 PROMPT_SUFFIX = ".prompt.yaml"
@@ -118,20 +119,21 @@ async def ask_all(judge: Judge, questions: Sequence[Question[V]]) -> list[V]:
 
     Raises:
         JudgeError: one has none.
+        TrimtabError: one could not be asked.
     """
     try:
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(judge.ask(it)) for it in questions]
-    except* JudgeError as exc:
+    except* (JudgeError, TrimtabError) as exc:
         errors = exc
     else:
         return [it.result() for it in asked]
     raise _first(errors)
 
 
-def _first(group: BaseExceptionGroup[JudgeError]) -> JudgeError:
+def _first(group: ExceptionGroup[JudgeError | TrimtabError]) -> JudgeError | TrimtabError:
     first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    return _first(first) if isinstance(first, ExceptionGroup) else first
 
 
 def one_to_one(verdicts: Sequence[Indexed], count: int) -> str | None:

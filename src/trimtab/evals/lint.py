@@ -9,7 +9,7 @@ from typing import cast
 
 import msgspec
 
-from trimtab.evals.alike import alike_pairs
+from trimtab.evals.alike import twins as find_twins
 from trimtab.evals.case import Case
 from trimtab.evals.manifest import make_metrics
 from trimtab.evals.metrics.base import Metric, Need
@@ -114,9 +114,9 @@ def twins(subject: _Subject) -> Iterator[Finding]:
     """E002: each case says something new."""
     cases = subject.suite.cases
     texts = [" ".join(_texts(it.input)) for it in cases]
-    for one, other in alike_pairs(texts, ALIKE):
-        what = f"asks nearly what '{cases[one].id}' asks; remove one of them"
-        yield subject.at(cases[other], "E002", what)
+    for one, other in find_twins(texts, ALIKE):
+        what = f"asks nearly what '{cases[other].id}' asks; remove one of them"
+        yield subject.at(cases[one], "E002", what)
 
 
 def redacted(subject: _Subject) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
+from trimtab.domain.errors import TrimtabError
 from trimtab.evals.case import Case
 from trimtab.evals.judging import Judge, JudgeError
 
@@ -159,11 +160,13 @@ def failed(code: str, why: str) -> Score:
 
 
 async def attempted(scoring: Awaitable[Score]) -> Score:
-    """Await a score; that there is no verdict is an error, and no score."""
+    """Await a score; that there is no verdict is an error beside the scores, and no score."""
     try:
         return await scoring
     except JudgeError as exc:
         return failed(exc.fault, str(exc))
+    except TrimtabError as exc:
+        return failed(exc.code, str(exc))
 
 
 def contexts(case: Case, answer: Answer) -> tuple[str, ...] | None:
