@@ -1,1 +1,1 @@
-"""Evals: a candidate against what production says today, and one verdict."""
+"""Evals: datasets, metrics and judges, and the verdict on a candidate."""
