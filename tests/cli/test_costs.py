@@ -67,8 +67,8 @@ def test_csv_holds_no_formulas(books: Terminal) -> None:
         (("--month", "2026-13"), "cannot be read; write it as 2026-10"),
         (("--from", "yesterday"), "cannot be read; write it as 2026-10-01"),
         (("--from", "2026-01-03", "--to", "2026-01-01"), "the first day comes first"),
-        (("--to", "2026-01-01"), "give --month, or --from"),
-        (("--month", "2026-01", "--from", "2026-01-01"), "give --month, or --from"),
+        (("--to", "2026-01-01"), "give a month, or the first day"),
+        (("--month", "2026-01", "--from", "2026-01-01"), "give a month, or the first day"),
         (("--by", "mood"), "cannot group by 'mood'"),
     ],
 )
