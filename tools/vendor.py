@@ -31,7 +31,6 @@ ICONS = (
     "circle-help",
     "coins",
     "copy",
-    "download",
     "file-text",
     "gauge",
     "git-commit-horizontal",

@@ -19,7 +19,7 @@ from trimtab.control.snapshot import State
 from trimtab.cost.bill.bill import Bill, bill, reopened
 from trimtab.cost.bill.closed import closings as closings_of
 from trimtab.cost.bill.focus import FOCUS_VERSION, cents_text, focus_csv, span_of
-from trimtab.domain.billing import AT_COST, WHOLE, Closing, Plan
+from trimtab.domain.billing import AT_COST, WHOLE, Plan
 from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid
 from trimtab.domain.money import usd_text

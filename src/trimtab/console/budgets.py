@@ -8,9 +8,9 @@ from datetime import timedelta
 from trimtab.console.base import Console
 from trimtab.control.snapshot import Snapshot
 from trimtab.cost.breakdown import Days, month_of, today
-from trimtab.domain.budget import NO_BUDGET, QUARTER_US, Period
+from trimtab.domain.budget import NO_BUDGET, QUARTER_US, WhenEmpty
 from trimtab.domain.tenant import Tenant
-from trimtab.pipeline.money import Claim, Payer, claims_of
+from trimtab.pipeline.money import SITE, Claim, Payer, claims_of
 from trimtab.pipeline.standing import Standing, standing, then, windows
 from trimtab.store.base import CostRow
 
@@ -63,24 +63,26 @@ class Bar:
     @property
     def then(self) -> str:
         """What becomes of requests when it is empty."""
-        return then(self.standing.claim)
+        said = then(self.standing.claim)
+        known = {WhenEmpty.BLOCK: "then requests are refused", WhenEmpty.WARN: "then it only warns"}
+        return known.get(said) or f"{said} answers"
 
 
 async def bars_of_all(console: Console, snapshot: Snapshot, now_us: int) -> list[Bar]:
-    """Show the budgets of whole tenants by month or day, those first of which most is spent.
+    """Show the budgets of the site and of tenants by month or day, the emptiest first.
 
     Raises `TryLater`.
     """
+    bars = await _of_site(console, snapshot, now_us)
     bounded = list(_own(snapshot, now_us))
     if not bounded:
-        return []
+        return bars
     # Where it is still yesterday, that may be last month; where it is tomorrow, the next.
     first = month_of(today(_UTC, now_us) - _ONE).first
     whole = Days(first, today(_UTC, now_us) + 2 * _ONE)
     by_tenant: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for it in await console.spend.days(since_us=whole.since_us, until_us=whole.until_us):
         by_tenant[it.tenant_id][it.bucket_us] = it.cost_nano
-    bars: list[Bar] = []
     for tenant, claim in bounded:
         days = _days(claim, tenant.timezone)
         spent = sum(
@@ -108,39 +110,53 @@ async def bars_of(
     bars: list[Bar] = []
     for claim in windows(snapshot, tenant.id, now_us) if tenant.tier in snapshot.tiers else ():
         of = claim.spending
-        if of.until_us - of.since_us <= _HOUR_US:
+        if _is_hour(claim):
             spent = await console.spent(of)
         else:
             zone = tenant.timezone if of.tenant_id or of.key_id else _UTC
             kind = "key_id" if of.key_id else "feature" if of.tenant_id else ""
             if kind not in known:
-                known[kind] = await costs_by(console, kind, tenant, now_us)
+                known[kind] = await _costs_by(console, kind, tenant, now_us)
             spent = _sum(known[kind], _days(claim, zone), of.key_id or of.feature)
         bars.append(Bar(standing(claim, spent, now_us), now_us))
     return bars
 
 
-async def costs_by(
-    console: Console, kind: str, tenant: Tenant, now_us: int
+async def _of_site(console: Console, snapshot: Snapshot, now_us: int) -> list[Bar]:
+    bars: list[Bar] = []
+    for claim in claims_of(SITE, snapshot.site_budget, _UTC, now_us // QUARTER_US):
+        if claim.need.kind == "window" and not _is_hour(claim):
+            rows = await _costs_by(console, "", None, now_us)
+            bars.append(Bar(standing(claim, _sum(rows, _days(claim, _UTC), None), now_us), now_us))
+    return bars
+
+
+async def _costs_by(
+    console: Console, kind: str, tenant: Tenant | None, now_us: int
 ) -> tuple[CostRow, ...]:
-    """Sum up a tenant's running month by day and feature or key; of nothing, everybody's by day."""
-    days = month_of(today(tenant.timezone if kind else _UTC, now_us))
+    """Sum up a tenant's running month by day and feature or key; of nobody, everybody's by day."""
+    days = month_of(today(tenant.timezone if kind and tenant else _UTC, now_us))
     return await console.rollups.costs(
         since_us=days.since_us,
         until_us=days.until_us,
         group_by=("day", kind) if kind else ("day",),
-        tenant_id=tenant.id if kind else None,
+        tenant_id=tenant.id if kind and tenant else None,
     )
+
+
+def _is_hour(claim: Claim) -> bool:
+    """Whether it is over before anybody has read of it."""
+    return claim.spending.until_us - claim.spending.since_us <= _HOUR_US
 
 
 def _own(snapshot: Snapshot, now_us: int) -> Iterator[tuple[Tenant, Claim]]:
     for tenant in snapshot.tenants.values():
         tier = snapshot.tiers.get(tenant.tier)
         budget = tenant.budget.over(tier.budget) if tier else NO_BUDGET
-        # An hour is over before anybody has read of it.
-        if budget.nano is not None and budget.per is not Period.HOUR:
-            payer = Payer("tenant", tenant.id, tenant.id)
-            yield tenant, claims_of(payer, budget, tenant.timezone, now_us // QUARTER_US)[0]
+        payer = Payer("tenant", tenant.id, tenant.id)
+        for claim in claims_of(payer, budget, tenant.timezone, now_us // QUARTER_US):
+            if claim.need.kind == "window" and not _is_hour(claim):
+                yield tenant, claim
 
 
 def _days(claim: Claim, zone: str) -> Days:

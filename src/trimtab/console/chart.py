@@ -76,13 +76,13 @@ class Chart:
 
     def bars(self, line: Line) -> tuple[Bar, ...]:
         """Draw a series as bars; nothing is drawn for zero."""
-        step = WIDTH / max(1, len(self.times_s))
+        step, top = WIDTH / max(1, len(self.times_s)), self.top
         return tuple(
             Bar(
                 round(index * step + step * _GAP / 2, 1),
-                round(HEIGHT - HEIGHT * value / self.top, 1),
+                round(HEIGHT - HEIGHT * value / top, 1),
                 round(step * (1 - _GAP), 1),
-                round(HEIGHT * value / self.top, 1),
+                round(HEIGHT * value / top, 1),
             )
             for index, value in enumerate(line.values)
             if value
@@ -90,12 +90,12 @@ class Chart:
 
     def path(self, line: Line) -> str:
         """Draw a series as an SVG path, with a gap where a value is missing."""
-        step = WIDTH / max(1, len(self.times_s))
+        step, top = WIDTH / max(1, len(self.times_s)), self.top
         commands: list[str] = []
         pen_up = True
         for index, value in enumerate(line.values):
             if value is not None:
-                x, y = (index + 0.5) * step, HEIGHT - HEIGHT * value / self.top
+                x, y = (index + 0.5) * step, HEIGHT - HEIGHT * value / top
                 commands.append(f"{'M' if pen_up else 'L'}{x:.1f} {y:.1f}")
                 if pen_up:
                     commands.append("h0.1")

@@ -1,4 +1,4 @@
-"""What live traffic cost, broken down: commands, calls, pages and files all tell this one answer."""
+"""What live traffic cost, broken down: commands, calls, pages and files all tell this answer."""
 
 import csv
 from collections.abc import Sequence
