@@ -63,9 +63,13 @@ class Bar:
     @property
     def then(self) -> str:
         """What becomes of requests when it is empty."""
-        said = then(self.standing.claim)
-        known = {WhenEmpty.BLOCK: "then requests are refused", WhenEmpty.WARN: "then it only warns"}
-        return known.get(said) or f"{said} answers"
+        match then(self.standing.claim):
+            case WhenEmpty.BLOCK:
+                return "then requests are refused"
+            case WhenEmpty.WARN:
+                return "then it only warns"
+            case said:
+                return f"{said} answers"
 
 
 async def bars_of_all(console: Console, snapshot: Snapshot, now_us: int) -> list[Bar]:
@@ -85,10 +89,11 @@ async def bars_of_all(console: Console, snapshot: Snapshot, now_us: int) -> list
         by_tenant[it.tenant_id][it.bucket_us] = it.cost_nano
     for tenant, claim in bounded:
         days = _days(claim, tenant.timezone)
+        since_us, until_us = days.since_us, days.until_us
         spent = sum(
             nano
             for bucket_us, nano in by_tenant[tenant.id].items()
-            if days.since_us <= bucket_us < days.until_us
+            if since_us <= bucket_us < until_us
         )
         bars.append(Bar(standing(claim, spent, now_us), now_us))
     return sorted(bars, key=lambda bar: -bar.standing.spent_nano / bar.size)
