@@ -95,8 +95,11 @@ async def test_a_month_is_that_of_the_tenant_s_own_calendar(site: Site) -> None:
     now_us = site.clock.now_us()
     bound(site, "acme", MONTH, timezone=HONOLULU)
     bound(site, "globex", MONTH)
+    bound(site, "initech", MONTH, timezone="Pacific/Kiritimati")
     console = await spend(
         site,
+        ("initech", "2026-04-30", "search", 60),
+        ("initech", "2026-05-01", "search", 2),
         ("acme", "2026-04-01", "search", 30),
         ("acme", "2026-04-30", "search", 40),
         ("globex", "2026-04-30", "search", 90),
@@ -109,6 +112,7 @@ async def test_a_month_is_that_of_the_tenant_s_own_calendar(site: Site) -> None:
     assert [(it.standing.claim.spending.tenant_id, it.spent_pct) for it in bars] == [
         ("acme", 70.0),
         ("globex", 5.0),
+        ("initech", 2.0),
     ]
 
 

@@ -147,7 +147,13 @@ async def test_a_tenant_that_is_gone_is_still_asked_about(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["?month=nonsense", "?by=mood", "?from=2026-04-02&to=2026-04-01", "?from=2020-01-01"],
+    [
+        "?month=nonsense",
+        "?by=mood",
+        "?by=day",
+        "?from=2026-04-02&to=2026-04-01",
+        "?from=2020-01-01",
+    ],
 )
 async def test_what_cannot_be_read_is_refused(site: Site, query: str) -> None:
     await site.log_in("viewer")

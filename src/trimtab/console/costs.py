@@ -128,6 +128,8 @@ async def show(visit: Visit) -> Response:
     asked = _asked(visit, snapshot)
     if (asked.days.after - asked.days.first).days > MOST_DAYS:
         raise InvalidRequest(f"a page shows {MOST_DAYS} days at most; ask for fewer")
+    if asked.by == "day":
+        raise InvalidRequest("each day is shown anyway; group by something else", param="by")
     view, away = None, ""
     try:
         view = await _read(console, snapshot, asked)
