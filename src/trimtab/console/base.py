@@ -1,6 +1,6 @@
 """What the console works with, and what every page is handed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -24,7 +24,15 @@ from trimtab.domain.model import Provider, Target
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
 from trimtab.store.alerts import Alerts
-from trimtab.store.base import Accounts, Acknowledgements, RecordFilter, RecordReader, RollupReader
+from trimtab.store.base import (
+    Accounts,
+    Acknowledgements,
+    RecordFilter,
+    RecordReader,
+    RollupReader,
+    Spending,
+)
+from trimtab.store.spend import SpendReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,9 @@ class Console:
             `None` closes that way.
         secure_cookies: Whether browsers reach the console by HTTPS only.
         drifts: Tells how far the ledger is from each provider's bill, as a share of that.
+        reconciled_to: Names the last day on which the ledger was held against every bill.
+        spend: What every tenant spent, by its own days.
+        spent: Sums up what counts against a budget, to the moment.
     """
 
     records: RecordReader
@@ -80,10 +91,13 @@ class Console:
     redis_up: Callable[[], Mapping[str, bool]]
     webhooks: Callable[[], Sequence[Backlog]]
     alerts: Alerts
+    spend: SpendReader
+    spent: Callable[[Spending], Awaitable[int]]
     price: Callable[[Provider, Target], ListPrice | None]
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
     drifts: Callable[[], Mapping[str, float]] = dict
+    reconciled_to: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,12 @@ _MARKS = {
     "minor": Mark("circle-help", "warn"),
     "patch": Mark("circle-check", "good"),
     "none": Mark("circle-check", "quiet"),
+    "will last": Mark("circle-check", "good"),
+    "nearly empty": Mark("gauge", "warn"),
+    "will not last": Mark("triangle-alert", "warn"),
+    "empty": Mark("ban", "bad"),
+    "open alert": Mark("triangle-alert", "bad"),
+    "over": Mark("circle-check", "quiet"),
     "held open": Mark("power-off", "warn"),
 }
 
@@ -89,6 +95,13 @@ def list_price(nano: int | None) -> str:
     if nano is None:
         return "unknown"
     return f"{'-' if nano < 0 else ''}${usd_text(abs(nano))}"
+
+
+def usd_about(nano: int) -> str:
+    """Write a guess in dollars, with three significant digits."""
+    sign, nano = ("-", -nano) if nano < 0 else ("", nano)
+    unit = 10 ** max(0, len(str(nano)) - 3)
+    return f"≈ {sign}${_rounded(round(nano / unit) * unit)}"
 
 
 def usd_exact(nano: int | None) -> str:
@@ -148,6 +161,11 @@ def _dollars(nano: int, significant: int) -> str:
         return f"{(nano + NANO // 200) // (NANO // 100) / 100:,.2f}"
     places = min(9, 9 - len(str(nano)) + significant)
     return f"{nano / NANO:.{max(2, places)}f}"
+
+
+def _rounded(nano: int) -> str:
+    whole, rest = divmod(nano, NANO)
+    return f"{whole:,}{f'.{rest:09d}'.rstrip('0') if rest else ''}"
 
 
 def _utc(us: int) -> datetime:
