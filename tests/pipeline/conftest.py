@@ -157,7 +157,7 @@ class Rig:
         content = ContentCapture(lambda _: b"k" * 32)
         self.journal = Journal(self.spool, content, self.clock, lambda _zone, _us: "2026-01-01")
         self.spent: dict[Spending, int] = {}
-        money = Money(biller.meter.charge, self.journal.user_hash)
+        money = Money(biller.meter, self.journal.user_hash)
         plan = Plan(
             adapters(self.clock),
             lambda account, target, at_us, _: (

@@ -18,7 +18,7 @@ from trimtab.domain.verdict import Decision, Finding
 from trimtab.providers.base import Adapter
 from trimtab.store.base import Held, Need, Unit
 
-_MONEY = (Unit.NANO, Unit.MICRO)
+MONEY = (Unit.NANO, Unit.MICRO)
 
 
 class PromptAsk(Struct, frozen=True, kw_only=True):
@@ -155,12 +155,14 @@ class Funded(Struct, frozen=True):
         input_floor: Input tokens estimated from the bytes of the body.
         holds: What is held, in the order in which `settle` books it.
         held: What the store of limits answered.
+        is_strict: Whether it can never cost more than is held, which covers one attempt.
     """
 
     screened: Screened
     input_floor: int
     holds: tuple[Need, ...]
     held: Held = Held()
+    is_strict: bool = False
 
     def shadowed(self) -> tuple[str, ...]:
         """Name the rates and slots that would have refused it, if they did more than count."""
@@ -193,7 +195,7 @@ class Funded(Struct, frozen=True):
 
     def budget(self) -> BudgetLeft | None:
         """Tell what is left of the tightest budget, if one applies."""
-        if not self.held.left or self.holds[-1].unit not in _MONEY:
+        if not self.held.left or self.holds[-1].unit not in MONEY:
             return None
         windows = [
             (left, need.ends_us)

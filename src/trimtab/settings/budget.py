@@ -1,12 +1,15 @@
 """Reads what may be spent: `budget: {usd: 500, per: month, speed: {usd: 25, per: hour}}`."""
 
+import re
 from collections.abc import Mapping
 
-from trimtab.domain.budget import MOST_NANO, Budget, Downgrade, Period, Speed, WhenEmpty
+from trimtab.domain.budget import MOST_NANO, Budget, Downgrade, Hold, Period, Speed, WhenEmpty
 from trimtab.domain.money import NANO_PER_USD, parse_usd
 from trimtab.domain.tenant import NAME
-from trimtab.domain.yaml_tree import Faults, Members, Node, Wrong
+from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Wrong
 from trimtab.settings.fields import Read, entries, members, one_of, scalar, text
+
+_PER_CENT = re.compile(r"([1-9][0-9]?|100)\s*%")
 
 
 def budget(node: Node, faults: Faults) -> Budget | None:
@@ -29,6 +32,14 @@ def budget_of(node: Node, faults: Faults) -> Budget | None:
     """Read `{budget: ...}`."""
     given = members(node, faults, {"budget": budget}, frozenset({"budget"}))
     return None if given is None else given["budget"]
+
+
+def budget_of_users(node: Node, faults: Faults) -> Budget | None:
+    """Read `{budget: ...}` of each end user: there are too many to tell of each."""
+    read = budget_of(node, faults)
+    if read is not None and read.warn_at:
+        faults.add(f"{node.path}.budget.warn_at", "is not for end users; remove it")
+    return read
 
 
 def features(node: Node, faults: Faults) -> dict[str, Budget]:
@@ -65,9 +76,22 @@ def _when_empty(node: Node, faults: Faults) -> WhenEmpty | Downgrade | None:
     return Downgrade(to=given["downgrade_to"], nano=given["up_to_usd"])
 
 
+def _warn_at(node: Node, _faults: Faults) -> tuple[int, ...]:
+    """Read `[50%, 80%, 95%]`."""
+    if not isinstance(node, Items):
+        raise Wrong("is not a list; write [50%, 80%, 95%]")
+    found = [_PER_CENT.fullmatch(scalar(item).text) for item in node.items]
+    shares = tuple(int(it[1]) for it in found if it is not None)
+    if len(shares) < len(found) or list(shares) != sorted(set(shares)):
+        raise Wrong("is not 1 % to 100 % in order, none twice; write [50%, 80%, 95%]")
+    return shares
+
+
 _BUDGET: Mapping[str, Read] = {
     "usd": _usd,
     "per": one_of(Period),
     "speed": _speed,
     "when_empty": _when_empty,
+    "hold": one_of(Hold),
+    "warn_at": _warn_at,
 }
