@@ -171,7 +171,7 @@ def most_at(request: Request, route: Route, asked: Asked) -> Iterable[Usage]:
     read = _most_read(request, route)
     wrote = 0 if request.operation in _WITHOUT_OUTPUT else _most("output", route)
     tier = asked.service_tier
-    tiers = (None, "priority") if tier in _OPEN_TIERS else (tier, None)
+    tiers = (None, "priority", "fast") if tier in _OPEN_TIERS else (tier, None)
     regions = (None, "us") if asked.inference_geo is None else (asked.inference_geo,)
     for served, region in product(tiers, regions):
         yield Usage(
