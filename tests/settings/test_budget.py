@@ -94,4 +94,4 @@ def test_nobody_is_told_of_each_end_user(faults: Faults) -> None:
         "    each_end_user: {budget: {usd: 1, warn_at: [50%]}}\n"
     )
 
-    assert "each_end_user.budget.warn_at: is not for end users; remove it" in told
+    assert "each_end_user.budget.warn_at: is not known here" in told

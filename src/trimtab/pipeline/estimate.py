@@ -6,16 +6,15 @@ is what a strict one holds: every byte of the body a token, and the longest answ
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
-from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
 
 from trimtab.domain.errors import FieldNotAllowed, MaximumUnknown
 from trimtab.domain.usage import Usage, UsageSource
-from trimtab.pipeline.handoff import Funded, Request, Route
+from trimtab.pipeline.handoff import Funded, Planned, Request, Route
 from trimtab.pipeline.learnt import Learnt
 from trimtab.providers.base import UNREADABLE
 
@@ -78,16 +77,6 @@ def estimated_count(funded: Funded) -> bytes:
     return msgspec.json.encode({"input_tokens": funded.input_floor})
 
 
-class Likely(NamedTuple):
-    """What is known of a request's usage, whichever target it is tried on."""
-
-    asked: Asked
-    writes: bool
-    declared: int | None
-    learnt: int | None
-    floor: int
-
-
 class Guess:
     """Says what a request will likely use.
 
@@ -101,38 +90,30 @@ class Guess:
         self.inputs = Learnt()
         self._answers = 0
 
-    def likely(self, request: Request, model: str, floor: int) -> Likely:
-        """Read what its usage depends on, once for all targets."""
+    def usages(self, planned: Planned, floor: int) -> Iterator[tuple[Route, Usage]]:
+        """Guess a usage at each target: nothing cached, every answer as long as it likely is."""
+        request = planned.admitted.request
         members = request.members
-        declared = _declared(members)
-        return Likely(
-            asked=asked_of(members),
-            writes=request.wire.is_anthropic
-            and any(_CACHES in bytes(it) for it in members.values()),
-            declared=declared,
-            learnt=None if declared else self.outputs.p99((model, request.feature)),
-            floor=floor,
-        )
-
-    def usage(self, request: Request, route: Route, likely: Likely) -> Usage:
-        """Guess a usage at a target: nothing cached, every answer as long as it likely is."""
-        asked, target = likely.asked, route.target
-        parts = self.inputs.p99(target.model)
-        read = likely.floor if parts is None else -(-likely.floor * parts // _IN_WHOLE)
-        wrote = likely.declared
-        if wrote is None:
-            most = route.provider.maximum(target.model).output
-            known = [it for it in (likely.learnt, most) if it is not None]
-            wrote = min(known, default=UNDECLARED_OUTPUT)
-        return Usage(
-            source=UsageSource.ESTIMATED,
-            input_tokens=read,
-            cache_write_1h=read if likely.writes else None,
-            output_tokens=0 if request.operation in _WITHOUT_OUTPUT else wrote * asked.answers,
-            service_tier=None if asked.service_tier == "auto" else asked.service_tier,
-            speed=asked.speed,
-            region=asked.inference_geo,
-        )
+        asked, declared = asked_of(members), _declared(members)
+        writes = request.wire.is_anthropic and any(_CACHES in bytes(it) for it in members.values())
+        learnt = None if declared else self.outputs.p99((planned.model.name, request.feature))
+        for route in planned.all_routes():
+            model = route.target.model
+            parts = self.inputs.p99(model)
+            read = floor if parts is None else -(-floor * parts // _IN_WHOLE)
+            longest = declared or _shortest(learnt, route.provider.maximum(model).output)
+            yield (
+                route,
+                Usage(
+                    source=UsageSource.ESTIMATED,
+                    input_tokens=read,
+                    cache_write_1h=read if writes else None,
+                    output_tokens=_written(request, asked, longest),
+                    service_tier=None if asked.service_tier == "auto" else asked.service_tier,
+                    speed=asked.speed,
+                    region=asked.inference_geo,
+                ),
+            )
 
     def learn(self, funded: Funded, route: Route, usage: Usage) -> None:
         """Learn from what an answer used, by the provider's own last word.
@@ -169,7 +150,7 @@ def most_at(request: Request, route: Route, asked: Asked) -> Iterable[Usage]:
             param=member,
         )
     read = _most_read(request, route)
-    wrote = 0 if request.operation in _WITHOUT_OUTPUT else _most("output", route)
+    most = 0 if request.operation in _WITHOUT_OUTPUT else _most("output", route)
     tier = asked.service_tier
     tiers = (None, "priority", "fast") if tier in _OPEN_TIERS else (tier, None)
     regions = (None, "us") if asked.inference_geo is None else (asked.inference_geo,)
@@ -177,7 +158,7 @@ def most_at(request: Request, route: Route, asked: Asked) -> Iterable[Usage]:
         yield Usage(
             source=UsageSource.ESTIMATED,
             input_tokens=read,
-            output_tokens=wrote * asked.answers,
+            output_tokens=_written(request, asked, most),
             service_tier=served,
             speed=asked.speed,
             region=region,
@@ -198,6 +179,16 @@ def asked_of(members: Mapping[str, Raw]) -> Asked:
     except msgspec.ValidationError:
         # The provider will say what is wrong with it.
         return _NOTHING_ASKED
+
+
+def _written(request: Request, asked: Asked, longest: int) -> int:
+    return 0 if request.operation in _WITHOUT_OUTPUT else longest * asked.answers
+
+
+def _shortest(learnt: int | None, most: int | None) -> int:
+    if learnt is None:
+        return UNDECLARED_OUTPUT if most is None else most
+    return learnt if most is None else min(learnt, most)
 
 
 def _most_read(request: Request, route: Route) -> int:

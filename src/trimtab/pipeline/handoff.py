@@ -6,7 +6,7 @@ structs and not dataclasses, for a frozen one of twenty members costs a tenth to
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Raw, Struct
 
@@ -138,6 +138,19 @@ class Planned(Struct, frozen=True):
     when_context_too_long: tuple[Route, ...] = ()
     when_refused: tuple[Route, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+
+    def all_routes(self) -> Collection[Route]:
+        """Give every target that the request may be tried on, once."""
+        others = self.when_context_too_long or self.when_refused or self.when_rate_limited
+        if not others:
+            return self.routes
+        groups = (
+            self.routes,
+            self.when_rate_limited or (),
+            self.when_context_too_long,
+            self.when_refused,
+        )
+        return {route.target: route for group in groups for route in group}.values()
 
 
 class Screened(Struct, frozen=True):

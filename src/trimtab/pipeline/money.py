@@ -1,6 +1,6 @@
 """What a request may cost at most by estimate, and which budgets that is held against."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -149,10 +149,12 @@ class Money:
         asked = list(self._budgets(planned))
         if not asked:
             return []
-        amounts = {
-            is_strict: self._most(planned) if is_strict else self._likely(planned, input_tokens)
-            for is_strict in {it.is_strict for it in asked}
-        }
+        amounts: dict[bool, int] = {}
+        for claim in asked:
+            if claim.is_strict not in amounts:
+                amounts[claim.is_strict] = (
+                    self._most(planned) if claim.is_strict else self._likely(planned, input_tokens)
+                )
         return [_asking(claim, amounts[claim.is_strict]) for claim in asked]
 
     def learn(self, funded: Funded, route: Route, usage: Usage) -> None:
@@ -182,10 +184,9 @@ class Money:
     def _likely(self, planned: Planned, input_tokens: int) -> int:
         """Price what the dearest target will likely use at most, in nano-USD."""
         request, tenant = planned.admitted.request, planned.admitted.grant.tenant.id
-        likely = self.guess.likely(request, planned.model.name, input_tokens)
         dearest = 0
-        for route in _routes(planned):
-            at, usage = (route.provider, route.target), self.guess.usage(request, route, likely)
+        for route, usage in self.guess.usages(planned, input_tokens):
+            at = route.provider, route.target
             cost = self.pricing.charge(*at, usage, request.ts_us, tenant=tenant).cost_nano
             if cost is None:
                 # A kind of service without a price of its own is held at the ordinary one.
@@ -200,7 +201,7 @@ class Money:
         """Price all that the dearest target can use, in nano-USD."""
         request, tenant = planned.admitted.request, planned.admitted.grant.tenant.id
         asked, dearest = asked_of(request.members), 0
-        for route in _routes(planned):
+        for route in planned.all_routes():
             at = route.provider, route.target
             costs = [
                 self.pricing.most(*at, usage, request.ts_us, tenant=tenant)
@@ -211,20 +212,6 @@ class Money:
                 raise _unpriced(route, tenant)
             dearest = max(dearest, *known)
         return dearest
-
-
-def _routes(planned: Planned) -> Iterable[Route]:
-    """Give every target that a request may be tried on, once."""
-    return {
-        (route.provider.name, str(route.target)): route
-        for group in (
-            planned.routes,
-            planned.when_rate_limited or (),
-            planned.when_context_too_long,
-            planned.when_refused,
-        )
-        for route in group
-    }.values()
 
 
 def _asking(claim: Claim, nano: int) -> Claim:

@@ -14,18 +14,12 @@ _PER_CENT = re.compile(r"([1-9][0-9]?|100)\s*%")
 
 def budget(node: Node, faults: Faults) -> Budget | None:
     """Read a budget."""
-    before = len(faults.found)
-    read = part_of_budget(node, faults)
-    is_bare = read is not None and read.nano is None and read.speed is None
-    if is_bare and len(faults.found) == before:
-        raise Wrong("bounds nothing; add `usd` or `speed`")
-    return read
+    return _whole(node, faults, _BUDGET)
 
 
 def part_of_budget(node: Node, faults: Faults) -> Budget | None:
     """Read what a tenant says of its budget; the rest its tier says."""
-    given = members(node, faults, _BUDGET)
-    return None if given is None else Budget(nano=given.pop("usd", None), **given)
+    return _part(node, faults, _BUDGET)
 
 
 def budget_of(node: Node, faults: Faults) -> Budget | None:
@@ -35,16 +29,29 @@ def budget_of(node: Node, faults: Faults) -> Budget | None:
 
 
 def budget_of_users(node: Node, faults: Faults) -> Budget | None:
-    """Read `{budget: ...}` of each end user: there are too many to tell of each."""
-    read = budget_of(node, faults)
-    if read is not None and read.warn_at:
-        faults.add(f"{node.path}.budget.warn_at", "is not for end users; remove it")
-    return read
+    """Read `{budget: ...}` of each end user; nobody is told of so many."""
+    table: Mapping[str, Read] = {"budget": lambda it, found: _whole(it, found, _OF_USERS)}
+    given = members(node, faults, table, frozenset(table))
+    return None if given is None else given["budget"]
 
 
 def features(node: Node, faults: Faults) -> dict[str, Budget]:
     """Read budgets of features, by name."""
     return entries(node, faults, NAME, lambda _, value, found: budget_of(value, found))
+
+
+def _whole(node: Node, faults: Faults, table: Mapping[str, Read]) -> Budget | None:
+    before = len(faults.found)
+    read = _part(node, faults, table)
+    is_bare = read is not None and read.nano is None and read.speed is None
+    if is_bare and len(faults.found) == before:
+        raise Wrong("bounds nothing; add `usd` or `speed`")
+    return read
+
+
+def _part(node: Node, faults: Faults, table: Mapping[str, Read]) -> Budget | None:
+    given = members(node, faults, table)
+    return None if given is None else Budget(nano=given.pop("usd", None), **given)
 
 
 def _usd(node: Node, _faults: Faults) -> int:
@@ -95,3 +102,4 @@ _BUDGET: Mapping[str, Read] = {
     "hold": one_of(Hold),
     "warn_at": _warn_at,
 }
+_OF_USERS: Mapping[str, Read] = {name: read for name, read in _BUDGET.items() if name != "warn_at"}
