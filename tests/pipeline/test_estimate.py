@@ -80,7 +80,12 @@ def held_nano(funded: Funded) -> int:
     return next(need.amount for need in funded.holds if need.kind == "window")
 
 
-async def learn(rig: Rig, usage: Usage, times: int = LEAST_SEEN, **members: object) -> None:
+async def learn(
+    rig: Rig,
+    usage: Usage,
+    times: int = LEAST_SEEN,
+    members: Mapping[str, object] | None = None,
+) -> None:
     """Hold for requests, and have each use the same."""
     for _ in range(times):
         funded = await fund(rig, members)
@@ -133,7 +138,7 @@ async def test_of_what_says_nothing_nothing_is_learnt(
 ) -> None:
     rig = Rig(grant=granted(Budget(nano=USD)))
 
-    await learn(rig, usage, **members)
+    await learn(rig, usage, members=members)
 
     assert held_nano(await fund(rig)) == FLOOR * INPUT + UNDECLARED_OUTPUT * OUTPUT
 
@@ -157,7 +162,7 @@ async def test_text_is_held_as_its_model_was_seen_to_read_it() -> None:
 async def test_what_is_no_text_corrects_no_text(read: int, text: bytes) -> None:
     rig = Rig(grant=granted(Budget(nano=USD)))
 
-    await learn(rig, told(read, 0), messages=Raw(text))
+    await learn(rig, told(read, 0), members={"messages": Raw(text)})
 
     assert held_nano(await fund(rig, {"max_tokens": 100})) == FLOOR * INPUT + 100 * OUTPUT
 
