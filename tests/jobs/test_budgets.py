@@ -210,3 +210,17 @@ async def test_a_part_is_told_once_a_window_and_again_in_the_next(site: Site) ->
     assert sorted(it.alert_id for it in told if it.alert_id in {one.alert_id for one in parts}) == (
         sorted(it.alert_id for it in parts)
     )
+
+
+async def test_that_an_hour_a_key_or_the_site_is_empty_is_told_as_a_part_and_no_forecast(
+    site: Site,
+) -> None:
+    empty = Budget(nano=USD, warn_at=(95,))
+    site.tenant("acme", budget=msgspec.structs.replace(empty, per=Period.HOUR))
+    site.key("ci", empty)
+    site.site_budget = empty
+    await site.spends(1, at(11.5), key_id="ci")
+
+    found = await judged(site, at(11.75))
+
+    assert [it.rule for it in found] == [Rule.BUDGET_THRESHOLD] * 3
