@@ -166,6 +166,27 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
             "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells. With `downgrade_to` another model answers, for so much more; `x-trimtab-downgraded` tells it. Freezers are never exchanged.",
             unsaid="`block`" if unsaid == "no budget" else unsaid,
         ),
+        f"{at}.budget.hold": Setting(
+            "`estimate` or `strict`",
+            "strict",
+            "What is held before a request is sent: what it likely costs at most, or all that it ever can, so that the budget is never overdrawn. `strict` needs `providers.NAME.max_tokens`, and means nothing with `when_empty: warn`.",
+            unsaid="`estimate`" if unsaid == "no budget" else unsaid,
+        ),
+        **_warn_at(at, unsaid),
+    }
+
+
+def _warn_at(at: str, unsaid: str) -> dict[str, Setting]:
+    """Say when people are told of a budget; of end users there are too many."""
+    if at.endswith("each_end_user"):
+        return {}
+    return {
+        f"{at}.budget.warn_at": Setting(
+            "list of per cent, in order",
+            "[50%, 80%, 95%]",
+            "People are told once a period when so much of it is spent, with when the rest will be: the alert `budget_threshold`.",
+            unsaid="none; `[100%]` with `when_empty: warn`" if unsaid == "no budget" else unsaid,
+        )
     }
 
 
@@ -308,6 +329,12 @@ SETTINGS = {
         "{aws_access_key_id: env:AWS_ACCESS_KEY_ID}",
         "With `wire: litellm`: further arguments of every call, as the library names them. Secrets must be references.",
         unsaid=_NONE,
+    ),
+    "providers.NAME.max_tokens": Setting(
+        "map from models to `{input: TOKENS, output: TOKENS}`",
+        '{"large-*": {input: 200_000, output: 64_000}}',
+        "What its models read and write in one answer at most, by name or by its beginning and `*`; the longest that fits wins. `output` bounds what is held for requests that declare no maximum. Budgets with `hold: strict` need it, and `input` for images, files and earlier answers.",
+        unsaid="unknown",
     ),
     "models.NAME.kind": Setting(
         "`alias` or `freezer`",
@@ -818,6 +845,10 @@ REMEDIES = {
     "price_unknown": Remedy(
         _OPERATOR,
         "Add a price under `prices.overrides`, or set `prices.unknown_model: meter_unknown`.",
+    ),
+    "maximum_unknown": Remedy(
+        _OPERATOR,
+        "A budget is `hold: strict`: say in `max_tokens` of the provider what the model reads and writes at most, or set `hold: estimate`.",
     ),
     "content_blocked": Remedy(
         _APP, "Change the text; there are no guards yet, so nothing raises this."

@@ -33,8 +33,8 @@ from trimtab.domain.model import Fallback, Model, Provider, ProviderWire, Target
 from trimtab.domain.record import Origin
 from trimtab.domain.tenant import EVALS
 from trimtab.domain.usage import Usage, UsageSource
+from trimtab.pipeline.estimate import UNDECLARED_OUTPUT
 from trimtab.pipeline.handoff import Funded, Screened
-from trimtab.pipeline.money import UNDECLARED_OUTPUT
 from trimtab.store.base import NOBODY, Asker, Held, Need, Spending
 from trimtab.store.memory_limits import MemoryLimits
 
@@ -187,7 +187,7 @@ async def test_what_is_written_to_a_cache_is_held_at_its_price() -> None:
     money = rig.pipeline.fund.money
     meter = Meter(PriceList(shipped_lock(), prices))
     rig.pipeline = replace(
-        rig.pipeline, fund=replace(rig.pipeline.fund, money=replace(money, charge=meter.charge))
+        rig.pipeline, fund=replace(rig.pipeline.fund, money=replace(money, pricing=meter))
     )
     system = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
 
@@ -200,9 +200,9 @@ async def test_it_is_held_by_the_prices_of_the_tenants_own_contract() -> None:
     rig = Rig(grant=granted(Budget(nano=USD)))
     money = rig.pipeline.fund.money
     own = PRICES.of_contract({"sim/*": {"input": 6, "output": 30}})
-    charge = Meter(PRICES, {"acme": own}).charge
+    meter = Meter(PRICES, {"acme": own})
     rig.pipeline = replace(
-        rig.pipeline, fund=replace(rig.pipeline.fund, money=replace(money, charge=charge))
+        rig.pipeline, fund=replace(rig.pipeline.fund, money=replace(money, pricing=meter))
     )
 
     funded = await fund(rig)

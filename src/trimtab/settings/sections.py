@@ -27,7 +27,7 @@ from trimtab.domain.tenant import (
 from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
 from trimtab.settings.alerts import read_alerts
 from trimtab.settings.billing import read_plan
-from trimtab.settings.budget import budget, budget_of, features, part_of_budget
+from trimtab.settings.budget import budget, budget_of, budget_of_users, features, part_of_budget
 from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
@@ -144,7 +144,7 @@ _TENANT: Mapping[str, Read] = {
     "timezone": timezone,
     "budget": part_of_budget,
     "features": features,
-    "each_end_user": budget_of,
+    "each_end_user": budget_of_users,
     "prices": lambda node, faults: _overrides(node, faults),  # noqa: PLW0108 -- defined below
 }
 
