@@ -37,8 +37,9 @@ from trimtab.jobs.schedule import Job
 from trimtab.jobs.spending import DayRules, HourRules, Ledger
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import AlertSettings, RouteKind, RouteSettings, Settings, resolve
+from trimtab.store.relational.spend import Spend
+from trimtab.store.spend import SpendReader
 from trimtab.store.sqlite.alerts import SqliteAlerts
-from trimtab.store.sqlite.spend import SqliteSpend
 from trimtab.wiring.following import proxy_of
 
 FILE = "alerts.db"
@@ -67,9 +68,9 @@ def has_alerts(home: Path) -> bool:
     return (home / FILE).exists()
 
 
-def spend(home: Path) -> SqliteSpend:
+def spend(home: Path) -> SpendReader:
     """Open what was spent, for reading."""
-    return SqliteSpend(wiring.records(home))
+    return Spend(wiring.records(home))
 
 
 def terms(settings: AlertSettings) -> Terms:
