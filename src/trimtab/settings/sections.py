@@ -30,7 +30,6 @@ from trimtab.settings.budget import budget, budget_of, features, part_of_budget
 from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
-    control_store,
     count,
     day,
     duration,
@@ -45,6 +44,7 @@ from trimtab.settings.fields import (
     reference,
     scalar,
     size,
+    store,
     take,
     text,
     texts,
@@ -108,7 +108,8 @@ _GATEWAY: Mapping[str, Read] = {
     "public_url": url,
     "redis": redis_url,
     "when_redis_is_down": one_of(WhenAway),
-    "store": control_store,
+    "store": store,
+    "records": store,
 }
 
 

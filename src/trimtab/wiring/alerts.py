@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,9 +86,9 @@ def alert_jobs(  # noqa: PLR0913, PLR0917
     store: SqliteAlerts,
     clock: Clock,
     transport: Transport,
-    is_recording: Callable[[], bool],
+    leads: Callable[[], Awaitable[bool]],
 ) -> list[Job]:
-    """Build the job that judges, once something is being recorded, and the one that tells.
+    """Build the job that judges, if it is this keeper that leads, and the one that tells.
 
     Raises:
         SettingsInvalid: a secret of a route is not there or is none, or a URL cannot be used.
@@ -111,8 +111,7 @@ def alert_jobs(  # noqa: PLR0913, PLR0917
     )
 
     async def judge() -> None:
-        # At the very first start the recorder is just making the file.
-        if is_recording():
+        if await leads():
             await judging.run()
 
     return [

@@ -9,6 +9,7 @@ from trimtab.store.content import assemble
 from trimtab.store.postgres.dialect import DIALECT, SQL
 from trimtab.store.postgres.recording import day_of, of_host
 from trimtab.store.postgres.session import Line, Session
+from trimtab.store.relational.dialect import Connection
 from trimtab.store.relational.reading import LONGEST_QUERY_S, Reading
 
 _REMEDY = "narrow the question, or see that Postgres runs, can be reached from here and lets us in"
@@ -17,7 +18,7 @@ _SPARE_S = 2.0
 _T = TypeVar("_T")
 
 
-class PostgresReading(Reading[Session]):
+class PostgresReading(Reading):
     """`store.relational.reading.Reading` of a database of several hosts.
 
     State: the connection. A query that takes more than 5 s is given up.
@@ -47,11 +48,13 @@ class PostgresReading(Reading[Session]):
         total, positions = await super().spent(of)
         return total, of_host(self._prefix, positions)
 
-    async def do(self, work: Callable[[Session], _T]) -> _T:
+    async def do(self, work: Callable[[Connection], _T]) -> _T:
         """See `Reading.do`."""
         return await self._line.do(work, _REMEDY)
 
-    def stored(self, connection: Session, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+    def stored(
+        self, connection: Connection, tenant_id: str, ts_us: int, ref: bytes
+    ) -> bytes | None:
         """See `Reading.stored`."""
         day = day_of(ts_us)
 

@@ -42,7 +42,9 @@ _T = TypeVar("_T")
 class PostgresRecording(Recording[Session]):
     """`store.base.RecordWriter` and `LedgerWriter` over a database of several hosts.
 
-    Each host knows its workers alone; here they are named HOST/WORKER. State: the connection.
+    Each host knows its own workers alone; here they are named HOST/WORKER.
+
+    State: the connection, and in which session it leads.
     """
 
     def __init__(self, url: str, host: str, *, is_keeper: bool) -> None:
@@ -59,10 +61,24 @@ class PostgresRecording(Recording[Session]):
         super().__init__(SQL)
         self._host = host
         self._prefix = f"{host}/"
+        self._leading: Session | None = None
         self._line = Line(url, patience_s=PATIENCE_S, prepare=self._be_alone if is_keeper else None)
 
+    async def leads(self) -> bool:
+        """See `Recording.leads`: the first keeper that asks, as long as its session lives."""
+        return await self.do(self._lead)
+
+    async def is_of(self, proof: str) -> bool:
+        """Tell whether a host is of the site that the records are of; the first host decides."""
+
+        def ask(session: Session) -> bool:
+            session.execute(SQL["claim_site"], (proof,))
+            return session.execute(SQL["site"]).fetchone() == (proof,)
+
+        return await self.do(ask)
+
     def close(self) -> None:
-        """Hang up; the next call connects again."""
+        """See `Recording.close`."""
         self._line.close()
 
     async def commit(self, batch: Batch) -> int:
@@ -130,8 +146,15 @@ class PostgresRecording(Recording[Session]):
 
     def _be_alone(self, session: Session) -> None:
         session.execute(_HEAR)
-        if session.execute(SQL["alone"], (self._host,)).fetchone() != (True,):
+        if session.execute(SQL["alone"], (f"host {self._host}",)).fetchone() != (True,):
             raise errors.LockNotAvailable(f"another keeper writes as host '{self._host}'")
+
+    def _lead(self, session: Session) -> bool:
+        # Once a session: asked again it would say yes to itself, and count.
+        if session is not self._leading:
+            found = session.execute(SQL["alone"], ("all hosts",)).fetchone()
+            self._leading = session if found == (True,) else None
+        return self._leading is not None
 
     def _named(self, position: SpoolPosition) -> SpoolPosition:
         return replace(position, worker_id=self._prefix + position.worker_id)

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from trimtab.domain.errors import ModelRefused
 from trimtab.domain.record import LedgerLine, RequestRecord
@@ -73,12 +73,11 @@ _SUM_GROUPS = 5
 _LONGEST_MONTH = 31
 _PAYERS = ("tenant_id", "feature", "user_hash", "key_id")
 
-_C = TypeVar("_C", bound=Connection)
 _T = TypeVar("_T")
 log = logging.getLogger("trimtab")
 
 
-class Reading(ABC, Generic[_C]):
+class Reading(ABC):
     """Every reader of `store.base` that is about records, of one engine."""
 
     def __init__(self, dialect: Dialect, tenant_key: Callable[[str], bytes]) -> None:
@@ -98,7 +97,7 @@ class Reading(ABC, Generic[_C]):
         """Let go of what is open; the next call opens it again."""
 
     @abstractmethod
-    async def do(self, work: Callable[[_C], _T]) -> _T:
+    async def do(self, work: Callable[[Connection], _T]) -> _T:
         """Run a query in a thread, given up after 5 s.
 
         Raises:
@@ -106,7 +105,9 @@ class Reading(ABC, Generic[_C]):
         """
 
     @abstractmethod
-    def stored(self, connection: _C, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+    def stored(
+        self, connection: Connection, tenant_id: str, ts_us: int, ref: bytes
+    ) -> bytes | None:
         """Rebuild a content; `None` if a piece, or the whole day, is gone.
 
         Raises:
@@ -133,7 +134,7 @@ class Reading(ABC, Generic[_C]):
     ) -> tuple[Tried, ...]:
         """See `RecordReader.tried`."""
 
-        def read(connection: _C) -> list[Any]:
+        def read(connection: Connection) -> list[Any]:
             rows: list[Any] = []
             for provider in providers:
                 rows += connection.execute(self._sql["tried"], (provider, since_us, limit))
@@ -260,7 +261,7 @@ class Reading(ABC, Generic[_C]):
                     totals[found[:_SUM_GROUPS]] = _added(found, before) if before else found
         return tuple(totals[group] for group in sorted(totals))
 
-    def _find(self, connection: _C, request_id: str) -> StoredRecord | None:
+    def _find(self, connection: Connection, request_id: str) -> StoredRecord | None:
         found = connection.execute(
             self._sql["find"], (request_id, request_id + _AFTER_ANY)
         ).fetchall()
@@ -280,7 +281,7 @@ class Reading(ABC, Generic[_C]):
             lines=tuple(LINE.struct(row) for row in lines),
         )
 
-    def _spent(self, connection: _C, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
+    def _spent(self, connection: Connection, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
         names = [it for it in _PAYERS if getattr(of, it) is not None]
         # Sums by the hour know whole hours, and not every feature.
         by_hour = of.since_us % HOUR_US == 0 and not {"feature", "user_hash"} & set(names)

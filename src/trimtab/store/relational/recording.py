@@ -80,6 +80,14 @@ class Recording(ABC, Generic[_C]):
     def put_content(self, connection: _C, blobs: Sequence[StoredBlob]) -> None:
         """Store pieces, durable when this returns; those that are there stay."""
 
+    @abstractmethod
+    async def leads(self) -> bool:
+        """Whether this keeper does what one of all keepers of the store does, for them all."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is open; the next call opens it again."""
+
     def put(self, connection: _C, name: str, rows: Iterable[Row]) -> None:
         """Run a statement for each row."""
         connection.executemany(self.sql[name], rows)

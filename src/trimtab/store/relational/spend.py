@@ -3,19 +3,17 @@
 import json
 from collections.abc import Collection
 from itertools import groupby
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from trimtab.store.relational.dialect import Connection, Values
+from trimtab.store.relational.dialect import Values
 from trimtab.store.relational.reading import Reading
 from trimtab.store.spend import About, Conversation, OddLines, PartSpent, Repeated, Spent
 
-_C = TypeVar("_C", bound=Connection)
 
-
-class Spend(Generic[_C]):
+class Spend:
     """`store.spend.SpendReader` over the records of an engine."""
 
-    def __init__(self, reading: Reading[_C]) -> None:
+    def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._sql = reading.dialect.spend()
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
+from trimtab.store.relational.dialect import Connection
 from trimtab.store.relational.reading import LONGEST_QUERY_S, Reading
 from trimtab.store.sqlite.connect import open_reader
 from trimtab.store.sqlite.content import ContentReader
@@ -20,7 +21,7 @@ _CHECK_EVERY = 10_000
 _T = TypeVar("_T")
 
 
-class SqliteReading(Reading[sqlite3.Connection]):
+class SqliteReading(Reading):
     """`store.relational.reading.Reading` of a directory.
 
     State: the open files; opened when first asked, for the keeper may not have made them yet. A
@@ -46,13 +47,13 @@ class SqliteReading(Reading[sqlite3.Connection]):
             self._connection.close()
             self._connection = None
 
-    async def do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def do(self, work: Callable[[Connection], _T]) -> _T:
         """See `Reading.do`."""
         return await asyncio.to_thread(self._in_thread, work)
 
     def stored(
         self,
-        connection: sqlite3.Connection,  # noqa: ARG002 -- in files of its own
+        connection: Connection,  # noqa: ARG002 -- in files of its own
         tenant_id: str,
         ts_us: int,
         ref: bytes,
@@ -60,7 +61,7 @@ class SqliteReading(Reading[sqlite3.Connection]):
         """See `Reading.stored`."""
         return self._content.get(tenant_id, ts_us, ref)
 
-    def _in_thread(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    def _in_thread(self, work: Callable[[Connection], _T]) -> _T:
         with self._guard, self._opened() as connection:
             now_s = self._clock.monotonic_s
             end_s = now_s() + LONGEST_QUERY_S

@@ -42,8 +42,12 @@ class SqliteRecording(Recording[sqlite3.Connection]):
         self._connection: sqlite3.Connection | None = None
         self._turn = asyncio.Lock()
 
+    async def leads(self) -> bool:
+        """See `Recording.leads`: of a directory there is one keeper."""
+        return True
+
     def close(self) -> None:
-        """Close the files; the next call opens them again."""
+        """See `Recording.close`."""
         self._content.close()
         if self._connection is not None:
             self._connection.close()

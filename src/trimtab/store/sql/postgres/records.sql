@@ -1,6 +1,6 @@
 -- name: alone
--- Whether this session is the one that writes for a host.
-SELECT pg_try_advisory_lock(hashtextextended('trimtab keeper ' || ?, 0));
+-- Whether this session is the one keeper of a host, or of all; it is for as long as it lives.
+SELECT pg_try_advisory_lock(hashtextextended('trimtab keeper of ' || ?, 0));
 
 -- name: put_content
 -- Pieces of content, each once: lists of days, tenants, refs, codecs and bytes.
