@@ -54,6 +54,14 @@ def rows(url: str, sql: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
+async def sessions_end(url: str, left: int) -> None:
+    """Wait until the server has seen that connections are closed."""
+    sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+    async with asyncio.timeout(5):
+        while len(rows(url, f"{sql} AND pid <> pg_backend_pid()")) > left:
+            await asyncio.sleep(0.01)
+
+
 def columns(url: str, table: str) -> list[tuple[object, ...]]:
     """Name and obligation of the columns of a table, in order."""
     sql = (
@@ -96,13 +104,15 @@ async def test_workers_of_two_hosts_have_one_name_and_places_of_their_own(
 async def test_a_second_keeper_of_one_host_waits_until_the_first_is_gone(
     postgres: Server,
 ) -> None:
-    with hosts(postgres.database(), "one", "one") as (first, second):
+    url = postgres.database()
+    with hosts(url, "one", "one") as (first, second):
         await first.commit(Batch(moves=(Move(AT, None),)))
 
         with pytest.raises(TryLater, match="another keeper writes as host 'one'"):
             await second.positions()
 
         first.close()
+        await sessions_end(url, 0)
         assert await second.positions() == (AT,)
 
 
@@ -253,3 +263,15 @@ def test_a_url_that_is_none_is_refused_and_not_repeated() -> None:
         PostgresRecording("mysql://user:hunter2@db/trimtab", "one", is_keeper=True)
 
     assert "hunter2" not in str(refused.value)
+
+
+async def test_one_keeper_leads_and_another_takes_over_when_it_is_gone(postgres: Server) -> None:
+    url = postgres.database()
+    with hosts(url, "one", "other") as (one, other):
+        assert [await it.leads() for it in (one, other, one, other)] == [True, False, True, False]
+
+        one.close()
+        await sessions_end(url, 1)
+
+        assert await other.leads()
+        assert not await one.leads()
