@@ -57,9 +57,11 @@ def rows(url: str, sql: str) -> list[tuple[object, ...]]:
 async def sessions_end(url: str, left: int) -> None:
     """Wait until the server has seen that connections are closed."""
     sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-    async with asyncio.timeout(5):
-        while len(rows(url, f"{sql} AND pid <> pg_backend_pid()")) > left:
-            await asyncio.sleep(0.01)
+    for _ in range(500):
+        if len(rows(url, f"{sql} AND pid <> pg_backend_pid()")) <= left:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("connections that were closed are still there")
 
 
 def columns(url: str, table: str) -> list[tuple[object, ...]]:
