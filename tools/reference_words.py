@@ -264,6 +264,12 @@ SETTINGS = {
         "Where the change log is: `control.db` in the state directory, or one Postgres of [several hosts](../how-to/run-on-several-hosts.md).",
         "sqlite",
     ),
+    "gateway.records": Setting(
+        "`sqlite`, Postgres URL without password, or reference to a URL",
+        "postgres://trimtab@db.example.com/trimtab",
+        "Where records, ledger, sums and content are: `records.db` and `content/` in the state directory, or one Postgres of [several hosts](../how-to/run-on-several-hosts.md).",
+        "sqlite",
+    ),
     "providers.NAME.wire": Setting(
         "`openai`, `anthropic`, `caller` or `litellm`",
         "openai",

@@ -6,6 +6,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from random import Random
 from time import perf_counter, process_time
@@ -13,11 +14,16 @@ from time import perf_counter, process_time
 import msgspec
 import pytest
 from msgspec.structs import replace
+from tests.postgres import Server, running_server
 from tests.telemetry.shapes import answered
 
 from trimtab.domain.ids import request_id
 from trimtab.domain.record import Finish
 from trimtab.pipeline.content import ContentCapture
+from trimtab.store.base import KeeperStore
+from trimtab.store.postgres.reading import PostgresReading
+from trimtab.store.postgres.recording import PostgresRecording
+from trimtab.store.relational.reading import Reading
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.frames import Kind
@@ -65,11 +71,41 @@ def finishes(count: int, clock: SystemClock, chance: Random) -> Iterator[Finish]
         yield replace(ordinary, record=record, lines=lines, content=(*given.blobs, *spoken.blobs))
 
 
-async def test_prints_how_fast_records_are_stored_and_found(tmp_path: Path) -> None:
-    clock, chance = SystemClock(), Random(7)  # noqa: S311 -- repeatable on purpose
+def sqlite(home: Path, clock: SystemClock) -> tuple[KeeperStore, Reading]:
+    return SqliteRecording(home), SqliteReading(home, tenant_key, clock)
+
+
+def postgres(server: Server) -> tuple[KeeperStore, Reading]:
+    url = server.database()
+    return (
+        PostgresRecording(url, "bench", is_keeper=True),
+        PostgresReading(url, "bench", tenant_key),
+    )
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+async def test_prints_how_fast_records_are_stored_and_found(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Durable, as in earnest.
+    monkeypatch.setattr("tests.postgres.FAST", ("shared_buffers=128MB",))
+    clock = SystemClock()
+    with ExitStack() as stack:
+        if engine == "sqlite":
+            store, reading = sqlite(tmp_path, clock)
+        else:
+            store, reading = postgres(stack.enter_context(running_server()))
+        with closing(store), closing(reading):
+            print(f"\n{engine}")
+            await _measure(tmp_path, store, reading, clock)
+
+
+async def _measure(
+    tmp_path: Path, store: KeeperStore, reading: Reading, clock: SystemClock
+) -> None:
+    chance = Random(7)  # noqa: S311 -- repeatable on purpose
     worker = Spool(claim(tmp_path / "spool", "gateway"), clock)
     own = Spool(claim(tmp_path / "spool", "keeper"), clock)
-    store = SqliteRecording(tmp_path)
     recorder = Recorder(tmp_path, store, own, lambda _: pytest.fail("nothing is lost"))
     await recorder.start()
     ids: list[str] = []
@@ -83,25 +119,22 @@ async def test_prints_how_fast_records_are_stored_and_found(tmp_path: Path) -> N
             pass
         wall_s += perf_counter() - start_s
         spent_s += process_time() - before_s
-    reading = SqliteReading(tmp_path, tenant_key, clock)
     slowest = sorted([await _found_s(reading, chance.choice(ids)) for _ in range(LOOKUPS)])
 
     print(
-        f"\nstored           {len(ids) / wall_s:8.0f} records/s, durable, with 3 KB of content each"
+        f"stored           {len(ids) / wall_s:8.0f} records/s, durable, with 3 KB of content each"
     )
     print(f"                 {spent_s / len(ids) * 1e6:8.0f} us CPU a record")
     print(
         f"found again      {slowest[LOOKUPS // 2] * 1000:8.2f} ms p50,"
         f" {slowest[-LOOKUPS // 100] * 1000:.2f} ms p99, with content, among {len(ids)} records"
     )
-    store.close()
-    reading.close()
     await asyncio.to_thread(worker.close)
     await asyncio.to_thread(own.close)
     assert slowest
 
 
-async def _found_s(reading: SqliteReading, wanted: str) -> float:
+async def _found_s(reading: Reading, wanted: str) -> float:
     start_s = perf_counter()
     stored = await reading.find(wanted)
     assert stored is not None

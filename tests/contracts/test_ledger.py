@@ -21,7 +21,7 @@ DAY = "2026-04-25"
 
 @pytest.fixture(params=IMPLEMENTATIONS)
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Stores]:
-    with IMPLEMENTATIONS[request.param](tmp_path) as opened:
+    with IMPLEMENTATIONS[request.param](tmp_path, request) as opened:
         await opened.writer.positions()
         yield opened
 

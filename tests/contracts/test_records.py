@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 from tests.e2e.fuzzing import FACTOR
+from tests.postgres import Server
 from tests.records import DAY_US, begin, chance_finish, finish, line_of, tenant_key
 from tests.telemetry.shapes import TS_US, attempt
 
@@ -44,6 +45,8 @@ from trimtab.store.base import (
     Use,
 )
 from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.postgres.reading import PostgresReading
+from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.rollup import HOUR_US, MAX_NAMES, MINUTE_US, OTHER
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
@@ -77,27 +80,40 @@ class Stores(NamedTuple):
 
 
 @contextmanager
-def memory(_home: Path) -> Generator[Stores]:
+def memory(_home: Path, _request: pytest.FixtureRequest) -> Generator[Stores]:
     records = MemoryRecords(tenant_key)
     yield Stores(records, records)
 
 
 @contextmanager
-def sqlite(home: Path) -> Generator[Stores]:
+def sqlite(home: Path, _request: pytest.FixtureRequest) -> Generator[Stores]:
     writer, reader = SqliteRecording(home), SqliteReading(home, tenant_key, FrozenClock())
     with closing(writer), closing(reader):
         yield Stores(writer, reader)
 
 
-IMPLEMENTATIONS: Mapping[str, Callable[[Path], AbstractContextManager[Stores]]] = {
+@contextmanager
+def postgres(_home: Path, request: pytest.FixtureRequest) -> Generator[Stores]:
+    server: Server = request.getfixturevalue("postgres")
+    url = server.database()
+    writer = PostgresRecording(url, "host-1", is_keeper=True)
+    reader = PostgresReading(url, "host-1", tenant_key)
+    with closing(writer), closing(reader):
+        yield Stores(writer, reader)
+
+
+IMPLEMENTATIONS: Mapping[
+    str, Callable[[Path, pytest.FixtureRequest], AbstractContextManager[Stores]]
+] = {
     "memory": memory,
     "sqlite": sqlite,
+    "postgres": postgres,
 }
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Stores]:
-    with IMPLEMENTATIONS[request.param](tmp_path) as opened:
+    with IMPLEMENTATIONS[request.param](tmp_path, request) as opened:
         # The keeper starts by asking, and so makes the files.
         assert await opened.writer.positions() == ()
         yield opened
@@ -223,7 +239,7 @@ async def test_a_batch_that_comes_again_after_a_crash_is_refused_whole(stores: S
     await stores.writer.commit(batch)
     before = await everything(stores)
 
-    with pytest.raises(PositionMoved, match="'w1'"):
+    with pytest.raises(PositionMoved, match="w1' was moved"):
         await stores.writer.commit(batch)
 
     assert await everything(stores) == before

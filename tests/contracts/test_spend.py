@@ -1,26 +1,23 @@
 """What every reader of what was spent must tell, whatever it reads from."""
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 import pytest
 from msgspec.structs import replace
-from tests.records import DAY_US, chance_finish, finish, line_of, tenant_key
+from tests.contracts.test_records import IMPLEMENTATIONS
+from tests.records import DAY_US, chance_finish, finish, line_of
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.record import Finish
 from trimtab.store.base import Batch, RecordWriter
-from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.memory_spend import MemorySpend
+from trimtab.store.relational.spend import Spend
 from trimtab.store.rollup import HOUR_US
 from trimtab.store.spend import About, OddLines, PartSpent, Repeated, SpendReader, Spent
-from trimtab.store.sqlite.reading import SqliteReading
-from trimtab.store.sqlite.recording import SqliteRecording
-from trimtab.store.sqlite.spend import SqliteSpend
-from trimtab.testing import FrozenClock
 
 HOUR = TS_US - TS_US % HOUR_US
 DAY = TS_US - TS_US % DAY_US
@@ -36,30 +33,25 @@ class Stores(NamedTuple):
     spend: SpendReader
 
 
-@contextmanager
-def memory(_home: Path) -> Generator[Stores]:
-    records = MemoryRecords(tenant_key)
-    yield Stores(records, MemorySpend(records))
-
-
-@contextmanager
-def sqlite(home: Path) -> Generator[Stores]:
-    writer, reader = SqliteRecording(home), SqliteReading(home, tenant_key, FrozenClock())
-    with closing(writer), closing(reader):
-        yield Stores(writer, SqliteSpend(reader))
-
-
-IMPLEMENTATIONS: Mapping[str, Callable[[Path], AbstractContextManager[Stores]]] = {
-    "memory": memory,
-    "sqlite": sqlite,
+SPEND: Mapping[str, Callable[[Any], SpendReader]] = {
+    "memory": MemorySpend,
+    "sqlite": Spend,
+    "postgres": Spend,
 }
+"""How each of the stores is asked, over its reader."""
+
+
+@contextmanager
+def opened(name: str, home: Path, request: pytest.FixtureRequest) -> Generator[Stores]:
+    with IMPLEMENTATIONS[name](home, request) as stores:
+        yield Stores(stores.writer, SPEND[name](stores.reader))
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Stores]:
-    with IMPLEMENTATIONS[request.param](tmp_path) as opened:
-        assert await opened.writer.positions() == ()
-        yield opened
+    with opened(request.param, tmp_path, request) as stores:
+        assert await stores.writer.positions() == ()
+        yield stores
 
 
 async def put(stores: Stores, *finishes: Finish) -> None:
@@ -232,12 +224,14 @@ async def test_odd_lines_are_found_of_an_attempt_an_hour_behind_its_request(
     assert found.unpriced == 1
 
 
-async def test_both_tell_the_same_of_whatever_comes(tmp_path: Path) -> None:
+async def test_all_tell_the_same_of_whatever_comes(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     # Repeatable on purpose: nothing made of it is a secret.
     finishes = tuple(_plain(chance_finish(Random(seed))) for seed in range(150))  # noqa: S311
     told: list[object] = []
-    for opened in IMPLEMENTATIONS.values():
-        with opened(tmp_path) as stores:
+    for name in IMPLEMENTATIONS:
+        with opened(name, tmp_path, request) as stores:
             await stores.writer.commit(Batch(finishes=finishes))
             spend, hours = stores.spend, [HOUR + n * HOUR_US for n in range(-1000, 1000)]
             days = [DAY + n * DAY_US for n in range(-50, 50)]
@@ -252,7 +246,7 @@ async def test_both_tell_the_same_of_whatever_comes(tmp_path: Path) -> None:
                 )
             )
 
-    assert told[0] == told[1]
+    assert told[0] == told[1] == told[2]
 
 
 def _plain(made: Finish) -> Finish:

@@ -46,8 +46,11 @@ def test_reads_addresses(load_text: Load, written: str, host: str, port: int) ->
         ("env:TRIMTAB_STORE", "env:TRIMTAB_STORE"),
     ],
 )
-def test_reads_where_the_control_store_is(load_text: Load, written: str, store: str | None) -> None:
+def test_reads_where_change_log_and_records_are(
+    load_text: Load, written: str, store: str | None
+) -> None:
     assert load_text(GATEWAY.format(f"store: '{written}'")).gateway.store == store
+    assert load_text(GATEWAY.format(f"records: '{written}'")).gateway.records == store
 
 
 @pytest.mark.parametrize(

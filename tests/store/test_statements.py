@@ -3,12 +3,12 @@ from importlib.resources import files
 
 import pytest
 
-from trimtab.store.sqlite.recording import SQL
+from trimtab.store.sqlite.dialect import SQL
 from trimtab.store.statements import statements
 
 FILES = (
-    *("sqlite/records", "sqlite/content", "sqlite/control"),
-    *("postgres/control", "postgres/schema"),
+    *("relational/records", "relational/spend", "sqlite/content", "sqlite/control"),
+    *("postgres/control", "postgres/records", "postgres/schema"),
 )
 
 
@@ -23,7 +23,7 @@ def test_every_statement_of_a_file_has_a_name_of_its_own(file: str) -> None:
 
 
 def test_lists_of_columns_stand_where_their_name_was() -> None:
-    found = statements("sqlite/records", line=("a", "b", "c"))
+    found = statements("relational/records", line=("a", "b", "c"))
 
     assert "INSERT INTO ledger (a, b, c) VALUES (?, ?, ?);" in found["put_line"]
     assert "INSERT INTO request (/*request*/)" in found["put_request"]

@@ -21,6 +21,7 @@ from trimtab.wiring.litellm import check_litellm
 from trimtab.wiring.pricing import pricing
 
 WRONG = 1
+SQLITE = "sqlite"
 
 _LIMITS = (
     ("requests_per_minute", "/min"),
@@ -73,17 +74,20 @@ def command(  # noqa: PLR0913
     notes = settings.notes(wiring.now().date())
     errors = [note for note in notes if note.level == "error"]
     failed = bool(errors) or (strict and bool(notes))
+    gateway = settings.gateway
+    stores = {"store": gateway.store or SQLITE, "records": gateway.records or SQLITE}
     if as_json:
         members = [
             {"level": n.level, "path": n.path, "line": n.line, "message": n.message} for n in notes
         ]
-        told = {"file": str(settings.file), "store": settings.gateway.store or "sqlite"}
+        told = {"file": str(settings.file), **stores}
         print_json({"ok": not failed, **told, "errors": [], "notes": members})
     else:
         counts = _counts(snapshot, len(settings.keys))
         click.echo(f"{settings.file}  {'FAILED' if failed else 'ok'}   {counts}")
-        if settings.gateway.store is not None:
-            click.echo(f"  store  {settings.gateway.store}")
+        for name, store in stores.items():
+            if store != SQLITE:
+                click.echo(f"  {name}  {store}")
         for note in notes:
             click.echo(f"  {note.level:<5}  {note.path}: {note.message}")
     ctx.exit(WRONG if failed else 0)

@@ -263,8 +263,8 @@ def url(node: Node, faults: Faults) -> str:
     return written.rstrip("/")
 
 
-def control_store(node: Node, faults: Faults) -> str | None:
-    """Read where the control store is: `sqlite` in the state directory, or a Postgres.
+def store(node: Node, faults: Faults) -> str | None:
+    """Read where something is kept: by `sqlite` in the state directory, or in a Postgres.
 
     The message never repeats what was written: there may be a password in it.
     """
@@ -280,7 +280,7 @@ def control_store(node: Node, faults: Faults) -> str | None:
     if parts.password or "password" in parts.query:
         raise Wrong("holds a password; leave it to PGPASSWORD or ~/.pgpass, or write env:NAME")
     if parts.scheme not in ("postgres", "postgresql") or parts.path in ("", "/"):
-        raise Wrong("is no control store; write sqlite, postgres://user@host/database or env:NAME")
+        raise Wrong("is no store; write sqlite, postgres://user@host/database or env:NAME")
     return written
 
 

@@ -135,8 +135,14 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
         for key in provider.keys
     ]
     references.append(("gateway.admin_key", settings.gateway.admin_key or NO_SECRET))
-    if REFERENCE.fullmatch(settings.gateway.store or ""):
-        references.append(("gateway.store", settings.gateway.store or NO_SECRET))
+    references += [
+        (f"gateway.{member}", store)
+        for member, store in (
+            ("store", settings.gateway.store),
+            ("records", settings.gateway.records),
+        )
+        if store is not None and REFERENCE.fullmatch(store)
+    ]
     for index, exporter in enumerate(settings.exporters):
         references += [
             (f"telemetry.exporters[{index}].headers.{name}", value)

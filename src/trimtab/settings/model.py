@@ -53,6 +53,8 @@ class GatewaySettings:
         when_redis_is_down: What a worker does without it, for tenants that do not say.
         store: URL of the control store of several hosts, or a reference to it; `None` keeps
             `control.db` in the state directory.
+        records: The same of the records, the ledger and content; `None` keeps `records.db` and
+            `content/` there.
     """
 
     host: str = "127.0.0.1"
@@ -64,6 +66,7 @@ class GatewaySettings:
     redis: str | None = None
     when_redis_is_down: WhenAway = WhenAway.LOCAL_SHARE
     store: str | None = None
+    records: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

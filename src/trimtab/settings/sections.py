@@ -31,7 +31,6 @@ from trimtab.settings.budget import budget, budget_of, budget_of_users, features
 from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
-    control_store,
     count,
     day,
     duration,
@@ -46,6 +45,7 @@ from trimtab.settings.fields import (
     reference,
     scalar,
     size,
+    store,
     take,
     text,
     texts,
@@ -109,7 +109,8 @@ _GATEWAY: Mapping[str, Read] = {
     "public_url": url,
     "redis": redis_url,
     "when_redis_is_down": one_of(WhenAway),
-    "store": control_store,
+    "store": store,
+    "records": store,
 }
 
 

@@ -587,6 +587,30 @@ class LedgerWriter(Protocol):
         ...
 
 
+class KeeperStore(RecordWriter, LedgerWriter, Protocol):
+    """What a keeper writes into."""
+
+    async def leads(self) -> bool:
+        """Whether this keeper does what one of all keepers of the store does, for them all.
+
+        Raises:
+            TryLater: the store is away.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open; the next call opens it again."""
+        ...
+
+
+class SharedKeeperStore(KeeperStore, Protocol):
+    """A record store of several hosts."""
+
+    async def is_of(self, proof: str) -> bool:
+        """Tell whether a host is of the site that the records are of; the first host decides."""
+        ...
+
+
 class SeriesPoint(Struct, frozen=True, kw_only=True):
     """One minute of live traffic; percentiles of latency are within 4.5 %."""
 

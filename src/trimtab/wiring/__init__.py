@@ -19,12 +19,12 @@ from trimtab.control.switches import Switches
 from trimtab.domain import ids
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import Settings, load, locate
-from trimtab.store.base import Accounts, RecordFilter
+from trimtab.store.base import Accounts, KeeperStore, RecordFilter
 from trimtab.store.files import create_file
 from trimtab.store.filter_text import parse
-from trimtab.store.sqlite.reading import SqliteReading
-from trimtab.store.sqlite.recording import SqliteRecording
+from trimtab.store.relational.reading import Reading
 from trimtab.wiring.membership import control_store, has_control_store
+from trimtab.wiring.record_store import reading, recording
 
 HOME_VARIABLE = "TRIMTAB_HOME"
 ENVIRONMENT_VARIABLE = "TRIMTAB_ENV"
@@ -99,14 +99,14 @@ def accounts(at: Path) -> Accounts:
     return control_store(at)
 
 
-def records(at: Path) -> SqliteReading:
+def records(at: Path) -> Reading:
     """Open the records of a state directory, with their content and sums."""
-    return SqliteReading(at, tenant_keys(at), SystemClock())
+    return reading(at, tenant_keys(at), SystemClock())
 
 
-def ledger(at: Path) -> SqliteRecording:
+def ledger(at: Path) -> KeeperStore:
     """Open the ledger of a state directory, to add what no request did."""
-    return SqliteRecording(at)
+    return recording(at, is_keeper=False)
 
 
 def audit(at: Path) -> Audit:

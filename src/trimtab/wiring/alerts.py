@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,9 @@ from trimtab.jobs.spending import DayRules, HourRules, Ledger
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import AlertSettings, RouteKind, RouteSettings, Settings, resolve
 from trimtab.store.base import Spending as Lines
+from trimtab.store.relational.spend import Spend
+from trimtab.store.spend import SpendReader
 from trimtab.store.sqlite.alerts import SqliteAlerts
-from trimtab.store.sqlite.spend import SqliteSpend
 from trimtab.wiring.following import proxy_of
 
 FILE = "alerts.db"
@@ -68,9 +69,9 @@ def has_alerts(home: Path) -> bool:
     return (home / FILE).exists()
 
 
-def spend(home: Path) -> SqliteSpend:
+def spend(home: Path) -> SpendReader:
     """Open what was spent, for reading."""
-    return SqliteSpend(wiring.records(home))
+    return Spend(wiring.records(home))
 
 
 def terms(settings: AlertSettings) -> Terms:
@@ -86,9 +87,9 @@ def alert_jobs(  # noqa: PLR0913, PLR0917
     store: SqliteAlerts,
     clock: Clock,
     transport: Transport,
-    is_recording: Callable[[], bool],
+    leads: Callable[[], Awaitable[bool]],
 ) -> list[Job]:
-    """Build the job that judges, once something is being recorded, and the one that tells.
+    """Build the job that judges, if it is this keeper that leads, and the one that tells.
 
     Raises:
         SettingsInvalid: a secret of a route is not there or is none, or a URL cannot be used.
@@ -111,8 +112,7 @@ def alert_jobs(  # noqa: PLR0913, PLR0917
     )
 
     async def judge() -> None:
-        # At the very first start the recorder is just making the file.
-        if is_recording():
+        if await leads():
             await judging.run()
 
     return [

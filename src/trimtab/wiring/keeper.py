@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import stat
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from hashlib import sha256
 from hmac import digest
 from importlib.metadata import version
@@ -31,8 +31,7 @@ from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.registry.webhooks import Webhook
 from trimtab.settings import ExporterSettings, Settings, resolve
-from trimtab.store.sqlite.recording import SqliteRecording
-from trimtab.store.sqlite.spend import SqliteSpend
+from trimtab.store.relational.spend import Spend
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.health_file import read_ailing, read_redis_up
 from trimtab.telemetry.log_file import LogFile
@@ -45,6 +44,7 @@ from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pricing import keep_shipped
 from trimtab.wiring.reconcile import kept, listed, reconciliation
+from trimtab.wiring.record_store import recording
 from trimtab.wiring.registry import registry
 from trimtab.wiring.spent import spent
 from trimtab.wiring.webhooks import webhooks
@@ -75,7 +75,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     metering = meter(following)
     await following.start()
     keep_shipped(home)
-    store = SqliteRecording(home)
+    store = recording(home, is_keeper=True)
     recorder = Recorder(
         home,
         store,
@@ -93,19 +93,23 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
     alerts = alert_store(home)
-    free = is_free(metering, lambda: following.current)
+
+    async def leads() -> bool:
+        # At the very first start the recorder is just making the store.
+        return recorder.is_recording and await store.leads()
+
     watching = alert_jobs(
         home,
         settings,
-        Spending(lambda: following.current, free),
+        Spending(lambda: following.current, is_free(metering, lambda: following.current)),
         alerts,
         clock,
         Http1Transport(max_body=MOST_ANSWER),
-        lambda: recorder.is_recording,
+        leads,
     )
     prices = listed(lambda: following.current, lambda: metering.prices)
     reconciling = reconciliation(home, settings, prices, clock, Http1Transport())
-    schedule = Schedule([*watching, Job("reconcile", LOOK_S, reconciling.step)])
+    schedule = Schedule([*watching, Job("reconcile", LOOK_S, _if(leads, reconciling.step))])
     server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule)
@@ -118,6 +122,18 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         store.close()
         alerts.close()
         wiring.keeper_socket(home).unlink(missing_ok=True)
+
+
+def _if(
+    leads: Callable[[], Awaitable[bool]], step: Callable[[], Awaitable[object]]
+) -> Callable[[], Awaitable[object]]:
+    """Do something if this keeper is the one of all that does it."""
+
+    async def run() -> None:
+        if await leads():
+            await step()
+
+    return run
 
 
 async def _until_one_ends(
@@ -176,7 +192,7 @@ def _console(
         redis_up=lambda: read_redis_up(home),
         webhooks=lambda: [it.backlog for it in hooks],
         alerts=alert_store(home),
-        spend=SqliteSpend(reading),
+        spend=Spend(reading),
         spent=spent(home),
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
         admin_token_sha256=_hashed(token) if token else None,

@@ -25,7 +25,6 @@ from trimtab.jobs.reconcile import Acceptance, Billing, Reconciliation
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import BillingSettings, Settings, resolve
 from trimtab.store.base import LedgerReader
-from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.wiring.following import proxy_of
 from trimtab.wiring.pricing import lists_in_force
 
@@ -69,7 +68,7 @@ async def accept(
     home: Path, adjustment_id: str, *, reason: str, author: str, source: Source
 ) -> tuple[Adjustment, Change | None]:
     """Book what was proposed; see `Acceptance.accept`."""
-    with closing(SqliteRecording(home)) as ledger:
+    with closing(wiring.ledger(home)) as ledger:
         accepting = Acceptance(kept(home), wiring.control(home), ledger)
         return await accepting.accept(adjustment_id, reason=reason, author=author, source=source)
 

@@ -25,6 +25,7 @@ from trimtab.store.files import replace_file
 from trimtab.store.rollup import HOUR_US
 from trimtab.wiring.following import LAST_GOOD
 from trimtab.wiring.membership import control_store, join
+from trimtab.wiring.record_store import join_records
 from trimtab.wiring.registry import publish_demo
 
 log = logging.getLogger("trimtab")
@@ -104,7 +105,10 @@ def apply(
         SettingsInvalid: something in use would disappear; nothing was changed.
     """
     store = settings.gateway.store
-    join(home, store, wiring.site_proof(home) if store else "")
+    recorded = settings.gateway.records
+    proof = wiring.site_proof(home) if store or recorded else ""
+    join(home, store, proof)
+    join_records(home, recorded, proof)
     return asyncio.run(
         wiring.control(home).apply_file(
             settings.desired(),

@@ -11,7 +11,8 @@ from tests.telemetry.shapes import TS_US
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Blob, Finish
 from trimtab.store.base import Batch, RecordFilter, Spending, StoredBlob
-from trimtab.store.sqlite.reading import LONGEST_QUERY_S, SqliteReading
+from trimtab.store.relational.reading import LONGEST_QUERY_S
+from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.testing import FrozenClock
 

@@ -11,8 +11,9 @@ from tests.telemetry.shapes import TS_US
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Blob, Detail, Finish
 from trimtab.store.base import Batch, Move, SpoolPosition, StoredBlob, Unstorable
+from trimtab.store.relational.recording import unpacked
 from trimtab.store.rollup import MAX_NAMES, OTHER
-from trimtab.store.sqlite.recording import SqliteRecording, unpacked
+from trimtab.store.sqlite.recording import SqliteRecording
 
 AT = SpoolPosition(worker_id="w1", segment=1, offset=640)
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from trimtab.domain.errors import SettingsInvalid
 from trimtab.store.schema import migrations
 from trimtab.store.statements import statements
 
@@ -35,14 +37,10 @@ async def open_database(url: str, database: str) -> AsyncConnection[Row]:
         psycopg.Error: it is away, or does not let us in.
     """
     connection: AsyncConnection[Row] = await AsyncConnection.connect(
-        url,
+        impatient(url),
         autocommit=True,
         # A statement that is prepared on one server connection is unknown behind a pooler's next.
         prepare_threshold=None,
-        application_name="trimtab",
-        connect_timeout=CONNECT_S,
-        tcp_user_timeout=SILENCE_S * 1000,
-        keepalives_idle=SILENCE_S,
     )
     try:
         async with patient(connection):
@@ -51,6 +49,17 @@ async def open_database(url: str, database: str) -> AsyncConnection[Row]:
         await connection.close()
         raise
     return connection
+
+
+def impatient(url: str) -> str:
+    """Say in a URL how long a server may be silent, and who we are. Raises `psycopg.Error`."""
+    return make_conninfo(
+        url,
+        application_name="trimtab",
+        connect_timeout=CONNECT_S,
+        tcp_user_timeout=SILENCE_S * 1000,
+        keepalives_idle=SILENCE_S,
+    )
 
 
 @asynccontextmanager
@@ -62,7 +71,7 @@ async def patient(connection: AsyncConnection[Row]) -> AsyncGenerator[None]:
     Raises:
         TimeoutError: it did not answer in `PATIENCE_S`.
     """
-    timer = asyncio.get_running_loop().call_later(PATIENCE_S, _hang_up, connection.fileno())
+    timer = asyncio.get_running_loop().call_later(PATIENCE_S, hang_up, connection.fileno())
     try:
         yield
     except psycopg.Error as exc:
@@ -73,9 +82,26 @@ async def patient(connection: AsyncConnection[Row]) -> AsyncGenerator[None]:
         timer.cancel()
 
 
-def _hang_up(line: int) -> None:
+def hang_up(line: int) -> None:
+    """End a connection, by the number of its file, for whoever waits for its answer."""
     with suppress(OSError), socket.socket(fileno=os.dup(line)) as ours:
         ours.shutdown(socket.SHUT_RDWR)
+
+
+def place_of(url: str, setting: str) -> str:
+    """Name a database in messages: where it is, and nothing secret.
+
+    Raises:
+        SettingsInvalid: libpq does not understand what the setting leads to. It is not repeated.
+    """
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.Error:
+        raise SettingsInvalid(
+            f"what `{setting}` leads to is no Postgres URL; write it as"
+            " postgres://trimtab@db.example.com/trimtab"
+        ) from None
+    return f"'{parts.get('host', 'localhost')}/{parts.get('dbname', parts.get('user', ''))}'"
 
 
 async def migrate(connection: AsyncConnection[Row], database: str) -> None:

@@ -10,15 +10,14 @@ from contextlib import asynccontextmanager
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg.conninfo import conninfo_to_dict
 
 from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
-from trimtab.domain.errors import SettingsInvalid, TryLater
+from trimtab.domain.errors import TryLater
 from trimtab.store.base import Account, Acknowledgement
 from trimtab.store.chain import link, refuse_moved_on
 from trimtab.store.change_row import change_of, row_of
-from trimtab.store.postgres.connect import Row, one, open_database, patient
+from trimtab.store.postgres.connect import Row, one, open_database, patient, place_of
 from trimtab.store.reading_row import LAST, reading_of, values_of
 from trimtab.store.statements import statements
 
@@ -42,7 +41,7 @@ class PostgresControl:
             SettingsInvalid: libpq does not understand the URL. It is not repeated.
         """
         self._url = url
-        self._place = _place(url)
+        self._place = place_of(url, "gateway.store")
         self._alone = asyncio.Lock()
         self._connection: AsyncConnection[Row] | None = None
         self._said: Acknowledgement | None = None
@@ -182,18 +181,6 @@ class PostgresControl:
         if self._said is not None:
             await _acknowledge(connection, self._said)
         return connection
-
-
-def _place(url: str) -> str:
-    """Name a database in messages: where it is, and nothing secret."""
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.Error:
-        raise SettingsInvalid(
-            "what `gateway.store` leads to is no Postgres URL; write it as"
-            " postgres://trimtab@db.example.com/trimtab"
-        ) from None
-    return f"'{parts.get('host', 'localhost')}/{parts.get('dbname', parts.get('user', ''))}'"
 
 
 async def _acknowledge(connection: AsyncConnection[Row], ack: Acknowledgement) -> None:

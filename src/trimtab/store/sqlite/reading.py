@@ -1,101 +1,36 @@
 """Reading records, content and sums back while the keeper writes them."""
 
 import asyncio
-import logging
 import sqlite3
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import ModelRefused, TryLater
-from trimtab.domain.record import LedgerLine, RequestRecord
-from trimtab.store.base import (
-    Billed,
-    CostRow,
-    Cursor,
-    LedgerSum,
-    PromptRow,
-    RecordFilter,
-    SeriesPoint,
-    Spending,
-    SpoolPosition,
-    StoredRecord,
-    Took,
-    Tried,
-    Use,
-)
-from trimtab.store.content import is_whole
-from trimtab.store.rollup import DAY_US, HOUR_US, month_us, quantile_us
+from trimtab.domain.errors import TryLater
+from trimtab.store.relational.dialect import Connection
+from trimtab.store.relational.reading import LONGEST_QUERY_S, Reading
 from trimtab.store.sqlite.connect import open_reader
 from trimtab.store.sqlite.content import ContentReader
-from trimtab.store.sqlite.recording import ATTEMPT, LINE, REQUEST, SQL, unpacked
-from trimtab.store.sqlite.rows import Table
-
-LONGEST_QUERY_S = 5.0
-MIN_PREFIX_CHARS = 6
+from trimtab.store.sqlite.dialect import DIALECT
 
 _CHECK_EVERY = 10_000
-_AFTER_ANY = "\x7f"
-_CONDITIONS: Mapping[str, str] = {
-    "tenant_id": "tenant_id = ?",
-    "feature": "feature = ?",
-    "model_requested": "model_requested = ?",
-    "provider": "provider = ?",
-    "key_id": "key_id = ?",
-    "status": "status = ?",
-    "error_code": "error_code = ?",
-    "origin": "origin = ?",
-    "trace_id": "trace_id = ?",
-    "response_id": "response_id = ?",
-    "prompt_name": "prompt_name = ?",
-    "prompt_version": "prompt_version = ?",
-    "min_latency_us": "latency_us >= ?",
-    "since_us": "ts_us >= ?",
-    "until_us": "ts_us < ?",
-}
-_GROUPS: Mapping[str, str] = {
-    "tenant_id": "tenant_id",
-    "feature": "feature",
-    "model": "model",
-    "provider": "provider",
-    "key_id": "key_id",
-    "prompt_name": "prompt_name",
-    "prompt_version": "prompt_version",
-    "experiment": "experiment",
-    "arm": "arm",
-    "status": "status",
-    "day": "strftime('%Y-%m-%d', bucket_us / 1000000, 'unixepoch')",
-}
-_PROMPT_GROUPS: Mapping[str, str] = {
-    "prompt": "prompt_name",
-    "version": "prompt_version",
-    "tenant_id": "tenant_id",
-}
-_NO_GROUP = "NULL"
-_BILLED = Table(Billed)
-_SUM_GROUPS = 5
-_LONGEST_MONTH = 31
-_PAYERS = ("tenant_id", "feature", "user_hash", "key_id")
 
 _T = TypeVar("_T")
-log = logging.getLogger("trimtab")
 
 
-class SqliteReading:
-    """`store.base.RecordReader`, `ContentReader`, `RollupReader` and `LedgerReader` of a directory.
+class SqliteReading(Reading):
+    """`store.relational.reading.Reading` of a directory.
 
     State: the open files; opened when first asked, for the keeper may not have made them yet. A
     query that takes more than 5 s is given up: a long reader would keep the log from being cut.
     """
 
     def __init__(self, home: Path, tenant_key: Callable[[str], bytes], clock: Clock) -> None:
+        super().__init__(DIALECT, tenant_key)
         self._path = home / "records.db"
-        self._tenant_key = tenant_key
         self._clock = clock
         self._content = ContentReader(home / "content")
         self._connection: sqlite3.Connection | None = None
@@ -103,159 +38,8 @@ class SqliteReading:
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever recorded here."""
+        """See `Reading.exists`."""
         return self._path.exists()
-
-    async def find(self, request_id: str) -> StoredRecord | None:
-        """See `RecordReader.find`."""
-        if len(request_id) < MIN_PREFIX_CHARS:
-            return None
-        return await self.do(lambda connection: _find(connection, request_id))
-
-    async def page(
-        self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
-    ) -> tuple[RequestRecord, ...]:
-        """See `RecordReader.page`."""
-        conditions, values = _conditions(where, after)
-        sql = SQL["page"].replace("/*where*/", conditions)
-        rows = await self.do(lambda it: it.execute(sql, (*values, limit)).fetchall())
-        return tuple(REQUEST.struct(row) for row in rows)
-
-    async def tried(
-        self, *, providers: Collection[str], since_us: int, limit: int
-    ) -> tuple[Tried, ...]:
-        """See `RecordReader.tried`."""
-
-        def read(connection: sqlite3.Connection) -> list[Any]:
-            rows: list[Any] = []
-            for provider in providers:
-                rows += connection.execute(SQL["tried"], (provider, since_us, limit))
-            return rows
-
-        return tuple(
-            Tried(target, dur_us, error_code, bool(refused) or error_code == ModelRefused.code)
-            for target, dur_us, error_code, refused in await self.do(read)
-        )
-
-    async def took(self, *, prompt: str, since_us: int, limit: int) -> tuple[Took, ...]:
-        """See `RecordReader.took`."""
-        values = (prompt, since_us, limit)
-        rows = await self.do(lambda it: it.execute(SQL["took"], values).fetchall())
-        return tuple(Took(*row) for row in rows)
-
-    async def spent(self, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
-        """Sum up what the lines of a budget cost, in nano-USD, and tell how far spools were read.
-
-        Raises:
-            TryLater: it takes too long, or the file cannot be read.
-        """
-        return await self.do(lambda connection: _spent(connection, of))
-
-    async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
-        """See `ContentReader.content`."""
-        try:
-            found = await self.do(lambda _: self._content.get(tenant_id, ts_us, ref))
-        except ValueError as exc:
-            log.error("content '%s' cannot be read: %s", ref.hex(), exc)  # noqa: TRY400 -- no bug
-            return None
-        if found is not None and not is_whole(found, ref, self._tenant_key(tenant_id)):
-            log.error("content '%s' is not what was stored", ref.hex())
-            return None
-        return found
-
-    async def costs(
-        self,
-        *,
-        since_us: int,
-        until_us: int,
-        group_by: Sequence[str],
-        tenant_id: str | None = None,
-    ) -> tuple[CostRow, ...]:
-        """See `RollupReader.costs`."""
-        name = "costs" if tenant_id is None else "costs_of_tenant"
-        columns = ", ".join(_GROUPS[group] for group in group_by) or _NO_GROUP
-        sql = SQL[name].replace("/*group*/", columns)
-        values = (since_us, until_us) if tenant_id is None else (since_us, until_us, tenant_id)
-        rows = await self.do(lambda it: it.execute(sql, values).fetchall())
-        return tuple(_cost_row(row, len(group_by)) for row in rows)
-
-    async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
-        """See `LedgerReader.billed`."""
-        values = (since_us, until_us)
-        rows = await self.do(lambda it: it.execute(SQL["billed"], values).fetchall())
-        return tuple(_BILLED.struct(row) for row in rows)
-
-    async def series(
-        self, *, since_us: int, until_us: int, tenant_id: str | None = None
-    ) -> tuple[SeriesPoint, ...]:
-        """See `RollupReader.series`."""
-        values = (since_us, until_us, tenant_id, tenant_id)
-        rows = await self.do(lambda it: it.execute(SQL["series"], values).fetchall())
-        minutes: defaultdict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
-        for bucket_us, *sums in rows:
-            minutes[bucket_us].append((sums[0], sums[1], sums[2], sums[3]))
-        return tuple(_point(bucket_us, found) for bucket_us, found in minutes.items())
-
-    async def used(self, *, since_us: int) -> tuple[Use, ...]:
-        """See `RollupReader.used`."""
-        hour_us = since_us - since_us % HOUR_US
-        rows = await self.do(lambda it: it.execute(SQL["used"], (hour_us,)).fetchall())
-        return tuple(Use(*row) for row in rows)
-
-    async def prompted(
-        self, *, since_us: int, group_by: Sequence[str], name: str | None = None
-    ) -> tuple[PromptRow, ...]:
-        """See `RollupReader.prompted`."""
-        columns = ", ".join(_PROMPT_GROUPS[group] for group in group_by)
-        sql = SQL["prompted"].replace("/*group*/", columns)
-        values = (since_us - since_us % HOUR_US, name, name)
-        rows = await self.do(lambda it: it.execute(sql, values).fetchall())
-        return tuple(
-            PromptRow(
-                group=tuple(group), n=n, n_error=n_error, n_unpriced=n_unpriced, cost_nano=cost_nano
-            )
-            for *group, n, n_error, n_unpriced, cost_nano in rows
-        )
-
-    async def positions(self) -> tuple[SpoolPosition, ...]:
-        """See `RecordWriter.positions`."""
-        return _places(await self.do(lambda it: it.execute(SQL["positions"]).fetchall()))
-
-    async def payers(self) -> tuple[str, ...]:
-        """See `LineReader.payers`."""
-        rows = await self.do(lambda it: it.execute(SQL["payers"]).fetchall())
-        return tuple(tenant_id for (tenant_id,) in rows)
-
-    async def ledger(
-        self,
-        *,
-        tenant_id: str,
-        since_us: int,
-        until_us: int,
-        after: Cursor | None = None,
-        limit: int = 5_000,
-    ) -> tuple[LedgerLine, ...]:
-        """See `LineReader.ledger`."""
-        place = (since_us, "") if after is None else (after.ts_us, after.request_id)
-        # From where it stands on, not from the beginning each time.
-        values = (tenant_id, max(since_us, place[0]), until_us, *place, limit)
-        rows = await self.do(lambda it: it.execute(SQL["ledger"], values).fetchall())
-        return tuple(LINE.struct(row) for row in rows)
-
-    async def sums(self, *, tenant_id: str, months: Collection[str]) -> tuple[LedgerSum, ...]:
-        """See `LineReader.sums`."""
-        totals: dict[tuple[str, ...], LedgerSum] = {}
-        for month in sorted(set(months)):
-            # A day may begin up to 14 hours from that of UTC. Day by day, no query is a long one.
-            for day in range(-1, _LONGEST_MONTH + 1):
-                since_us = month_us(month) + day * DAY_US
-                values = (tenant_id, since_us, since_us + DAY_US, month)
-                rows = await self.do(partial(_fetched, SQL["ledger_sums"], values))
-                for row in rows:
-                    found = LedgerSum(*row)
-                    before = totals.get(found[:_SUM_GROUPS])
-                    totals[found[:_SUM_GROUPS]] = _added(found, before) if before else found
-        return tuple(totals[group] for group in sorted(totals))
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -263,15 +47,21 @@ class SqliteReading:
             self._connection.close()
             self._connection = None
 
-    async def do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Run a query in a thread, given up after 5 s.
-
-        Raises:
-            TryLater: it takes too long, or the file is not there yet or cannot be read.
-        """
+    async def do(self, work: Callable[[Connection], _T]) -> _T:
+        """See `Reading.do`."""
         return await asyncio.to_thread(self._in_thread, work)
 
-    def _in_thread(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    def stored(
+        self,
+        connection: Connection,  # noqa: ARG002 -- in files of its own
+        tenant_id: str,
+        ts_us: int,
+        ref: bytes,
+    ) -> bytes | None:
+        """See `Reading.stored`."""
+        return self._content.get(tenant_id, ts_us, ref)
+
+    def _in_thread(self, work: Callable[[Connection], _T]) -> _T:
         with self._guard, self._opened() as connection:
             now_s = self._clock.monotonic_s
             end_s = now_s() + LONGEST_QUERY_S
@@ -295,100 +85,3 @@ class SqliteReading:
                 f"'{self._path}' cannot be read ({exc}); narrow the question, or see that the disk"
                 " is well"
             ) from exc
-
-
-def _find(connection: sqlite3.Connection, request_id: str) -> StoredRecord | None:
-    found = connection.execute(SQL["find"], (request_id, request_id + _AFTER_ANY)).fetchall()
-    records = [REQUEST.struct(row) for row in found]
-    exact = [record for record in records if record.request_id == request_id]
-    if len(records) != 1 and not exact:
-        return None
-    record = (exact or records)[0]
-    key = (record.request_id,)
-    (detail,) = connection.execute(SQL["detail"], key).fetchone()
-    attempts = connection.execute(SQL["attempts"], key).fetchall()
-    lines = connection.execute(SQL["lines"], key * 2).fetchall()
-    return StoredRecord(
-        record=record,
-        detail=unpacked(detail),
-        attempts=tuple(ATTEMPT.struct(row) for row in attempts),
-        lines=tuple(LINE.struct(row) for row in lines),
-    )
-
-
-def _fetched(sql: str, values: Sequence[object], connection: sqlite3.Connection) -> list[Any]:
-    return connection.execute(sql, values).fetchall()
-
-
-def _added(one: LedgerSum, other: LedgerSum) -> LedgerSum:
-    return one._replace(
-        n=one.n + other.n,
-        n_unpriced=one.n_unpriced + other.n_unpriced,
-        cost_nano=one.cost_nano + other.cost_nano,
-    )
-
-
-def _spent(connection: sqlite3.Connection, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
-    names = [it for it in _PAYERS if getattr(of, it) is not None]
-    # Sums by the hour know whole hours, and not every feature.
-    by_hour = of.since_us % HOUR_US == 0 and not {"feature", "user_hash"} & set(names)
-    where = " AND ".join(f"{name} = ?" for name in names) or "TRUE"
-    sql = SQL["spent_by_hour" if by_hour else "spent_by_line"].replace("/*where*/", where)
-    values = (of.since_us, of.until_us, *(getattr(of, name) for name in names))
-    connection.execute("BEGIN")
-    try:
-        (total,) = connection.execute(sql, values).fetchone()
-        places = connection.execute(SQL["positions"]).fetchall()
-    finally:
-        connection.execute("COMMIT")
-    return total, _places(places)
-
-
-def _places(rows: Sequence[Any]) -> tuple[SpoolPosition, ...]:
-    return tuple(
-        SpoolPosition(worker_id=worker_id, segment=segment, offset=offset)
-        for worker_id, segment, offset in rows
-    )
-
-
-def _conditions(where: RecordFilter, after: Cursor | None) -> tuple[str, list[Any]]:
-    terms: list[str] = []
-    values: list[Any] = []
-    for member, term in _CONDITIONS.items():
-        value = getattr(where, member)
-        if value is not None:
-            terms.append(term)
-            values.append(value)
-    if where.status not in (None, "ok"):
-        # The planner uses the index of what is not ok only if the query says so.
-        terms.append("status <> 'ok'")
-    if after is not None:
-        terms.append("(ts_us, request_id) < (?, ?)")
-        values += [after.ts_us, after.request_id]
-    return " AND ".join(terms) or "TRUE", values
-
-
-def _cost_row(row: Sequence[Any], groups: int) -> CostRow:
-    n, n_estimated, n_unpriced, input_tokens, cached_tokens, output_tokens, cost = row[-7:]
-    return CostRow(
-        group=tuple(row[:groups]),
-        n=n,
-        n_estimated=n_estimated,
-        n_unpriced=n_unpriced,
-        input_tokens=input_tokens,
-        cached_tokens=cached_tokens,
-        output_tokens=output_tokens,
-        cost_nano=cost,
-    )
-
-
-def _point(bucket_us: int, found: Sequence[tuple[int, int, int, int]]) -> SeriesPoint:
-    counts = {index: n for index, n, _, _ in found}
-    return SeriesPoint(
-        bucket_us=bucket_us,
-        n=sum(n for _, n, _, _ in found),
-        n_error=sum(n_error for _, _, n_error, _ in found),
-        cost_nano=sum(cost_nano for _, _, _, cost_nano in found),
-        p50_us=quantile_us(counts, 0.5),
-        p95_us=quantile_us(counts, 0.95),
-    )

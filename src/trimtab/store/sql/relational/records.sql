@@ -20,29 +20,30 @@ INSERT INTO ledger (/*line*/) VALUES (/*line?*/) ON CONFLICT DO NOTHING;
 
 -- name: known
 -- Which of the ids in a JSON list are stored.
-SELECT request_id FROM request WHERE request_id IN (SELECT value FROM json_each(?));
+SELECT request_id FROM request WHERE request_id IN (SELECT value FROM /*each*/(?));
 
 -- name: add_hour
 -- More of an hour.
-INSERT INTO rollup_hour (bucket_us, /*key*/, /*sums*/) VALUES (?, /*key?*/, /*sums?*/)
-ON CONFLICT DO UPDATE SET /*add*/;
+INSERT INTO rollup_hour AS total (bucket_us, /*key*/, /*sums*/) VALUES (?, /*key?*/, /*sums?*/)
+ON CONFLICT (bucket_us, /*key*/) DO UPDATE SET /*add*/;
 
 -- name: add_day
 -- More of a UTC day.
-INSERT INTO rollup_day (bucket_us, /*key*/, /*sums*/) VALUES (?, /*key?*/, /*sums?*/)
-ON CONFLICT DO UPDATE SET /*add*/;
+INSERT INTO rollup_day AS total (bucket_us, /*key*/, /*sums*/) VALUES (?, /*key?*/, /*sums?*/)
+ON CONFLICT (bucket_us, /*key*/) DO UPDATE SET /*add*/;
 
 -- name: add_local_day
 -- More of a tenant's own day.
-INSERT INTO rollup_day_local (bucket_us, /*key*/, /*sums*/) VALUES (?, /*key?*/, /*sums?*/)
-ON CONFLICT DO UPDATE SET /*add*/;
+INSERT INTO rollup_day_local AS total (bucket_us, /*key*/, /*sums*/) VALUES (?, /*key?*/, /*sums?*/)
+ON CONFLICT (bucket_us, /*key*/) DO UPDATE SET /*add*/;
 
 -- name: add_minute
 -- More of a minute.
-INSERT INTO rollup_minute (bucket_us, tenant_id, idx, n, n_error, cost_nano)
+INSERT INTO rollup_minute AS total (bucket_us, tenant_id, idx, n, n_error, cost_nano)
 VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET
-  n = n + excluded.n, n_error = n_error + excluded.n_error, cost_nano = cost_nano + excluded.cost_nano;
+ON CONFLICT (bucket_us, tenant_id, idx) DO UPDATE SET
+  n = total.n + excluded.n, n_error = total.n_error + excluded.n_error,
+  cost_nano = total.cost_nano + excluded.cost_nano;
 
 -- name: features
 -- The features of a tenant that sums are kept by.
@@ -54,21 +55,22 @@ SELECT DISTINCT model FROM rollup_day WHERE tenant_id = ?;
 
 -- name: first_position
 -- A spool is read for the first time.
-INSERT INTO spool_position (worker_id, segment, offset) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
+INSERT INTO spool_position (worker_id, segment, "offset") VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: move_position
 -- A spool was read further, if nobody else moved on meanwhile.
-UPDATE spool_position SET segment = ?, offset = ? WHERE worker_id = ? AND segment = ? AND offset = ?;
+UPDATE spool_position SET segment = ?, "offset" = ?
+WHERE worker_id = ? AND segment = ? AND "offset" = ?;
 
 -- name: positions
 -- How far every spool is committed.
-SELECT worker_id, segment, offset FROM spool_position ORDER BY worker_id;
+SELECT worker_id, segment, "offset" FROM spool_position ORDER BY worker_id;
 
 -- name: open_request
 -- A request runs, or did more.
 INSERT INTO open_request (request_id, worker_id, "begin", output_tokens, lost)
 VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET
+ON CONFLICT (request_id) DO UPDATE SET
   worker_id = excluded.worker_id, "begin" = excluded."begin",
   output_tokens = excluded.output_tokens, lost = excluded.lost;
 
@@ -95,13 +97,13 @@ SELECT /*attempt*/ FROM attempt WHERE request_id = ? ORDER BY n;
 SELECT /*line*/ FROM ledger WHERE line_id >= ? || '/' AND line_id < ? || '0' ORDER BY line_id;
 
 -- name: page
--- Records newest first; the conditions are those of `store.sqlite.reading`.
+-- Records newest first; the conditions are those of `store.relational.reading`.
 SELECT /*request*/ FROM request WHERE /*where*/ ORDER BY ts_us DESC, request_id DESC LIMIT ?;
 
 -- name: tried
 -- The newest attempts at a provider. Only the last attempt of a request can be its answer.
 SELECT attempt.target, attempt.dur_us, attempt.error_code,
-  attempt.n = request.attempt_count AND coalesce(request.refusal, 0)
+  attempt.n = request.attempt_count AND request.refusal
 FROM attempt JOIN request USING (request_id)
 WHERE attempt.provider = ? AND attempt.started_us >= ? AND request.origin = 'live'
 ORDER BY attempt.started_us DESC LIMIT ?;
@@ -131,7 +133,7 @@ GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 -- name: series
 -- Live traffic by minute and latency.
 SELECT bucket_us, idx, sum(n), sum(n_error), sum(cost_nano) FROM rollup_minute
-WHERE bucket_us >= ? AND bucket_us < ? AND (? IS NULL OR tenant_id = ?)
+WHERE bucket_us >= ? AND bucket_us < ? AND (CAST(? AS TEXT) IS NULL OR tenant_id = ?)
 GROUP BY bucket_us, idx ORDER BY bucket_us, idx;
 
 -- name: used
@@ -142,11 +144,11 @@ ORDER BY tenant_id, key_id, model;
 
 -- name: prompted
 -- Live requests with prompts, by whole hours.
-SELECT /*group*/, sum(n), sum(iif(status IN ('error', 'truncated', 'lost'), n, 0)), sum(n_unpriced),
-  sum(cost_nano)
+SELECT /*group*/, sum(n), sum(CASE WHEN status IN ('error', 'truncated', 'lost') THEN n ELSE 0 END),
+  sum(n_unpriced), sum(cost_nano)
 FROM rollup_hour
 WHERE bucket_us >= ? AND origin = 'live' AND status <> 'rejected' AND prompt_name <> ''
-  AND (? IS NULL OR prompt_name = ?)
+  AND (CAST(? AS TEXT) IS NULL OR prompt_name = ?)
 GROUP BY /*group*/ ORDER BY /*group*/;
 
 -- name: spent_by_hour
@@ -177,18 +179,20 @@ ORDER BY ts_us, line_id LIMIT ?;
 
 -- name: ledger_sums
 -- Live lines of a tenant in a span, those of one month of its own calendar.
-SELECT coalesce(nullif(substr(day_local, 1, 7), ''),
-    strftime('%Y-%m', ts_us / 1000000, 'unixepoch')) AS month, kind, feature, model_requested,
-  coalesce(price_version, ''), count(*), sum(cost_nano IS NULL), coalesce(sum(cost_nano), 0)
-FROM ledger
-WHERE tenant_id = ? AND ts_us >= ? AND ts_us < ? AND origin = 'live'
-  AND month = ?
+SELECT month, kind, feature, model_requested, coalesce(price_version, ''), count(*),
+  count(*) FILTER (WHERE cost_nano IS NULL), coalesce(sum(cost_nano), 0)
+FROM (
+  SELECT *, coalesce(nullif(substr(day_local, 1, 7), ''), substr(/*ts_day*/, 1, 7)) AS month FROM ledger
+  WHERE tenant_id = ? AND ts_us >= ? AND ts_us < ? AND origin = 'live'
+) AS line
+WHERE month = ?
 GROUP BY month, kind, feature, model_requested, coalesce(price_version, '');
 
 -- name: billed
 -- Lines by UTC day as providers see them, in the order of `store.base.Billed`.
-SELECT date(ts_us / 1000000, 'unixepoch') AS day, provider, account, model_sent, count(*),
-  sum(usage_source IN ('partial', 'estimated')), sum(cost_nano IS NULL),
+SELECT /*ts_day*/ AS day, provider, account, model_sent, count(*),
+  count(*) FILTER (WHERE usage_source IN ('partial', 'estimated')),
+  count(*) FILTER (WHERE cost_nano IS NULL),
   coalesce(sum(input_tokens), 0), coalesce(sum(cached_tokens), 0),
   coalesce(sum(cache_write_5m), 0), coalesce(sum(cache_write_30m), 0),
   coalesce(sum(cache_write_1h), 0), coalesce(sum(cache_write_12h), 0),

@@ -6,10 +6,10 @@ from msgspec import Struct
 from tests.records import chance_finish
 
 from trimtab.domain.record import Attempt, LedgerLine, RequestRecord
+from trimtab.store.relational.dialect import ATTEMPT, LINE, REQUEST
+from trimtab.store.relational.rows import Table
 from trimtab.store.rollup import Key, MinuteKey, MinuteSums, Sums
 from trimtab.store.sqlite.connect import migrate
-from trimtab.store.sqlite.recording import ATTEMPT, LINE, REQUEST
-from trimtab.store.sqlite.rows import Table
 
 
 class Small(Struct, frozen=True, kw_only=True):

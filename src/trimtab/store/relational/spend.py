@@ -1,23 +1,21 @@
-"""Reading what was spent from the records, while the keeper writes them."""
+"""Reading what was spent from the records of whatever engine, while keepers write them."""
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from trimtab.store.relational.dialect import Values
+from trimtab.store.relational.reading import Reading
 from trimtab.store.spend import About, Conversation, OddLines, PartSpent, Repeated, Spent
-from trimtab.store.sqlite.reading import SqliteReading
-from trimtab.store.statements import statements
-
-_SQL = statements("sqlite/spend")
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteSpend:
-    """`store.spend.SpendReader` over the records of a directory."""
+class Spend:
+    """`store.spend.SpendReader` over the records of an engine."""
 
-    reading: SqliteReading
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._sql = reading.dialect.spend()
 
     async def days(self, *, since_us: int, until_us: int) -> tuple[Spent, ...]:
         """See `SpendReader.days`."""
@@ -48,27 +46,38 @@ class SqliteSpend:
         limit: int = 3,
     ) -> tuple[str, ...]:
         """See `SpendReader.largest`."""
-        rows = await self._rows("largest", tenant_id, since_us, until_us, feature, model, limit)
+        asked = {
+            "tenant_id": tenant_id,
+            "since_us": since_us,
+            "until_us": until_us,
+            "feature": feature,
+            "model": model,
+            "most": limit,
+        }
+        rows = await self._named("largest", asked)
         return tuple(request_id for (request_id,) in rows)
 
     async def repeated(self, *, since_us: int, least: int, equal: int) -> tuple[Repeated, ...]:
         """See `SpendReader.repeated`."""
-        rows = await self._rows("repeated", since_us, least, equal)
+        rows = await self._named("repeated", {"since_us": since_us, "least": least, "equal": equal})
         made = [Repeated(*row)._replace(about=About(row[2]), model=_plain(row[8])) for row in rows]
         return tuple(made)
 
     async def conversations(self, *, since_us: int, least: int) -> tuple[Conversation, ...]:
         """See `SpendReader.conversations`."""
-        rows = await self._rows("conversations", since_us, least)
+        rows = await self._named("conversations", {"since_us": since_us, "least": least})
         return tuple(_conversation(list(calls)) for _, calls in groupby(rows, lambda row: row[:3]))
 
     async def odd(self, *, since_us: int, until_us: int) -> tuple[OddLines, ...]:
         """See `SpendReader.odd`."""
-        rows = await self._rows("odd", since_us, until_us)
+        rows = await self._named("odd", {"since_us": since_us, "until_us": until_us})
         return tuple(OddLines(*row) for row in rows)
 
     async def _rows(self, name: str, *values: str | int | None) -> list[tuple[Any, ...]]:
-        return await self.reading.do(lambda it: it.execute(_SQL[name], values).fetchall())
+        return await self._named(name, values)
+
+    async def _named(self, name: str, values: Values) -> list[tuple[Any, ...]]:
+        return await self._reading.do(lambda it: it.execute(self._sql[name], values).fetchall())
 
 
 def _listed(buckets: Collection[int]) -> str:

@@ -1,0 +1,69 @@
+"""Reading records, content and sums of all hosts back from one Postgres."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from trimtab.domain.record import Blob
+from trimtab.store.base import Spending, SpoolPosition
+from trimtab.store.content import assemble
+from trimtab.store.postgres.dialect import DIALECT, SQL
+from trimtab.store.postgres.recording import day_of, of_host
+from trimtab.store.postgres.session import Line, Session
+from trimtab.store.relational.dialect import Connection
+from trimtab.store.relational.reading import LONGEST_QUERY_S, Reading
+
+_REMEDY = "narrow the question, or see that Postgres runs, can be reached from here and lets us in"
+_SPARE_S = 2.0
+
+_T = TypeVar("_T")
+
+
+class PostgresReading(Reading):
+    """`store.relational.reading.Reading` of a database of several hosts.
+
+    State: the connection. A query that takes more than 5 s is given up.
+    """
+
+    def __init__(self, url: str, host: str, tenant_key: Callable[[str], bytes]) -> None:
+        """Connect to nothing yet.
+
+        Raises:
+            SettingsInvalid: libpq does not understand the URL. It is not repeated.
+        """
+        super().__init__(DIALECT, tenant_key)
+        self._prefix = f"{host}/"
+        self._line = Line(url, patience_s=LONGEST_QUERY_S + _SPARE_S, prepare=_hurry)
+
+    @property
+    def exists(self) -> bool:
+        """See `Reading.exists`: who connects first makes the tables."""
+        return True
+
+    def close(self) -> None:
+        """See `Reading.close`."""
+        self._line.close()
+
+    async def spent(self, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
+        """See `Reading.spent`: by all hosts; the spools are those of this one."""
+        total, positions = await super().spent(of)
+        return total, of_host(self._prefix, positions)
+
+    async def do(self, work: Callable[[Connection], _T]) -> _T:
+        """See `Reading.do`."""
+        return await self._line.do(work, _REMEDY)
+
+    def stored(
+        self, connection: Connection, tenant_id: str, ts_us: int, ref: bytes
+    ) -> bytes | None:
+        """See `Reading.stored`."""
+        day = day_of(ts_us)
+
+        def blob(ref: bytes) -> Blob | None:
+            row = connection.execute(SQL["content"], (day, tenant_id, ref)).fetchone()
+            return None if row is None else Blob(ref, *row)
+
+        return assemble(blob, ref)
+
+
+def _hurry(session: Session) -> None:
+    session.execute(f"SET statement_timeout = {round(LONGEST_QUERY_S * 1000)}")

@@ -1,0 +1,174 @@
+"""Where the recorder commits: one Postgres for the records and the content of several hosts."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import psycopg
+from msgspec.structs import replace
+from psycopg import errors
+
+from trimtab.store.base import Batch, OpenRequest, SpoolPosition, StoredBlob, Unstorable
+from trimtab.store.postgres.dialect import SQL
+from trimtab.store.postgres.session import Line, Session
+from trimtab.store.relational.dialect import ATTEMPT, LINE, REQUEST
+from trimtab.store.relational.recording import Recording
+from trimtab.store.relational.rows import Row
+
+PATIENCE_S = 15.0
+
+_POISON = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    errors.DatatypeMismatch,
+    errors.ProgramLimitExceeded,
+    OverflowError,
+    ValueError,
+)
+_REMEDY = "see that Postgres runs, can be reached from here, lets us in and has room"
+# A server that does not hear of a host any more lets go of its locks in 20 s.
+_HEAR = "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+_COPIED: Mapping[str, tuple[str, Sequence[str]]] = {
+    "put_request": ("request", REQUEST.columns),
+    "put_detail": ("request_detail", ("request_id", "detail")),
+    "put_attempt": ("attempt", ("request_id", *ATTEMPT.columns)),
+    "put_line": ("ledger", LINE.columns),
+}
+
+_T = TypeVar("_T")
+
+
+class PostgresRecording(Recording[Session]):
+    """`store.base.RecordWriter` and `LedgerWriter` over a database of several hosts.
+
+    Each host knows its own workers alone; here they are named HOST/WORKER.
+
+    State: the connection, and in which session it leads.
+    """
+
+    def __init__(self, url: str, host: str, *, is_keeper: bool) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            url: Of the database.
+            host: Names the state directory to the others; no two have one name.
+            is_keeper: Whether it writes for the workers of its host; of those there is one.
+
+        Raises:
+            SettingsInvalid: libpq does not understand the URL. It is not repeated.
+        """
+        super().__init__(SQL)
+        self._host = host
+        self._prefix = f"{host}/"
+        self._leading: Session | None = None
+        self._line = Line(url, patience_s=PATIENCE_S, prepare=self._be_alone if is_keeper else None)
+
+    async def leads(self) -> bool:
+        """See `Recording.leads`: the first keeper that asks, as long as its session lives."""
+        return await self.do(self._lead)
+
+    async def is_of(self, proof: str) -> bool:
+        """Tell whether a host is of the site that the records are of; the first host decides."""
+
+        def ask(session: Session) -> bool:
+            session.execute(SQL["claim_site"], (proof,))
+            return session.execute(SQL["site"]).fetchone() == (proof,)
+
+        return await self.do(ask)
+
+    def close(self) -> None:
+        """See `Recording.close`."""
+        self._line.close()
+
+    async def commit(self, batch: Batch) -> int:
+        """See `RecordWriter.commit`."""
+        return await super().commit(
+            replace(
+                batch,
+                opened=tuple(
+                    replace(it, worker_id=self._prefix + it.worker_id) for it in batch.opened
+                ),
+                moves=tuple(
+                    it._replace(
+                        to=self._named(it.to),
+                        since=None if it.since is None else self._named(it.since),
+                    )
+                    for it in batch.moves
+                ),
+            )
+        )
+
+    async def positions(self) -> tuple[SpoolPosition, ...]:
+        """See `RecordWriter.positions`: those of this host."""
+        return of_host(self._prefix, await super().positions())
+
+    async def opened(self) -> tuple[OpenRequest, ...]:
+        """See `RecordWriter.opened`: those of this host."""
+        return tuple(
+            replace(it, worker_id=it.worker_id.removeprefix(self._prefix))
+            for it in await super().opened()
+            if it.worker_id.startswith(self._prefix)
+        )
+
+    async def do(self, work: Callable[[Session], _T]) -> _T:
+        """See `Recording.do`."""
+
+        def run(session: Session) -> _T:
+            try:
+                return work(session)
+            except _POISON as exc:
+                raise Unstorable(str(exc)) from exc
+
+        return await self._line.do(run, _REMEDY)
+
+    def transaction(self, connection: Session) -> AbstractContextManager[object]:
+        """See `Recording.transaction`."""
+        return connection.transaction()
+
+    def put_content(self, connection: Session, blobs: Sequence[StoredBlob]) -> None:
+        """See `Recording.put_content`."""
+        if not blobs:
+            return
+        # In one order everywhere: two keepers wait for one another, and never in a circle.
+        rows = sorted(
+            (day_of(ts_us), tenant_id, blob.ref, blob.codec, blob.data)
+            for tenant_id, ts_us, blob in blobs
+        )
+        connection.execute(SQL["put_content"], [list(column) for column in zip(*rows, strict=True)])
+
+    def put(self, connection: Session, name: str, rows: Iterable[Row]) -> None:
+        """See `Recording.put`."""
+        if name in _COPIED:
+            connection.copy(*_COPIED[name], rows)
+        else:
+            super().put(connection, name, rows)
+
+    def _be_alone(self, session: Session) -> None:
+        session.execute(_HEAR)
+        if session.execute(SQL["alone"], (f"host {self._host}",)).fetchone() != (True,):
+            raise errors.LockNotAvailable(f"another keeper writes as host '{self._host}'")
+
+    def _lead(self, session: Session) -> bool:
+        # Once a session: asked again it would say yes to itself, and count.
+        if session is not self._leading:
+            found = session.execute(SQL["alone"], ("all hosts",)).fetchone()
+            self._leading = session if found == (True,) else None
+        return self._leading is not None
+
+    def _named(self, position: SpoolPosition) -> SpoolPosition:
+        return replace(position, worker_id=self._prefix + position.worker_id)
+
+
+def of_host(prefix: str, positions: Iterable[SpoolPosition]) -> tuple[SpoolPosition, ...]:
+    """Give the positions of one host, by the names that it knows its workers by."""
+    return tuple(
+        replace(it, worker_id=it.worker_id.removeprefix(prefix))
+        for it in positions
+        if it.worker_id.startswith(prefix)
+    )
+
+
+def day_of(ts_us: int) -> str:
+    """Give the UTC day of an instant, as ISO date."""
+    return datetime.fromtimestamp(ts_us // 1_000_000, UTC).date().isoformat()

@@ -1,0 +1,83 @@
+"""What engines say differently, so that the statements over records are one text for all of them.
+
+That text keeps to what SQLite and Postgres understand alike: parameters are `?` or `:name`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from trimtab.domain.record import Attempt, LedgerLine, RequestRecord
+from trimtab.store.relational.rows import Row, Table
+from trimtab.store.rollup import Key, Sums
+from trimtab.store.statements import statements
+
+REQUEST, ATTEMPT, LINE = Table(RequestRecord), Table(Attempt), Table(LedgerLine)
+
+Values = Sequence[Any] | Mapping[str, Any]
+
+
+class Cursor(Protocol):
+    """What a statement gave."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows it changed."""
+        ...
+
+    def fetchone(self) -> Any:  # noqa: ANN401 -- a row
+        """Give the next row, or `None`."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """Give all rows."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """A connection as `sqlite3` has it."""
+
+    def execute(self, sql: str, values: Values = (), /) -> Cursor:
+        """Run a statement."""
+        ...
+
+    def executemany(self, sql: str, rows: Iterable[Row], /) -> object:
+        """Run a statement for each row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The words of an engine.
+
+    Attributes:
+        each: Function that gives the `value`s of a JSON list.
+        day: Writes an expression for the UTC day, as ISO date, of a column in microseconds.
+        snapshot: Begins a transaction whose queries all see one state.
+    """
+
+    each: str
+    day: Callable[[str], str]
+    snapshot: str
+
+    def records(self) -> Mapping[str, str]:
+        """Read the statements over records."""
+        return self._read(
+            "records",
+            request=REQUEST.columns,
+            attempt=ATTEMPT.columns,
+            line=LINE.columns,
+            key=Key._fields,
+            sums=Sums._fields,
+            add=[f"{name} = total.{name} + excluded.{name}" for name in Sums._fields],
+        )
+
+    def spend(self) -> Mapping[str, str]:
+        """Read the statements over what was spent."""
+        return self._read("spend")
+
+    def _read(self, file: str, **columns: Sequence[str]) -> Mapping[str, str]:
+        words = {"each": [self.each], "ts_day": [self.day("ts_us")]}
+        return statements(f"relational/{file}", **columns, **words)

@@ -1,0 +1,68 @@
+from contextlib import closing
+
+import pytest
+from msgspec.structs import replace
+from tests.postgres import Server
+from tests.records import finish, tenant_key
+from tests.telemetry.shapes import TS_US
+
+from trimtab.domain.errors import TryLater
+from trimtab.store.base import Batch, Move, RecordFilter, Spending, SpoolPosition
+from trimtab.store.postgres import reading as module
+from trimtab.store.postgres.reading import PostgresReading
+from trimtab.store.postgres.recording import PostgresRecording
+from trimtab.store.rollup import HOUR_US
+
+HOUR = TS_US - TS_US % HOUR_US
+COST = 9_414_000
+
+
+@pytest.fixture
+async def url(postgres: Server) -> str:
+    """A database that two hosts have recorded in."""
+    url = postgres.database()
+    for host, seeds in (("one", (1, 2)), ("other", (3,))):
+        with closing(PostgresRecording(url, host, is_keeper=True)) as store:
+            at = SpoolPosition(worker_id="gateway-1", segment=1, offset=len(seeds))
+            await store.commit(
+                Batch(finishes=tuple(finish(it) for it in seeds), moves=(Move(at, None),))
+            )
+    return url
+
+
+async def test_before_anything_is_recorded_there_is_nothing(postgres: Server) -> None:
+    with closing(PostgresReading(postgres.database(), "one", tenant_key)) as reading:
+        assert reading.exists
+        assert await reading.page(RecordFilter()) == ()
+
+
+@pytest.mark.parametrize("offset_us", [0, -HOUR_US // 2], ids=["whole hours", "half an hour off"])
+async def test_what_was_spent_is_that_of_all_hosts_and_the_spools_are_ours(
+    url: str, offset_us: int
+) -> None:
+    of = Spending(since_us=HOUR + offset_us, until_us=HOUR + 2 * HOUR_US)
+    with closing(PostgresReading(url, "other", tenant_key)) as reading:
+        total, places = await reading.spent(of)
+        one, _ = await reading.spent(replace(of, tenant_id="nobody"))
+
+    assert (total, one) == (3 * COST, 0)
+    assert places == (SpoolPosition(worker_id="gateway-1", segment=1, offset=1),)
+
+
+async def test_a_query_that_takes_too_long_is_given_up(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_QUERY_S", 0.05)
+    with (
+        closing(PostgresReading(url, "one", tenant_key)) as reading,
+        pytest.raises(TryLater, match=r"statement timeout.*; narrow the question"),
+    ):
+        await reading.do(lambda it: it.execute("SELECT pg_sleep(5)"))
+
+
+async def test_a_database_that_is_not_there_is_told(postgres: Server) -> None:
+    with (
+        closing(PostgresReading(postgres.url("nowhere"), "one", tenant_key)) as reading,
+        pytest.raises(TryLater, match=r"record store '127.0.0.1/nowhere' cannot be used"),
+    ):
+        await reading.page(RecordFilter())
