@@ -271,9 +271,9 @@ async def test_what_the_candidate_said_reaches_the_judge_only_where_it_is_marked
     name: str,
 ) -> None:
     sample = SAMPLES[name]
-    _, said = sample.rising[-1]
-    judge = _judge(said)
     marked = "what the candidate said"
+    _, said = sample.rising[-1]
+    judge = _judge({step: text.replace('["a", ', f'["{marked}", ') for step, text in said.items()})
     answer = Answer(text=marked, retrieved=("c1", "c2"), baseline="b")
 
     await _metric(name, ScriptedEmbedder({**_VECTORS, "x": [1, 0], marked: [1, 0]})).score(
@@ -285,6 +285,7 @@ async def test_what_the_candidate_said_reaches_the_judge_only_where_it_is_marked
             {it: value for it, value in question.variables.items() if it not in question.candidate}
         )
 
+    assert len(judge.asked) == len(said)
     assert all(marked not in elsewhere(it) for it in judge.asked)
 
 

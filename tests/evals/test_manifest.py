@@ -146,6 +146,15 @@ def test_faults_of_all_files_of_cases_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_one_id_in_two_files_of_cases_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text("name: x\ncases: [cases.jsonl, b.jsonl]\n")
+    (tmp_path / "b.jsonl").write_text(json.dumps(row(0)))
+
+    with pytest.raises(SettingsInvalid, match=r"b.jsonl:1: id: 'q-0' is taken"):
+        read_suite(path)
+
+
 @pytest.mark.parametrize("name", ["suite.yaml", "cases.jsonl"])
 def test_a_file_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path, name: str) -> None:
     path = written(tmp_path)

@@ -1,7 +1,10 @@
 import json
+import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
+from tests.docs.pages import ROOT, blocks
 from tests.evals.suites import row, written
 
 from trimtab.cli import program
@@ -56,3 +59,22 @@ def test_answers_in_the_prompt_are_found_in_its_file(tmp_path: Path) -> None:
     result = run(str(written(tmp_path, "", rows)), "--prompt", str(prompt))
 
     assert (result.exit_code, "E005 error q-60" in result.output) == (1, True)
+
+
+def test_the_suite_of_the_docs_is_good_but_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    page = blocks(ROOT / "docs/how-to/write-an-eval-suite.md")
+    cases, manifest, _, metrics, function = (it.text for it in page)
+    (tmp_path / "rag-golden.jsonl").write_text(cases)
+    (tmp_path / "rag-golden.yaml").write_text(
+        manifest.replace("metrics:\n", metrics.replace("app.metrics", "docs_metrics"))
+    )
+    (tmp_path / "docs_metrics.py").write_text(function)
+
+    told = json.loads(run("rag-golden.yaml", "--json").output)
+
+    assert told["faults"] == []
+    assert [it["rule"] for it in told["findings"]] == ["E004"]

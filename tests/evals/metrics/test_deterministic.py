@@ -67,6 +67,8 @@ async def scored(
         ("numeric", "2 and 3", "3", {"take": "last"}, 1),
         ("numeric", "2 and 3", "3", {"take": "first"}, 0),
         ("numeric", "version 3.2.0 of x86", "3.2", {}, 0),
+        ("numeric", "x86", "86", {}, 0),
+        ("numeric", "1.2.3", "2.3", {}, 0),
         ("numeric", "none", "3", {}, 0),
         ("numeric", "9" * 100_000, "3", {}, 0),
         ("embedding_similarity", "a", "a", {}, 1),

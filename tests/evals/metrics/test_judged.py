@@ -175,6 +175,16 @@ async def test_an_answer_that_commits_to_nothing_answers_nothing() -> None:
     assert (await scored("answer_relevancy", ScriptedJudge({}), Answer(text=""))).value == 0
 
 
+async def test_an_answer_that_commits_to_something_is_measured_by_all_questions() -> None:
+    said = json.loads(made_questions("same", "near", "far"))
+    said["questions"][0]["noncommittal"] = True
+    judge = ScriptedJudge({"answer_relevancy/questions": [json.dumps(said)]})
+
+    assert (await scored("answer_relevancy", judge)).value == pytest.approx(
+        (1 + math.sqrt(0.5)) / 3
+    )
+
+
 async def test_the_three_metrics_of_the_seed_take_four_calls_and_four_vectors() -> None:
     judge = ScriptedJudge(
         {
@@ -272,6 +282,25 @@ async def test_a_game_without_a_verdict_is_an_error_and_no_tie() -> None:
 
 async def test_without_an_answer_of_the_baseline_there_is_no_game() -> None:
     assert (await play(ScriptedJudge({}), "a", None)).status is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(
+    ("metric", "step", "said", "what"),
+    [
+        ("context_precision", "useful", verdicts("useful", 1, 1), "give exactly 5 verdicts"),
+        ("context_precision", "useful", verdicts("useful"), "give exactly 5 verdicts"),
+        ("context_recall", "attribute", verdicts("attributed", 1), "give exactly 3 verdicts"),
+        ("answer_relevancy", "questions", made_questions("same"), "give exactly 3 questions"),
+        ("answer_relevancy", "questions", made_questions(*"   "), "give no empty question"),
+    ],
+)
+async def test_a_count_that_does_not_match_twice_is_an_error(
+    metric: str, step: str, said: str, what: str
+) -> None:
+    score = await scored(metric, ScriptedJudge({f"{metric}/{step}": [said, said]}))
+
+    assert (score.status, score.code) == (Status.ERROR, "judge_unreadable")
+    assert what in score.detail
 
 
 @pytest.mark.parametrize(

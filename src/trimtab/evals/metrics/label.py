@@ -69,7 +69,7 @@ class LabelMatch:
         else:
             said = _ALIKE.plain(text)
             found = [label for label in labels if _ALIKE.plain(label) == said]
-        if not found and not self.labels and (letter := _LETTER.match(text)) is not None:
+        if not found and (letter := _LETTER.match(text)) is not None:
             at = ascii_uppercase.index((letter[1] or letter[2]).upper())
             found = list(case.choices[at : at + 1])
         return found[0] if len(found) == 1 else UNKNOWN
