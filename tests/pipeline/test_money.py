@@ -28,7 +28,10 @@ from trimtab.domain.errors import (
     PriceUnknown,
     TrimtabError,
 )
+from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Fallback, Model, Provider, ProviderWire, Target, Wire
+from trimtab.domain.record import Origin
+from trimtab.domain.tenant import EVALS
 from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.estimate import UNDECLARED_OUTPUT
 from trimtab.pipeline.handoff import Funded, Screened
@@ -92,6 +95,27 @@ async def test_holds_what_the_request_may_cost_at_most() -> None:
 
     assert held_nano(funded) == HELD
     assert funded.budget() == (USD - HELD, 1_769_900_400_000_000)  # 1 February, in Rome
+
+
+async def test_an_evaluation_counts_against_the_key_and_not_against_the_tenant() -> None:
+    rig = Rig(
+        grant=granted(Budget(nano=1), features={"default": Budget(nano=1)}, key=Budget(nano=USD))
+    )
+
+    funded = await fund(rig, told={"origin": Origin.EVAL})
+
+    (need,) = [need for need in funded.holds if need.kind == "window"]
+    assert (need.amount, need.size) == (HELD, USD)
+    assert "key" in need.name
+
+
+async def test_the_tenant_of_evaluations_has_a_budget_for_them() -> None:
+    grant = granted(Budget(nano=USD))
+    grant = replace(grant, tenant=msgspec.structs.replace(grant.tenant, id=TenantId(EVALS)))
+
+    funded = await fund(Rig(grant=grant), told={"origin": Origin.JUDGE})
+
+    assert held_nano(funded) == HELD
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from trimtab.control.snapshot import Grant, Snapshot
 from trimtab.domain.allowance import Allowance, BudgetLeft
 from trimtab.domain.ids import RequestId, SpanId, TraceId
 from trimtab.domain.model import Model, Provider, Target, Wire
+from trimtab.domain.record import Origin
 from trimtab.domain.verdict import Decision, Finding
 from trimtab.providers.base import Adapter
 from trimtab.store.base import Held, Need, Unit
@@ -58,6 +59,7 @@ class Request(Struct, frozen=True, kw_only=True):
         previous: The provider's id of the answer that this request goes on from.
         prompt: The prompt whose messages it shall have.
         rendered: The prompt that its messages were made of already.
+        origin: Why it runs.
     """
 
     request_id: RequestId
@@ -89,6 +91,7 @@ class Request(Struct, frozen=True, kw_only=True):
     asked: bytes = b""
     prompt: PromptAsk | None = None
     rendered: PromptSaid | None = None
+    origin: Origin = Origin.LIVE
 
 
 class Identified(Struct, frozen=True):

@@ -19,9 +19,11 @@ from trimtab.domain.budget import (
 )
 from trimtab.domain.errors import PriceUnknown
 from trimtab.domain.model import Provider, Target
+from trimtab.domain.record import Origin
+from trimtab.domain.tenant import RESERVED_PREFIX, Tenant
 from trimtab.domain.usage import Usage
 from trimtab.pipeline.estimate import Guess, asked_of, most_at
-from trimtab.pipeline.handoff import MONEY, Funded, Planned, Route
+from trimtab.pipeline.handoff import MONEY, Funded, Planned, Request, Route
 from trimtab.store.base import Need, Spending, Unit
 
 NANO_PER_MICRO = 1000
@@ -169,7 +171,17 @@ class Money:
         of_site = planned.admitted.snapshot.site_budget
         if of_site != NO_BUDGET:
             yield from claims_of(SITE, of_site, "UTC", quarter)
-        yield from claims_of(Payer("tenant", tenant.id, tenant.id), grant.budget, *at)
+        if request.origin is Origin.LIVE or tenant.id.startswith(RESERVED_PREFIX):
+            yield from self._budgets_of(request, tenant, grant.budget, at)
+        if grant.key.budget != NO_BUDGET:
+            key = Payer("key", grant.key.id, grant.key.name)
+            yield from claims_of(key, grant.key.budget, *at)
+
+    def _budgets_of(
+        self, request: Request, tenant: Tenant, budget: Budget, at: tuple[str, int]
+    ) -> Iterator[Claim]:
+        """Say what a tenant's own budgets are asked. No tenant pays for what we try out."""
+        yield from claims_of(Payer("tenant", tenant.id, tenant.id), budget, *at)
         if tenant.features:
             of_feature = tenant.features.get(request.feature, NO_BUDGET)
             yield from claims_of(Payer("feature", request.feature, tenant.id), of_feature, *at)
@@ -177,9 +189,6 @@ class Money:
             user = self.user_hash(tenant.id, request.end_user)
             if user is not None:
                 yield from claims_of(Payer("user", user, tenant.id), tenant.each_end_user, *at)
-        if grant.key.budget != NO_BUDGET:
-            key = Payer("key", grant.key.id, grant.key.name)
-            yield from claims_of(key, grant.key.budget, *at)
 
     def _likely(self, planned: Planned, input_tokens: int) -> int:
         """Price what the dearest target will likely use at most, in nano-USD."""

@@ -12,6 +12,7 @@ from trimtab.domain.errors import InvalidRequest, SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.tenant import (
     ANY_TENANT,
+    EVALS,
     NAME,
     RESERVED_PREFIX,
     ContentPolicy,
@@ -154,8 +155,11 @@ def _tier(called: str, node: Node, faults: Faults) -> Tier | None:
 
 
 def _tenant(called: str, node: Node, faults: Faults) -> Tenant | None:
-    if called.startswith(RESERVED_PREFIX):
-        raise Wrong(f"tenants of {RESERVED_PREFIX!r} are the system's own; choose another name")
+    if called.startswith(RESERVED_PREFIX) and called != EVALS:
+        raise Wrong(
+            f"tenants of {RESERVED_PREFIX!r} are the system's own; choose another name, or"
+            f" {EVALS!r}, which pays for evaluations"
+        )
     given = members(node, faults, _TENANT, frozenset({"tier"}))
     return None if given is None else Tenant(id=TenantId(called), **given)
 
