@@ -40,7 +40,7 @@ def test_sums_by_day_and_sums_of_all_days_are_the_same_money() -> None:
 def test_a_stack_names_the_dearest_and_puts_the_rest_together() -> None:
     found = broken_down(*(row(1, name, usd) for usd, name in enumerate("abcdefgh", 1)))
 
-    drawing = stack(found, date(2026, 11, 2), {"h": "eight"})
+    drawing = stack(found, without_days(found), date(2026, 11, 2), {"h": "eight"})
 
     assert [line.name for line in drawing.lines] == ["eight", "g", "f", "e", "d", "others"]
     assert drawing.lines[-1].values == (6.0, 0.0, None)
@@ -52,7 +52,7 @@ def test_a_stack_names_the_dearest_and_puts_the_rest_together() -> None:
 def test_a_feature_may_be_called_others() -> None:
     found = broken_down(*(row(1, name, 9) for name in ("others", "a", "b", "c", "d", "e", "f")))
 
-    drawing = stack(found, DAYS.last, {})
+    drawing = stack(found, without_days(found), DAYS.last, {})
 
     assert drawing.drawn[0].values[0] == 63
 

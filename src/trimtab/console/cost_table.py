@@ -63,13 +63,12 @@ def without_days(found: Breakdown) -> tuple[CostRow, ...]:
 
 def by_day(found: Breakdown) -> Mapping[date, DaySum]:
     """Add up each day; one without traffic is not there."""
-    days: defaultdict[date, list[CostRow]] = defaultdict(list)
+    days: dict[str, tuple[int, int]] = {}
     for row in found.rows:
-        days[date.fromisoformat(row.group[0])].append(row)
-    return {
-        day: DaySum(day, sum(it.n for it in rows), sum(it.cost_nano for it in rows))
-        for day, rows in sorted(days.items())
-    }
+        n, cost_nano = days.get(row.group[0], (0, 0))
+        days[row.group[0]] = n + row.n, cost_nano + row.cost_nano
+    named = ((date.fromisoformat(day), sums) for day, sums in sorted(days.items()))
+    return {day: DaySum(day, *sums) for day, sums in named}
 
 
 def table(rows: Sequence[CostRow], by: str, names: Mapping[str, str]) -> Table:
@@ -84,19 +83,20 @@ def table(rows: Sequence[CostRow], by: str, names: Mapping[str, str]) -> Table:
     )
 
 
-def stack(found: Breakdown, today: date, names: Mapping[str, str]) -> Chart:
-    """Draw what each day cost, the dearest groups by themselves."""
-    dearest = [row.group for row in without_days(found)[:SERIES]]
-    days, sums = found.days.each(), by_day(found)
+def stack(
+    found: Breakdown, sums: Sequence[CostRow], today: date, names: Mapping[str, str]
+) -> Chart:
+    """Draw what each day cost, the dearest of the groups by themselves."""
+    dearest = [row.group for row in sums[:SERIES]]
+    days = found.days.each()
     values: defaultdict[_Group, dict[str, int]] = defaultdict(dict)
     for row in found.rows:
-        group = row.group[1:] if row.group[1:] in dearest else (OTHERS,)
-        of_group = values[group]
+        of_group = values[row.group[1:] if row.group[1:] in dearest else (OTHERS,)]
         of_group[row.group[0]] = of_group.get(row.group[0], 0) + row.cost_nano
     drawn = [(_named(group, names), f"c{n}", values[group]) for n, group in enumerate(dearest, 1)]
     if (OTHERS,) in values and (OTHERS,) not in dearest:
         drawn.append((OTHERS, "c0", values[OTHERS,]))
-    most = max(sums.values(), key=lambda it: it.cost_nano, default=None)
+    most = max(by_day(found).values(), key=lambda it: it.cost_nano, default=None)
     dearest_day = f"; dearest day {most.day}, {usd(most.cost_nano)}" if most else ""
     return Chart(
         "stack",
@@ -125,13 +125,20 @@ def _named(group: _Group, names: Mapping[str, str]) -> str:
 
 
 def _sum(group: _Group, rows: Sequence[CostRow]) -> CostRow:
+    columns = zip(*(_figures(row) for row in rows), strict=True)
+    n, estimated, unpriced, read, cached, written, cost = map(sum, columns) if rows else (0,) * 7
     return CostRow(
         group=group,
-        n=sum(row.n for row in rows),
-        n_estimated=sum(row.n_estimated for row in rows),
-        n_unpriced=sum(row.n_unpriced for row in rows),
-        input_tokens=sum(row.input_tokens for row in rows),
-        cached_tokens=sum(row.cached_tokens for row in rows),
-        output_tokens=sum(row.output_tokens for row in rows),
-        cost_nano=sum(row.cost_nano for row in rows),
+        n=n,
+        n_estimated=estimated,
+        n_unpriced=unpriced,
+        input_tokens=read,
+        cached_tokens=cached,
+        output_tokens=written,
+        cost_nano=cost,
     )
+
+
+def _figures(row: CostRow) -> tuple[int, ...]:
+    tokens = row.input_tokens, row.cached_tokens, row.output_tokens
+    return row.n, row.n_estimated, row.n_unpriced, *tokens, row.cost_nano

@@ -216,7 +216,7 @@ async def _read(console: Console, snapshot: Snapshot, asked: Asked) -> Costs:
     found = await break_down(console.rollups, ("day", *groups), asked.days, asked.name)
     beside = _beside(asked)
     other = await break_down(console.rollups, (beside,), asked.days, asked.name)
-    sums = by_day(found)
+    sums, by_group = by_day(found), without_days(found)
     bars: list[Bar] = []
     if asked.tenant is not None:
         bars = await bars_of(console, snapshot, asked.tenant, {}, now_us)
@@ -224,8 +224,8 @@ async def _read(console: Console, snapshot: Snapshot, asked: Asked) -> Costs:
         bars = await bars_of_all(console, snapshot, now_us)
     return Costs(
         found=found,
-        chart=stack(found, asked.today, names),
-        main=table(without_days(found), asked.word, names),
+        chart=stack(found, by_group, asked.today, names),
+        main=table(by_group, asked.word, names),
         beside=table(other.rows, BY[beside], names),
         days=tuple(sums.values()),
         forecast=forecast({day: it.cost_nano for day, it in sums.items()}, asked.days, asked.today)

@@ -66,12 +66,12 @@ async def _figures(
 ) -> dict[str, object]:
     this = today(tenant.timezone, now_us)
     found = await break_down(console.rollups, ("day", "feature"), month_of(this), tenant.id)
-    sums = by_day(found)
+    sums, features = by_day(found), without_days(found)
     costs = {day: it.cost_nano for day, it in sums.items()}
     return {
         "view": found,
-        "chart": stack(found, this, {}),
-        "features": table(without_days(found), "feature", {}),
+        "chart": stack(found, features, this, {}),
+        "features": table(features, "feature", {}),
         "days": tuple(sums.values()),
         "today_nano": costs.get(this, 0),
         "forecast": forecast(costs, found.days, this),
