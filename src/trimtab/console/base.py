@@ -1,6 +1,6 @@
 """What the console works with, and what every page is handed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -15,6 +15,7 @@ from trimtab.control.keyring import Keyring
 from trimtab.control.models import By
 from trimtab.control.switches import Switches
 from trimtab.cost.prices import ListPrice
+from trimtab.domain.billing import MeterEvent
 from trimtab.domain.change import Source
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import Forbidden, InvalidRequest
@@ -41,6 +42,10 @@ class Lag:
     running: int = 0
 
 
+async def _none() -> tuple[MeterEvent, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
     """Collaborators of the console and the admin API.
@@ -59,6 +64,7 @@ class Console:
             `None` closes that way.
         secure_cookies: Whether browsers reach the console by HTTPS only.
         drifts: Tells how far the ledger is from each provider's bill, as a share of that.
+        meter_events: Lists the parts of bills that are not known to have been passed on.
     """
 
     records: RecordReader
@@ -84,6 +90,7 @@ class Console:
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
     drifts: Callable[[], Mapping[str, float]] = dict
+    meter_events: Callable[[], Awaitable[Sequence[MeterEvent]]] = _none
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from trimtab.domain.tenant import (
 )
 from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
 from trimtab.settings.alerts import read_alerts
-from trimtab.settings.billing import read_plan
+from trimtab.settings.billing import read_plan, read_stripe, stripe_name
 from trimtab.settings.budget import budget, budget_of, features, part_of_budget
 from trimtab.settings.fields import (
     MODEL_NAME,
@@ -91,6 +91,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "reconcile": read_reconcile,
         "site": budget_of,
         "alerts": read_alerts,
+        "stripe": read_stripe,
     }
 
 
@@ -144,6 +145,7 @@ _TENANT: Mapping[str, Read] = {
     "budget": part_of_budget,
     "features": features,
     "each_end_user": budget_of,
+    "stripe_customer": stripe_name,
     "prices": lambda node, faults: _overrides(node, faults),  # noqa: PLW0108 -- defined below
 }
 

@@ -7,11 +7,13 @@ import random
 import socket
 import stat
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from hmac import digest
 from importlib.metadata import version
 from pathlib import Path
 from sys import stdout
+from typing import NamedTuple
 
 import uvicorn
 from starlette.applications import Starlette
@@ -21,16 +23,20 @@ from trimtab.console.app import create_app
 from trimtab.console.base import Console, Lag
 from trimtab.control.audit import Audit
 from trimtab.control.propagate import Follower
+from trimtab.control.snapshot import Snapshot
 from trimtab.cost.meter import Meter
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Provider
+from trimtab.jobs.push import LOOK_S as PUSH_LOOK_S
 from trimtab.jobs.reconcile import LOOK_S
 from trimtab.jobs.schedule import Job, Schedule
 from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.registry.webhooks import Webhook
 from trimtab.settings import ExporterSettings, Settings, resolve
+from trimtab.store.sqlite.alerts import SqliteAlerts
+from trimtab.store.sqlite.outbox import SqliteOutbox
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.health_file import read_ailing, read_redis_up
@@ -43,6 +49,7 @@ from trimtab.wiring.alerts import MOST_ANSWER, Spending, alert_jobs, alert_store
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pricing import keep_shipped
+from trimtab.wiring.push import books, outbox, push
 from trimtab.wiring.reconcile import kept, listed, reconciliation
 from trimtab.wiring.registry import registry
 from trimtab.wiring.webhooks import webhooks
@@ -91,20 +98,16 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
     alerts = alert_store(home)
-    free = is_free(metering, lambda: following.current)
-    watching = alert_jobs(
-        home,
-        settings,
-        Spending(lambda: following.current, free),
-        alerts,
-        clock,
-        Http1Transport(max_body=MOST_ANSWER),
-        lambda: recorder.is_recording,
+    opened = outbox(home)
+    current = _Current(lambda: following.current, metering, recorder)
+    schedule = Schedule(
+        [
+            *_spending_jobs(home, settings, current, alerts, clock),
+            *_push_jobs(home, settings, current, opened, clock),
+        ]
     )
-    prices = listed(lambda: following.current, lambda: metering.prices)
-    reconciling = reconciliation(home, settings, prices, clock, Http1Transport())
-    schedule = Schedule([*watching, Job("reconcile", LOOK_S, reconciling.step)])
-    server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
+    shown = _console(home, settings, recorder, hooks, metering, clock)
+    server = _server(create_app(replace(shown, meter_events=opened.events)))
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule)
     jobs = [it.run() for it in (*always, *exporters, *hooks)]
@@ -115,6 +118,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         spool.close()
         store.close()
         alerts.close()
+        opened.close()
         wiring.keeper_socket(home).unlink(missing_ok=True)
 
 
@@ -134,6 +138,47 @@ async def _until_one_ends(
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(outcome, Exception):
             raise outcome
+
+
+class _Current(NamedTuple):
+    """What is so just now: the configuration, the prices, and how far all is recorded."""
+
+    snapshot: Callable[[], Snapshot]
+    metering: Meter
+    recorder: Recorder
+
+
+def _spending_jobs(
+    home: Path, settings: Settings, current: _Current, alerts: SqliteAlerts, clock: Clock
+) -> list[Job]:
+    watching = alert_jobs(
+        home,
+        settings,
+        Spending(current.snapshot, is_free(current.metering, current.snapshot)),
+        alerts,
+        clock,
+        Http1Transport(max_body=MOST_ANSWER),
+        lambda: current.recorder.is_recording,
+    )
+    prices = listed(current.snapshot, lambda: current.metering.prices)
+    reconciling = reconciliation(home, settings, prices, clock, Http1Transport())
+    return [*watching, Job("reconcile", LOOK_S, reconciling.step)]
+
+
+def _push_jobs(
+    home: Path, settings: Settings, current: _Current, opened: SqliteOutbox, clock: Clock
+) -> list[Job]:
+    if settings.stripe is None:
+        return []
+    found = books(home, wiring.control(home), opened)
+    pushing = push(found, settings.stripe, clock, Http1Transport(max_body=MOST_ANSWER))
+
+    async def step() -> None:
+        # At the very first start the recorder is just making the file.
+        if current.recorder.is_recording:
+            await pushing.step()
+
+    return [Job("stripe", PUSH_LOOK_S, step)]
 
 
 def _provider(following: Follower) -> Callable[[str], Provider | None]:
