@@ -96,11 +96,11 @@ def headers(key: str) -> Headers:
     )
 
 
-class _Fault(Struct):
+class _Fault(Struct, frozen=True):
     message: str = ""
 
 
-class _Refusal(Struct):
+class _Refusal(Struct, frozen=True):
     error: _Fault = _Fault()
 
 
