@@ -107,11 +107,19 @@ class Shop:
         )
 
     async def tenant(
-        self, name: str = "acme", *, markup: int = 200_000, zone: str = "UTC", **more: str | None
+        self,
+        name: str = "acme",
+        customer: str | None = "",
+        *,
+        markup: int = 200_000,
+        zone: str = "UTC",
     ) -> None:
-        members = {"stripe_customer": f"cus_{name}", **more}
         tenant = Tenant(
-            id=TenantId(name), tier="smb", timezone=zone, plan=Plan(markup=markup), **members
+            id=TenantId(name),
+            tier="smb",
+            timezone=zone,
+            plan=Plan(markup=markup),
+            stripe_customer=f"cus_{name}" if customer == "" else customer,
         )
         await self.move(PointerKind.TIER, "smb", Tier(name="smb"))
         await self.move(PointerKind.TENANT, name, tenant)
@@ -182,7 +190,7 @@ async def test_less_than_a_cent_waits_until_it_is_one() -> None:
 
 async def test_who_has_no_customer_there_is_not_passed_on() -> None:
     shop = Shop()
-    await shop.tenant(stripe_customer=None)
+    await shop.tenant(customer=None)
     await shop.books_line(1)
 
     await shop.passes()
@@ -323,7 +331,7 @@ async def test_what_fails_is_sent_again_later_and_later_with_the_same_identifier
 
 async def test_a_refusal_is_kept_with_its_reason_and_goes_to_the_customer_it_is_moved_to() -> None:
     shop = Shop()
-    await shop.tenant(stripe_customer="cus_typo")
+    await shop.tenant(customer="cus_typo")
     await shop.books_line(1)
     shop.desk.answers.append((REFUSED, False))
     await shop.passes()
@@ -333,7 +341,7 @@ async def test_a_refusal_is_kept_with_its_reason_and_goes_to_the_customer_it_is_
     assert (event.state, event.error) == (EventState.REFUSED, "answer 400: No such customer")
     assert len(shop.desk.told) == 1
 
-    await shop.tenant(stripe_customer="cus_right")
+    await shop.tenant(customer="cus_right")
     await shop.outbox.hold(replace(event, state=EventState.WAITING))
     await shop.passes()
 
@@ -428,7 +436,7 @@ async def test_whatever_happens_the_sum_there_is_the_sum_of_the_bills(seed: int)
         except Killed:
             shop.restart()
     shop.desk.answers.clear()
-    await shop.books_line(40, day)
+    await shop.books_line(40, "2026-12-01")
     for _ in range(3):
         await shop.passes(2)
 
