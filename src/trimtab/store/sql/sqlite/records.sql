@@ -121,11 +121,17 @@ WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: costs_of_tenant
--- The same of one tenant, by its own days.
+-- The same of one tenant, by its own days: each is one step of the key, and nobody else's are read.
+WITH RECURSIVE day (at_us) AS (
+  SELECT max((?1 + 86399999999) / 86400000000 * 86400000000, (SELECT min(bucket_us) FROM rollup_day_local))
+  UNION ALL
+  SELECT at_us + 86400000000 FROM day
+  WHERE at_us + 86400000000 < min(?2, (SELECT max(bucket_us) FROM rollup_day_local) + 1)
+)
 SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
   sum(output_tokens), sum(cost_nano)
-FROM rollup_day_local
-WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND model <> '' AND tenant_id = ?
+FROM day CROSS JOIN rollup_day_local ON bucket_us = at_us AND tenant_id = ?3
+WHERE at_us < ?2 AND origin = 'live' AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: series
