@@ -244,7 +244,7 @@ class SqliteReading:
             for day in range(-1, _LONGEST_MONTH + 1):
                 since_us = month_us(month) + day * DAY_US
                 values = (tenant_id, since_us, since_us + DAY_US, month)
-                rows = await self.do(partial(_fetched, SQL["ledger_sums"], values))
+                rows = await self.do(partial(fetched, SQL["ledger_sums"], values))
                 for row in rows:
                     found = LedgerSum(*row)
                     before = totals.get(found[:_SUM_GROUPS])
@@ -310,7 +310,8 @@ def _find(connection: sqlite3.Connection, request_id: str) -> StoredRecord | Non
     )
 
 
-def _fetched(sql: str, values: Sequence[object], connection: sqlite3.Connection) -> list[Any]:
+def fetched(sql: str, values: Sequence[object], connection: sqlite3.Connection) -> list[Any]:
+    """Run a query and give all its rows."""
     return connection.execute(sql, values).fetchall()
 
 
