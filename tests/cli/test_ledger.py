@@ -27,9 +27,7 @@ def test_sums_that_differ_are_named_and_the_answer_is_no(terminal: Terminal) -> 
         connection.execute("UPDATE rollup_day SET cost_nano = 7 WHERE cost_nano > 0")
 
     told = terminal.run("ledger", "verify", code=1)
-    (found,) = json.loads(terminal.run("ledger", "verify", "--json", code=1).stdout)[
-        "differences"
-    ]
+    (found,) = json.loads(terminal.run("ledger", "verify", "--json", code=1).stdout)["differences"]
 
     assert "rollup_day  2026-04-25" in told.stdout
     assert (found["table"], found["column"], found["kept"]) == ("rollup_day", "cost_nano", 7)
@@ -37,7 +35,4 @@ def test_sums_that_differ_are_named_and_the_answer_is_no(terminal: Terminal) -> 
 
 
 def test_a_day_that_is_none_is_refused(terminal: Terminal) -> None:
-    assert (
-        "write it as 2026-10-01"
-        in terminal.run("ledger", "verify", "--to", "x", code=2).stderr
-    )
+    assert "write it as 2026-10-01" in terminal.run("ledger", "verify", "--to", "x", code=2).stderr
