@@ -348,6 +348,19 @@ async def test_a_refusal_is_kept_with_its_reason_and_goes_to_the_customer_it_is_
     assert shop.desk.sums == {("cus_right", NOVEMBER): 120}
 
 
+async def test_what_may_have_arrived_stays_with_the_customer_it_was_sent_for() -> None:
+    shop = Shop()
+    await shop.tenant(customer="cus_old")
+    await shop.books_line(1)
+    shop.desk.answers.append((BROKEN, False))
+    await shop.passes()
+
+    await shop.tenant(customer="cus_new")
+    await shop.passes(0.01)
+
+    assert shop.desk.sums == {("cus_old", NOVEMBER): 120}
+
+
 async def test_a_refusal_holds_up_nobody_else() -> None:
     shop = Shop()
     for name in ("acme", "globex"):
