@@ -44,6 +44,7 @@ LEAST: dict[str, Any] = {
     "tiers": {"free": {"models": "[]"}},
     "tenants": {"acme": {"tier": "free"}},
     "keys": [{"name": "k", "tenant": "acme", "id": "7hq2m9xkd4wp", "sha256": '"' + "0" * 64 + '"'}],
+    "stripe": {"key": "env:STRIPE"},
     "telemetry": {"exporters": [{"endpoint": "https://otlp.example"}]},
     "registry": {
         "webhooks": [{"name": "x", "url": "https://hooks.example", "secret": "env:OTLP_KEY"}]

@@ -9,9 +9,9 @@ import pytest
 from tests.jobs.conftest import ALL, AWAY, TAKEN, Told, alert
 
 from trimtab.domain.alert import Alert, Notice, NoticeKind, Rule
-from trimtab.jobs.channels import Answer
 from trimtab.jobs.delivery import GIVE_UP_TRIES, MOST_BACKOFF_S, STORM, Delivery, Route
 from trimtab.jobs.message import Kind, Message
+from trimtab.jobs.posting import Answer
 from trimtab.store.alerts import MemoryAlerts
 from trimtab.testing import FrozenClock
 

@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, Command] = {
     "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),
     "budgets": Command("trimtab.cli.budgets:command", "Show and change what may be spent."),
     "costs": Command("trimtab.cli.costs:command", "Show what a tenant cost."),
+    "ledger": Command("trimtab.cli.ledger:command", "Check that sums are those of the lines."),
     "alerts": Command("trimtab.cli.alerts:command", "Show, silence and try alerts on spending."),
     "reconcile": Command("trimtab.cli.reconcile:command", "Compare the ledger with bills."),
     "prices": Command("trimtab.cli.prices:command", "Show, check, change and correct prices."),

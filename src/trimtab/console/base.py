@@ -15,6 +15,7 @@ from trimtab.control.keyring import Keyring
 from trimtab.control.models import By
 from trimtab.control.switches import Switches
 from trimtab.cost.prices import ListPrice
+from trimtab.domain.billing import MeterEvent
 from trimtab.domain.change import Source
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import Forbidden, InvalidRequest
@@ -49,6 +50,11 @@ class Lag:
     running: int = 0
 
 
+async def no_events() -> tuple[MeterEvent, ...]:
+    """Say that nothing is passed on from here."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
     """Collaborators of the console and the admin API.
@@ -70,6 +76,7 @@ class Console:
         reconciled_to: Names the last day on which the ledger was held against every bill.
         spend: What every tenant spent, by its own days.
         spent: Sums up what counts against a budget, to the moment.
+        meter_events: Lists the parts of bills that are not known to have been passed on.
     """
 
     records: RecordReader
@@ -98,6 +105,7 @@ class Console:
     secure_cookies: bool = False
     drifts: Callable[[], Mapping[str, float]] = dict
     reconciled_to: Callable[[], str | None] = lambda: None
+    meter_events: Callable[[], Awaitable[Sequence[MeterEvent]]] = no_events
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from trimtab.domain.alert import Alert, Notice, NoticeKind, Severity
+from trimtab.domain.backoff import backoff_s
 from trimtab.domain.clock import Clock
-from trimtab.jobs.channels import Answer, Channel
+from trimtab.jobs.channels import Channel
 from trimtab.jobs.message import Kind, Message
+from trimtab.jobs.posting import Answer
 from trimtab.store.alerts import AlertStore
 
 MOST_BACKOFF_S = 3600.0
@@ -25,8 +27,6 @@ GIVE_UP_TRIES = 108
 STORM = 20
 """More at once for one route are one message."""
 MOST_TOGETHER = 50
-
-_MOST_DOUBLINGS = 12
 
 log = logging.getLogger("trimtab")
 
@@ -154,8 +154,7 @@ class Delivery:
         await self._store.hold([it for it in held if it.tries < GIVE_UP_TRIES])
 
     def _wait_s(self, tries: int, answer: Answer) -> float:
-        ceiling_s = min(MOST_BACKOFF_S, 2.0 ** min(tries, _MOST_DOUBLINGS))
-        waits_s = self._chance.uniform(ceiling_s / 2, ceiling_s)
+        waits_s = backoff_s(tries, MOST_BACKOFF_S, self._chance)
         return max(waits_s, min(answer.wait_s or 0.0, MOST_BACKOFF_S))
 
     def _is_well(self, route: Route) -> None:

@@ -20,12 +20,10 @@ from trimtab.jobs.alerts import AlertJob, Watch
 from trimtab.jobs.budgets import BudgetRule
 from trimtab.jobs.channels import (
     PAGERDUTY,
-    Answer,
     Channel,
     Posted,
     Write,
     pagerduty,
-    place_of,
     slack,
     webhook,
 )
@@ -33,6 +31,7 @@ from trimtab.jobs.delivery import Delivery, Route
 from trimtab.jobs.mail import Mailed, Server
 from trimtab.jobs.message import trial_message
 from trimtab.jobs.oddities import IsFree, LineRules, LoopRule
+from trimtab.jobs.posting import Answer, place_of
 from trimtab.jobs.schedule import Job
 from trimtab.jobs.spending import DayRules, HourRules, Ledger
 from trimtab.providers.http1 import Http1Transport
@@ -211,7 +210,7 @@ def _posted(settings: RouteSettings, url: str, transport: Transport, write: Writ
         url,
         allow_private=settings.allow_private_network,
         proxy=proxy_of(url),
-        route=settings.name,
+        whose=f"route '{settings.name}'",
     )
     return Posted(place, write, transport)
 
