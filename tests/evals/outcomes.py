@@ -37,4 +37,4 @@ def scores(candidate: Sequence[float], baseline: Sequence[float], **limits: floa
 
 
 def limited(limits: dict[str, float]) -> Limits:
-    return replace(Limits(), **limits)  # pyright: ignore[reportArgumentType]
+    return replace(Limits(), **limits)
