@@ -170,3 +170,17 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def id(self) -> str:
         """Name it to the receiver, the same at every try."""
         return f"{self.alert_id}-{self.n}"
+
+
+class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of the last thing a route was to be told of an alert.
+
+    Attributes:
+        error: Why it was given up; empty if the route took it.
+    """
+
+    alert_id: str
+    route: str
+    kind: NoticeKind
+    at_us: int
+    error: str = ""
