@@ -46,6 +46,11 @@ class Rule(StrEnum):
         return RULES[self].severity
 
     @property
+    def title(self) -> str:
+        """What it says in a title."""
+        return RULES[self].title
+
+    @property
     def is_of_past(self) -> bool:
         """Whether it judges a day that is over: telling it again changes nothing."""
         return self in (Rule.SPEND_3X_28D, Rule.SPEND_SPIKE)

@@ -149,10 +149,15 @@ class Posted:
         """Read what else it says, if that comes soon: the status alone says whether it is taken."""
         try:
             async with asyncio.timeout(self.timeout_s):
-                return _line(await response.body())
+                body = await response.body()
         except (TransportError, TimeoutError):
             response.close()
             return ""
+        # Error pages repeat what was asked for, and who knows the path of some may post.
+        path, _, query = self.place.path.partition("?")
+        for secret in (self.place.path, path, query):
+            body = body.replace(secret.encode(), b"...") if len(secret) > 1 else body
+        return _line(body)
 
 
 def webhook(secret: bytes) -> Write:
