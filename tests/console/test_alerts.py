@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from msgspec.structs import replace
 from tests.console.alerting import (
     BUDGET,
     HOSTILE,
@@ -68,8 +69,9 @@ async def test_a_filter_that_cannot_be_read_says_why(site: Site, query: str) -> 
 
 
 async def test_a_long_list_goes_on_and_keeps_its_filter(site: Site) -> None:
-    many = [alert(RATE, n * 1_000_000, is_over=True) for n in range(2 * PAGE_SIZE + 7)]
-    made = [type(it)(**{**as_members(it), "id": f"al_{n:03d}"}) for n, it in enumerate(many)]
+    size = 2 * PAGE_SIZE + 7
+    many = [alert(RATE, n * 1_000_000, is_over=True) for n in range(size)]
+    made = [replace(it, id=f"al_{n:03d}") for n, it in enumerate(many)]
     await site.stores.alerts.save(made)
     await site.log_in("viewer")
 
@@ -82,10 +84,6 @@ async def test_a_long_list_goes_on_and_keeps_its_filter(site: Site) -> None:
         assert not older or "tenant=acme" in path
 
     assert seen == [it.id for it in made]
-
-
-def as_members(it: object) -> dict[str, object]:
-    return {name: getattr(it, name) for name in ("finding", "opened_us", "seen_us", "resolved_us")}
 
 
 async def test_a_row_says_how_each_route_stands(site: Site) -> None:

@@ -111,6 +111,8 @@ PAGES = {
     "changes": "/console/changes",
     "change": "/console/changes/9",
 }
+PARTS = 3
+"""Axe takes a second a page: each test looks at some of them."""
 
 
 @pytest.fixture
@@ -160,21 +162,23 @@ async def violations(page: Page) -> list[str]:
     return [str(violation) for violation in found]
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("width", [1360, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_page_loads_clean_and_accessible(
+async def test_every_page_loads_clean_and_accessible(  # noqa: PLR0913, PLR0917 -- a fixture each
     site: Site,
     address: str,
     browser: Browser,
     scheme: Literal["light", "dark"],
     width: int,
+    part: int,
     tmp_path: Path,
 ) -> None:
     context = await browser.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
     )
     page = await log_in(context, address)
-    for empty in ("prompts", "alerts", "reconcile"):
+    for empty in ("prompts", "alerts", "reconcile")[part::PARTS]:
         await page.goto(f"{address}/console/{empty}")
         assert await violations(page) == [], empty
     await fill_prompts(site)
@@ -184,7 +188,7 @@ async def test_every_page_loads_clean_and_accessible(
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
 
-    for name, path in PAGES.items():
+    for name, path in [*PAGES.items()][part::PARTS]:
         await page.goto(address + path)
         assert await violations(page) == [], name
         wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -307,7 +311,7 @@ async def test_a_line_is_booked_by_keyboard_from_the_picture_on(
     page = await log_in(await browser.new_context(), address)
 
     await page.goto(f"{address}/console/reconcile")
-    await page.get_by_role("link", name=re.compile(r"^23: \+\$14\.")).press("Enter")
+    await page.get_by_role("link", name=re.compile(r"^23\W+14\.\d\d, explained")).press("Enter")
     await page.get_by_role("link", name="Book +$14.55").press("Enter")
     await page.get_by_label("Reason").fill("load test, ticket 812")
     await page.keyboard.press("Enter")

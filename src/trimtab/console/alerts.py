@@ -70,7 +70,7 @@ def alert_path(alert_id: str) -> str:
 
 async def _show(visit: Visit, tried: Tried | None = None) -> Response:
     console, now_us = visit.console, visit.console.clock.now_us()
-    problem, found = "", ()
+    problem, found = "", tuple[Alert, ...]()
     try:
         where, after = _filter(visit), read_cursor(visit.query("cursor"))
         found = await console.alerts.page(where, now_us, after=after, limit=PAGE_SIZE + 1)

@@ -66,7 +66,7 @@ class SqliteAlerts:
             "rules": None if where.rules is None else _json(sorted(where.rules)),
             "tenant": where.tenant_id,
             "open": None if where.state is None else where.state is not AlertState.OVER,
-            "silent": _IS_SILENT.get(where.state),
+            "silent": None if where.state is None else _IS_SILENT.get(where.state),
             "now": now_us,
             "after": None if after is None else after.ts_us,
             "after_id": None if after is None else after.request_id,
