@@ -18,6 +18,7 @@ ARGUMENTS = {
     "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
     "budgets show TENANT": "Id of the tenant.",
     "budgets set TENANT": "Id of the tenant.",
+    "evals lint SUITES": "Manifests of suites.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
     "models fallback MODEL": "Name of the model.",
@@ -165,6 +166,27 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
             "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells. With `downgrade_to` another model answers, for so much more; `x-trimtab-downgraded` tells it. Freezers are never exchanged.",
             unsaid="`block`" if unsaid == "no budget" else unsaid,
         ),
+        f"{at}.budget.hold": Setting(
+            "`estimate` or `strict`",
+            "strict",
+            "What is held before a request is sent: what it likely costs at most, or all that it ever can, so that the budget is never overdrawn. `strict` needs `providers.NAME.max_tokens`, and means nothing with `when_empty: warn`.",
+            unsaid="`estimate`" if unsaid == "no budget" else unsaid,
+        ),
+        **_warn_at(at, unsaid),
+    }
+
+
+def _warn_at(at: str, unsaid: str) -> dict[str, Setting]:
+    """Say when people are told of a budget; of end users there are too many."""
+    if at.endswith("each_end_user"):
+        return {}
+    return {
+        f"{at}.budget.warn_at": Setting(
+            "list of per cent, in order",
+            "[50%, 80%, 95%]",
+            "People are told once a period when so much of it is spent, with when the rest will be: the alert `budget_threshold`.",
+            unsaid="none; `[100%]` with `when_empty: warn`" if unsaid == "no budget" else unsaid,
+        )
     }
 
 
@@ -307,6 +329,12 @@ SETTINGS = {
         "{aws_access_key_id: env:AWS_ACCESS_KEY_ID}",
         "With `wire: litellm`: further arguments of every call, as the library names them. Secrets must be references.",
         unsaid=_NONE,
+    ),
+    "providers.NAME.max_tokens": Setting(
+        "map from models to `{input: TOKENS, output: TOKENS}`",
+        '{"large-*": {input: 200_000, output: 64_000}}',
+        "What its models read and write in one answer at most, by name or by its beginning and `*`; the longest that fits wins. `output` bounds what is held for requests that declare no maximum. Budgets with `hold: strict` need it, and `input` for images, files and earlier answers.",
+        unsaid="unknown",
     ),
     "models.NAME.kind": Setting(
         "`alias` or `freezer`",
@@ -818,6 +846,10 @@ REMEDIES = {
         _OPERATOR,
         "Add a price under `prices.overrides`, or set `prices.unknown_model: meter_unknown`.",
     ),
+    "maximum_unknown": Remedy(
+        _OPERATOR,
+        "A budget is `hold: strict`: say in `max_tokens` of the provider what the model reads and writes at most, or set `hold: estimate`.",
+    ),
     "content_blocked": Remedy(
         _APP, "Change the text; there are no guards yet, so nothing raises this."
     ),
@@ -1110,6 +1142,7 @@ REQUEST_HEADERS = {
     "x-stainless-retry-count": "How often the SDK tried before; kept in the record.",
     "x-trimtab-feature": "Part of the app the request is for.",
     "x-trimtab-prompt": "Prompt that the messages were rendered from by a client, as `rag-answer@3.2.0; label=production; hash=74b300726fa8; source=memory`; `trimtab.sdk` sends it.",
+    "x-trimtab-eval": "Run, case, arm (`candidate`, `baseline` or `judge`) and sample of the evaluation that the call is part of, as `ev_01JXC4/q-0017/candidate/0`; evaluations send it. Only for a key with `may: [evals]`. The record's `origin` is `eval` or `judge`: it counts against the key's own budget, in no report of users' traffic, and against the tenant's budget only for tenant `trimtab-eval`.",
     "x-trimtab-user": "End user of the app; only a keyed hash is kept.",
     "x-trimtab-conversation": "Conversation the request is part of.",
     "x-trimtab-deadline-ms": "Milliseconds in which the whole answer is wanted, 1 to 999999999. No wait and no attempt goes beyond; then it is 504 `deadline_exceeded`, or an error event in a stream.",
@@ -1182,6 +1215,9 @@ PAGES = {
     "GET /console/reconcile": "The ledger against the bills of providers, by day.",
     "GET /console/reconcile/adjustments/{id}": "Asks for the reason of booking a proposed line.",
     "POST /console/reconcile/adjustments/{id}": "Books a line that was proposed.",
+    "GET /console/costs": "What days cost, by `tenant` and `by` group: a `month`, or the days `from` and `to`; budgets, forecast, open alerts.",
+    "GET /console/costs.csv": "The same as CSV, whole; `by` may name several groups, as `day,feature`.",
+    "GET /console/tenants/{id}": "One tenant: its month by day and feature, budgets, alerts, closed bills and switches.",
     "GET /console/tenants": "Tenants with their limits, traffic and kill switch.",
     "GET /console/tenants/{id}/suspend": "Asks for the reason of a suspension.",
     "POST /console/tenants/{id}/suspend": "Suspends a tenant.",

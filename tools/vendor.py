@@ -30,6 +30,7 @@ ICONS = (
     "circle-check",
     "circle-slash",
     "circle-help",
+    "coins",
     "copy",
     "file-text",
     "gauge",

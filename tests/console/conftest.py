@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 import pytest
 from starlette.applications import Starlette
+from tests.records import tenant_key
 
 from trimtab.console.app import create_app
 from trimtab.console.auth import hash_password
@@ -45,6 +46,7 @@ from trimtab.store.base import (
     PromptRow,
     RecordFilter,
     SeriesPoint,
+    Spending,
     StoredRecord,
     Took,
     Tried,
@@ -52,6 +54,8 @@ from trimtab.store.base import (
 )
 from trimtab.store.chain import link
 from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog
+from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.memory_spend import MemorySpend
 from trimtab.testing import FrozenClock, seeded_entropy
 
 START_US = 1_777_142_531_482_000  # 2026-04-25 18:42:11.482 UTC
@@ -97,6 +101,8 @@ class Stores:
     routes: list[Route] = field(default_factory=list[Route])
     reports: Kept = field(default_factory=lambda: Kept(Path("nowhere")))
     adjusted: list[LedgerLine] = field(default_factory=list[LedgerLine])
+    ledger: MemoryRecords = field(default_factory=lambda: MemoryRecords(tenant_key))
+    booked: int = 0
 
     async def find(self, request_id: str) -> StoredRecord | None:
         self.asked["find"] += 1
@@ -212,6 +218,10 @@ class Stores:
     async def adjust(self, lines: Sequence[LedgerLine]) -> int:
         self.adjusted += lines
         return len(lines)
+
+    async def spent(self, of: Spending) -> int:  # noqa: ARG002 -- one answer for all
+        self.asked["spent"] += 1
+        return self.booked
 
     async def put_account(self, account: Account) -> None:
         self.people[account.name] = account
@@ -365,6 +375,9 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         book=lambda adjustment_id, by: Acceptance(stores.reports, control, stores).accept(
             adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
+        spend=MemorySpend(stores.ledger),
+        spent=stores.spent,
+        reconciled_to=lambda: "2026-04-24",
         price=lambda _, target: PRICES.get(target.model),
         health=lambda: (Lag("w1", 0), Lag("w2", 18_432, running=3)),
         user_hash=lambda tenant, user: sha256(f"{tenant}/{user}".encode()).hexdigest()[:32],

@@ -6,7 +6,7 @@ from tests.console.alerting import BUDGET, LOOP, QUIET, RATE, UNPRICED, alert, f
 from tests.console.conftest import EXAMPLE, HOUR_US, KEY, Site
 
 from trimtab.console.alert import WHY, key_of
-from trimtab.domain.alert import Finding, Rule, Silence
+from trimtab.domain.alert import SITE, Finding, Rule, Silence
 from trimtab.domain.suspension import Scope, ScopeKind
 from trimtab.store.alerts import AlertState, state_of
 
@@ -81,6 +81,17 @@ async def test_a_tenant_that_is_gone_has_no_buttons(site: Site) -> None:
 
     assert "Tenant gone is not in the file any more" in html
     assert "/console/tenants/gone" not in html
+
+
+async def test_what_is_about_the_whole_site_leads_to_its_switch(site: Site) -> None:
+    of_all = replace(BUDGET, tenant_id=SITE)
+    await site.stores.alerts.save([alert(of_all)])
+    await site.log_in("operator")
+
+    html = await page(site, of_all)
+
+    assert 'href="/console/site/suspend"' in html
+    assert "not in the file any more" not in html
 
 
 async def test_a_budget_is_named_as_what_may_be_spent(site: Site) -> None:

@@ -74,7 +74,13 @@ PAGES = {
     "bad-filter": "/console/requests?q=nonsense%3A1",
     "request": f"/console/requests/{EXAMPLE}",
     "missing": "/console/requests/r_000000",
+    "costs": "/console/costs",
+    "costs-tenant": "/console/costs?tenant=acme&by=key_id",
+    "costs-nothing": "/console/costs?month=2025-01",
+    "costs-refused": "/console/costs?month=nonsense",
     "tenants": "/console/tenants",
+    "tenant": "/console/tenants/acme",
+    "tenant-missing": "/console/tenants/nobody",
     "suspend": "/console/tenants/acme/suspend",
     "throttle": "/console/tenants/acme/throttle",
     "suspend-all": "/console/site/suspend",
@@ -434,3 +440,31 @@ async def test_pointing_at_a_chart_reads_its_values(address: str, browser: Brows
     await page.locator("tt-chart .u-over").first.hover()
 
     await expect(page.locator(".legend output").first).to_contain_text("at 18:1")
+
+
+async def test_pointing_at_a_stack_reads_what_a_day_cost(address: str, browser: Browser) -> None:
+    page = await log_in(await browser.new_context(), address)
+    await page.goto(f"{address}/console/costs")
+
+    await page.locator("tt-chart .u-over").hover()
+
+    middle = re.compile(r"^0\.00 USD at 1[56] Apr$")
+    await expect(page.locator(".legend output").first).to_have_text(middle)
+    await expect(page.locator(".legend output").last).to_have_text("0.00 USD ")
+
+
+async def test_costs_are_asked_for_and_drawn_without_scripts(
+    address: str, browser: Browser
+) -> None:
+    page = await log_in(await browser.new_context(java_script_enabled=False), address)
+    await page.get_by_role("link", name="Costs").click()
+    await expect(page.locator("tt-chart svg rect").first).to_be_visible()
+
+    await page.locator("select[name=tenant]").select_option("globex")
+    await page.locator("select[name=by]").select_option("model")
+    await page.get_by_role("button", name="Show").press("Enter")
+
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Costs of globex, April 2026")
+    await expect(page.get_by_role("region", name="Costs by model")).to_be_visible()
+    await page.get_by_text("Each day in figures").click()
+    await expect(page.get_by_role("cell", name="2026-04-25")).to_be_visible()

@@ -54,6 +54,17 @@ async def test_gives_back_what_was_saved_the_newest_first(store: AlertStore) -> 
     assert await store.find("al_1") == one
 
 
+async def test_lists_what_is_of_a_tenant(store: AlertStore) -> None:
+    finding = replace(alert(1).finding, tenant_id="globex")
+    other, old = replace(alert(1), finding=finding), alert(0, resolved_us=5)
+    await store.save([old, other, alert(2)])
+
+    assert await store.alerts(tenant_id="acme") == (alert(2), old)
+    assert await store.alerts(tenant_id="acme", open_only=True) == (alert(2),)
+    assert await store.alerts(tenant_id="acme", rule=Rule.SPEND_SPIKE) == ()
+    assert await store.alerts(tenant_id="globex", limit=1) == (other,)
+
+
 async def test_lists_what_is_open_and_what_is_of_a_rule(store: AlertStore) -> None:
     spike = alert(3, Rule.SPEND_SPIKE, resolved_us=9)
     await store.save([alert(1), alert(2, resolved_us=5), spike])

@@ -79,11 +79,7 @@ BESIDE: dict[str, dict[str, str | None]] = {
     "providers.NAME.options": {"wire": "litellm", "model_prefix": "bedrock/"},
     "keys[].act_for": {"tenant": "null"},
     "keys[].new_tenant_tier": {"tenant": "null", "act_for": '"*"'},
-    **{
-        it: {"usd": "1"}
-        for it in words.SETTINGS
-        if it.endswith((".speed.per", ".budget.per", ".budget.when_empty"))
-    },
+    **{it: {"usd": "1"} for it in words.SETTINGS if ".budget." in it and not it.endswith(".usd")},
 }
 """What must stand beside a setting for it to mean something, and `None` for what must not."""
 

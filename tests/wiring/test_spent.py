@@ -12,7 +12,7 @@ from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.spool import Spool, claim
 from trimtab.testing import FrozenClock
-from trimtab.wiring.spent import spent
+from trimtab.wiring.spent import spent, unstored_bytes
 
 COST_NANO = 9_414_000
 EVER = Spending(tenant_id="globex", since_us=0, until_us=TS_US * 2)
@@ -44,6 +44,16 @@ async def test_what_is_stored_is_not_counted_again(tmp_path: Path) -> None:
         await store.commit(Batch(finishes=stored, moves=(Move(end, None),)))
 
     assert await spent(tmp_path)(EVER) == 3 * COST_NANO
+
+
+async def test_what_is_not_stored_yet_is_counted_in_bytes(tmp_path: Path) -> None:
+    end = written(tmp_path, 6)
+    assert await unstored_bytes(tmp_path) > 1_000
+
+    with closing(SqliteRecording(tmp_path)) as store:
+        await store.commit(Batch(moves=(Move(end, None),)))
+
+    assert await unstored_bytes(tmp_path) == 0
 
 
 async def test_only_the_span_that_is_asked_about_counts(tmp_path: Path) -> None:

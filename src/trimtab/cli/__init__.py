@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Command] = {
     "reconcile": Command("trimtab.cli.reconcile:command", "Compare the ledger with bills."),
     "prices": Command("trimtab.cli.prices:command", "Show, check, change and correct prices."),
     "bills": Command("trimtab.cli.bills:command", "Show and close the bills of tenants."),
+    "evals": Command("trimtab.cli.evals:command", "Judge answers, and what a change does."),
     "gateway": Command("trimtab.cli.gateway:command", "Run a gateway worker."),
     "keeper": Command("trimtab.cli.keeper:command", "Run the keeper with its console."),
     "sim": Command("trimtab.cli.sim:command", "Simulate a provider, faults included."),

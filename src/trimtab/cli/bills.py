@@ -17,8 +17,9 @@ from trimtab.cli.switch import home_option, json_option, reason_option
 from trimtab.control.changes import Control
 from trimtab.control.snapshot import State
 from trimtab.cost.bill.bill import Bill, bill, reopened
+from trimtab.cost.bill.closed import closings as closings_of
 from trimtab.cost.bill.focus import FOCUS_VERSION, cents_text, focus_csv, span_of
-from trimtab.domain.billing import AT_COST, WHOLE, Closing, Plan
+from trimtab.domain.billing import AT_COST, WHOLE, Plan
 from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid
 from trimtab.domain.money import usd_text
@@ -114,7 +115,7 @@ async def _bill(home: Path, control: Control, name: str, asked: str | None) -> _
         span_of(month, tenant.timezone)
     except ValueError as exc:
         raise SettingsInvalid(f"month {month!r} cannot be read; write it as 2026-10") from exc
-    closings = _closings(state, name)
+    closings = closings_of(state, name)
     for closing in closings:
         if closing.month == month:
             return _Found(reopened(closing), tenant.timezone)
@@ -146,12 +147,6 @@ async def _close(home: Path, name: str, month: str, reason: str) -> tuple[Bill, 
     if change is None:
         raise ChangeConflict(f"{month} of tenant {name!r} was closed by somebody else just now")
     return made._replace(closed=True), change
-
-
-def _closings(state: State, tenant: str) -> list[Closing]:
-    values = [it.value for pointer, it in state.items() if pointer.kind is PointerKind.BILL]
-    found = [it for it in values if isinstance(it, Closing) and it.tenant == tenant]
-    return sorted(found, key=lambda it: it.month)
 
 
 def _plan(state: State, tenant: Tenant) -> tuple[Plan, int]:

@@ -11,7 +11,7 @@ from trimtab.console.tenants import state_of as switch_state_of
 from trimtab.console.tenants import switch_on
 from trimtab.console.told import told_of
 from trimtab.control.snapshot import Snapshot
-from trimtab.domain.alert import Alert, Finding, Rule, Silence
+from trimtab.domain.alert import SITE, Alert, Finding, Rule, Silence
 from trimtab.domain.change import read_reason
 from trimtab.domain.errors import InvalidRequest, NotFound
 from trimtab.domain.ids import KeyId
@@ -35,6 +35,8 @@ WHY: Mapping[Rule, str] = {
     " or one hour took a quarter of a monthly budget. It goes on until somebody stops it.",
     Rule.BUDGET_FORECAST: "At the present pace the budget is empty before its time is over; what"
     " then becomes of requests, the budget says.",
+    Rule.BUDGET_THRESHOLD: "A part of the budget that its notices name is spent. Nothing is refused"
+    " before it is empty.",
     Rule.LOOP: "The same was asked again and again within minutes, or each call reads more than the"
     " one before. A program that calls in a circle looks so.",
     Rule.ZERO_COST: "Tokens were booked as free, though the list has a price for them. Look at the"
@@ -104,6 +106,7 @@ async def _show(visit: Visit, problem: str = "") -> Response:
         "why": WHY[finding.rule],
         "requests": _requests(finding),
         "is_known": finding.tenant_id in {str(it) for it in snapshot.tenants},
+        "is_site": finding.tenant_id == SITE,
         "key_id": key_of(finding, snapshot),
         "suspension": suspension,
         "switch": switch_state_of(suspension),
@@ -122,5 +125,6 @@ def key_of(finding: Finding, snapshot: Snapshot) -> str | None:
 
 def _requests(finding: Finding) -> str:
     """Write the filter that shows what it is about."""
-    words = (("tenant", finding.tenant_id), ("feature", finding.feature), ("model", finding.model))
+    tenant = "" if finding.tenant_id == SITE else finding.tenant_id
+    words = (("tenant", tenant), ("feature", finding.feature), ("model", finding.model))
     return " ".join(f"{name}:{value}" for name, value in words if value.split() == [value])

@@ -20,6 +20,7 @@ from trimtab.console import (
     audit,
     breaker,
     changes,
+    costs,
     keys,
     login,
     metrics,
@@ -37,6 +38,7 @@ from trimtab.console import (
     request,
     requests,
     switch,
+    tenant,
     tenants,
 )
 from trimtab.console.auth import Right, Sessions, Throttle
@@ -93,7 +95,10 @@ PAGES = (
     Page("POST", f"{_VERSION}/unyank", Right.OPERATE, prompt_version.unyank),
     Page("GET", "/console/breaker", Right.OPERATE, breaker.ask),
     Page("POST", "/console/breaker", Right.OPERATE, breaker.decide),
+    Page("GET", "/console/costs", Right.READ, costs.show),
+    Page("GET", "/console/costs.csv", Right.READ, costs.download),
     Page("GET", "/console/tenants", Right.READ, tenants.show),
+    Page("GET", "/console/tenants/{id}", Right.READ, tenant.show),
     Page("GET", "/console/tenants/{id}/suspend", Right.OPERATE, switch.TENANTS.ask_suspend),
     Page("POST", "/console/tenants/{id}/suspend", Right.OPERATE, switch.TENANTS.suspend),
     Page("GET", "/console/tenants/{id}/throttle", Right.OPERATE, switch.TENANTS.ask_throttle),

@@ -27,7 +27,15 @@ from trimtab.jobs.delivery import Route
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
 from trimtab.store.alerts import AlertStore
-from trimtab.store.base import Accounts, Acknowledgements, RecordFilter, RecordReader, RollupReader
+from trimtab.store.base import (
+    Accounts,
+    Acknowledgements,
+    RecordFilter,
+    RecordReader,
+    RollupReader,
+    Spending,
+)
+from trimtab.store.spend import SpendReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,9 @@ class Console:
         book: Books a line that such a comparison proposes; `None` if that was done before.
         routes: Who is told of alerts.
         site: Names the deployment to them.
+        reconciled_to: Names the last day on which the ledger was held against every bill.
+        spend: What every tenant spent, by its own days.
+        spent: Sums up what counts against a budget, to the moment.
     """
 
     records: RecordReader
@@ -87,6 +98,8 @@ class Console:
     redis_up: Callable[[], Mapping[str, bool]]
     webhooks: Callable[[], Sequence[Backlog]]
     alerts: AlertStore
+    spend: SpendReader
+    spent: Callable[[Spending], Awaitable[int]]
     price: Callable[[Provider, Target], ListPrice | None]
     reports: Kept
     book: Callable[[str, By], Awaitable[tuple[Adjustment, Change | None]]]
@@ -95,6 +108,7 @@ class Console:
     drifts: Callable[[], Mapping[str, float]] = dict
     routes: Sequence[Route] = ()
     site: str = ""
+    reconciled_to: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

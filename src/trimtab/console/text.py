@@ -45,6 +45,12 @@ _MARKS = {
     "minor": Mark("circle-help", "warn"),
     "patch": Mark("circle-check", "good"),
     "none": Mark("circle-check", "quiet"),
+    "will last": Mark("circle-check", "good"),
+    "nearly empty": Mark("gauge", "warn"),
+    "will not last": Mark("triangle-alert", "warn"),
+    "empty": Mark("ban", "bad"),
+    "open alert": Mark("triangle-alert", "bad"),
+    "over": Mark("circle-check", "quiet"),
     "held open": Mark("power-off", "warn"),
     "booked": Mark("check", "good"),
     "match": Mark("circle-check", "good"),
@@ -59,7 +65,6 @@ _MARKS = {
     "price_drift": Mark("triangle-alert", "bad"),
     "unit_or_currency": Mark("triangle-alert", "bad"),
     "silent": Mark("circle-slash", "quiet"),
-    "over": Mark("circle-check", "good"),
     "delivered": Mark("circle-check", "good"),
     "waiting": Mark("circle-help", "quiet"),
     "retrying": Mark("refresh-cw", "warn"),
@@ -120,6 +125,13 @@ def difference(nano: int) -> str:
     return f"+{text}" if nano > 0 and text != "$0.00" else text
 
 
+def usd_about(nano: int) -> str:
+    """Write a guess in dollars, with three significant digits."""
+    sign, nano = ("-", -nano) if nano < 0 else ("", nano)
+    unit = 10 ** max(0, len(str(nano)) - 3)
+    return f"≈ {sign}${_rounded(round(nano / unit) * unit)}"
+
+
 def usd_exact(nano: int | None) -> str:
     """Write nano-USD with all nine decimals."""
     if nano is None:
@@ -177,6 +189,11 @@ def _dollars(nano: int, significant: int) -> str:
         return f"{(nano + NANO // 200) // (NANO // 100) / 100:,.2f}"
     places = min(9, 9 - len(str(nano)) + significant)
     return f"{nano / NANO:.{max(2, places)}f}"
+
+
+def _rounded(nano: int) -> str:
+    whole, rest = divmod(nano, NANO)
+    return f"{whole:,}{f'.{rest:09d}'.rstrip('0') if rest else ''}"
 
 
 def _utc(us: int) -> datetime:

@@ -85,5 +85,6 @@ _FILTERS = (
     text.mark,
     text.share,
     text.usd,
+    text.usd_about,
     text.usd_exact,
 )

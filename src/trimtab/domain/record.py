@@ -328,6 +328,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: tuple[Attempt, ...] = ()
     lines: tuple[LedgerLine, ...] = ()
     prompt: PromptUse | None = None
+    origin: str = "live"
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):

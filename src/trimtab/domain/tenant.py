@@ -17,6 +17,9 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 RESERVED_PREFIX = "trimtab-"
 """Tenants of this prefix are the system's own."""
 
+EVALS = "trimtab-eval"
+"""Who pays for evaluations: of the system's own tenants the one that the file names."""
+
 Positive = Annotated[int, Meta(ge=1)]
 
 

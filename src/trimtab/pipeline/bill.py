@@ -169,6 +169,7 @@ def _line_of(
         user_hash=user_hash,
         conversation_id=request.conversation,
         tags=request.tags,
+        origin=request.origin,
         model_requested=request.model,
         provider=attempt.route.provider.name,
         account=str(attempt.route.key) if attempt.route.key else "",

@@ -100,6 +100,7 @@ class Journal:
             attempts=attempts,
             lines=lines,
             prompt=journey.prompt,
+            origin=request.origin,
         )
         self._write(Kind.BEGIN, begin)
         journey.begun = True

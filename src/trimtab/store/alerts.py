@@ -48,9 +48,14 @@ class Alerts(Protocol):
         ...
 
     async def alerts(
-        self, *, open_only: bool = False, rule: Rule | None = None, limit: int = MOST
+        self,
+        *,
+        open_only: bool = False,
+        rule: Rule | None = None,
+        tenant_id: str | None = None,
+        limit: int = MOST,
     ) -> tuple[Alert, ...]:
-        """List alerts, the newest first; those that are open, or those of a rule."""
+        """List alerts, the newest first; those that are open, or those of a rule or a tenant."""
         ...
 
     async def page(
@@ -110,13 +115,20 @@ class MemoryAlerts:
             self._notices.setdefault(_place(notice), notice)
 
     async def alerts(
-        self, *, open_only: bool = False, rule: Rule | None = None, limit: int = MOST
+        self,
+        *,
+        open_only: bool = False,
+        rule: Rule | None = None,
+        tenant_id: str | None = None,
+        limit: int = MOST,
     ) -> tuple[Alert, ...]:
         """See `Alerts.alerts`."""
         found = [
             it
             for it in self._alerts.values()
-            if (it.is_open or not open_only) and rule in (None, it.finding.rule)
+            if (it.is_open or not open_only)
+            and rule in (None, it.finding.rule)
+            and tenant_id in (None, it.finding.tenant_id)
         ]
         return tuple(sorted(found, key=lambda it: (-it.opened_us, it.id))[:limit])
 

@@ -37,6 +37,7 @@ from trimtab.jobs.schedule import Job
 from trimtab.jobs.spending import DayRules, HourRules, Ledger
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import AlertSettings, RouteKind, RouteSettings, Settings, resolve
+from trimtab.store.base import Spending as Lines
 from trimtab.store.sqlite.alerts import SqliteAlerts
 from trimtab.store.sqlite.spend import SqliteSpend
 from trimtab.wiring.following import proxy_of
@@ -133,15 +134,20 @@ def watches(
     home: Path, settings: AlertSettings, spending: Spending, store: SqliteAlerts
 ) -> list[Watch]:
     """Build the rules. What changes once a day is not judged every minute."""
-    reading, limits = spend(home), terms(settings)
+    reading, records, limits = spend(home), wiring.records(home), terms(settings)
     ledger = Ledger(reading, store, spending.current)
+
+    async def spent(of: Lines) -> int:
+        return (await records.spent(of))[0]
+
     days = frozenset({Rule.SPEND_3X_28D, Rule.SPEND_SPIKE})
+    budgets = frozenset({Rule.BUDGET_FORECAST, Rule.BUDGET_THRESHOLD})
     lines = frozenset({Rule.ZERO_COST, Rule.USAGE_INCONSISTENT, Rule.PRICE_UNKNOWN})
     return [
         Watch(frozenset({Rule.LOOP}), 0, LoopRule(reading, spending.current, limits).find),
         Watch(frozenset({Rule.SPEND_RATE}), 0, HourRules(ledger, limits).find),
         Watch(lines, 0, LineRules(reading, spending.current, spending.is_free).find),
-        Watch(frozenset({Rule.BUDGET_FORECAST}), _FIVE_MINUTES_US, BudgetRule(ledger).find),
+        Watch(budgets, _FIVE_MINUTES_US, BudgetRule(ledger, spent).find),
         Watch(days, _HOUR_US, DayRules(ledger, limits).find),
     ]
 

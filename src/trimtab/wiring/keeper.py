@@ -32,6 +32,7 @@ from trimtab.providers.http1 import Http1Transport
 from trimtab.registry.webhooks import Webhook
 from trimtab.settings import ExporterSettings, Settings, resolve
 from trimtab.store.sqlite.recording import SqliteRecording
+from trimtab.store.sqlite.spend import SqliteSpend
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.health_file import read_ailing, read_redis_up
 from trimtab.telemetry.log_file import LogFile
@@ -52,6 +53,7 @@ from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pricing import keep_shipped
 from trimtab.wiring.reconcile import accept, kept, listed, reconciliation
 from trimtab.wiring.registry import registry
+from trimtab.wiring.spent import spent
 from trimtab.wiring.webhooks import webhooks
 
 SWEEP_S = 10.0
@@ -181,6 +183,8 @@ def _console(
         redis_up=lambda: read_redis_up(home),
         webhooks=lambda: [it.backlog for it in hooks],
         alerts=alert_store(home),
+        spend=SqliteSpend(reading),
+        spent=spent(home),
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
         reports=kept(home),
         book=lambda adjustment_id, by: accept(
@@ -191,6 +195,7 @@ def _console(
         drifts=kept(home).drifts,
         routes=alert_routes(settings, Http1Transport(max_body=MOST_ANSWER)),
         site=wiring.environment(),
+        reconciled_to=kept(home).reconciled_to,
     )
 
 

@@ -46,17 +46,21 @@ class SqliteAlerts:
             connection.executemany(_SQL["tell"], [msgspec.structs.astuple(it) for it in notices])
 
     async def alerts(
-        self, *, open_only: bool = False, rule: Rule | None = None, limit: int = MOST
+        self,
+        *,
+        open_only: bool = False,
+        rule: Rule | None = None,
+        tenant_id: str | None = None,
+        limit: int = MOST,
     ) -> tuple[Alert, ...]:
         """See `Alerts.alerts`."""
+        asked = {"rule = ?": rule, "finding ->> '$.tenant_id' = ?": tenant_id}
+        terms = {term: value for term, value in asked.items() if value is not None}
+        where = [*terms, *(["resolved_us IS NULL"] if open_only else [])]
+        sql = _SQL["alerts"].replace("/*where*/", " AND ".join(where) or "TRUE")
         with self._opened() as connection:
-            if rule is not None:
-                rows = connection.execute(_SQL["of_rule"], (rule, limit)).fetchall()
-            else:
-                name = "open" if open_only else "alerts"
-                rows = connection.execute(_SQL[name], (limit,)).fetchall()
-        found = [_alert(row) for row in rows]
-        return tuple(it for it in found if it.is_open or not open_only)
+            rows = connection.execute(sql, (*terms.values(), limit)).fetchall()
+        return tuple(_alert(row) for row in rows)
 
     async def page(
         self, where: AlertFilter, now_us: int, *, after: Cursor | None = None, limit: int

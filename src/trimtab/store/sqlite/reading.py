@@ -66,6 +66,8 @@ _GROUPS: Mapping[str, str] = {
     "key_id": "key_id",
     "prompt_name": "prompt_name",
     "prompt_version": "prompt_version",
+    "experiment": "experiment",
+    "arm": "arm",
     "status": "status",
     "day": "strftime('%Y-%m-%d', bucket_us / 1000000, 'unixepoch')",
 }
@@ -215,6 +217,10 @@ class SqliteReading:
             for *group, n, n_error, n_unpriced, cost_nano in rows
         )
 
+    async def positions(self) -> tuple[SpoolPosition, ...]:
+        """See `RecordWriter.positions`."""
+        return _places(await self.do(lambda it: it.execute(SQL["positions"]).fetchall()))
+
     async def payers(self) -> tuple[str, ...]:
         """See `LineReader.payers`."""
         rows = await self.do(lambda it: it.execute(SQL["payers"]).fetchall())
@@ -335,9 +341,13 @@ def _spent(connection: sqlite3.Connection, of: Spending) -> tuple[int, tuple[Spo
         places = connection.execute(SQL["positions"]).fetchall()
     finally:
         connection.execute("COMMIT")
-    return total, tuple(
+    return total, _places(places)
+
+
+def _places(rows: Sequence[Any]) -> tuple[SpoolPosition, ...]:
+    return tuple(
         SpoolPosition(worker_id=worker_id, segment=segment, offset=offset)
-        for worker_id, segment, offset in places
+        for worker_id, segment, offset in rows
     )
 
 

@@ -7,19 +7,9 @@ ON CONFLICT DO UPDATE SET finding = excluded.finding, opened_us = excluded.opene
   notices = excluded.notices;
 
 -- name: alerts
--- The newest alerts.
+-- The newest alerts of a kind.
 SELECT id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence FROM alert
-ORDER BY opened_us DESC, id LIMIT ?;
-
--- name: open
--- The alerts that still hold, the newest first.
-SELECT id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence FROM alert
-WHERE resolved_us IS NULL ORDER BY opened_us DESC, id LIMIT ?;
-
--- name: of_rule
--- The newest alerts of a rule.
-SELECT id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence FROM alert
-WHERE rule = ? ORDER BY opened_us DESC, id LIMIT ?;
+WHERE /*where*/ ORDER BY opened_us DESC, id LIMIT ?;
 
 -- name: page
 -- Alerts that fit, the newest first, from a place on.
