@@ -184,6 +184,16 @@ async def test_what_is_refused_says_what_was_answered_in_one_line(receiver: Rece
     assert answer.wait_s == 30
 
 
+async def test_what_is_answered_does_not_repeat_a_secret_path(receiver: Receiver) -> None:
+    receiver.status = 404
+    receiver.said = b"Cannot POST /hook?token=t-1: no /hook, nothing for token=t-1"
+
+    answer = await tell(receiver.url, slack)
+
+    assert receiver.arrived[0].path == "/hook?token=t-1"
+    assert answer.said == "answer 404: Cannot POST ...: no ..., nothing for ..."
+
+
 @pytest.mark.parametrize(
     "blocks",
     [[b"ok", ConnectionLost("gone", before_headers=False)], [None]],

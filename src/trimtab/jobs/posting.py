@@ -57,6 +57,16 @@ class Place:
     path: str = field(repr=False)
     host: str
 
+    def hidden_in(self, body: bytes) -> bytes:
+        """Take the path out of what was answered.
+
+        Error pages repeat what was asked for, and who knows the path of some may post.
+        """
+        path, _, query = self.path.partition("?")
+        for secret in (self.path, path, query):
+            body = body.replace(secret.encode(), b"...") if len(secret) > 1 else body
+        return body
+
 
 def place_of(url: str, *, allow_private: bool, proxy: str | None, whose: str) -> Place:
     """Read where to post.
@@ -99,7 +109,7 @@ async def post(
     except TimeoutError:
         return Answer(taken=False, said=f"no answer within {timeout_s:g} s")
     told = await _body(response, timeout_s)
-    said = line(told)
+    said = line(place.hidden_in(told))
     given: Mapping[bytes, bytes] = dict(response.headers)
     return Answer(
         taken=response.status // 100 == HTTPStatus.OK // 100,

@@ -93,7 +93,7 @@ def alert_jobs(  # noqa: PLR0913, PLR0917
     Raises:
         SettingsInvalid: a secret of a route is not there or is none, or a URL cannot be used.
     """
-    routes = [route_of(it, transport) for it in settings.alerts.routes]
+    routes = alert_routes(settings, transport)
     judging = AlertJob(
         watches(home, settings.alerts, spending, store),
         store,
@@ -118,6 +118,15 @@ def alert_jobs(  # noqa: PLR0913, PLR0917
         Job("alerts", settings.alerts.every_s, judge),
         Job("alert delivery", DELIVER_S, telling.run),
     ]
+
+
+def alert_routes(settings: Settings, transport: Transport) -> list[Route]:
+    """Read who is told, with the secrets.
+
+    Raises:
+        SettingsInvalid: a secret is not there or is none, or a URL cannot be used.
+    """
+    return [route_of(it, transport) for it in settings.alerts.routes]
 
 
 def watches(
@@ -185,6 +194,7 @@ def route_of(settings: RouteSettings, transport: Transport) -> Route:
         severities=settings.severities,
         channel=_channel(settings, transport),
         keeps_state=settings.kind is RouteKind.PAGERDUTY,
+        kind=settings.kind,
     )
 
 

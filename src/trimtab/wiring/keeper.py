@@ -43,12 +43,19 @@ from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
-from trimtab.wiring.alerts import MOST_ANSWER, Spending, alert_jobs, alert_store, is_free
+from trimtab.wiring.alerts import (
+    MOST_ANSWER,
+    Spending,
+    alert_jobs,
+    alert_routes,
+    alert_store,
+    is_free,
+)
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pricing import keep_shipped
 from trimtab.wiring.push import books, outbox, push
-from trimtab.wiring.reconcile import kept, listed, reconciliation
+from trimtab.wiring.reconcile import accept, kept, listed, reconciliation
 from trimtab.wiring.record_store import recording
 from trimtab.wiring.registry import registry
 from trimtab.wiring.spent import spent
@@ -228,10 +235,16 @@ def _console(
         spend=Spend(reading),
         spent=spent(home),
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
+        reports=kept(home),
+        book=lambda adjustment_id, by: accept(
+            home, adjustment_id, reason=by.reason, author=by.author, source=by.source
+        ),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
         drifts=kept(home).drifts,
         meter_events=no_events if settings.stripe is None else outbox(home).events,
+        routes=alert_routes(settings, Http1Transport(max_body=MOST_ANSWER)),
+        site=wiring.environment(),
         reconciled_to=kept(home).reconciled_to,
     )
 
