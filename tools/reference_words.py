@@ -18,6 +18,7 @@ ARGUMENTS = {
     "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
     "budgets show TENANT": "Id of the tenant.",
     "budgets set TENANT": "Id of the tenant.",
+    "limits rebuild TENANT": "Id of the tenant.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
     "models fallback MODEL": "Name of the model.",

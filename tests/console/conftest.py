@@ -352,6 +352,7 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         health=lambda: (Lag("w1", 0), Lag("w2", 18_432, running=3)),
         user_hash=lambda tenant, user: sha256(f"{tenant}/{user}".encode()).hexdigest()[:32],
         admin_token_sha256=sha256(BEARER.encode()).hexdigest(),
+        repaired=lambda: 2,
     )
 
 

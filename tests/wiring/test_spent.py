@@ -34,7 +34,7 @@ def written(home: Path, count: int) -> SpoolPosition:
 async def test_before_the_keeper_stored_anything_the_spool_tells(tmp_path: Path) -> None:
     written(tmp_path, 6)
 
-    assert await spent(tmp_path)(EVER) == 3 * COST_NANO
+    assert (await spent(tmp_path)(EVER)).spent == 3 * COST_NANO
 
 
 async def test_what_is_stored_is_not_counted_again(tmp_path: Path) -> None:
@@ -43,14 +43,14 @@ async def test_what_is_stored_is_not_counted_again(tmp_path: Path) -> None:
     with closing(SqliteRecording(tmp_path)) as store:
         await store.commit(Batch(finishes=stored, moves=(Move(end, None),)))
 
-    assert await spent(tmp_path)(EVER) == 3 * COST_NANO
+    assert (await spent(tmp_path)(EVER)).spent == 3 * COST_NANO
 
 
 async def test_only_the_span_that_is_asked_about_counts(tmp_path: Path) -> None:
     written(tmp_path, 6)
 
     before = Spending(tenant_id="globex", since_us=0, until_us=TS_US)
-    assert await spent(tmp_path)(before) == 0
+    assert (await spent(tmp_path)(before)).spent == 0
 
 
 async def test_a_ledger_that_cannot_be_read_refuses_and_says_why(tmp_path: Path) -> None:

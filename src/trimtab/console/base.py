@@ -59,6 +59,7 @@ class Console:
             `None` closes that way.
         secure_cookies: Whether browsers reach the console by HTTPS only.
         drifts: Tells how far the ledger is from each provider's bill, as a share of that.
+        repaired: Counts the counters of budgets that were set right; `None` if none are shared.
     """
 
     records: RecordReader
@@ -84,6 +85,7 @@ class Console:
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
     drifts: Callable[[], Mapping[str, float]] = dict
+    repaired: Callable[[], int | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,6 +301,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
         lines: What they cost.
         input_floor: Input tokens estimated from the body, charged if nothing better is known.
         content: Blobs the input needs that this segment does not hold yet.
+        held_nano: What every budget that it counts against holds for it, in nano-USD.
     """
 
     request_id: str
@@ -328,6 +329,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: tuple[Attempt, ...] = ()
     lines: tuple[LedgerLine, ...] = ()
     prompt: PromptUse | None = None
+    held_nano: int = 0
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
@@ -360,11 +362,13 @@ class Note(Struct, frozen=True, kw_only=True):
 
 
 class Correction(Struct, frozen=True, kw_only=True):
-    """Why lines were added to the ledger that no request wrote; they name its change.
+    """Why lines were added to the ledger that no request wrote, which name its change.
+
+    Or why counters of budgets were set to what the ledger says.
 
     Attributes:
-        what: What found that lines were off.
-        n: How many were added.
+        what: What found that lines or counters were off.
+        n: How many lines were added, or counters set right.
         difference_nano: What they add up to.
     """
 

@@ -100,6 +100,7 @@ class Journal:
             attempts=attempts,
             lines=lines,
             prompt=journey.prompt,
+            held_nano=funded.held_nano,
         )
         self._write(Kind.BEGIN, begin)
         journey.begun = True

@@ -12,6 +12,7 @@ from hmac import digest
 from importlib.metadata import version
 from pathlib import Path
 from sys import stdout
+from typing import NamedTuple
 
 import uvicorn
 from starlette.applications import Starlette
@@ -40,6 +41,7 @@ from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
 from trimtab.wiring.alerts import MOST_ANSWER, Spending, alert_jobs, alert_store, is_free
+from trimtab.wiring.counters import Counting
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pricing import keep_shipped
@@ -91,11 +93,10 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
     alerts = alert_store(home)
-    free = is_free(metering, lambda: following.current)
     watching = alert_jobs(
         home,
         settings,
-        Spending(lambda: following.current, free),
+        Spending(lambda: following.current, is_free(metering, lambda: following.current)),
         alerts,
         clock,
         Http1Transport(max_body=MOST_ANSWER),
@@ -103,10 +104,18 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     )
     prices = listed(lambda: following.current, lambda: metering.prices)
     reconciling = reconciliation(home, settings, prices, clock, Http1Transport())
-    schedule = Schedule([*watching, Job("reconcile", LOOK_S, reconciling.step)])
-    server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
+    counting = Counting(
+        home,
+        settings.gateway,
+        lambda: following.current,
+        clock,
+        lambda: recorder.is_recording,
+    )
+    schedule = Schedule([*watching, Job("reconcile", LOOK_S, reconciling.step), *counting.job()])
+    parts = Parts(recorder, hooks, metering, clock, counting)
+    server = _server(create_app(_console(home, settings, parts)))
     listening = _listen(wiring.keeper_socket(home))
-    always = (recorder, lines, spool, following, schedule)
+    always = (recorder, lines, spool, following, schedule, counting)
     jobs = [it.run() for it in (*always, *exporters, *hooks)]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
     try:
@@ -143,14 +152,18 @@ def _provider(following: Follower) -> Callable[[str], Provider | None]:
     return find
 
 
-def _console(
-    home: Path,
-    settings: Settings,
-    recorder: Recorder,
-    hooks: Sequence[Webhook],
-    metering: Meter,
-    clock: Clock,
-) -> Console:
+class Parts(NamedTuple):
+    """What the console shows the inside of."""
+
+    recorder: Recorder
+    hooks: Sequence[Webhook]
+    metering: Meter
+    clock: Clock
+    counting: Counting
+
+
+def _console(home: Path, settings: Settings, parts: Parts) -> Console:
+    recorder, hooks, metering, clock, counting = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -178,6 +191,7 @@ def _console(
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
         drifts=kept(home).drifts,
+        repaired=lambda: counting.repaired,
     )
 
 

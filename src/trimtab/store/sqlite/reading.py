@@ -1,6 +1,7 @@
 """Reading records, content and sums back while the keeper writes them."""
 
 import asyncio
+import json
 import logging
 import sqlite3
 import threading
@@ -11,13 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ModelRefused, TryLater
-from trimtab.domain.record import LedgerLine, RequestRecord
+from trimtab.domain.record import Begin, LedgerLine, RequestRecord
 from trimtab.store.base import (
     Billed,
     CostRow,
     Cursor,
+    InLedger,
     LedgerSum,
     PromptRow,
     RecordFilter,
@@ -41,6 +45,7 @@ MIN_PREFIX_CHARS = 6
 
 _CHECK_EVERY = 10_000
 _AFTER_ANY = "\x7f"
+_begins = msgspec.msgpack.Decoder(Begin)
 _CONDITIONS: Mapping[str, str] = {
     "tenant_id": "tenant_id = ?",
     "feature": "feature = ?",
@@ -141,13 +146,18 @@ class SqliteReading:
         rows = await self.do(lambda it: it.execute(SQL["took"], values).fetchall())
         return tuple(Took(*row) for row in rows)
 
-    async def spent(self, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
-        """Sum up what the lines of a budget cost, in nano-USD, and tell how far spools were read.
+    async def spent(self, budgets: Sequence[Spending]) -> InLedger:
+        """Sum up what the lines of budgets cost, and tell what is under way.
 
         Raises:
             TryLater: it takes too long, or the file cannot be read.
         """
-        return await self.do(lambda connection: _spent(connection, of))
+        return await self.do(lambda connection: _spent(connection, budgets))
+
+    async def ended(self, request_ids: Collection[str]) -> set[str]:
+        """Tell which requests have their record."""
+        values = (json.dumps(list(request_ids)),)
+        return {it for (it,) in await self.do(lambda it: it.execute(SQL["known"], values))}
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `ContentReader.content`."""
@@ -322,23 +332,33 @@ def _added(one: LedgerSum, other: LedgerSum) -> LedgerSum:
     )
 
 
-def _spent(connection: sqlite3.Connection, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
+def _spent(connection: sqlite3.Connection, budgets: Sequence[Spending]) -> InLedger:
+    connection.execute("BEGIN")
+    try:
+        sums = tuple(_sum(connection, it) for it in budgets)
+        opened = connection.execute(SQL["opened"]).fetchall()
+        places = connection.execute(SQL["positions"]).fetchall()
+    finally:
+        connection.execute("COMMIT")
+    return InLedger(
+        sums,
+        tuple(_begins.decode(begin) for _, begin, *_ in opened),
+        tuple(
+            SpoolPosition(worker_id=worker_id, segment=segment, offset=offset)
+            for worker_id, segment, offset in places
+        ),
+    )
+
+
+def _sum(connection: sqlite3.Connection, of: Spending) -> tuple[int, int]:
     names = [it for it in _PAYERS if getattr(of, it) is not None]
     # Sums by the hour know whole hours, and not every feature.
     by_hour = of.since_us % HOUR_US == 0 and not {"feature", "user_hash"} & set(names)
     where = " AND ".join(f"{name} = ?" for name in names) or "TRUE"
     sql = SQL["spent_by_hour" if by_hour else "spent_by_line"].replace("/*where*/", where)
     values = (of.since_us, of.until_us, *(getattr(of, name) for name in names))
-    connection.execute("BEGIN")
-    try:
-        (total,) = connection.execute(sql, values).fetchone()
-        places = connection.execute(SQL["positions"]).fetchall()
-    finally:
-        connection.execute("COMMIT")
-    return total, tuple(
-        SpoolPosition(worker_id=worker_id, segment=segment, offset=offset)
-        for worker_id, segment, offset in places
-    )
+    cost_nano, unpriced = connection.execute(sql, values).fetchone()
+    return cost_nano, unpriced
 
 
 def _conditions(where: RecordFilter, after: Cursor | None) -> tuple[str, list[Any]]:
