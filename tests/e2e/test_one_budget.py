@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Generator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 
 import pytest
@@ -33,7 +34,8 @@ TENANTS = f"""
   closed: {{tier: wide, budget: {{usd: {USD}}}, when_redis_is_down: closed}}
   shares: {{tier: wide, budget: {{usd: {USD}}}, when_redis_is_down: local_share}}
 """
-AT_LEAST = 0.9
+AT_LEAST, MUCH = 0.9, 0.4
+LOAD_S = 5.0
 BACK_S = 5.0
 
 numbers = count()
@@ -76,57 +78,53 @@ def test_800_streams_at_once_never_commit_more_than_the_budget(stack: MixedStack
     assert not load.alone
 
 
-async def havoc(stack: MixedStack) -> float:
-    """Kill workers and the Redis; tells when that is back, empty."""
-    await asyncio.sleep(0.8)
-    await asyncio.to_thread(kill_one, stack)
+def equals_the_ledger(stack: MixedStack, tenant: str) -> bool:
+    [ledger] = stack.rows("SELECT sum(cost_nano) AS nano FROM ledger WHERE tenant_id = ?", tenant)
+    return counted(stack.redis, window(tenant)) == (ledger["nano"], 0)
+
+
+async def havoc(stack: MixedStack, watch: Watch) -> float:
+    """Kill workers and the Redis once much is held; tells when that is back, empty."""
+    await asyncio.to_thread(
+        eventually, lambda: watch.seen and watch.seen[-1][1] > MUCH * SIZE, "much is held"
+    )
+    os.kill(stack.worker_pids()[0], signal.SIGKILL)
     await asyncio.sleep(0.4)
     stack.redis.kill()
     await asyncio.sleep(0.3)
-    await asyncio.to_thread(kill_one, stack)
+    os.kill(stack.worker_pids()[0], signal.SIGKILL)
     await asyncio.sleep(0.5)
     await asyncio.to_thread(stack.redis.restart)
     return time.monotonic()
 
 
-def kill_one(stack: MixedStack) -> None:
-    os.kill(stack.worker_pids()[0], signal.SIGKILL)
-
-
 def test_goal_5_killed_workers_and_a_wiped_redis_overspend_no_more_than_is_said(
     stack: MixedStack,
 ) -> None:
-    keys = {tenant: stack.key(tenant) for tenant in ("closed", "shares")}
-    until_s = time.monotonic() + 4.5
-    loads = {tenant: Load(stack.port, key, numbers, until_s) for tenant, key in keys.items()}
+    tenants = ("closed", "shares")
+    keys = [stack.key(tenant) for tenant in tenants]
+    until_s = time.monotonic() + LOAD_S
+    closed, shares = (Load(stack.port, key, numbers, until_s) for key in keys)
 
-    async def run() -> float:
+    async def run(watch: Watch) -> None:
         half = WORKERS * STREAMS // 2
-        back_s, *_ = await asyncio.gather(
-            havoc(stack), *(load.work(half) for load in loads.values())
-        )
-        return back_s
+        await asyncio.gather(havoc(stack, watch), *(it.work(half) for it in (closed, shares)))
 
     with Watch(stack.redis, window("closed")) as watch:
-        back_s = asyncio.run(run())
+        asyncio.run(run(watch))
         eventually(lambda: settled(stack), "every request that began has ended")
-        for tenant, load in loads.items():
-            spent, *_ = reckoned(stack, load, tenant)
-            eventually(
-                lambda is_=(spent, 0), of=window(tenant): counted(stack.redis, of) == is_,
-                f"the counter of {tenant!r} equals the ledger",
-                BACK_S,
-            )
-    took_s = time.monotonic() - back_s
+        end_s = time.monotonic() + BACK_S
+        for tenant in tenants:
+            agrees = partial(equals_the_ledger, stack, tenant)
+            eventually(agrees, f"the counter of {tenant!r} is right", end_s - time.monotonic())
 
-    closed, shares = loads["closed"], loads["shares"]
     spent, billed, reckoning = reckoned(stack, closed, "closed")
+    lost = reckoning.estimates
     assert (reckoning.wrong, reckoning.unknown) == ([], [])
-    assert {it.why for it in reckoning.estimates} == {"lost"}
-    assert billed <= SIZE + sum(max(-it.off_nano, 0) for it in reckoning.estimates)
-    assert spent <= SIZE
     assert max(sum(it) for it in watch.seen) <= SIZE
     assert most_committed(stack.rows(ATTEMPTS, "closed")) <= SIZE
+    assert MUCH * SIZE < spent <= SIZE
+    assert billed <= SIZE + sum(max(-it.off_nano, 0) for it in lost)
     assert not closed.alone
 
     spent, billed, reckoning = reckoned(stack, shares, "shares")
@@ -134,5 +132,5 @@ def test_goal_5_killed_workers_and_a_wiped_redis_overspend_no_more_than_is_said(
     assert (reckoning.wrong, reckoning.unknown) == ([], [])
     assert alone
     assert sum(it["cost_nano"] for it in alone) <= SIZE // 2
-    assert spent <= SIZE + SIZE // 2
-    print(took_s, closed.statuses, shares.statuses, len(alone), spent / SIZE)
+    assert MUCH * SIZE < spent <= SIZE + SIZE // 2
+    assert {it.why for it in (*lost, *reckoning.estimates)} == {"lost"}

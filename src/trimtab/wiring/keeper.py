@@ -102,8 +102,13 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         Http1Transport(max_body=MOST_ANSWER),
         lambda: recorder.is_recording,
     )
-    prices = listed(lambda: following.current, lambda: metering.prices)
-    reconciling = reconciliation(home, settings, prices, clock, Http1Transport())
+    reconciling = reconciliation(
+        home,
+        settings,
+        listed(lambda: following.current, lambda: metering.prices),
+        clock,
+        Http1Transport(),
+    )
     counting = Counting(
         home,
         settings.gateway,
