@@ -116,7 +116,7 @@ class Watch:
     def _look(self, line: socket.socket) -> None:
         reader = hiredis.Reader()
         while not self._end.wait(SAMPLE_S):
-            line.sendall(hiredis.pack_command(("HMGET", self._window, "spent", "held")))
+            line.sendall(f"HMGET {self._window} spent held\r\n".encode())
             while (found := reader.gets()) is False:
                 data = line.recv(4096)
                 if not data:

@@ -56,8 +56,8 @@ def reckoned(stack: MixedStack, load: Load, tenant: str) -> tuple[int, int, Reck
     records = stack.rows("SELECT * FROM request WHERE tenant_id = ?", tenant)
     ledger = stack.rows("SELECT * FROM ledger WHERE tenant_id = ?", tenant)
     bill = [it for it in final_bill(stack) if it["user"] in load.asked]
-    sums = (sum(it["cost_nano"] for it in lines) for lines in (ledger, bill))
-    return *sums, reckon(records, ledger, bill)
+    spent, billed = (sum(it["cost_nano"] for it in lines) for lines in (ledger, bill))
+    return spent, billed, reckon(records, ledger, bill)
 
 
 def test_800_streams_at_once_never_commit_more_than_the_budget(stack: MixedStack) -> None:

@@ -83,7 +83,8 @@ async def test_what_has_no_price_is_counted_stored_or_not(tmp_path: Path) -> Non
     def unpriced(number: int) -> Finish:
         made = finish(number, tenant_id="globex")
         lines = tuple(msgspec.structs.replace(it, cost_nano=None) for it in made.lines)
-        return msgspec.structs.replace(made, lines=lines)
+        record = msgspec.structs.replace(made.record, cost_nano=None)
+        return msgspec.structs.replace(made, record=record, lines=lines)
 
     with closing(SqliteRecording(tmp_path)) as store:
         await store.commit(Batch(finishes=(unpriced(1),)))

@@ -286,7 +286,7 @@ class Counter(Struct, frozen=True, kw_only=True):
     held: int
     booked: int
     astray: tuple[int, int] = (0, 0)
-    requests: Mapping[str, bool] = NOTHING
+    requests: Mapping[str, bool] = MappingProxyType({})
 
 
 class CounterStore(Protocol):
