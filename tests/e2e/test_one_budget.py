@@ -35,7 +35,7 @@ TENANTS = f"""
   shares: {{tier: wide, budget: {{usd: {USD}}}, when_redis_is_down: local_share}}
 """
 AT_LEAST, MUCH = 0.9, 0.4
-LOAD_S = 5.0
+LOAD_S = 2.5
 BACK_S = 5.0
 
 numbers = count()
@@ -83,8 +83,8 @@ def equals_the_ledger(stack: MixedStack, tenant: str) -> bool:
     return counted(stack.redis, window(tenant)) == (ledger["nano"], 0)
 
 
-async def havoc(stack: MixedStack, watch: Watch) -> float:
-    """Kill workers and the Redis once much is held; tells when that is back, empty."""
+async def havoc(stack: MixedStack, watch: Watch) -> None:
+    """Kill workers and the Redis once much is held, and start that again, empty."""
     await asyncio.to_thread(
         eventually, lambda: watch.seen and watch.seen[-1][1] > MUCH * SIZE, "much is held"
     )
@@ -95,7 +95,6 @@ async def havoc(stack: MixedStack, watch: Watch) -> float:
     os.kill(stack.worker_pids()[0], signal.SIGKILL)
     await asyncio.sleep(0.5)
     await asyncio.to_thread(stack.redis.restart)
-    return time.monotonic()
 
 
 def test_goal_5_killed_workers_and_a_wiped_redis_overspend_no_more_than_is_said(
@@ -103,15 +102,24 @@ def test_goal_5_killed_workers_and_a_wiped_redis_overspend_no_more_than_is_said(
 ) -> None:
     tenants = ("closed", "shares")
     keys = [stack.key(tenant) for tenant in tenants]
-    until_s = time.monotonic() + LOAD_S
-    closed, shares = (Load(stack.port, key, numbers, until_s) for key in keys)
+    never_s = time.monotonic() + 60
+    closed, shares = (Load(stack.port, key, numbers, never_s) for key in keys)
 
-    async def run(watch: Watch) -> None:
+    async def break_all(watch: Watch) -> int:
+        await havoc(stack, watch)
+        back_us = time.time_ns() // 1000
+        closed.until_s = shares.until_s = time.monotonic() + LOAD_S
+        return back_us
+
+    async def run(watch: Watch) -> int:
         half = WORKERS * STREAMS // 2
-        await asyncio.gather(havoc(stack, watch), *(it.work(half) for it in (closed, shares)))
+        back_us, *_ = await asyncio.gather(
+            break_all(watch), *(it.work(half) for it in (closed, shares))
+        )
+        return back_us
 
     with Watch(stack.redis, window("closed")) as watch:
-        asyncio.run(run(watch))
+        back_us = asyncio.run(run(watch))
         eventually(lambda: settled(stack), "every request that began has ended")
         end_s = time.monotonic() + BACK_S
         for tenant in tenants:
@@ -122,8 +130,10 @@ def test_goal_5_killed_workers_and_a_wiped_redis_overspend_no_more_than_is_said(
     lost = reckoning.estimates
     assert (reckoning.wrong, reckoning.unknown) == ([], [])
     assert max(sum(it) for it in watch.seen) <= SIZE
-    assert most_committed(stack.rows(ATTEMPTS, "closed")) <= SIZE
-    assert MUCH * SIZE < spent <= SIZE
+    attempts = stack.rows(ATTEMPTS, "closed")
+    assert most_committed(attempts) <= SIZE
+    assert any(it["started_us"] > back_us for it in attempts)
+    assert spent <= SIZE
     assert billed <= SIZE + sum(max(-it.off_nano, 0) for it in lost)
     assert not closed.alone
 
@@ -132,5 +142,5 @@ def test_goal_5_killed_workers_and_a_wiped_redis_overspend_no_more_than_is_said(
     assert (reckoning.wrong, reckoning.unknown) == ([], [])
     assert alone
     assert sum(it["cost_nano"] for it in alone) <= SIZE // 2
-    assert MUCH * SIZE < spent <= SIZE + SIZE // 2
+    assert spent <= SIZE + SIZE // 2
     assert {it.why for it in (*lost, *reckoning.estimates)} == {"lost"}
