@@ -22,11 +22,11 @@ OVER, BUSY = 402, (429, 503)
 PAUSE_S, SAMPLE_S = 2.0, 0.002
 
 
-def stream(number: int) -> Call:
+def stream(number: int, begins_s: float) -> Call:
     """Ask for a stream that says its maximum, and takes a moment to begin."""
     question = f"[[sim: tokens={TOKENS}]] What is a trim tab, and who needs one? {number:06}"
     asked = {
-        "model": "chat!slow_first:1.5",
+        "model": f"chat!slow_first:{begins_s}",
         "messages": [{"role": "user", "content": question}],
         "max_tokens": MOST_TOKENS,
         "stream": True,
@@ -47,6 +47,7 @@ class Load:
     key: str
     numbers: Iterator[int]
     until_s: float
+    begins_s: float = 1.5
     statuses: Counter[int] = field(default_factory=Counter[int])
     alone: set[str] = field(default_factory=set[str])
     asked: set[str] = field(default_factory=set[str])
@@ -68,7 +69,7 @@ class Load:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             while time.monotonic() < self.until_s:
-                call = stream(next(self.numbers))
+                call = stream(next(self.numbers), self.begins_s)
                 self.asked.add(f"call-{call.number}")
                 writer.write(call.request(self.key))
                 answer = await next_answer(reader)

@@ -3,6 +3,7 @@ ledger, which equals the bill; also when workers are killed and the Redis forget
 """
 
 import asyncio
+import math
 import os
 import signal
 import time
@@ -22,21 +23,22 @@ from tests.e2e.one_budget import (
     counted,
     most_committed,
 )
-from tests.e2e.reckoning import Reckoning, reckon
+from tests.e2e.reckoning import Estimate, Reckoning, reckon
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.xdist_group("workers")]
 
 WORKERS, STREAMS = 4, 200
 SIZE = 780 * HOLDS_AT_LEAST_NANO
-USD = f"{SIZE / 10**9:.6f}"
+SCARCE = SIZE // 2
+USD, SCARCE_USD = (f"{it / 10**9:.6f}" for it in (SIZE, SCARCE))
 TENANTS = f"""
   steady: {{tier: wide, budget: {{usd: {USD}}}, when_redis_is_down: closed}}
-  closed: {{tier: wide, budget: {{usd: {USD}}}, when_redis_is_down: closed}}
+  closed: {{tier: wide, budget: {{usd: {SCARCE_USD}}}, when_redis_is_down: closed}}
   shares: {{tier: wide, budget: {{usd: {USD}}}, when_redis_is_down: local_share}}
 """
-AT_LEAST, MUCH = 0.9, 0.4
-LOAD_S = 2.5
-BACK_S = 5.0
+AT_LEAST, MUCH = 0.9, 0.8
+LONG_S, LOAD_S = 3.0, 2.5
+BACK_S, AGAIN_S = 5.0, 25.0
 
 numbers = count()
 
@@ -69,13 +71,16 @@ def test_800_streams_at_once_never_commit_more_than_the_budget(stack: MixedStack
 
     assert max(spent + held for spent, held in watch.seen) <= SIZE
     # Otherwise nobody was ever refused, and it shows nothing.
-    assert max(held for _, held in watch.seen) > AT_LEAST * SIZE
+    assert load.statuses[429] > 0
+    assert max(spent + held for spent, held in watch.seen) > AT_LEAST * SIZE
     assert most_committed(stack.rows(ATTEMPTS, "steady")) <= SIZE
     assert AT_LEAST * SIZE < spent <= SIZE
     assert (reckoning.wrong, reckoning.estimates, reckoning.unknown) == ([], [], [])
     assert spent == billed
-    assert counted(stack.redis, window("steady")) == (spent, 0)
     assert not load.alone
+    # At once, but for a settlement that a busy Redis did not answer: that is sent once more.
+    agrees = partial(equals_the_ledger, stack, "steady")
+    eventually(agrees, "the counter is right", AGAIN_S)
 
 
 def equals_the_ledger(stack: MixedStack, tenant: str) -> bool:
@@ -86,7 +91,7 @@ def equals_the_ledger(stack: MixedStack, tenant: str) -> bool:
 async def havoc(stack: MixedStack, watch: Watch) -> None:
     """Kill workers and the Redis once much is held, and start that again, empty."""
     await asyncio.to_thread(
-        eventually, lambda: watch.seen and watch.seen[-1][1] > MUCH * SIZE, "much is held"
+        eventually, lambda: watch.seen and watch.seen[-1][1] > MUCH * SCARCE, "much is held"
     )
     os.kill(stack.worker_pids()[0], signal.SIGKILL)
     await asyncio.sleep(0.4)
@@ -102,14 +107,12 @@ def test_goal_5_killed_workers_and_a_wiped_redis_overspend_no_more_than_is_said(
 ) -> None:
     tenants = ("closed", "shares")
     keys = [stack.key(tenant) for tenant in tenants]
-    never_s = time.monotonic() + 60
-    closed, shares = (Load(stack.port, key, numbers, never_s) for key in keys)
+    closed, shares = (Load(stack.port, key, numbers, math.inf, LONG_S) for key in keys)
 
     async def break_all(watch: Watch) -> int:
         await havoc(stack, watch)
-        back_us = time.time_ns() // 1000
         closed.until_s = shares.until_s = time.monotonic() + LOAD_S
-        return back_us
+        return time.time_ns() // 1000
 
     async def run(watch: Watch) -> int:
         half = WORKERS * STREAMS // 2
@@ -126,21 +129,29 @@ def test_goal_5_killed_workers_and_a_wiped_redis_overspend_no_more_than_is_said(
             agrees = partial(equals_the_ledger, stack, tenant)
             eventually(agrees, f"the counter of {tenant!r} is right", end_s - time.monotonic())
 
-    spent, billed, reckoning = reckoned(stack, closed, "closed")
-    lost = reckoning.estimates
-    assert (reckoning.wrong, reckoning.unknown) == ([], [])
-    assert max(sum(it) for it in watch.seen) <= SIZE
-    attempts = stack.rows(ATTEMPTS, "closed")
-    assert most_committed(attempts) <= SIZE
-    assert any(it["started_us"] > back_us for it in attempts)
-    assert spent <= SIZE
-    assert billed <= SIZE + sum(max(-it.off_nano, 0) for it in lost)
-    assert not closed.alone
+    lost = check_closed(stack, closed, back_us) + check_shares(stack, shares)
+    assert {it.why for it in lost} == {"lost"}
 
-    spent, billed, reckoning = reckoned(stack, shares, "shares")
-    alone = [it for it in stack.rows(ATTEMPTS, "shares") if it["request_id"] in shares.alone]
+
+def check_closed(stack: MixedStack, load: Load, back_us: int) -> list[Estimate]:
+    spent, billed, reckoning = reckoned(stack, load, "closed")
+    attempts = stack.rows(ATTEMPTS, "closed")
+    assert (reckoning.wrong, reckoning.unknown) == ([], [])
+    # What the counter said is no proof here: what ended while the Redis was away may count twice
+    # in it for a moment.
+    assert most_committed(attempts) <= SCARCE
+    assert any(it["started_us"] > back_us for it in attempts)
+    assert spent <= SCARCE
+    assert billed <= SCARCE + sum(max(-it.off_nano, 0) for it in reckoning.estimates)
+    assert not load.alone
+    return reckoning.estimates
+
+
+def check_shares(stack: MixedStack, load: Load) -> list[Estimate]:
+    spent, _, reckoning = reckoned(stack, load, "shares")
+    alone = [it for it in stack.rows(ATTEMPTS, "shares") if it["request_id"] in load.alone]
     assert (reckoning.wrong, reckoning.unknown) == ([], [])
     assert alone
     assert sum(it["cost_nano"] for it in alone) <= SIZE // 2
     assert spent <= SIZE + SIZE // 2
-    assert {it.why for it in (*lost, *reckoning.estimates)} == {"lost"}
+    return reckoning.estimates
