@@ -116,10 +116,9 @@ def test_goal_5_killed_workers_and_a_wiped_redis_overspend_no_more_than_is_said(
 
     async def run(watch: Watch) -> int:
         half = WORKERS * STREAMS // 2
-        back_us, *_ = await asyncio.gather(
-            break_all(watch), *(it.work(half) for it in (closed, shares))
-        )
-        return back_us
+        breaking = asyncio.create_task(break_all(watch))
+        await asyncio.gather(breaking, *(it.work(half) for it in (closed, shares)))
+        return breaking.result()
 
     with Watch(stack.redis, window("closed")) as watch:
         back_us = asyncio.run(run(watch))
