@@ -51,6 +51,7 @@ from trimtab.wiring.alerts import (
     alert_store,
     is_free,
 )
+from trimtab.wiring.counters import Counting
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pricing import keep_shipped
@@ -111,15 +112,18 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         return recorder.is_recording and await store.leads()
 
     current = _Current(lambda: following.current, metering, leads)
+    counting = Counting(home, settings.gateway, current.snapshot, clock, leads)
     schedule = Schedule(
         [
             *_spending_jobs(home, settings, current, alerts, clock),
             *_push_jobs(home, settings, current, clock),
+            *counting.job(),
         ]
     )
-    server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
+    parts = Parts(recorder, hooks, metering, clock, counting)
+    server = _server(create_app(_console(home, settings, parts)))
     listening = _listen(wiring.keeper_socket(home))
-    always = (recorder, lines, spool, following, schedule)
+    always = (recorder, lines, spool, following, schedule, counting)
     jobs = [it.run() for it in (*always, *exporters, *hooks)]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
     try:
@@ -201,14 +205,18 @@ def _provider(following: Follower) -> Callable[[str], Provider | None]:
     return find
 
 
-def _console(
-    home: Path,
-    settings: Settings,
-    recorder: Recorder,
-    hooks: Sequence[Webhook],
-    metering: Meter,
-    clock: Clock,
-) -> Console:
+class Parts(NamedTuple):
+    """What the console shows the inside of."""
+
+    recorder: Recorder
+    hooks: Sequence[Webhook]
+    metering: Meter
+    clock: Clock
+    counting: Counting
+
+
+def _console(home: Path, settings: Settings, parts: Parts) -> Console:
+    recorder, hooks, metering, clock, counting = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -246,6 +254,7 @@ def _console(
         routes=alert_routes(settings, Http1Transport(max_body=MOST_ANSWER)),
         site=wiring.environment(),
         reconciled_to=kept(home).reconciled_to,
+        repaired=lambda: counting.repaired,
     )
 
 
