@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,9 @@ class Host(Stack):
         }
 
     def rows(self, sql: str, *values: str | int) -> list[dict[str, Any]]:
-        with psycopg.connect(self._url, row_factory=dict_row) as connection:
-            return connection.execute(sql.replace("?", "%s").encode(), values).fetchall()
+        with psycopg.connect(self._url) as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(sql.replace("?", "%s").encode(), values).fetchall()
 
     def ask(self, key: str) -> str:
         """Call a model; give the id of the request."""
@@ -50,7 +51,7 @@ class Host(Stack):
 
 
 @contextmanager
-def host(home: Path, url: str, like: Host | None = None) -> Iterator[Host]:
+def host(home: Path, url: str, like: Host | None = None) -> Generator[Host]:
     home.mkdir()
     members = f"gateway:\n  records: env:E2E_RECORDS\n  store: {url}\n"
     (home / "trimtab.yaml").write_text(CONFIG.read_text().replace("gateway:\n", members, 1))

@@ -1,17 +1,21 @@
+import asyncio
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.postgres import Server
 from tests.records import finish
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import LimitsUnavailable
 from trimtab.store.base import Batch, Move, Spending, SpoolPosition
+from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.spool import Spool, claim
 from trimtab.testing import FrozenClock
+from trimtab.wiring.record_store import join_records, recording
 from trimtab.wiring.spent import spent
 
 COST_NANO = 9_414_000
@@ -44,6 +48,25 @@ async def test_what_is_stored_is_not_counted_again(tmp_path: Path) -> None:
         await store.commit(Batch(finishes=stored, moves=(Move(end, None),)))
 
     assert await spent(tmp_path)(EVER) == 3 * COST_NANO
+
+
+async def test_what_other_hosts_stored_counts_and_how_far_their_spools_are_does_not(
+    tmp_path: Path, postgres: Server
+) -> None:
+    url = postgres.database()
+    await asyncio.to_thread(join_records, tmp_path, url, "proof")
+    end = written(tmp_path, 6)
+    theirs = tuple(finish(number, tenant_id="globex") for number in range(10, 14))
+    with closing(PostgresRecording(url, "other", is_keeper=True)) as store:
+        await store.commit(Batch(finishes=theirs, moves=(Move(end, None),)))
+
+    assert await spent(tmp_path)(EVER) == (4 + 3) * COST_NANO
+
+    ours = tuple(finish(number, tenant_id="globex") for number in (1, 3, 5))
+    with closing(recording(tmp_path, is_keeper=True)) as keeper:
+        await keeper.commit(Batch(finishes=ours, moves=(Move(end, None),)))
+
+    assert await spent(tmp_path)(EVER) == (4 + 3) * COST_NANO
 
 
 async def test_only_the_span_that_is_asked_about_counts(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     )
     prices = listed(lambda: following.current, lambda: metering.prices)
     reconciling = reconciliation(home, settings, prices, clock, Http1Transport())
-    schedule = Schedule([*watching, Job("reconcile", LOOK_S, _if(leads, reconciling.step))])
+    schedule = Schedule([*watching, Job("reconcile", LOOK_S, _if(store.leads, reconciling.step))])
     server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule)
