@@ -1,10 +1,12 @@
 import asyncio
 
 import pytest
+from msgspec import Struct
 
 from trimtab import testing
 from trimtab.domain.errors import RecorderUnavailable, StreamTruncated
 from trimtab.domain.transport import ConnectionLost, Origin
+from trimtab.evals.judging import Fault, JudgeError, Question
 from trimtab.pipeline.reply import Facts
 from trimtab.telemetry.frames import Kind
 from trimtab.testing import (
@@ -12,6 +14,8 @@ from trimtab.testing import (
     MemorySpool,
     RecordingReply,
     ScriptedAnswer,
+    ScriptedEmbedder,
+    ScriptedJudge,
     ScriptedProvider,
     seeded_entropy,
 )
@@ -97,3 +101,37 @@ def test_one_who_asks_a_recording_reply_after_the_hang_up_is_told_at_once() -> N
     reply.when_gone(lambda: acts.append("gone"))
 
     assert acts == ["gone"]
+
+
+class Rated(Struct, frozen=True):
+    score: int
+
+
+async def test_a_scripted_judge_says_what_it_is_told_and_remembers_what_it_was_asked() -> None:
+    judge = ScriptedJudge(
+        {
+            "a": ['{"score": 1}', "no", '{"score": 2}', JudgeError(Fault.REFUSED, "will not")],
+            "b": lambda question: f'{{"score": {question.sample_index}}}',
+        }
+    )
+
+    def ask(step: str, sample: int = 0) -> Question[Rated]:
+        return Question(
+            step=step, prompt="p", variables={}, candidate=(), verdict=Rated, sample_index=sample
+        )
+
+    assert (await judge.ask(ask("a"))).score == 1
+    assert (await judge.ask(ask("a"))).score == 2
+    with pytest.raises(JudgeError, match="will not"):
+        await judge.ask(ask("a"))
+    with pytest.raises(AssertionError, match="nothing is left to say to a"):
+        await judge.ask(ask("a"))
+    assert (await judge.ask(ask("b", 7))).score == 7
+    assert [it.step for it in judge.asked] == ["a"] * 5 + ["b"]
+
+
+async def test_a_scripted_embedder_knows_the_vectors_it_was_given() -> None:
+    embedder = ScriptedEmbedder({"a": [1.0], "b": [2.0]})
+
+    assert await embedder.embed(["b", "a"]) == [[2.0], [1.0]]
+    assert (embedder.asked, embedder.model) == (["b", "a"], "scripted-1")

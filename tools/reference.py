@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import click
+import reference_evals as evals
 import reference_matrix as matrix
 import reference_things as things
 import reference_words as words
@@ -50,6 +51,7 @@ def pages() -> dict[str, str]:
         "faults.md": _faults_page,
         "matrix.md": _matrix_page,
         "models.md": _models_page,
+        "evals.md": _evals_page,
         "README.md": _index,
     }
     return {name: _joined(write()) for name, write in made.items()}
@@ -76,6 +78,7 @@ def _index() -> list[str]:
         ("[settings](settings.md)", "every member of `trimtab.yaml`, every environment variable"),
         ("[errors](errors.md)", "every error code, and what to do about it"),
         ("[attributes](attributes.md)", "spans, log line and headers"),
+        ("[evals](evals.md)", "every member of a suite and its cases, every metric and rule"),
         ("[routes](routes.md)", "gateway, console, admin API, simulator"),
         ("[faults](faults.md)", "what the simulator does wrong on demand"),
         (
@@ -465,6 +468,28 @@ def _matrix_page() -> list[str]:
         ),
         "## What the SDKs raise",
         _table(["status", "`openai`", "`anthropic`"], matrix.errors()),
+    ]
+
+
+def _evals_page() -> list[str]:
+    return [
+        "# Evals: suites, cases, metrics",
+        "[Write an eval suite](../how-to/write-an-eval-suite.md) has an example of each file.",
+        "## Manifest",
+        "YAML. Members that are not known are refused.",
+        _table(evals.HEAD, evals.members(evals.suite_members(), evals.SUITE)),
+        "## Case",
+        "JSON, one object a line. A row of `question` and `expected` alone is a case, too.",
+        _table(evals.HEAD, evals.members(evals.case_members(), evals.CASE)),
+        "## Metrics",
+        "A score is 0 to 1, and higher is better; `cost_usd`, `latency_s` and `output_tokens` are in"
+        " their units, and lower is better. Where there is nothing to compare with, a metric is not"
+        " applicable; where it could not be computed, it is an error. Neither is ever a number.",
+        _table(["metric", "scores", "needs"], evals.metric_rows()),
+        "Options stand beside `floor` in the manifest:",
+        _table(["metric", "option", "default", "meaning"], evals.option_rows()),
+        "## What lint finds",
+        _table(["rule", "level", "finds"], evals.rule_rows()),
     ]
 
 

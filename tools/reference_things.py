@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Union, cast, get_args, get_origin
 
 import click
 import msgspec
+import reference_evals as evals
 import reference_words as words
 
 import trimtab.cli
@@ -134,6 +135,7 @@ def subjects() -> dict[str, Subject]:
         "latencies": Subject(PROFILES, words.LATENCIES),
         "prices": Subject(price_members(), words.PRICE_MEMBERS),
         "statuses": Subject(Status, words.RECORD_STATUSES),
+        **{kind: Subject(found, said) for kind, (found, said) in evals.things().items()},
     }
 
 

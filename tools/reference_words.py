@@ -18,6 +18,7 @@ ARGUMENTS = {
     "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
     "budgets show TENANT": "Id of the tenant.",
     "budgets set TENANT": "Id of the tenant.",
+    "evals lint SUITES": "Manifests of suites.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
     "models fallback MODEL": "Name of the model.",
@@ -79,7 +80,7 @@ OPTION_DEFAULTS = {
 
 EXIT_CODES = {
     0: "Done.",
-    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a bill needs somebody to act, or the change log is broken.",
+    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a sum is not that of its lines, a bill needs somebody to act, or the change log is broken.",
     2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
     3: "Inconclusive; kept for verdicts, no command uses it yet.",
     4: "Could not: something the command needs is away, or a bill could not be fetched whole.",
@@ -165,6 +166,27 @@ def _budget(at: str, whose: str, unsaid: str) -> dict[str, Setting]:
             "`warn` refuses nothing: what is left goes below 0, as `x-trimtab-budget-remaining-usd` tells. With `downgrade_to` another model answers, for so much more; `x-trimtab-downgraded` tells it. Freezers are never exchanged.",
             unsaid="`block`" if unsaid == "no budget" else unsaid,
         ),
+        f"{at}.budget.hold": Setting(
+            "`estimate` or `strict`",
+            "strict",
+            "What is held before a request is sent: what it likely costs at most, or all that it ever can, so that the budget is never overdrawn. `strict` needs `providers.NAME.max_tokens`, and means nothing with `when_empty: warn`.",
+            unsaid="`estimate`" if unsaid == "no budget" else unsaid,
+        ),
+        **_warn_at(at, unsaid),
+    }
+
+
+def _warn_at(at: str, unsaid: str) -> dict[str, Setting]:
+    """Say when people are told of a budget; of end users there are too many."""
+    if at.endswith("each_end_user"):
+        return {}
+    return {
+        f"{at}.budget.warn_at": Setting(
+            "list of per cent, in order",
+            "[50%, 80%, 95%]",
+            "People are told once a period when so much of it is spent, with when the rest will be: the alert `budget_threshold`.",
+            unsaid="none; `[100%]` with `when_empty: warn`" if unsaid == "no budget" else unsaid,
+        )
     }
 
 
@@ -313,6 +335,12 @@ SETTINGS = {
         "{aws_access_key_id: env:AWS_ACCESS_KEY_ID}",
         "With `wire: litellm`: further arguments of every call, as the library names them. Secrets must be references.",
         unsaid=_NONE,
+    ),
+    "providers.NAME.max_tokens": Setting(
+        "map from models to `{input: TOKENS, output: TOKENS}`",
+        '{"large-*": {input: 200_000, output: 64_000}}',
+        "What its models read and write in one answer at most, by name or by its beginning and `*`; the longest that fits wins. `output` bounds what is held for requests that declare no maximum. Budgets with `hold: strict` need it, and `input` for images, files and earlier answers.",
+        unsaid="unknown",
     ),
     "models.NAME.kind": Setting(
         "`alias` or `freezer`",
@@ -493,6 +521,12 @@ SETTINGS = {
         _AWAY, "open", "Wins over the tier's.", unsaid="as the tier says"
     ),
     **_plan("tenants.NAME", "the tenant", "as the tier says"),
+    "tenants.NAME.stripe_customer": Setting(
+        "text",
+        "cus_NffrFeUfNV2Hib",
+        "Who pays the tenant's bills at Stripe. Needs the section `stripe`.",
+        unsaid="its bills are not passed on",
+    ),
     "tenants.NAME.prices": Setting(
         "map",
         '{"openai/*": {discount: 12%}}',
@@ -643,7 +677,7 @@ SETTINGS = {
     "reconcile.providers.NAME.accounts[].key": Setting(
         "reference",
         "env:PROVIDER_KEY",
-        "Which of the provider's credentials belongs to that account.",
+        "Which of the provider's credentials belongs to that account. Ledger lines name their credential by this reference; older ones by its place in the provider's list, and mean what stands there now.",
         unsaid="any",
     ),
     "reconcile.providers.NAME.accounts[].key_id": Setting(
@@ -651,6 +685,32 @@ SETTINGS = {
         "key_4fQ2",
         "The provider's id of that credential; what other keys of the account use is then `external_traffic`.",
         unsaid="every key of the account is ours",
+    ),
+    "stripe.key": Setting(
+        "reference",
+        "env:STRIPE_KEY",
+        "The secret key, or a restricted one that may write meter events. Only the keeper reads it.",
+    ),
+    "stripe.event_name": Setting(
+        "text", "llm_cents", "Event name of the meter that adds cents up.", "trimtab_cents"
+    ),
+    "stripe.grace": Setting(
+        "duration",
+        "24h",
+        "How long after the end of a month its invoice becomes final, as set at Stripe; what comes later is on the next.",
+        "1h",
+    ),
+    "stripe.every": Setting(
+        "duration", "15m", "How often what is owed is looked up and passed on.", "1h"
+    ),
+    "stripe.url": Setting(
+        "URL", "https://stripe.example.com", "Where Stripe is.", "https://api.stripe.com"
+    ),
+    "stripe.allow_private_network": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether it may live on a loopback or private address, as the simulator does.",
+        "false",
     ),
     **_budget("site", "all tenants together", "no budget"),
     "alerts.every": Setting(
@@ -823,6 +883,10 @@ REMEDIES = {
     "price_unknown": Remedy(
         _OPERATOR,
         "Add a price under `prices.overrides`, or set `prices.unknown_model: meter_unknown`.",
+    ),
+    "maximum_unknown": Remedy(
+        _OPERATOR,
+        "A budget is `hold: strict`: say in `max_tokens` of the provider what the model reads and writes at most, or set `hold: estimate`.",
     ),
     "content_blocked": Remedy(
         _APP, "Change the text; there are no guards yet, so nothing raises this."
@@ -1116,6 +1180,7 @@ REQUEST_HEADERS = {
     "x-stainless-retry-count": "How often the SDK tried before; kept in the record.",
     "x-trimtab-feature": "Part of the app the request is for.",
     "x-trimtab-prompt": "Prompt that the messages were rendered from by a client, as `rag-answer@3.2.0; label=production; hash=74b300726fa8; source=memory`; `trimtab.sdk` sends it.",
+    "x-trimtab-eval": "Run, case, arm (`candidate`, `baseline` or `judge`) and sample of the evaluation that the call is part of, as `ev_01JXC4/q-0017/candidate/0`; evaluations send it. Only for a key with `may: [evals]`. The record's `origin` is `eval` or `judge`: it counts against the key's own budget, in no report of users' traffic, and against the tenant's budget only for tenant `trimtab-eval`.",
     "x-trimtab-user": "End user of the app; only a keyed hash is kept.",
     "x-trimtab-conversation": "Conversation the request is part of.",
     "x-trimtab-deadline-ms": "Milliseconds in which the whole answer is wanted, 1 to 999999999. No wait and no attempt goes beyond; then it is 504 `deadline_exceeded`, or an error event in a stream.",
@@ -1180,6 +1245,17 @@ PAGES = {
     "POST /console/prompts/{name}/versions/{version}/unyank": "Puts a version back into use.",
     "GET /console/breaker": "Who is concerned by the breaker of a `target`, and what else they could ask.",
     "POST /console/breaker": "Holds a breaker open, or closes it.",
+    "GET /console/alerts": "Alerts by state, rule, severity and tenant, and the routes that are told.",
+    "GET /console/alerts/{id}": "One alert: what explains it, who was told, what can be done.",
+    "POST /console/alerts/{id}/silence": "Tells nobody of an alert for a while.",
+    "POST /console/alerts/{id}/tell": "Ends the silence of an alert.",
+    "POST /console/alerts/routes/{name}/test": "Sends a route a message that says it is a test.",
+    "GET /console/reconcile": "The ledger against the bills of providers, by day.",
+    "GET /console/reconcile/adjustments/{id}": "Asks for the reason of booking a proposed line.",
+    "POST /console/reconcile/adjustments/{id}": "Books a line that was proposed.",
+    "GET /console/costs": "What days cost, by `tenant` and `by` group: a `month`, or the days `from` and `to`; budgets, forecast, open alerts.",
+    "GET /console/costs.csv": "The same as CSV, whole; `by` may name several groups, as `day,feature`.",
+    "GET /console/tenants/{id}": "One tenant: its month by day and feature, budgets, alerts, closed bills and switches.",
     "GET /console/tenants": "Tenants with their limits, traffic and kill switch.",
     "GET /console/tenants/{id}/suspend": "Asks for the reason of a suspension.",
     "POST /console/tenants/{id}/suspend": "Suspends a tenant.",
@@ -1223,6 +1299,7 @@ SIM_ROUTES = {
     "POST /v1/embeddings": "OpenAI Embeddings.",
     "POST /v1/responses": "OpenAI Responses; keeps the latest conversations to go on from.",
     "POST /v1/moderations": "OpenAI Moderations: flags a category if the text names it; free.",
+    "POST /v1/billing/meter_events": "Stripe's meter events, taken once each; asks for a key that begins with `sk_`, and knows no customer `cus_nobody`.",
     "GET /v1/models": "The simulator's models, in either form.",
     "GET /v1/organization/usage/completions": "OpenAI's usage of an organization, from the bill; asks for a key that begins with `sk-admin`.",
     "GET /v1/organization/usage/embeddings": "The same of embeddings.",
@@ -1234,6 +1311,8 @@ SIM_ROUTES = {
     "GET /_sim/prices": "Its prices, in the form of `prices.overrides`.",
     "GET /_sim/faults": "The rules in force, and the names of all faults.",
     "PUT /_sim/faults": 'Replaces all rules: `{"faults": ["cut_after:3 rate=0.02"]}`.',
+    "GET /_sim/meter": "What meter events add up to, by customer and month, and how many came twice.",
+    "PUT /_sim/meter": 'What goes wrong with the next ones, in order: `{"faults": ["refused", "broken", "broken_late", "lost", "silent"]}`. The last three are taken all the same.',
     "POST /_sim/reset": "Forgets bill, calls, caches, conversations and rules.",
 }
 

@@ -3,11 +3,13 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from trimtab.domain.errors import RecorderUnavailable, TrimtabError
 from trimtab.domain.ids import Entropy
 from trimtab.domain.transport import ConnectionLost, Origin, Poked, Response
+from trimtab.evals.judging import Fault, JudgeError, Question, Unreadable, V
 from trimtab.pipeline.reply import Facts
 from trimtab.telemetry.frames import Kind
 
@@ -16,6 +18,8 @@ __all__ = [
     "MemorySpool",
     "RecordingReply",
     "ScriptedAnswer",
+    "ScriptedEmbedder",
+    "ScriptedJudge",
     "ScriptedProvider",
     "seeded_entropy",
 ]
@@ -218,3 +222,63 @@ class RecordingReply:
         self.facts = facts
         if not self.gone:
             self.data += data
+
+
+class ScriptedJudge:
+    """A judge that says what it is told to, for each step of the metrics.
+
+    A step has texts, said in turn, or a function from the question to a text. An exception among
+    them is raised. As with a real judge, a text that cannot be read is followed by another try.
+    """
+
+    def __init__(
+        self,
+        script: Mapping[str, Iterable[str | Exception] | Callable[[Question[Any]], str]],
+    ) -> None:
+        self.asked: list[Question[Any]] = []
+        self._script = {
+            step: said if callable(said) else _in_turn(said) for step, said in script.items()
+        }
+
+    async def ask(self, question: Question[V]) -> V:
+        """See `Judge.ask`."""
+        try:
+            return question.read(self._say(question))
+        except Unreadable:
+            pass
+        try:
+            return question.read(self._say(question))
+        except Unreadable as exc:
+            raise JudgeError(Fault.UNREADABLE, str(exc)) from exc
+
+    def _say(self, question: Question[Any]) -> str:
+        self.asked.append(question)
+        return self._script[question.step](question)
+
+
+class ScriptedEmbedder:
+    """An embedding model that knows the vectors of some texts."""
+
+    def __init__(self, vectors: Mapping[str, Sequence[float]], model: str = "scripted-1") -> None:
+        self.model = model
+        self.asked: list[str] = []
+        self._vectors = vectors
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """See `Embedder.embed`."""
+        self.asked += texts
+        return [self._vectors[it] for it in texts]
+
+
+def _in_turn(said: Iterable[str | Exception]) -> Callable[[Question[Any]], str]:
+    left = deque(said)
+
+    def say(question: Question[Any]) -> str:
+        if not left:
+            raise AssertionError(f"nothing is left to say to {question.step}")
+        text = left.popleft()
+        if isinstance(text, Exception):
+            raise text
+        return text
+
+    return say

@@ -18,7 +18,7 @@ def test_says_how_much_there_is_of_what(terminal: Terminal) -> None:
     said = terminal.run("check").stdout
 
     assert said.rstrip().endswith(
-        "trimtab.yaml  ok   1 provider, 5 models, 2 tiers, 2 tenants, 0 keys"
+        "trimtab.yaml  ok   1 provider, 5 models, 2 tiers, 3 tenants, 0 keys"
     )
 
 

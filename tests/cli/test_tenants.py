@@ -13,6 +13,7 @@ def test_lists_tenants(company: Terminal) -> None:
         ["tenant", "tier", "timezone", "keys", "status"],
         ["acme", "enterprise", "Europe/Rome", "1", "active"],
         ["hobby", "free", "UTC", "0", "active"],
+        ["trimtab-eval", "enterprise", "UTC", "0", "active"],
     ]
 
 

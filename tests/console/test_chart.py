@@ -37,6 +37,16 @@ def test_bars_stay_inside_the_drawing_and_zero_draws_nothing() -> None:
         assert bar.y + bar.height == pytest.approx(HEIGHT, abs=0.11)
 
 
+def test_a_stack_adds_up_to_its_highest_series() -> None:
+    lines = (Line("a", "c1", (3.0, None, -1.0)), Line("b", "c2", (1.0, 2.0, 5.0)))
+    drawing = Chart("stack", "USD", "cost", (0, 1, 2), lines, step="day")
+
+    assert [it.values for it in drawing.drawn] == [(4.0, 2.0, 5.0), (1.0, 2.0, 5.0)]
+    assert drawing.top == 5
+    assert drawing.bars(drawing.drawn[0])[0].height == pytest.approx(HEIGHT * 4 / 5)
+    assert json.loads(drawing.series)[1] == [3.0, None, -1.0]
+
+
 def test_a_chart_without_values_can_be_drawn() -> None:
     drawing = chart(None, None)
 

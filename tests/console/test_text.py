@@ -15,6 +15,7 @@ from trimtab.console.text import (
     list_price,
     share,
     usd,
+    usd_about,
     usd_exact,
 )
 
@@ -37,6 +38,22 @@ AT_US = 1_777_142_531_482_013
 )
 def test_money_shows_what_is_known(nano: int | None, shown: str) -> None:
     assert usd(nano) == shown
+
+
+@pytest.mark.parametrize(
+    ("nano", "shown"),
+    [
+        (0, "≈ $0"),
+        (714_213_803_059, "≈ $714"),
+        (1_239_900_000_000, "≈ $1,240"),
+        (53_864_000_000, "≈ $53.9"),
+        (999_999_999, "≈ $1"),
+        (-12_345, "≈ -$0.0000123"),
+        (7, "≈ $0.000000007"),
+    ],
+)
+def test_a_guess_has_three_digits(nano: int, shown: str) -> None:
+    assert usd_about(nano) == shown
 
 
 def test_an_estimate_is_marked_and_shorter() -> None:

@@ -524,6 +524,10 @@ def row(*group: str, n: int, cost_nano: int) -> CostRow:
     )
 
 
+def arm(name: str) -> dict[str, str]:
+    return {"experiment": "tone", "arm": name}
+
+
 async def fill(stores: Stores) -> None:
     """Store four requests of two tenants on two days."""
     at: dict[str, Any] = {"model_requested": "chat", "provider": "sim", "key_id": "k1"}
@@ -532,8 +536,15 @@ async def fill(stores: Stores) -> None:
         stores,
         finish(1, **at, tenant_id="acme", feature="a", cost_nano=10),
         finish(2, **{**at, "model_requested": "chat-small"}, **late, feature="b", cost_nano=30),
-        finish(3, **{**at, "key_id": "k2"}, **late, feature="a", cost_nano=15),
-        finish(4, **{**at, "provider": "sim-us"}, tenant_id="globex", feature="a", cost_nano=20),
+        finish(3, **{**at, "key_id": "k2"}, **late, feature="a", cost_nano=15, **arm("a")),
+        finish(
+            4,
+            **{**at, "provider": "sim-us"},
+            tenant_id="globex",
+            feature="a",
+            cost_nano=20,
+            **arm("b"),
+        ),
         finish(5, **at, tenant_id="acme", feature="a", origin="shadow", cost_nano=1000),
     )
 
@@ -545,6 +556,11 @@ GROUPED: Mapping[str, list[CostRow]] = {
     "provider": [row("sim", n=3, cost_nano=55), row("sim-us", n=1, cost_nano=20)],
     "key_id": [row("k1", n=3, cost_nano=60), row("k2", n=1, cost_nano=15)],
     "status": [row("ok", n=4, cost_nano=75)],
+    "experiment,arm": [
+        row("", "", n=2, cost_nano=40),
+        row("tone", "b", n=1, cost_nano=20),
+        row("tone", "a", n=1, cost_nano=15),
+    ],
     "day": [row("2026-04-26", n=2, cost_nano=45), row("2026-04-25", n=2, cost_nano=30)],
     "day,tenant_id": [
         row("2026-04-26", "acme", n=2, cost_nano=45),

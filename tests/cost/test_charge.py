@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from trimtab.cost.charge import Charge, charge, estimate_input_tokens
+from trimtab.cost.charge import Charge, charge, estimate_input_tokens, most
 from trimtab.cost.lock import Match, Row, Tier, Units, shipped_lock
 from trimtab.cost.prices import PriceList
 from trimtab.cost.rates import PriceRow, compile_row
@@ -223,3 +223,47 @@ def test_cached_audio_without_any_price_of_cached_tokens_has_no_discount() -> No
 @pytest.mark.parametrize(("size", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (4000, 1000)])
 def test_estimates_four_bytes_to_a_token_rounded_up(size: int, tokens: int) -> None:
     assert estimate_input_tokens(size) == tokens
+
+
+def consistent(usage: Usage) -> Usage:
+    """Cut parts to what they are parts of."""
+    left, cut = usage.input_tokens or 0, dict[str, int]()
+    for name in ("cached_tokens", *(f"cache_write_{it}" for it in ("5m", "30m", "1h", "12h"))):
+        cut[name] = min(left, getattr(usage, name) or 0)
+        left -= cut[name]
+    for name, whole in (
+        ("audio_input_tokens", "input_tokens"),
+        ("audio_output_tokens", "output_tokens"),
+    ):
+        cut[name] = min(getattr(usage, name) or 0, getattr(usage, whole) or 0)
+    return replace(usage, **cut)
+
+
+@given(
+    usage=USAGES,
+    more=st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)),
+    tiers=st.tuples(TIERS, TIERS),
+    above=st.integers(1, 10**9),
+)
+def test_no_usage_of_so_many_tokens_or_fewer_costs_more_than_the_most(
+    usage: Usage, more: tuple[int, int], tiers: tuple[Tier, Tier], above: int
+) -> None:
+    fitting = replace(consistent(usage), web_search_requests=None)
+    first, second = tiers
+    priced = row(first, replace(second, above_input_tokens=above), units=Units(request="0.01"))
+
+    dearest = most(
+        used((fitting.input_tokens or 0) + more[0], (fitting.output_tokens or 0) + more[1]), priced
+    )
+    cost = charge(fitting, priced).cost_nano
+
+    assert dearest is not None
+    assert cost is not None
+    assert cost <= dearest
+
+
+def test_the_most_of_an_answer_without_a_price_is_unknown_and_of_none_known() -> None:
+    priced = row(Tier(input="1"))
+
+    assert most(used(10, 1), priced) is None
+    assert most(used(10, 0), priced) == 10_000

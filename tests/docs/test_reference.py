@@ -44,6 +44,7 @@ LEAST: dict[str, Any] = {
     "tiers": {"free": {"models": "[]"}},
     "tenants": {"acme": {"tier": "free"}},
     "keys": [{"name": "k", "tenant": "acme", "id": "7hq2m9xkd4wp", "sha256": '"' + "0" * 64 + '"'}],
+    "stripe": {"key": "env:STRIPE"},
     "telemetry": {"exporters": [{"endpoint": "https://otlp.example"}]},
     "registry": {
         "webhooks": [{"name": "x", "url": "https://hooks.example", "secret": "env:OTLP_KEY"}]
@@ -79,11 +80,7 @@ BESIDE: dict[str, dict[str, str | None]] = {
     "providers.NAME.options": {"wire": "litellm", "model_prefix": "bedrock/"},
     "keys[].act_for": {"tenant": "null"},
     "keys[].new_tenant_tier": {"tenant": "null", "act_for": '"*"'},
-    **{
-        it: {"usd": "1"}
-        for it in words.SETTINGS
-        if it.endswith((".speed.per", ".budget.per", ".budget.when_empty"))
-    },
+    **{it: {"usd": "1"} for it in words.SETTINGS if ".budget." in it and not it.endswith(".usd")},
 }
 """What must stand beside a setting for it to mean something, and `None` for what must not."""
 

@@ -4,8 +4,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from trimtab.domain.budget import NO_BUDGET, Budget, Period, Speed, WhenEmpty, span
+from trimtab.domain.budget import NO_BUDGET, Budget, Hold, Period, Speed, WhenEmpty, span
 
 ZONES = (
     "UTC",
@@ -101,12 +102,29 @@ def test_an_hour_that_the_clock_shows_twice_is_two() -> None:
 
 
 def test_what_a_tenant_does_not_say_its_tier_does() -> None:
-    tier = Budget(nano=5, per=Period.DAY, speed=Speed(nano=2), when_empty=WhenEmpty.WARN)
+    tier = Budget(
+        nano=5,
+        per=Period.DAY,
+        speed=Speed(nano=2),
+        when_empty=WhenEmpty.WARN,
+        hold=Hold.STRICT,
+        warn_at=(50,),
+    )
 
     assert NO_BUDGET.over(tier) == tier
-    assert Budget(nano=8).over(tier) == Budget(
-        nano=8, per=Period.DAY, speed=Speed(nano=2), when_empty=WhenEmpty.WARN
-    )
+    assert Budget(nano=8).over(tier) == replace(tier, nano=8)
+    own = Budget(hold=Hold.ESTIMATE, warn_at=())
+    assert own.over(tier) == replace(tier, hold=Hold.ESTIMATE, warn_at=())
+
+
+def test_one_that_refuses_nothing_tells_when_it_is_empty_and_cannot_be_strict() -> None:
+    warns = Budget(nano=5, hold=Hold.STRICT, when_empty=WhenEmpty.WARN)
+
+    assert (warns.is_strict, warns.thresholds) == (False, (100,))
+    assert replace(warns, warn_at=(80,)).thresholds == (80,)
+    blocks = replace(warns, when_empty=WhenEmpty.BLOCK)
+    assert (blocks.is_strict, blocks.thresholds) == (True, ())
+    assert not NO_BUDGET.is_strict
 
 
 def test_a_speed_refills_in_its_period() -> None:

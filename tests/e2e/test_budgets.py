@@ -25,6 +25,7 @@ TENANTS = f"""
   remembers: {{tier: wide, budget: {{usd: 1}}}}
   leads-on: {{tier: wide, budget: {{usd: {HOLD_USD}5, per: day, when_empty: {LEADS_ON}}}}}
   warned: {{tier: wide, budget: {{usd: 0.000001, when_empty: warn}}}}
+  strict: {{tier: wide, budget: {{usd: 1, hold: strict}}}}
 """
 
 
@@ -118,6 +119,14 @@ def test_a_request_that_fits_no_budget_is_told_so(one: Stack) -> None:
     answer = send(one.port, request(key, chat(max_tokens=100_000)))
 
     assert (answer.status, answer.headers["x-trimtab-error"]) == (402, "budget_unreachable")
+
+
+def test_a_strict_budget_takes_no_model_whose_longest_answer_nobody_knows(one: Stack) -> None:
+    key = one.key("strict")
+
+    answer = send(one.port, request(key, chat(max_tokens=10)))
+
+    assert (answer.status, answer.headers["x-trimtab-error"]) == (403, "maximum_unknown")
 
 
 def test_an_empty_budget_leads_to_the_cheaper_model_and_then_ends(one: Stack) -> None:

@@ -43,7 +43,7 @@ from tests.pipeline.conftest import (
 from trimtab.domain.endpoints import ENDPOINTS
 from trimtab.domain.errors import SchemaTooNew, TryLater
 from trimtab.domain.model import ProviderWire, Wire
-from trimtab.domain.tenant import Limits
+from trimtab.domain.tenant import KeyRight, Limits
 from trimtab.gateway import app as module
 from trimtab.gateway.app import WIRES, Gateway
 from trimtab.gateway.reply import Message
@@ -417,6 +417,38 @@ async def test_what_the_body_says_of_us_wins_over_the_headers_and_goes_no_furthe
     assert record.user_hash
     assert b"trimtab" not in rig.provider.sent[0][2]
     assert b"x-trimtab" not in rig.provider.sent[0][1]
+
+
+@pytest.mark.parametrize(
+    ("arm", "origin"), [("candidate", "eval"), ("baseline", "eval"), ("judge", "judge")]
+)
+async def test_a_key_that_may_evaluate_marks_its_calls(arm: str, origin: str) -> None:
+    key = msgspec.structs.replace(GRANT.key, may=(KeyRight.EVALS,))
+    rig = Rig(json_answer(), grant=replace(GRANT, key=key))
+    header = (b"x-trimtab-eval", f"ev_1/q-1/{arm}/0".encode())
+
+    await call(gateway(rig), "POST", CHAT, HI, headers=[AUTH, header])
+
+    assert (rig.record.origin, rig.record.tags) == (origin, f'{{"eval":"ev_1/q-1/{arm}/0"}}')
+    assert {line.origin for line in rig.finish.lines} == {origin}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(b"ev_1/q-1/candidate/0", id="a key that may not"),
+        pytest.param(b"ev_1/q-1/live/0", id="no arm"),
+        pytest.param(b"candidate", id="no place"),
+    ],
+)
+async def test_no_other_call_passes_for_an_evaluation(value: bytes) -> None:
+    rig = Rig(json_answer())
+
+    answer = await call(gateway(rig), "POST", CHAT, HI, headers=[AUTH, (b"x-trimtab-eval", value)])
+
+    assert answer.status == 400
+    assert not rig.provider.sent
+    assert "x-trimtab-eval" in answer.body.decode()
 
 
 async def test_a_trace_is_continued() -> None:

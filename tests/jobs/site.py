@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from tests.records import finish, line_of, tenant_key
 from tests.telemetry.shapes import attempt
 
-from trimtab.control.snapshot import Snapshot
+from trimtab.control.snapshot import Grant, Snapshot
 from trimtab.domain.budget import Budget
-from trimtab.domain.ids import TenantId
+from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.money import NANO_PER_USD
-from trimtab.domain.tenant import Tenant, Tier
+from trimtab.domain.tenant import ContentPolicy, Durability, Key, Limits, Tenant, Tier
 from trimtab.jobs.spending import Ledger
 from trimtab.store.alerts import MemoryAlerts
-from trimtab.store.base import Batch
+from trimtab.store.base import Batch, RecordFilter, Spending
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.memory_spend import MemorySpend
 
@@ -38,6 +38,8 @@ class Site:
         self.spend = MemorySpend(self.records)
         self.alerts = MemoryAlerts()
         self.tenants: dict[TenantId, Tenant] = {}
+        self.grants: dict[KeyId, Grant] = {}
+        self.site_budget = Budget()
         self.tiers = {"smb": Tier(name="smb"), "large": Tier(name="large")}
         self.count = 0
         self.tenant("acme")
@@ -60,9 +62,46 @@ class Site:
             features=features or {},
         )
 
+    def key(
+        self, name: str, budget: Budget, *, tenant: str = "acme", revoked: bool = False
+    ) -> None:
+        """Make a key, whose id is its name."""
+        of = self.tenants[TenantId(tenant)]
+        key = Key(
+            id=KeyId(name), name=name, tenant=of.id, sha256="", budget=budget, revoked=revoked
+        )
+        self.grants[key.id] = Grant(
+            key=key,
+            tenant=of,
+            tier=self.tiers[of.tier],
+            models=frozenset(),
+            limits=Limits(),
+            content=ContentPolicy.FULL,
+            durability=Durability.GROUP,
+            suspensions={},
+        )
+
     @property
     def snapshot(self) -> Snapshot:
-        return Snapshot(tiers=self.tiers, tenants=self.tenants)
+        return Snapshot(
+            tiers=self.tiers,
+            tenants=self.tenants,
+            grants=self.grants,
+            site_budget=self.site_budget,
+        )
+
+    async def spent(self, of: Spending) -> int:
+        """Sum up what the lines of a budget cost."""
+        page = await self.records.page(RecordFilter(), limit=1000)
+        found = [await self.records.find(it.request_id) for it in page]
+        lines = (line for stored in found if stored is not None for line in stored.lines)
+        wanted = {"tenant_id": of.tenant_id, "feature": of.feature, "key_id": of.key_id}
+        return sum(
+            line.cost_nano or 0
+            for line in lines
+            if of.since_us <= line.ts_us < of.until_us
+            and all(it in (None, getattr(line, name)) for name, it in wanted.items())
+        )
 
     @property
     def ledger(self) -> Ledger:

@@ -1,13 +1,17 @@
 from datetime import timedelta
 
+import msgspec
 import pytest
+from tests.jobs.conftest import Listener
 from tests.jobs.site import TODAY, Site, at
 
-from trimtab.domain.alert import Finding, Rule
-from trimtab.domain.budget import Budget, Period
+from trimtab.domain.alert import Finding, NoticeKind, Rule
+from trimtab.domain.budget import Budget, Period, WhenEmpty
 from trimtab.domain.money import NANO_PER_USD as USD
 from trimtab.domain.tenant import Tier
+from trimtab.jobs.alerts import AlertJob, Watch
 from trimtab.jobs.budgets import BudgetRule
+from trimtab.testing import FrozenClock
 
 NOON = at(12)
 
@@ -18,7 +22,7 @@ def site() -> Site:
 
 
 async def judged(site: Site, now_us: int = NOON) -> list[Finding]:
-    return await BudgetRule(site.ledger).find(now_us)
+    return await BudgetRule(site.ledger, site.spent).find(now_us)
 
 
 async def test_a_month_that_will_not_last_is_told_with_when_it_is_empty(site: Site) -> None:
@@ -111,3 +115,112 @@ async def test_the_pace_of_a_feature_is_its_own(site: Site) -> None:
     await site.spends(100, at(11), feature="search")
 
     assert await judged(site) == []
+
+
+def crossed(found: list[Finding]) -> list[Finding]:
+    return [it for it in found if it.rule is Rule.BUDGET_THRESHOLD]
+
+
+async def test_each_part_that_is_spent_is_told_with_when_the_rest_will_be(site: Site) -> None:
+    site.tenant("acme", budget=Budget(nano=260 * USD, warn_at=(50, 84, 85)))
+    await site.spends_daily(10, 30)
+
+    half, most = crossed(await judged(site))
+
+    assert half == Finding(
+        rule=Rule.BUDGET_THRESHOLD,
+        tenant_id="acme",
+        window="month:2026-11",
+        subject="50 %",
+        told="50 % of the budget of 260.00 USD a month: 220.00 USD are spent; it will be empty on"
+        " 27 Nov 18:51 (UTC) at this pace",
+        actual_nano=220 * USD,
+        expected_nano=260 * USD,
+    )
+    assert most.subject == "84 %"
+    assert half.alert_id != most.alert_id
+
+
+async def test_a_part_is_told_when_exactly_that_much_is_spent_and_not_a_nano_sooner(
+    site: Site,
+) -> None:
+    site.tenant("acme", budget=Budget(nano=4 * USD, warn_at=(50,)))
+    await site.spends(1.999999999, at(9))
+    assert crossed(await judged(site)) == []
+
+    await site.spends(0.000000001, at(10))
+
+    [found] = crossed(await judged(site))
+    assert "it will last at this pace" in found.told
+
+
+async def test_an_empty_budget_that_refuses_nothing_is_told_without_being_asked_to(
+    site: Site,
+) -> None:
+    site.tenant("acme", budget=Budget(nano=USD, when_empty=WhenEmpty.WARN))
+    await site.spends(1, at(9))
+
+    [found] = crossed(await judged(site))
+
+    assert found.told == "100 % of the budget of 1.00 USD a month: 1.00 USD are spent; it is empty"
+
+
+async def test_keys_features_hours_and_the_whole_site_have_parts_too(site: Site) -> None:
+    warned = Budget(nano=2 * USD, warn_at=(50,))
+    site.tenant(
+        "acme", features={"bot": warned}, budget=msgspec.structs.replace(warned, per=Period.HOUR)
+    )
+    site.key("ci", warned)
+    site.key("old", warned, revoked=True)
+    site.site_budget = msgspec.structs.replace(warned, nano=4 * USD)
+    await site.spends(1, at(11.5), feature="bot", key_id="ci")
+    await site.spends(1, at(10.5), feature="search", key_id="old")
+
+    found = crossed(await judged(site))
+
+    assert [(it.tenant_id, it.subject, it.window, it.actual_nano) for it in found] == [
+        ("(site)", "the whole site, 50 %", "month:2026-11", 2 * USD),
+        ("acme", "feature bot, 50 %", "month:2026-11", USD),
+        ("acme", "key ci, 50 %", "month:2026-11", USD),
+    ]
+    [hour] = [it for it in crossed(await judged(site, at(11.75))) if it.subject == "50 %"]
+    assert hour.window == "hour:2026-11-23T11Z00"
+    assert found[0].told.startswith("50 % of the budget of the whole site of 4.00 USD a month")
+    assert found[2].told.startswith("50 % of the budget of key 'ci' of 2.00 USD a month")
+
+
+async def test_a_part_is_told_once_a_window_and_again_in_the_next(site: Site) -> None:
+    site.tenant("acme", budget=Budget(nano=2 * USD, per=Period.DAY, warn_at=(50,)))
+    clock = FrozenClock()
+    clock.advance((at(9) - clock.now_us()) / 1e6)
+    rules = frozenset({Rule.BUDGET_FORECAST, Rule.BUDGET_THRESHOLD})
+    watch = Watch(rules, 0, BudgetRule(site.ledger, site.spent).find)
+    job = AlertJob([watch], site.alerts, [Listener("ops")], clock, repeat_s=600)
+
+    for hour in (8, 34):
+        await site.spends(1.5, at(hour))
+        for _ in range(3):
+            await job.run()
+            clock.advance(3600)
+        clock.advance(23 * 3600)
+
+    told = [it for it in await site.alerts.notices() if it.kind is NoticeKind.FIRING]
+    parts = [it.finding for it in await site.alerts.alerts(rule=Rule.BUDGET_THRESHOLD)]
+    assert sorted(it.window for it in parts) == ["day:2026-11-23", "day:2026-11-24"]
+    assert sorted(it.alert_id for it in told if it.alert_id in {one.alert_id for one in parts}) == (
+        sorted(it.alert_id for it in parts)
+    )
+
+
+async def test_that_an_hour_a_key_or_the_site_is_empty_is_told_as_a_part_and_no_forecast(
+    site: Site,
+) -> None:
+    empty = Budget(nano=USD, warn_at=(95,))
+    site.tenant("acme", budget=msgspec.structs.replace(empty, per=Period.HOUR))
+    site.key("ci", empty)
+    site.site_budget = empty
+    await site.spends(1, at(11.5), key_id="ci")
+
+    found = await judged(site, at(11.75))
+
+    assert [it.rule for it in found] == [Rule.BUDGET_THRESHOLD] * 3

@@ -152,12 +152,13 @@ class Rig:
         self.renewed = 0
         self.stored: dict[tuple[str, str], RequestRecord] = {}
         self._ids = seeded_entropy()
-        biller = Biller(Meter(PRICES))
+        meter = Meter(PRICES)
+        biller = Biller(meter)
         self.health = Health(self.clock, lambda: 0.5)
         content = ContentCapture(lambda _: b"k" * 32)
         self.journal = Journal(self.spool, content, self.clock, lambda _zone, _us: "2026-01-01")
         self.spent: dict[Spending, int] = {}
-        money = Money(biller.meter.charge, self.journal.user_hash)
+        money = Money(meter, self.journal.user_hash)
         plan = Plan(
             adapters(self.clock),
             lambda account, target, at_us, _: (

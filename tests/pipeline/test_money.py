@@ -28,10 +28,13 @@ from trimtab.domain.errors import (
     PriceUnknown,
     TrimtabError,
 )
+from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Fallback, Model, Provider, ProviderWire, Target, Wire
+from trimtab.domain.record import Origin
+from trimtab.domain.tenant import EVALS
 from trimtab.domain.usage import Usage, UsageSource
+from trimtab.pipeline.estimate import UNDECLARED_OUTPUT
 from trimtab.pipeline.handoff import Funded, Screened
-from trimtab.pipeline.money import UNDECLARED_OUTPUT
 from trimtab.store.base import NOBODY, Asker, Held, Need, Spending
 from trimtab.store.memory_limits import MemoryLimits
 
@@ -92,6 +95,27 @@ async def test_holds_what_the_request_may_cost_at_most() -> None:
 
     assert held_nano(funded) == HELD
     assert funded.budget() == (USD - HELD, 1_769_900_400_000_000)  # 1 February, in Rome
+
+
+async def test_an_evaluation_counts_against_the_key_and_not_against_the_tenant() -> None:
+    rig = Rig(
+        grant=granted(Budget(nano=1), features={"default": Budget(nano=1)}, key=Budget(nano=USD))
+    )
+
+    funded = await fund(rig, told={"origin": Origin.EVAL})
+
+    (need,) = [need for need in funded.holds if need.kind == "window"]
+    assert (need.amount, need.size) == (HELD, USD)
+    assert "key" in need.name
+
+
+async def test_the_tenant_of_evaluations_has_a_budget_for_them() -> None:
+    grant = granted(Budget(nano=USD))
+    grant = replace(grant, tenant=msgspec.structs.replace(grant.tenant, id=TenantId(EVALS)))
+
+    funded = await fund(Rig(grant=grant), told={"origin": Origin.JUDGE})
+
+    assert held_nano(funded) == HELD
 
 
 @pytest.mark.parametrize(
@@ -163,7 +187,7 @@ async def test_what_is_written_to_a_cache_is_held_at_its_price() -> None:
     money = rig.pipeline.fund.money
     meter = Meter(PriceList(shipped_lock(), prices))
     rig.pipeline = replace(
-        rig.pipeline, fund=replace(rig.pipeline.fund, money=replace(money, charge=meter.charge))
+        rig.pipeline, fund=replace(rig.pipeline.fund, money=replace(money, pricing=meter))
     )
     system = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
 
@@ -176,9 +200,9 @@ async def test_it_is_held_by_the_prices_of_the_tenants_own_contract() -> None:
     rig = Rig(grant=granted(Budget(nano=USD)))
     money = rig.pipeline.fund.money
     own = PRICES.of_contract({"sim/*": {"input": 6, "output": 30}})
-    charge = Meter(PRICES, {"acme": own}).charge
+    meter = Meter(PRICES, {"acme": own})
     rig.pipeline = replace(
-        rig.pipeline, fund=replace(rig.pipeline.fund, money=replace(money, charge=charge))
+        rig.pipeline, fund=replace(rig.pipeline.fund, money=replace(money, pricing=meter))
     )
 
     funded = await fund(rig)

@@ -43,11 +43,12 @@ def test_tells_when_it_will_be_empty_at_this_pace() -> None:
     (day, *_) = windows(snapshot(Budget(nano=10 * USD)), ACME.id, NEW_YEAR_US)
     noon_us = NEW_YEAR_US + 12 * HOUR_US
 
-    fast, slow, none = (standing(day, it * USD, noon_us) for it in (6, 5, 0))
+    fast, slow, none, less = (standing(day, it * USD, noon_us) for it in (6, 5, 0, -1))
     empty = standing(day, 11 * USD, noon_us)
 
     assert fast.empties_us == NEW_YEAR_US + 20 * HOUR_US
-    assert (slow.empties_us, none.empties_us) == (None, None)
+    assert (slow.empties_us, none.empties_us, less.empties_us) == (None, None, None)
+    assert less.left_nano == 11 * USD
     assert (empty.empties_us, empty.left_nano) == (noon_us, -USD)
 
 

@@ -1,7 +1,7 @@
 import pytest
 from tests.settings.conftest import Faults, Load
 
-from trimtab.domain.budget import NO_BUDGET, Budget, Downgrade, Period, Speed, WhenEmpty
+from trimtab.domain.budget import NO_BUDGET, Budget, Downgrade, Hold, Period, Speed, WhenEmpty
 from trimtab.domain.ids import KeyId, TenantId
 
 HASH = "0123456789abcdef" * 4
@@ -53,6 +53,14 @@ def test_reads_a_budget_wherever_there_may_be_one(load_text: Load) -> None:
         ("{usd: 5, when_empty: {downgrade_to: x, up_to_usd: no}}", "'no' is no amount in USD"),
         ("{speed: {per: hour}}", "'usd' is missing; add it"),
         ("{eur: 5}", "is not known here"),
+        ("{usd: 5, hold: loose}", "'loose' is not taken; write estimate | strict"),
+        ("{usd: 5, warn_at: 50%}", "is not a list; write [50%, 80%, 95%]"),
+        ("{usd: 5, warn_at: [80%, 50%]}", "is not 1 % to 100 % in order, none twice"),
+        ("{usd: 5, warn_at: [50%, 50%]}", "is not 1 % to 100 % in order, none twice"),
+        ("{usd: 5, warn_at: [0%]}", "is not 1 % to 100 % in order"),
+        ("{usd: 5, warn_at: [101%]}", "is not 1 % to 100 % in order"),
+        ("{usd: 5, warn_at: [0.5]}", "is not 1 % to 100 % in order"),
+        ("{hold: strict, warn_at: [5%]}", "bounds nothing; add `usd` or `speed`"),
         ("{per: day}", "bounds nothing; add `usd` or `speed`"),
         ("{}", "bounds nothing; add `usd` or `speed`"),
         ("5", "is not a map"),
@@ -71,3 +79,19 @@ def test_reads_a_budget_that_leads_on_and_that_of_the_site(load_text: Load) -> N
 
     leads_on = Downgrade(to="small", nano=10**9)
     assert settings.site_budget == Budget(nano=9 * 10**9, when_empty=leads_on)
+
+
+def test_reads_how_a_budget_is_held_and_when_people_are_told(load_text: Load) -> None:
+    settings = load_text(TIER.format("{usd: 5, hold: strict, warn_at: [50%, 80 %, 100%]}"))
+
+    held = Budget(nano=5 * 10**9, hold=Hold.STRICT, warn_at=(50, 80, 100))
+    assert settings.tiers["free"].budget == held
+
+
+def test_nobody_is_told_of_each_end_user(faults: Faults) -> None:
+    (told,) = faults(
+        "version: 1\ntiers: {free: {}}\ntenants:\n  acme:\n    tier: free\n"
+        "    each_end_user: {budget: {usd: 1, warn_at: [50%]}}\n"
+    )
+
+    assert "each_end_user.budget.warn_at: is not known here" in told

@@ -22,6 +22,7 @@ def test_the_demo_loads_without_a_note() -> None:
     assert {tenant: value.tier for tenant, value in settings.tenants.items()} == {
         "acme": "enterprise",
         "hobby": "free",
+        "trimtab-eval": "enterprise",
     }
 
 

@@ -1,7 +1,7 @@
 import pytest
 from tests.settings.conftest import Faults, Load
 
-from trimtab.domain.model import Provider, ProviderWire
+from trimtab.domain.model import UNKNOWN, Maximum, Provider, ProviderWire
 
 LITELLM = "version: 1\nproviders:\n  p: {{wire: litellm, {}}}\n"
 
@@ -35,6 +35,11 @@ def test_reads_an_account_that_the_library_calls(load_text: Load) -> None:
         ("model_prefix: a/, options: {num_retries: 3}", ".options.num_retries", "not yours"),
         ("model_prefix: a/, options: {api_key: env:A}", ".options.api_key", "not yours"),
         ("model_prefix: a/, options: {a_secret: hunter2}", ".options.a_secret", "a reference"),
+        ("model_prefix: a/, max_tokens: 5", ".max_tokens", "write {large-*: {input:"),
+        ("model_prefix: a/, max_tokens: {m: {output: 0}}", ".max_tokens.m.output", "at least 1"),
+        ("model_prefix: a/, max_tokens: {m: {out: 5}}", ".max_tokens.m.out", "not known here"),
+        ("model_prefix: a/, max_tokens: {m: 5}", ".max_tokens.m", "is not a map"),
+        ("model_prefix: a/, max_tokens: {'*m': {}}", ".max_tokens.*m", "is no model"),
         ("model_prefix: a/, ca_file: x", ".ca_file", "means nothing to `wire: litellm`"),
         ("model_prefix: a/, url: 'http://10.0.0.1'", ".url", "allow_private_network"),
     ],
@@ -53,3 +58,18 @@ def test_other_wires_do_not_know_its_members(faults: Faults) -> None:
     )
 
     assert "providers.p.region: means nothing to `wire: openai`" in fault
+
+
+def test_the_longest_name_that_fits_says_what_a_model_takes_at_most(load_text: Load) -> None:
+    settings = load_text(
+        LITELLM.format(
+            "model_prefix: a/, max_tokens: {large-*: {output: 8}, large-2-*: {output: 9, input: 5},"
+            " large-2-a: {input: 7}}"
+        )
+    )
+    provider = settings.providers["p"]
+
+    assert provider.maximum("large-1") == Maximum(output=8)
+    assert provider.maximum("large-2-b") == Maximum(output=9, input=5)
+    assert provider.maximum("large-2-a!slow") == Maximum(input=7)
+    assert provider.maximum("large") == UNKNOWN

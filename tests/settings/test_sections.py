@@ -217,8 +217,13 @@ def test_a_name_that_is_none_is_refused(faults: Faults, section: str) -> None:
     assert fault.startswith(f"trimtab.yaml:3: {section}.a b: 'a b' is no name")
 
 
-def test_the_tenants_of_the_system_are_not_for_the_file(faults: Faults) -> None:
-    (fault,) = faults("version: 1\ntiers: {t: {}}\ntenants:\n  trimtab-eval: {tier: t}\n")
+def test_of_the_systems_own_tenants_the_file_has_the_one_that_pays_for_evaluations(
+    load_text: Load, faults: Faults
+) -> None:
+    ours = "version: 1\ntiers: {t: {}}\ntenants:\n  trimtab-eval: {tier: t}\n"
+
+    assert list(load_text(ours).tenants) == ["trimtab-eval"]
+    (fault,) = faults(ours.replace("-eval", "-shadow"))
 
     assert "tenants of 'trimtab-' are the system's own; choose another name" in fault
 

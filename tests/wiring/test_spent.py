@@ -16,7 +16,7 @@ from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.spool import Spool, claim
 from trimtab.testing import FrozenClock
 from trimtab.wiring.record_store import join_records, recording
-from trimtab.wiring.spent import spent
+from trimtab.wiring.spent import spent, unstored_bytes
 
 COST_NANO = 9_414_000
 EVER = Spending(tenant_id="globex", since_us=0, until_us=TS_US * 2)
@@ -67,6 +67,17 @@ async def test_what_other_hosts_stored_counts_and_how_far_their_spools_are_does_
         await keeper.commit(Batch(finishes=ours, moves=(Move(end, None),)))
 
     assert await spent(tmp_path)(EVER) == (4 + 3) * COST_NANO
+    assert await unstored_bytes(tmp_path) == 0
+
+
+async def test_what_is_not_stored_yet_is_counted_in_bytes(tmp_path: Path) -> None:
+    end = written(tmp_path, 6)
+    assert await unstored_bytes(tmp_path) > 1_000
+
+    with closing(SqliteRecording(tmp_path)) as store:
+        await store.commit(Batch(moves=(Move(end, None),)))
+
+    assert await unstored_bytes(tmp_path) == 0
 
 
 async def test_only_the_span_that_is_asked_about_counts(tmp_path: Path) -> None:

@@ -1,35 +1,23 @@
 """`trimtab costs`: what did a tenant cost, exactly, from the rollups."""
 
 import asyncio
-import csv
-from datetime import UTC, datetime, timedelta
-from io import StringIO
 from pathlib import Path
 
 import click
 
 from trimtab import wiring
 from trimtab.cli.output import print_json, print_table
-from trimtab.domain.errors import SettingsInvalid
+from trimtab.cost.breakdown import (
+    GROUPS,
+    Breakdown,
+    break_down,
+    read_days,
+    read_groups,
+    today,
+)
 from trimtab.domain.money import usd_text
-from trimtab.store.base import CostRow
-
-GROUPS = (
-    *(
-        "tenant_id",
-        "feature",
-        "model",
-        "provider",
-        "key_id",
-        "prompt_name",
-        "prompt_version",
-        "day",
-    ),
-)
-_FIGURES = (
-    *("requests", "input_tokens", "cached_tokens", "output_tokens", "cost_nano", "cost_usd"),
-    "unpriced_requests",
-)
+from trimtab.wiring.reconcile import kept
+from trimtab.wiring.spent import unstored_bytes
 
 
 @click.command()
@@ -59,103 +47,36 @@ def command(  # noqa: PLR0913
 
     Example: trimtab costs --tenant acme --month 2026-10 --by feature,model
     """
-    groups = [name.strip() for name in by.split(",")]
-    unknown = [name for name in groups if name not in GROUPS]
-    if unknown:
-        raise SettingsInvalid(f"cannot group by {unknown[0]!r}; choose of {', '.join(GROUPS)}")
-    since_us, until_us = _span(month, first, last)
-    records = wiring.records(wiring.home(home))
-    rows = asyncio.run(
-        records.costs(since_us=since_us, until_us=until_us, group_by=groups, tenant_id=tenant)
-    )
+    groups, at = read_groups(by), wiring.home(home)
+    now_us = round(wiring.now().timestamp() * 1e6)
+
+    async def read() -> tuple[Breakdown, int]:
+        zone = await _zone(at, tenant)
+        days = read_days(month or "", first or "", last or "", today(zone, now_us))
+        found = await break_down(wiring.records(at), groups, days, tenant)
+        return found, await unstored_bytes(at)
+
+    found, waiting = asyncio.run(read())
+    reconciled = kept(at).reconciled_to()
     if as_json:
-        print_json(_document(groups, rows, since_us, until_us, tenant))
+        stands = {"as_of_us": now_us, "waiting_bytes": waiting, "reconciled_to": reconciled}
+        print_json({**found.members(), **stands})
     elif as_csv:
-        _print_csv(groups, rows)
+        click.echo(found.csv(), nl=False)
     else:
-        _print(groups, rows)
+        _print(found, waiting, reconciled)
 
 
-def _span(month: str | None, first: str | None, last: str | None) -> tuple[int, int]:
-    """Give the first instant of a span and the first after it, UTC, in microseconds."""
-    if first is None and last is None:
-        return _month(month)
-    if month is not None or first is None:
-        raise SettingsInvalid("give --month, or --from and perhaps --to")
-    begins, ends = _day(first), wiring.now() if last is None else _day(last)
-    after = ends.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    if after <= begins:
-        raise SettingsInvalid(f"{last!r} is before {first!r}; the first day comes first")
-    return round(begins.timestamp()) * 1_000_000, round(after.timestamp()) * 1_000_000
+async def _zone(home: Path, tenant: str | None) -> str:
+    """Name the time zone of a tenant; one that is not configured any more lives in UTC."""
+    if tenant is None:
+        return "UTC"
+    snapshot = await wiring.control(home).snapshot()
+    return next((it.timezone for it in snapshot.tenants.values() if it.id == tenant), "UTC")
 
 
-def _day(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError as exc:
-        raise SettingsInvalid(f"day {text!r} cannot be read; write it as 2026-10-01") from exc
-
-
-def _month(text: str | None) -> tuple[int, int]:
-    """Give the first instants of a month and of the next, UTC, in microseconds."""
-    try:
-        first = (
-            datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
-            if text
-            else wiring.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        )
-    except ValueError as exc:
-        raise SettingsInvalid(f"month {text!r} cannot be read; write it as 2026-10") from exc
-    following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-    return round(first.timestamp()) * 1_000_000, round(following.timestamp()) * 1_000_000
-
-
-def _document(
-    groups: list[str], rows: tuple[CostRow, ...], since_us: int, until_us: int, tenant: str | None
-) -> dict[str, object]:
-    return {
-        "tenant": tenant,
-        "since_us": since_us,
-        "until_us": until_us,
-        "cost_nano": sum(row.cost_nano for row in rows),
-        "cost_usd": usd_text(sum(row.cost_nano for row in rows)),
-        "requests": sum(row.n for row in rows),
-        "unpriced_requests": sum(row.n_unpriced for row in rows),
-        "estimated_requests": sum(row.n_estimated for row in rows),
-        "rows": [_members(groups, row) for row in rows],
-    }
-
-
-def _members(groups: list[str], row: CostRow) -> dict[str, object]:
-    return {
-        **dict(zip(groups, row.group, strict=True)),
-        "requests": row.n,
-        "input_tokens": row.input_tokens,
-        "cached_tokens": row.cached_tokens,
-        "output_tokens": row.output_tokens,
-        "cost_nano": row.cost_nano,
-        "cost_usd": usd_text(row.cost_nano),
-        "unpriced_requests": row.n_unpriced,
-    }
-
-
-def _print_csv(groups: list[str], rows: tuple[CostRow, ...]) -> None:
-    text = StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow([*groups, *_FIGURES])
-    for row in rows:
-        out.writerow([_cell(it) for it in _members(groups, row).values()])
-    click.echo(text.getvalue(), nl=False)
-
-
-def _cell(value: object) -> object:
-    """Keep a spreadsheet from taking a text for a formula."""
-    is_formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t")
-    return f"'{value}" if is_formula else value
-
-
-def _print(groups: list[str], rows: tuple[CostRow, ...]) -> None:
-    total = sum(row.cost_nano for row in rows)
+def _print(found: Breakdown, waiting: int, reconciled: str | None) -> None:
+    total = found.cost_nano
     table = [
         [
             *row.group,
@@ -166,12 +87,14 @@ def _print(groups: list[str], rows: tuple[CostRow, ...]) -> None:
             usd_text(row.cost_nano),
             f"{100 * row.cost_nano / total:.0f} %" if total else "-",
         ]
-        for row in rows
+        for row in found.rows
     ]
-    head = [*groups, "requests", "input tok", "cached tok", "output tok", "USD", "share"]
-    print_table(head, table)
-    estimated, unpriced = sum(row.n_estimated for row in rows), sum(row.n_unpriced for row in rows)
+    figures = ["requests", "input tok", "cached tok", "output tok", "USD", "share"]
+    print_table([*found.groups, *figures], table)
     click.echo(
-        f"total {usd_text(total)} USD, {sum(row.n for row in rows):,} requests;"
-        f" {estimated} estimated, {unpriced} without a price"
+        f"total {usd_text(total)} USD, {found.n:,} requests;"
+        f" {found.n_estimated} estimated, {found.n_unpriced} without a price"
     )
+    known = f"reconciled to {reconciled}" if reconciled else "not reconciled with a provider's bill"
+    missing = f"{waiting:,} bytes of records are not in it yet" if waiting else "complete"
+    click.echo(f"{missing}; {known}")

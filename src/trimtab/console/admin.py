@@ -3,36 +3,21 @@
 from collections.abc import Sequence
 
 import msgspec
-from msgspec.structs import asdict
 
 from trimtab.console import calls
 from trimtab.console.auth import Right
 from trimtab.console.base import Visit
 from trimtab.console.calls import Because
 from trimtab.console.changes import read_seq, wanted_seq
+from trimtab.console.costs import read_costs
 from trimtab.console.openapi import Call
 from trimtab.console.request import is_too_new
 from trimtab.console.requests import read_cursor, read_page, write_cursor
 from trimtab.console.wire import change_members, record_members, stored_members
-from trimtab.domain.errors import InvalidRequest, RecordErased, RecordNotFound
+from trimtab.domain.errors import RecordErased, RecordNotFound
 from trimtab.domain.record import ContentState
 from trimtab.domain.suspension import Scope, ScopeKind
 from trimtab.store.base import StoredRecord
-
-_DAY_US = 86_400_000_000
-_COST_FILTERS = frozenset({"tenant_id", "since_us", "until_us"})
-_GROUPS = (
-    *(
-        "tenant_id",
-        "feature",
-        "model",
-        "provider",
-        "key_id",
-        "prompt_name",
-        "prompt_version",
-        "day",
-    ),
-)
 
 
 async def list_records(visit: Visit) -> object:
@@ -63,30 +48,6 @@ async def read_record_content(visit: Visit) -> object:
         "input": _text(asked),
         "output": _text(answered),
     }
-
-
-async def read_costs(visit: Visit) -> object:
-    """See `CALLS`."""
-    where = visit.console.parse_filter(visit.query("q"))
-    group_by = [name for name in (visit.query("by") or "tenant_id").split(",") if name]
-    for name in group_by:
-        if name not in _GROUPS:
-            known = ", ".join(_GROUPS)
-            raise InvalidRequest(f"costs are not kept by '{name}'; use some of {known}", param="by")
-    others = [name for name, value in asdict(where).items() if value and name not in _COST_FILTERS]
-    if others:
-        raise InvalidRequest(
-            "costs are filtered by tenant, since and until only; group by the rest", param="q"
-        )
-    # Sums are kept by day: a span is widened to whole days, and where a tenant is named, one more
-    # has begun already in the east.
-    until_us = where.until_us or visit.console.clock.now_us() + (_DAY_US if where.tenant_id else 0)
-    since_us = where.since_us if where.since_us is not None else until_us - 30 * _DAY_US
-    since_us, until_us = since_us - since_us % _DAY_US, until_us + -until_us % _DAY_US
-    rows = await visit.console.rollups.costs(
-        since_us=since_us, until_us=until_us, group_by=group_by, tenant_id=where.tenant_id
-    )
-    return {"since_us": since_us, "until_us": until_us, "group_by": group_by, "rows": rows}
 
 
 async def list_tenants(visit: Visit) -> object:
@@ -155,7 +116,14 @@ CALLS: Sequence[Call] = (
         read_record_content,
         "Read what was asked and answered",
     ),
-    Call("GET", f"{_V1}/costs", Right.READ, read_costs, "Sum costs", ("q", "by")),
+    Call(
+        "GET",
+        f"{_V1}/costs",
+        Right.READ,
+        read_costs,
+        "Sum costs of a month, or of the days from `from` up to and without `to`",
+        ("tenant", "month", "from", "to", "group_by"),
+    ),
     Call("GET", f"{_V1}/tenants", Right.READ, list_tenants, "List tenants"),
     Call(
         "GET",

@@ -15,9 +15,12 @@ from trimtab.console import (
     admin,
     admin_models,
     admin_prompts,
+    alert,
+    alerts,
     audit,
     breaker,
     changes,
+    costs,
     keys,
     login,
     metrics,
@@ -30,9 +33,12 @@ from trimtab.console import (
     prompt_move,
     prompt_version,
     prompts,
+    reconcile,
+    reconcile_book,
     request,
     requests,
     switch,
+    tenant,
     tenants,
 )
 from trimtab.console.auth import Right, Sessions, Throttle
@@ -62,6 +68,7 @@ class Page:
 
 
 _VERSION = "/console/prompts/{name}/versions/{version}"
+_ADJUSTMENT = "/console/reconcile/adjustments/{id}"
 PAGES = (
     Page("GET", "/console/login", None, login.show),
     Page("POST", "/console/login", None, login.enter),
@@ -88,7 +95,10 @@ PAGES = (
     Page("POST", f"{_VERSION}/unyank", Right.OPERATE, prompt_version.unyank),
     Page("GET", "/console/breaker", Right.OPERATE, breaker.ask),
     Page("POST", "/console/breaker", Right.OPERATE, breaker.decide),
+    Page("GET", "/console/costs", Right.READ, costs.show),
+    Page("GET", "/console/costs.csv", Right.READ, costs.download),
     Page("GET", "/console/tenants", Right.READ, tenants.show),
+    Page("GET", "/console/tenants/{id}", Right.READ, tenant.show),
     Page("GET", "/console/tenants/{id}/suspend", Right.OPERATE, switch.TENANTS.ask_suspend),
     Page("POST", "/console/tenants/{id}/suspend", Right.OPERATE, switch.TENANTS.suspend),
     Page("GET", "/console/tenants/{id}/throttle", Right.OPERATE, switch.TENANTS.ask_throttle),
@@ -99,6 +109,14 @@ PAGES = (
     Page("POST", "/console/site/suspend", Right.OPERATE, switch.SITE.suspend),
     Page("GET", "/console/site/resume", Right.OPERATE, switch.SITE.ask_resume),
     Page("POST", "/console/site/resume", Right.OPERATE, switch.SITE.resume),
+    Page("GET", "/console/alerts", Right.READ, alerts.show),
+    Page("GET", "/console/alerts/{id}", Right.READ, alert.show),
+    Page("POST", "/console/alerts/{id}/silence", Right.OPERATE, alert.silence),
+    Page("POST", "/console/alerts/{id}/tell", Right.OPERATE, alert.tell_again),
+    Page("POST", "/console/alerts/routes/{name}/test", Right.OPERATE, alerts.try_route),
+    Page("GET", "/console/reconcile", Right.READ, reconcile.show),
+    Page("GET", _ADJUSTMENT, Right.OPERATE, reconcile_book.ask),
+    Page("POST", _ADJUSTMENT, Right.OPERATE, reconcile_book.book),
     Page("GET", "/console/keys", Right.OPERATE, keys.show),
     Page("GET", "/console/keys/new", Right.ADMINISTER, keys.ask_create),
     Page("POST", "/console/keys/new", Right.ADMINISTER, keys.create),

@@ -32,7 +32,9 @@ class Chart:
     """Values over time on one axis that begins at zero.
 
     Attributes:
-        kind: `bars` (each drawn over the one before it) or `lines`.
+        kind: `bars` (each drawn over the one before it), `stack` (each on those after it) or
+            `lines`.
+        step: What lies between two moments; `day` has dates on the axis.
         unit: Unit of the values, for the axis.
         times_s: Unix seconds at which each bucket begins, evenly spaced.
         label: The figure in one sentence, for those who cannot see it.
@@ -43,11 +45,29 @@ class Chart:
     label: str
     times_s: tuple[int, ...]
     lines: tuple[Line, ...]
+    step: str = "minute"
+
+    @property
+    def drawn(self) -> tuple[Line, ...]:
+        """The series as they are drawn: in a stack each reaches from the ground, the highest first.
+
+        What is below zero, as a correction may be, takes no room in a stack.
+        """
+        if self.kind != "stack":
+            return self.lines
+        found: list[Line] = []
+        below = (0.0,) * len(self.times_s)
+        for line in reversed(self.lines):
+            below = tuple(
+                low + max(0.0, value or 0.0) for low, value in zip(below, line.values, strict=True)
+            )
+            found.append(line._replace(values=below))
+        return tuple(reversed(found))
 
     @property
     def top(self) -> float:
         """Upper end of the axis: a round number no value exceeds."""
-        return round_up(max((v for line in self.lines for v in line.values if v), default=1.0))
+        return round_up(max((v for line in self.drawn for v in line.values if v), default=1.0))
 
     @property
     def series(self) -> str:
@@ -56,13 +76,13 @@ class Chart:
 
     def bars(self, line: Line) -> tuple[Bar, ...]:
         """Draw a series as bars; nothing is drawn for zero."""
-        step = WIDTH / max(1, len(self.times_s))
+        step, top = WIDTH / max(1, len(self.times_s)), self.top
         return tuple(
             Bar(
                 round(index * step + step * _GAP / 2, 1),
-                round(HEIGHT - HEIGHT * value / self.top, 1),
+                round(HEIGHT - HEIGHT * value / top, 1),
                 round(step * (1 - _GAP), 1),
-                round(HEIGHT * value / self.top, 1),
+                round(HEIGHT * value / top, 1),
             )
             for index, value in enumerate(line.values)
             if value
@@ -70,12 +90,12 @@ class Chart:
 
     def path(self, line: Line) -> str:
         """Draw a series as an SVG path, with a gap where a value is missing."""
-        step = WIDTH / max(1, len(self.times_s))
+        step, top = WIDTH / max(1, len(self.times_s)), self.top
         commands: list[str] = []
         pen_up = True
         for index, value in enumerate(line.values):
             if value is not None:
-                x, y = (index + 0.5) * step, HEIGHT - HEIGHT * value / self.top
+                x, y = (index + 0.5) * step, HEIGHT - HEIGHT * value / top
                 commands.append(f"{'M' if pen_up else 'L'}{x:.1f} {y:.1f}")
                 if pen_up:
                     commands.append("h0.1")

@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from trimtab.console.base import Console, Lag
 from trimtab.domain.alert import Alert, Rule
+from trimtab.domain.billing import EventState, MeterEvent
 from trimtab.registry.webhooks import Backlog
 from trimtab.store.base import Acknowledgement, CostRow
 
@@ -55,6 +56,10 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_reconcile_drift_ratio": Metric(
         "gauge", "What a provider billed more than the ledger says, as a share; of the last day."
     ),
+    "trimtab_meter_events": Metric(
+        "gauge",
+        "Parts of bills that are not passed on: they wait, were refused, or may have arrived.",
+    ),
 }
 """Every metric, in the order in which they are told."""
 
@@ -85,6 +90,7 @@ async def exposition(console: Console) -> str:
         "trimtab_target_left_alone": left_alone,
         **_webhooks(console.webhooks()),
         "trimtab_alert_open": _open(await console.alerts.alerts(open_only=True)),
+        "trimtab_meter_events": _waiting(await console.meter_events()),
         "trimtab_reconcile_drift_ratio": [
             ({"provider": name}, ratio) for name, ratio in sorted(console.drifts().items())
         ],
@@ -136,6 +142,11 @@ def _webhooks(backlogs: Sequence[Backlog]) -> dict[str, Samples]:
 def _open(alerts: Sequence[Alert]) -> Samples:
     counts = Counter(it.finding.rule for it in alerts)
     return [({"rule": rule}, counts[rule]) for rule in Rule]
+
+
+def _waiting(events: Sequence[MeterEvent]) -> Samples:
+    counts = Counter(it.state for it in events)
+    return [({"state": state}, counts[state]) for state in EventState]
 
 
 def _add(sums: dict[tuple[str, ...], int], group: tuple[str, ...], amount: int) -> None:

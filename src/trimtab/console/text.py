@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from trimtab.domain.money import usd_text
+from trimtab.domain.money import cents_text, usd_text
 
 NANO = 1_000_000_000
 DASH = "–"  # noqa: RUF001
@@ -45,7 +45,29 @@ _MARKS = {
     "minor": Mark("circle-help", "warn"),
     "patch": Mark("circle-check", "good"),
     "none": Mark("circle-check", "quiet"),
+    "will last": Mark("circle-check", "good"),
+    "nearly empty": Mark("gauge", "warn"),
+    "will not last": Mark("triangle-alert", "warn"),
+    "empty": Mark("ban", "bad"),
+    "open alert": Mark("triangle-alert", "bad"),
+    "over": Mark("circle-check", "quiet"),
     "held open": Mark("power-off", "warn"),
+    "booked": Mark("check", "good"),
+    "match": Mark("circle-check", "good"),
+    "rounding": Mark("circle-check", "good"),
+    "late": Mark("circle-slash", "quiet"),
+    "day_boundary": Mark("circle-slash", "quiet"),
+    "model_alias": Mark("circle-slash", "quiet"),
+    "external_traffic": Mark("circle-help", "warn"),
+    "fetch_incomplete": Mark("circle-help", "warn"),
+    "missing_ours": Mark("triangle-alert", "bad"),
+    "missing_theirs": Mark("triangle-alert", "bad"),
+    "price_drift": Mark("triangle-alert", "bad"),
+    "unit_or_currency": Mark("triangle-alert", "bad"),
+    "silent": Mark("circle-slash", "quiet"),
+    "delivered": Mark("circle-check", "good"),
+    "waiting": Mark("circle-help", "quiet"),
+    "retrying": Mark("refresh-cw", "warn"),
 }
 
 
@@ -89,6 +111,25 @@ def list_price(nano: int | None) -> str:
     if nano is None:
         return "unknown"
     return f"{'-' if nano < 0 else ''}${usd_text(abs(nano))}"
+
+
+def cents(nano: int) -> str:
+    """Write nano-USD to the cent, as bills do."""
+    text = cents_text(nano)
+    return f"-${text[1:]}" if text.startswith("-") else f"${text}"
+
+
+def difference(nano: int) -> str:
+    """Write nano-USD to the cent, with its sign."""
+    text = cents(nano)
+    return f"+{text}" if nano > 0 and text != "$0.00" else text
+
+
+def usd_about(nano: int) -> str:
+    """Write a guess in dollars, with three significant digits."""
+    sign, nano = ("-", -nano) if nano < 0 else ("", nano)
+    unit = 10 ** max(0, len(str(nano)) - 3)
+    return f"≈ {sign}${_rounded(round(nano / unit) * unit)}"
 
 
 def usd_exact(nano: int | None) -> str:
@@ -148,6 +189,11 @@ def _dollars(nano: int, significant: int) -> str:
         return f"{(nano + NANO // 200) // (NANO // 100) / 100:,.2f}"
     places = min(9, 9 - len(str(nano)) + significant)
     return f"{nano / NANO:.{max(2, places)}f}"
+
+
+def _rounded(nano: int) -> str:
+    whole, rest = divmod(nano, NANO)
+    return f"{whole:,}{f'.{rest:09d}'.rstrip('0') if rest else ''}"
 
 
 def _utc(us: int) -> datetime:

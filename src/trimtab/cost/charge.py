@@ -61,6 +61,34 @@ def charge(usage: Usage, row: PriceRow) -> Charge:
     return _line((read, reread, written, wrote, others), row)
 
 
+def most(usage: Usage, row: PriceRow) -> int | None:
+    """Price so many tokens or fewer in nano-USD, rounded up: each of the dearest kind there is.
+
+    `None` if some have no price. Of tiers, the dearest that so much input can reach counts.
+    """
+    given, wrote = usage.input_tokens or 0, usage.output_tokens or 0
+    amounts = [
+        given * max(filter(None, _read_prices(tier)), default=0) + wrote * price + tier.request
+        for tier in row.tiers
+        if given > tier.above or tier is row.tiers[-1]
+        for price in _wrote_prices(tier, wrote)
+    ]
+    return -(-max(amounts) // _MILLION) if amounts else None
+
+
+def _read_prices(tier: Rates) -> Sequence[int | None]:
+    return (
+        *(tier.input, tier.cache_read, tier.input_audio, tier.cache_read_audio),
+        *(tier.cache_write_5m, tier.cache_write_30m, tier.cache_write_1h, tier.cache_write_12h),
+    )
+
+
+def _wrote_prices(tier: Rates, wrote: int) -> Sequence[int]:
+    if not wrote:
+        return (0,)
+    return () if tier.output is None else (tier.output, tier.output_audio or 0)
+
+
 def estimate_input_tokens(text_bytes: int) -> int:
     """Guess the tokens of a text by its bytes, four to a token, rounded up."""
     return -(-text_bytes // _BYTES_PER_TOKEN)

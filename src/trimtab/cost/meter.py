@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trimtab.cost.charge import Charge, charge
+from trimtab.cost.charge import Charge, charge, most
 from trimtab.cost.prices import PriceList, context_of
+from trimtab.cost.rates import PriceRow
 from trimtab.cost.usage import read_reports
 from trimtab.domain.chat import UsageReport
 from trimtab.domain.model import Provider, Target, Wire
@@ -39,11 +40,25 @@ class Meter:
 
         Without a tenant, the prices of nobody's own contract count.
         """
-        prices = self.contracts.get(tenant, self.prices)
+        prices = self.prices_of(tenant)
         version = prices.version
         if usage.source is UsageSource.NONE:
             return Charge(0, 0, 0, 0, 0, 0, price_version=version)
-        # From `!` on a name asks a simulator for a fault and does not change what it costs.
-        model = target.model.partition("!")[0]
-        row = prices.find(provider.priced_as, model, at_us=at_us, context=context_of(usage))
+        row = _row(prices, provider, target, usage, at_us)
         return Charge(price_version=version) if row is None else charge(usage, row)
+
+    def most(
+        self, provider: Provider, target: Target, usage: Usage, at_us: int, *, tenant: str = ""
+    ) -> int | None:
+        """Price so many tokens or fewer, whichever kinds they are of; in nano-USD, rounded up."""
+        row = _row(self.prices_of(tenant), provider, target, usage, at_us)
+        return None if row is None else most(usage, row)
+
+
+# which list, where, for what and when
+def _row(
+    prices: PriceList, provider: Provider, target: Target, usage: Usage, at_us: int
+) -> PriceRow | None:
+    # From `!` on a name asks a simulator for a fault and does not change what it costs.
+    model = target.model.partition("!")[0]
+    return prices.find(provider.priced_as, model, at_us=at_us, context=context_of(usage))

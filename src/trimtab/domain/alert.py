@@ -9,6 +9,9 @@ from msgspec import Struct
 
 ID_PREFIX = "al_"
 
+SITE = "(site)"
+"""In the place of a tenant; none may be named so."""
+
 _ID_DIGITS = 20
 
 
@@ -35,6 +38,7 @@ class Rule(StrEnum):
     SPEND_SPIKE = "spend_spike"
     SPEND_RATE = "spend_rate"
     BUDGET_FORECAST = "budget_forecast"
+    BUDGET_THRESHOLD = "budget_threshold"
     LOOP = "loop"
     ZERO_COST = "zero_cost"
     USAGE_INCONSISTENT = "usage_inconsistent"
@@ -46,9 +50,14 @@ class Rule(StrEnum):
         return RULES[self].severity
 
     @property
+    def title(self) -> str:
+        """What it says in a title."""
+        return RULES[self].title
+
+    @property
     def is_of_past(self) -> bool:
-        """Whether it judges a day that is over: telling it again changes nothing."""
-        return self in (Rule.SPEND_3X_28D, Rule.SPEND_SPIKE)
+        """Whether it judges what has happened for good: telling it again changes nothing."""
+        return self in _OF_PAST
 
 
 class RuleWords(NamedTuple):
@@ -63,6 +72,7 @@ RULES: Mapping[Rule, RuleWords] = {
     Rule.SPEND_SPIKE: RuleWords(Severity.PAGE, "a day cost far more than such days do"),
     Rule.SPEND_RATE: RuleWords(Severity.PAGE, "money is being spent far faster than usual"),
     Rule.BUDGET_FORECAST: RuleWords(Severity.MESSAGE, "a budget will not last"),
+    Rule.BUDGET_THRESHOLD: RuleWords(Severity.MESSAGE, "a part of a budget is spent"),
     Rule.LOOP: RuleWords(Severity.PAGE, "calls repeat themselves"),
     Rule.ZERO_COST: RuleWords(Severity.MESSAGE, "tokens were booked as free that have a price"),
     Rule.USAGE_INCONSISTENT: RuleWords(Severity.MESSAGE, "a provider's token counts contradict"),
@@ -70,11 +80,14 @@ RULES: Mapping[Rule, RuleWords] = {
 }
 """Every rule, in the order in which they are shown."""
 
+_OF_PAST = frozenset({Rule.SPEND_3X_28D, Rule.SPEND_SPIKE, Rule.BUDGET_THRESHOLD})
+
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a rule found. Numbers and names only, never what people wrote.
 
     Attributes:
+        tenant_id: The tenant; `SITE` if it is about all of them.
         subject: What of the tenant it is about, if not all of it: a key, a feature, a model.
         window: The span it is about, in the tenant's calendar, as `day:2026-11-23`.
         told: What is the matter, in one line.
@@ -170,3 +183,17 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def id(self) -> str:
         """Name it to the receiver, the same at every try."""
         return f"{self.alert_id}-{self.n}"
+
+
+class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of the last thing a route was to be told of an alert.
+
+    Attributes:
+        error: Why it was given up; empty if the route took it.
+    """
+
+    alert_id: str
+    route: str
+    kind: NoticeKind
+    at_us: int
+    error: str = ""

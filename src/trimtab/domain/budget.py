@@ -17,6 +17,7 @@ MOST_NANO = 9_000_000 * 10**9
 
 _US = 1_000_000
 _LAST_MONTH = 12
+_ALL = 100
 
 
 class Period(StrEnum):
@@ -32,6 +33,13 @@ class WhenEmpty(StrEnum):
 
     BLOCK = "block"
     WARN = "warn"
+
+
+class Hold(StrEnum):
+    """What is held for a request: what it will likely cost at most, or what it ever can."""
+
+    ESTIMATE = "estimate"
+    STRICT = "strict"
 
 
 class Downgrade(Struct, frozen=True, kw_only=True):
@@ -54,17 +62,37 @@ class Speed(Struct, frozen=True, kw_only=True):
 
 
 class Budget(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What may be spent. `None` means: as the tier says, else no bound, `month` and `block`."""
+    """What may be spent. `None` means: as the tier says, else no bound, `month` and `block`.
+
+    Attributes:
+        hold: What is held of it; `None` is an estimate.
+        warn_at: Per cent of it at which people are told, in order; `None` is none, or 100 if being
+            told is all that comes of an empty one.
+    """
 
     nano: int | None = None
     per: Period | None = None
     speed: Speed | None = None
     when_empty: WhenEmpty | Downgrade | None = None
+    hold: Hold | None = None
+    warn_at: tuple[int, ...] | None = None
 
     @property
     def downgrade(self) -> Downgrade | None:
         """Where requests go that it has no room for, if it says so."""
         return self.when_empty if isinstance(self.when_empty, Downgrade) else None
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether it can never be overdrawn; one that refuses nothing cannot keep that."""
+        return self.hold is Hold.STRICT and self.when_empty is not WhenEmpty.WARN
+
+    @property
+    def thresholds(self) -> tuple[int, ...]:
+        """Per cent of it at which people are told."""
+        if self.warn_at is not None:
+            return self.warn_at
+        return (_ALL,) if self.when_empty is WhenEmpty.WARN else ()
 
     def over(self, base: "Budget") -> "Budget":
         """Merge by member: what is set here wins over the base."""
@@ -73,6 +101,8 @@ class Budget(Struct, frozen=True, kw_only=True, omit_defaults=True):
             per=self.per or base.per,
             speed=self.speed or base.speed,
             when_empty=self.when_empty or base.when_empty,
+            hold=self.hold or base.hold,
+            warn_at=base.warn_at if self.warn_at is None else self.warn_at,
         )
 
 

@@ -17,6 +17,7 @@
     │   ├── ModelSuspended       the model, or every provider it leads to
     │   ├── ModelNotFound
     │   ├── PriceUnknown
+    │   ├── MaximumUnknown       a strict budget, and nobody knows how much it can cost
     │   ├── BudgetExhausted
     │   ├── BudgetUnreachable    it could cost more than the whole budget
     │   ├── ContentBlocked
@@ -187,6 +188,12 @@ class PriceUnknown(Refused):
     """Nobody can say what the target costs."""
 
     code: ClassVar[str] = "price_unknown"
+
+
+class MaximumUnknown(Refused):
+    """Nobody can say what the request costs at most, and a budget may never be overdrawn."""
+
+    code: ClassVar[str] = "maximum_unknown"
 
 
 class BudgetExhausted(Refused):

@@ -208,8 +208,21 @@ def unpinned(model: Model, models: Mapping[str, Model]) -> tuple[str, ...]:
     return tuple(sorted(model.fallback.names() - freezers))
 
 
+class Maximum(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How many tokens a model reads and writes in one answer at most; `None` is unknown."""
+
+    input: int | None = None
+    output: int | None = None
+
+
+UNKNOWN = Maximum()
+
 SENT_UNASKED = ("message-threads-2026-08-12", "token-counting-2024-11-01")
 """Betas that the Anthropic SDK asks for by itself, in its tool runner and its count of tokens."""
+
+
+NO_CREDENTIAL = "none"
+"""Stands for a reference where none is needed."""
 
 
 class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -226,12 +239,13 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
         model_prefix: What `litellm` knows the provider by, as `bedrock/`.
         region: Where the models run, for providers that have regions.
         options: Further arguments of every call by `litellm`; text may be a reference.
+        max_tokens: What models read and write at most, by name, or by its beginning and a `*`.
     """
 
     name: str
     wire: ProviderWire
     url: str = ""
-    key: str = "none"
+    key: str = NO_CREDENTIAL
     more_keys: tuple[str, ...] = ()
     on_client_gone: OnClientGone = OnClientGone.CANCEL
     prices_as: str | None = None
@@ -242,13 +256,34 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model_prefix: str | None = None
     region: str | None = None
     options: dict[str, str | int | float | bool] = {}
+    max_tokens: dict[str, Maximum] = {}
 
     @property
     def keys(self) -> tuple[str, ...]:
         """References to all credentials."""
         return (self.key, *self.more_keys)
 
+    def account(self, place: int) -> str:
+        """Name one of its credentials as ledger lines do: by its reference; nothing if it has none.
+
+        A reference is no secret, and means the same wherever in the list it stands.
+        """
+        reference = self.keys[place]
+        return "" if reference == NO_CREDENTIAL else reference
+
     @property
     def priced_as(self) -> str:
         """Name under which the price list knows its models."""
         return self.prices_as or self.name
+
+    def maximum(self, model: str) -> Maximum:
+        """Tell what one of its models reads and writes at most; the longest name that fits wins."""
+        if not self.max_tokens:
+            return UNKNOWN
+        # From `!` on a name asks a simulator for a fault.
+        name = model.partition("!")[0]
+        exact = self.max_tokens.get(name)
+        if exact is not None:
+            return exact
+        fitting = [it for it in self.max_tokens if it[-1] == "*" and name.startswith(it[:-1])]
+        return self.max_tokens[max(fitting, key=len)] if fitting else UNKNOWN

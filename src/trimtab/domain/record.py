@@ -237,7 +237,12 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LedgerLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The append-only row that says what an attempt cost. `cost_nano` of `None` is unknown."""
+    """The append-only row that says what an attempt cost. `cost_nano` of `None` is unknown.
+
+    Attributes:
+        account: Reference to the credential it was sent with, `env:NAME` or `file:PATH`; nothing if
+            it needed none. Older lines have its place in the list, and nothing for the first.
+    """
 
     line_id: str
     kind: str = "charge"
@@ -299,6 +304,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
         n: Number of the attempt.
         attempts: Those made before.
         lines: What they cost.
+        account: See `LedgerLine.account`.
         input_floor: Input tokens estimated from the body, charged if nothing better is known.
         content: Blobs the input needs that this segment does not hold yet.
     """
@@ -319,6 +325,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     target: str
     provider: str
     model_sent: str
+    account: str = ""
     input_floor: int
     day_local: str
     input_ref: bytes | None = None
@@ -328,6 +335,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: tuple[Attempt, ...] = ()
     lines: tuple[LedgerLine, ...] = ()
     prompt: PromptUse | None = None
+    origin: str = "live"
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):

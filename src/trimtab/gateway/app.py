@@ -12,6 +12,7 @@ from trimtab.domain.endpoints import ENDPOINTS
 from trimtab.domain.errors import (
     BodyTooLarge,
     Draining,
+    FieldNotAllowed,
     InvalidRequest,
     NotFound,
     PromptAmbiguous,
@@ -21,6 +22,8 @@ from trimtab.domain.errors import (
 )
 from trimtab.domain.ids import Entropy, request_id, trace_id
 from trimtab.domain.model import Wire
+from trimtab.domain.record import Origin
+from trimtab.domain.tenant import KeyRight
 from trimtab.gateway import body, headers, models
 from trimtab.gateway.reply import AsgiReply, Message, Receive, Send
 from trimtab.gateway.routing import TrimtabMember
@@ -29,6 +32,7 @@ from trimtab.pipeline.reply import Facts
 from trimtab.pipeline.run import Pipeline
 
 UPLOAD_S = 30.0
+OF_EVALUATION = "eval"
 
 Scope = Mapping[str, Any]
 Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -162,6 +166,11 @@ class Gateway:
         if said.tenant is not None:
             await self._pipeline.enrol(said.key, said.tenant)
         grant = self._pipeline.identify.grant(said.key, said.tenant)
+        if said.evaluation is not None and KeyRight.EVALS not in grant.key.may:
+            raise FieldNotAllowed(
+                f"key {grant.key.name!r} may not evaluate; use one made with --may evals",
+                param="x-trimtab-eval",
+            )
         self._pipeline.fund.check(grant, request.ts_us)
         data = await self._body(receive)
         routing, prompt, members = body.read(request.wire, data)
@@ -191,7 +200,7 @@ class Gateway:
             feature=ours.feature or said.feature or "default",
             end_user=ours.user or said.user or routing.end_user,
             conversation=ours.conversation or said.conversation,
-            tags=msgspec.json.encode(ours.tags).decode() if ours.tags else None,
+            tags=_tags(ours.tags, said.evaluation),
             client_retry=said.client_retry,
             wire_headers=said.forwarded,
             betas=said.betas,
@@ -201,6 +210,7 @@ class Gateway:
             asked=_asked(request.wire, data) if said.idempotency_key else b"",
             prompt=prompt,
             rendered=said.prompt,
+            origin=Origin.LIVE if said.evaluation is None else said.evaluation.origin,
         )
 
     async def _body(self, receive: Receive) -> bytes:
@@ -312,6 +322,14 @@ def _facts(request: Request, config_seq: int = 0) -> Facts:
         config_seq=config_seq,
         ts_us=request.ts_us,
     )
+
+
+def _tags(given: Mapping[str, str] | None, evaluation: headers.EvaluationSaid | None) -> str | None:
+    """Write the caller's tags, with what it evaluates among them."""
+    tags = dict(given or {})
+    if evaluation is not None:
+        tags[OF_EVALUATION] = evaluation.place
+    return msgspec.json.encode(tags).decode() if tags else None
 
 
 def _asked(wire: Wire, data: bytes) -> bytes:

@@ -64,6 +64,7 @@ SHAPES: Mapping[str, Shape] = {
     "tenant_suspended": _DENIED,
     "tenant_not_allowed": _DENIED,
     "price_unknown": _DENIED,
+    "maximum_unknown": _DENIED,
     "budget_exhausted": _EMPTY,
     "budget_unreachable": _EMPTY,
     "budget_held": Shape(429, "rate_limit_error", "rate_limit_error", retry=True),

@@ -3,12 +3,13 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from msgspec import Struct
 
 from trimtab.domain.errors import InvalidRequest, Unauthenticated
 from trimtab.domain.ids import SpanId, TraceId
+from trimtab.domain.record import Origin
 from trimtab.domain.tenant import NAME
 from trimtab.pipeline.handoff import PromptSaid
 
@@ -25,7 +26,23 @@ _PROMPT = re.compile(
     r"(?:; label=(?P<label>[a-z][a-z0-9-]{0,31}))?; hash=(?P<hash>[0-9a-f]{12,64})"
     r"(?:; source=(?P<source>memory|live|disk|bundled))?"
 )
+_EVALUATION = re.compile(
+    r"(?P<run>[A-Za-z0-9_-]{1,64})/(?P<case>[A-Za-z0-9._-]{1,80})"
+    r"/(?P<arm>candidate|baseline|judge)/(?P<sample>[0-9]{1,4})"
+)
 _VALUE = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
+
+
+class EvaluationSaid(NamedTuple):
+    """What a call is said to evaluate.
+
+    Attributes:
+        origin: `eval`, or `judge` for a call that scores an answer.
+        place: Run, case, arm and sample, with slashes between.
+    """
+
+    origin: Origin
+    place: str
 
 
 class Headers(Struct, kw_only=True):
@@ -33,6 +50,7 @@ class Headers(Struct, kw_only=True):
 
     Attributes:
         deadline_s: Seconds in which the caller wants the whole answer.
+        evaluation: The evaluation that the call is part of; `None` for users' traffic.
         betas: Values of the beta headers.
         forwarded: Headers of the wire itself that go along to the provider.
     """
@@ -48,6 +66,7 @@ class Headers(Struct, kw_only=True):
     client_retry: int | None = None
     deadline_s: float = math.inf
     idempotency_key: str | None = None
+    evaluation: EvaluationSaid | None = None
     betas: tuple[str, ...] = ()
     prompt: PromptSaid | None = None
     anthropic: bool = False
@@ -130,6 +149,18 @@ def _read_prompt(out: Headers, name: bytes, value: bytes) -> None:
     )
 
 
+def _read_evaluation(out: Headers, name: bytes, value: bytes) -> None:
+    match = _EVALUATION.fullmatch(value.decode("latin-1").strip())
+    if match is None:
+        raise InvalidRequest(
+            f"header {name.decode()!r} must be as 'ev_01JXC4/q-0017/candidate/0': run, case, arm"
+            " (candidate, baseline or judge) and sample",
+            param=name.decode(),
+        )
+    origin = Origin.JUDGE if match["arm"] == "judge" else Origin.EVAL
+    out.evaluation = EvaluationSaid(origin, match[0])
+
+
 def _read_unknown(name: bytes) -> NoReturn:
     shown = name.decode("latin-1")[:64]
     raise InvalidRequest(
@@ -197,6 +228,7 @@ _READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
     b"x-stainless-retry-count": _read_retry,
     b"x-trimtab-feature": _read_feature,
     b"x-trimtab-prompt": _read_prompt,
+    b"x-trimtab-eval": _read_evaluation,
     b"x-trimtab-user": _read_ours,
     b"x-trimtab-conversation": _read_ours,
     b"x-trimtab-deadline-ms": _read_deadline,

@@ -114,7 +114,9 @@ class Call:
                 refusal = refusal or answered
             except UpstreamFailed as error:
                 failure = error
-            following = self.course.after(planned, journey.tries, failure)
+            # What may be billed already leaves too little of a strict hold for another answer.
+            is_last = funded.is_strict and failure.usage_possible
+            following = None if is_last else self.course.after(planned, journey.tries, failure)
             if following is not None:
                 leg = following
             elif refusal is not None:
@@ -132,7 +134,7 @@ class Call:
         planned = funded.screened.planned if funded else None
         members = continued(planned, cut) if planned else None
         leg = self.course.going_on(planned, journey.tries) if planned and members else None
-        if funded is None or members is None or leg is None:
+        if funded is None or funded.is_strict or members is None or leg is None:
             return None
         try:
             answered = await self._attempt(funded, journey, leg, members)

@@ -2,12 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NoReturn
 
-from msgspec import Raw
 from msgspec.structs import replace
 
 from trimtab.control.snapshot import Grant
@@ -26,12 +25,13 @@ from trimtab.domain.model import ModelKind
 from trimtab.domain.money import usd_text
 from trimtab.domain.suspension import Scope
 from trimtab.domain.tenant import Limits
+from trimtab.pipeline.estimate import floor_of
 from trimtab.pipeline.handoff import (
+    MONEY,
     Admitted,
     Funded,
     Identified,
     Planned,
-    Request,
     Screened,
     allowance,
 )
@@ -39,17 +39,13 @@ from trimtab.pipeline.money import NANO_PER_MICRO, Claim, Money
 from trimtab.pipeline.switch import refusal
 from trimtab.store.base import NOBODY, Asker, Held, LimitStore, Need, Spending, Unit
 
-BYTES_PER_TOKEN = 4
 RENEW_S = 20.0
 LEASE_S = 3 * RENEW_S
 BUDGET_HELD_S = 2.0
 ASKED_TWICE = 2
-READ_BY_MODELS = ("messages", "system", "tools", "input", "instructions")
-
 MOST_REMEMBERED = 10_000
 
 _REQUESTS = "requests/"
-_NOTHING = Raw(b"")
 
 Spent = Callable[[Spending], Awaitable[int]]
 
@@ -102,6 +98,8 @@ class Fund:
         Raises:
             ParallelLimited: too many requests of the tenant run already.
             RateLimited: the tenant's requests or tokens per minute are used up.
+            PriceUnknown: it may cost what nobody knows; `MaximumUnknown` and `FieldNotAllowed`
+                likewise, if a budget is strict.
             BudgetExhausted: a budget has no room for what it may cost.
             BudgetHeld: it will have, once running requests are settled.
             TenantSuspended: a worker with a newer configuration knows that who asks is suspended.
@@ -109,7 +107,7 @@ class Fund:
         """
         admitted = screened.planned.admitted
         request = admitted.request
-        floor = _floor(request)
+        floor = floor_of(request)
         tokens = 0 if request.wire.is_free else floor
         claims = self.money(screened.planned, floor)
         needs = _needs(admitted.grant, request.ts_us, tokens=tokens)
@@ -118,7 +116,7 @@ class Fund:
             return Funded(screened, floor, ())
         held = await self._hold(admitted, needs, claims)
         if held.denied is None:
-            return Funded(screened, floor, tuple(needs), held)
+            return Funded(screened, floor, tuple(needs), held, _is_strict(claims))
         self._remember(admitted.grant.tenant.id, needs[held.denied], held)
         downgraded = await self._downgraded(screened, needs, claims, held)
         if downgraded is None:
@@ -143,13 +141,15 @@ class Fund:
         try:
             planned = self.replan(replace(admitted, model=model))
             cheaper = replace(screened, planned=planned)
-            floor = _floor(planned.admitted.request)
+            floor = floor_of(planned.admitted.request)
             raised = [it.with_room_for_another_model() for it in self.money(planned, floor)]
         except TrimtabError:
             return None
         wanted = [*needs[:others], *(claim.need for claim in raised)]
         held = await self._hold(planned.admitted, wanted, raised)
-        return None if held.denied is not None else Funded(cheaper, floor, tuple(wanted), held)
+        if held.denied is not None:
+            return None
+        return Funded(cheaper, floor, tuple(wanted), held, _is_strict(raised))
 
     async def _hold(self, admitted: Admitted, needs: list[Need], claims: list[Claim]) -> Held:
         asking = () if self.scopes is None else tuple(self.scopes(admitted))
@@ -187,10 +187,8 @@ class Fund:
             await self.limits.renew(lease_s=LEASE_S)
 
 
-def _floor(request: Request) -> int:
-    """Estimate the tokens that a model reads of a request, from its bytes."""
-    read = sum(len(memoryview(request.members.get(name, _NOTHING))) for name in READ_BY_MODELS)
-    return -(-read // BYTES_PER_TOKEN)
+def _is_strict(claims: Sequence[Claim]) -> bool:
+    return any(claim.is_strict for claim in claims)
 
 
 def _asker(admitted: Admitted, scopes: tuple[Scope, ...]) -> Asker:
@@ -246,7 +244,7 @@ def _used(need: Need, tokens: int, cost_nano: int | None) -> int:
 
 
 def _refuse(need: Need, held: Held) -> NoReturn:
-    if need.unit in (Unit.NANO, Unit.MICRO):
+    if need.unit in MONEY:
         raise _no_money(need, held)
     if need.kind == "slots":
         raise ParallelLimited(

@@ -6,7 +6,7 @@ structs and not dataclasses, for a frozen one of twenty members costs a tenth to
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Raw, Struct
 
@@ -14,11 +14,12 @@ from trimtab.control.snapshot import Grant, Snapshot
 from trimtab.domain.allowance import Allowance, BudgetLeft
 from trimtab.domain.ids import RequestId, SpanId, TraceId
 from trimtab.domain.model import Model, Provider, Target, Wire
+from trimtab.domain.record import Origin
 from trimtab.domain.verdict import Decision, Finding
 from trimtab.providers.base import Adapter
 from trimtab.store.base import Held, Need, Unit
 
-_MONEY = (Unit.NANO, Unit.MICRO)
+MONEY = (Unit.NANO, Unit.MICRO)
 
 
 class PromptAsk(Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ class Request(Struct, frozen=True, kw_only=True):
         previous: The provider's id of the answer that this request goes on from.
         prompt: The prompt whose messages it shall have.
         rendered: The prompt that its messages were made of already.
+        origin: Why it runs.
     """
 
     request_id: RequestId
@@ -89,6 +91,7 @@ class Request(Struct, frozen=True, kw_only=True):
     asked: bytes = b""
     prompt: PromptAsk | None = None
     rendered: PromptSaid | None = None
+    origin: Origin = Origin.LIVE
 
 
 class Identified(Struct, frozen=True):
@@ -139,6 +142,19 @@ class Planned(Struct, frozen=True):
     when_refused: tuple[Route, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
 
+    def all_routes(self) -> Collection[Route]:
+        """Give every target that the request may be tried on, once."""
+        others = self.when_context_too_long or self.when_refused or self.when_rate_limited
+        if not others:
+            return self.routes
+        groups = (
+            self.routes,
+            self.when_rate_limited or (),
+            self.when_context_too_long,
+            self.when_refused,
+        )
+        return {route.target: route for group in groups for route in group}.values()
+
 
 class Screened(Struct, frozen=True):
     """A planned request whose every text the guards have seen."""
@@ -155,12 +171,14 @@ class Funded(Struct, frozen=True):
         input_floor: Input tokens estimated from the bytes of the body.
         holds: What is held, in the order in which `settle` books it.
         held: What the store of limits answered.
+        is_strict: Whether it can never cost more than is held, which covers one attempt.
     """
 
     screened: Screened
     input_floor: int
     holds: tuple[Need, ...]
     held: Held = Held()
+    is_strict: bool = False
 
     def shadowed(self) -> tuple[str, ...]:
         """Name the rates and slots that would have refused it, if they did more than count."""
@@ -193,7 +211,7 @@ class Funded(Struct, frozen=True):
 
     def budget(self) -> BudgetLeft | None:
         """Tell what is left of the tightest budget, if one applies."""
-        if not self.held.left or self.holds[-1].unit not in _MONEY:
+        if not self.held.left or self.holds[-1].unit not in MONEY:
             return None
         windows = [
             (left, need.ends_us)

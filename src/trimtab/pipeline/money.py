@@ -1,12 +1,10 @@
 """What a request may cost at most by estimate, and which budgets that is held against."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-import msgspec
-from msgspec import Raw
 from msgspec.structs import replace
 
 from trimtab.cost.charge import Charge
@@ -21,43 +19,32 @@ from trimtab.domain.budget import (
 )
 from trimtab.domain.errors import PriceUnknown
 from trimtab.domain.model import Provider, Target
-from trimtab.domain.usage import Usage, UsageSource
-from trimtab.pipeline.handoff import Planned, Request
+from trimtab.domain.record import Origin
+from trimtab.domain.tenant import RESERVED_PREFIX, Tenant
+from trimtab.domain.usage import Usage
+from trimtab.pipeline.estimate import Guess, asked_of, most_at
+from trimtab.pipeline.handoff import MONEY, Funded, Planned, Request, Route
 from trimtab.store.base import Need, Spending, Unit
-
-UNDECLARED_OUTPUT = 1024
-"""Output tokens that are held for a request which declares no maximum; what exceeds it is debt."""
 
 NANO_PER_MICRO = 1000
 
-_CACHES = b'"cache_control"'
-_MAXIMA = ("max_completion_tokens", "max_output_tokens", "max_tokens")
-_WITHOUT_OUTPUT = frozenset({"embeddings"})
-
 
 class Claim(NamedTuple):
-    """What is asked of one budget, and which lines of the ledger count against it."""
+    """What is asked of one budget, and which lines of the ledger count against it.
+
+    Attributes:
+        is_strict: Whether it is asked for all that the request can ever cost.
+    """
 
     need: Need
     spending: Spending
     downgrade: Downgrade | None = None
+    is_strict: bool = False
 
     def with_room_for_another_model(self) -> "Claim":
         """Let it spend what it allows for cheaper answers, once it is empty."""
         more = 0 if self.downgrade is None else self.downgrade.nano
         return self._replace(need=replace(self.need, size=self.need.size + more))
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    """The members of a body that its cost depends on."""
-
-    n: int | None = None
-    service_tier: str | None = None
-    speed: str | None = None
-    inference_geo: str | None = None
-
-
-_NOTHING_ASKED = _Asked()
 
 
 class Payer(NamedTuple):
@@ -119,14 +106,20 @@ class Payer(NamedTuple):
 SITE = Payer("site", "all", "")
 
 
-class Charging(Protocol):
-    """Prices a usage at a target; unknown is `None`."""
+class Pricing(Protocol):
+    """Prices what is used at a target, for a tenant; without one, by nobody's own contract."""
 
     # who pays, where, for what and when
-    def __call__(
+    def charge(
         self, provider: Provider, target: Target, usage: Usage, at_us: int, *, tenant: str = ""
     ) -> Charge:
-        """Price it for a tenant; nobody's own contract without one."""
+        """Price a usage; what has no price is unknown, never zero."""
+        ...
+
+    def most(
+        self, provider: Provider, target: Target, usage: Usage, at_us: int, *, tenant: str = ""
+    ) -> int | None:
+        """Price so many tokens or fewer, whichever kinds they are of; in nano-USD, rounded up."""
         ...
 
 
@@ -135,18 +128,21 @@ class Money:
     """Works out what to hold.
 
     Attributes:
-        charge: Prices a usage at a target; unknown is `None`.
         user_hash: Gives the hash of a tenant's end user; `None` for nobody.
+        guess: Says what a request will use.
     """
 
-    charge: Charging
+    pricing: Pricing
     user_hash: Callable[[str, str | None], str | None]
+    guess: Guess = field(default_factory=Guess)
 
     def __call__(self, planned: Planned, input_tokens: int) -> list[Claim]:
         """Say what a request asks of every budget that it counts against.
 
         Raises:
             PriceUnknown: it counts against one, and a target that it may be tried on has no price.
+            MaximumUnknown: one is strict, and nobody knows what the request can cost.
+            FieldNotAllowed: one is strict, and no end is set to what the request can cost.
         """
         request, grant = planned.admitted.request, planned.admitted.grant
         of_site = planned.admitted.snapshot.site_budget
@@ -155,14 +151,18 @@ class Money:
         asked = list(self._budgets(planned))
         if not asked:
             return []
-        amount = self._hold(planned, input_tokens)
-        micro = -(-amount // NANO_PER_MICRO)
-        return [
-            claim._replace(
-                need=replace(claim.need, amount=amount if claim.need.unit is Unit.NANO else micro)
-            )
-            for claim in asked
-        ]
+        amounts: dict[bool, int] = {}
+        for claim in asked:
+            if claim.is_strict not in amounts:
+                amounts[claim.is_strict] = (
+                    self._most(planned) if claim.is_strict else self._likely(planned, input_tokens)
+                )
+        return [_asking(claim, amounts[claim.is_strict]) for claim in asked]
+
+    def learn(self, funded: Funded, route: Route, usage: Usage) -> None:
+        """Learn from what an answer used that money was held for."""
+        if funded.holds and funded.holds[-1].unit in MONEY:
+            self.guess.learn(funded, route, usage)
 
     def _budgets(self, planned: Planned) -> Iterator[Claim]:
         request, grant = planned.admitted.request, planned.admitted.grant
@@ -171,7 +171,17 @@ class Money:
         of_site = planned.admitted.snapshot.site_budget
         if of_site != NO_BUDGET:
             yield from claims_of(SITE, of_site, "UTC", quarter)
-        yield from claims_of(Payer("tenant", tenant.id, tenant.id), grant.budget, *at)
+        if request.origin is Origin.LIVE or tenant.id.startswith(RESERVED_PREFIX):
+            yield from self._budgets_of(request, tenant, grant.budget, at)
+        if grant.key.budget != NO_BUDGET:
+            key = Payer("key", grant.key.id, grant.key.name)
+            yield from claims_of(key, grant.key.budget, *at)
+
+    def _budgets_of(
+        self, request: Request, tenant: Tenant, budget: Budget, at: tuple[str, int]
+    ) -> Iterator[Claim]:
+        """Say what a tenant's own budgets are asked. No tenant pays for what we try out."""
+        yield from claims_of(Payer("tenant", tenant.id, tenant.id), budget, *at)
         if tenant.features:
             of_feature = tenant.features.get(request.feature, NO_BUDGET)
             yield from claims_of(Payer("feature", request.feature, tenant.id), of_feature, *at)
@@ -179,39 +189,50 @@ class Money:
             user = self.user_hash(tenant.id, request.end_user)
             if user is not None:
                 yield from claims_of(Payer("user", user, tenant.id), tenant.each_end_user, *at)
-        if grant.key.budget != NO_BUDGET:
-            key = Payer("key", grant.key.id, grant.key.name)
-            yield from claims_of(key, grant.key.budget, *at)
 
-    def _hold(self, planned: Planned, input_tokens: int) -> int:
-        """Price the dearest target a request may be tried on, in nano-USD."""
+    def _likely(self, planned: Planned, input_tokens: int) -> int:
+        """Price what the dearest target will likely use at most, in nano-USD."""
         request, tenant = planned.admitted.request, planned.admitted.grant.tenant.id
-        usage = _estimated(request, input_tokens)
-        routes = {
-            (route.provider.name, str(route.target)): route
-            for group in (
-                planned.routes,
-                planned.when_rate_limited or (),
-                planned.when_context_too_long,
-                planned.when_refused,
-            )
-            for route in group
-        }
         dearest = 0
-        for route in routes.values():
+        for route, usage in self.guess.usages(planned, input_tokens):
             at = route.provider, route.target
-            cost = self.charge(*at, usage, request.ts_us, tenant=tenant).cost_nano
+            cost = self.pricing.charge(*at, usage, request.ts_us, tenant=tenant).cost_nano
             if cost is None:
                 # A kind of service without a price of its own is held at the ordinary one.
                 ordinary = replace(usage, service_tier=None, speed=None, region=None)
-                cost = self.charge(*at, ordinary, request.ts_us, tenant=tenant).cost_nano
+                cost = self.pricing.charge(*at, ordinary, request.ts_us, tenant=tenant).cost_nano
             if cost is None:
-                raise PriceUnknown(
-                    f"target {str(route.target)!r} has no price, and tenant {tenant!r} has a"
-                    " budget; add the price to prices.overrides"
-                )
+                raise _unpriced(route, tenant)
             dearest = max(dearest, cost)
         return dearest
+
+    def _most(self, planned: Planned) -> int:
+        """Price all that the dearest target can use, in nano-USD."""
+        request, tenant = planned.admitted.request, planned.admitted.grant.tenant.id
+        asked, dearest = asked_of(request.members), 0
+        for route in planned.all_routes():
+            at = route.provider, route.target
+            costs = [
+                self.pricing.most(*at, usage, request.ts_us, tenant=tenant)
+                for usage in most_at(request, route, asked)
+            ]
+            known = [it for it in costs if it is not None]
+            if not known:
+                raise _unpriced(route, tenant)
+            dearest = max(dearest, *known)
+        return dearest
+
+
+def _asking(claim: Claim, nano: int) -> Claim:
+    amount = nano if claim.need.unit is Unit.NANO else -(-nano // NANO_PER_MICRO)
+    return claim._replace(need=replace(claim.need, amount=amount))
+
+
+def _unpriced(route: Route, tenant: str) -> PriceUnknown:
+    return PriceUnknown(
+        f"target {str(route.target)!r} has no price, and tenant {tenant!r} has a budget; add the"
+        " price to prices.overrides"
+    )
 
 
 @lru_cache(maxsize=16_384)
@@ -232,7 +253,7 @@ def claims_of(payer: Payer, budget: Budget, timezone: str, quarter: int) -> tupl
             unit=Unit.NANO,
         )
         spending = replace(payer.spending, since_us=window.since_us, until_us=window.ends_us)
-        claims.append(Claim(need, spending, budget.downgrade))
+        claims.append(Claim(need, spending, budget.downgrade, budget.is_strict))
     if budget.speed is not None:
         need = Need(
             name=f"spending speed of {payer.named} in any {budget.speed.per}",
@@ -243,48 +264,5 @@ def claims_of(payer: Payer, budget: Budget, timezone: str, quarter: int) -> tupl
             enforced=enforced,
             unit=Unit.MICRO,
         )
-        claims.append(Claim(need, payer.spending))
+        claims.append(Claim(need, payer.spending, is_strict=budget.is_strict))
     return tuple(claims)
-
-
-def _estimated(request: Request, input_tokens: int) -> Usage:
-    """Guess a usage, towards the dearer side: nothing cached, every answer as long as it may be."""
-    members = request.members
-    asked = _read(members)
-    writes = request.wire.is_anthropic and any(_CACHES in bytes(raw) for raw in members.values())
-    declared = next((it for it in (_count(members, name) for name in _MAXIMA) if it), None)
-    output = (declared or UNDECLARED_OUTPUT) * max(asked.n or 1, 1)
-    return Usage(
-        source=UsageSource.ESTIMATED,
-        input_tokens=input_tokens,
-        cache_write_1h=input_tokens if writes else None,
-        output_tokens=0 if request.operation in _WITHOUT_OUTPUT else output,
-        service_tier=None if asked.service_tier == "auto" else asked.service_tier,
-        speed=asked.speed,
-        region=asked.inference_geo,
-    )
-
-
-def _read(members: Mapping[str, Raw]) -> _Asked:
-    found = {
-        name: msgspec.json.decode(members[name])
-        for name in _Asked.__struct_fields__
-        if name in members
-    }
-    if not found:
-        return _NOTHING_ASKED
-    try:
-        return msgspec.convert(found, _Asked)
-    except msgspec.ValidationError:
-        # The provider will say what is wrong with it.
-        return _NOTHING_ASKED
-
-
-def _count(members: Mapping[str, Raw], name: str) -> int | None:
-    raw = members.get(name)
-    if raw is None:
-        return None
-    try:
-        return msgspec.json.decode(raw, type=int)
-    except msgspec.DecodeError:
-        return None

@@ -79,6 +79,7 @@ def record_of(
         env=ending.environment,
         worker_id=ending.worker_id,
         config_seq=identified.snapshot.config_seq,
+        origin=request.origin,
         origin_request_id=journey.earlier.request_id if journey.earlier else None,
         idempotency_key_hash=ending.idempotency_key_hash,
         client_retry=request.client_retry,

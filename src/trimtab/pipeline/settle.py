@@ -79,6 +79,8 @@ class Settle:
         try:
             bills = [self.bill(journey, attempt) for attempt in journey.tries]
             tokens, cost_nano = _total_tokens(bills), _total_cost(bills)
+            if journey.funded is not None and bills:
+                self.fund.money.learn(journey.funded, bills[-1].attempt.route, bills[-1].usage)
         finally:
             if journey.funded is not None:
                 await self.fund.settle(journey.funded, tokens=tokens, cost_nano=cost_nano)

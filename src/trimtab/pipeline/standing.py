@@ -51,8 +51,8 @@ def standing(claim: Claim, spent_nano: int, at_us: int) -> Standing:
     passed_us = max(at_us - claim.spending.since_us, _SHORTEST_US)
     if left <= 0:
         return Standing(claim, spent_nano, at_us)
-    if not spent_nano:
-        return Standing(claim, 0, None)
+    if spent_nano <= 0:
+        return Standing(claim, spent_nano, None)
     empties_us = at_us + left * passed_us // spent_nano
     return Standing(claim, spent_nano, empties_us if empties_us < claim.spending.until_us else None)
 

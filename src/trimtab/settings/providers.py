@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 
-from trimtab.domain.model import OnClientGone, Provider, ProviderWire
+from trimtab.domain.model import Maximum, OnClientGone, Provider, ProviderWire
 from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
 from trimtab.providers.litellm.account import FIXED, REGIONS
 from trimtab.settings.fields import (
     Read,
+    count,
     flag,
     is_private,
     members,
@@ -92,6 +93,22 @@ def _options(node: Node, faults: Faults) -> dict[str, object]:
     return options
 
 
+def _max_tokens(node: Node, faults: Faults) -> dict[str, Maximum]:
+    """Read what models read and write at most, by name or by its beginning and `*`."""
+    if not isinstance(node, Members):
+        raise Wrong("is not a map; write {large-*: {input: 200_000, output: 64_000}}")
+    found: dict[str, Maximum] = {}
+    for model, member in node.members.items():
+        given = members(member, faults, {"input": count, "output": count})
+        if not model or "*" in model[:-1]:
+            faults.add(
+                member.path, f"{model!r} is no model; write its name, or its beginning and *"
+            )
+        elif given is not None:
+            found[model] = Maximum(**given)
+    return found
+
+
 _PROVIDER: Mapping[str, Read] = {
     "wire": one_of(ProviderWire),
     "url": url,
@@ -105,6 +122,7 @@ _PROVIDER: Mapping[str, Read] = {
     "model_prefix": _prefix,
     "region": name,
     "options": _options,
+    "max_tokens": _max_tokens,
 }
 _DIRECT = frozenset({"betas", "ca_file"})
 _LITELLM = frozenset({"model_prefix", "region", "options"})

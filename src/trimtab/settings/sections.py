@@ -12,6 +12,7 @@ from trimtab.domain.errors import InvalidRequest, SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.tenant import (
     ANY_TENANT,
+    EVALS,
     NAME,
     RESERVED_PREFIX,
     ContentPolicy,
@@ -25,8 +26,8 @@ from trimtab.domain.tenant import (
 )
 from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
 from trimtab.settings.alerts import read_alerts
-from trimtab.settings.billing import read_plan
-from trimtab.settings.budget import budget, budget_of, features, part_of_budget
+from trimtab.settings.billing import read_plan, read_stripe, stripe_name
+from trimtab.settings.budget import budget, budget_of, budget_of_users, features, part_of_budget
 from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
@@ -91,6 +92,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "reconcile": read_reconcile,
         "site": budget_of,
         "alerts": read_alerts,
+        "stripe": read_stripe,
     }
 
 
@@ -144,7 +146,8 @@ _TENANT: Mapping[str, Read] = {
     "timezone": timezone,
     "budget": part_of_budget,
     "features": features,
-    "each_end_user": budget_of,
+    "each_end_user": budget_of_users,
+    "stripe_customer": stripe_name,
     "prices": lambda node, faults: _overrides(node, faults),  # noqa: PLW0108 -- defined below
 }
 
@@ -155,8 +158,11 @@ def _tier(called: str, node: Node, faults: Faults) -> Tier | None:
 
 
 def _tenant(called: str, node: Node, faults: Faults) -> Tenant | None:
-    if called.startswith(RESERVED_PREFIX):
-        raise Wrong(f"tenants of {RESERVED_PREFIX!r} are the system's own; choose another name")
+    if called.startswith(RESERVED_PREFIX) and called != EVALS:
+        raise Wrong(
+            f"tenants of {RESERVED_PREFIX!r} are the system's own; choose another name, or"
+            f" {EVALS!r}, which pays for evaluations"
+        )
     given = members(node, faults, _TENANT, frozenset({"tier"}))
     return None if given is None else Tenant(id=TenantId(called), **given)
 

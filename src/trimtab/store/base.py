@@ -657,7 +657,7 @@ class RollupReader(Protocol):
         """Sum live cost of configured models from daily rollups, dearest group first.
 
         `group_by` names columns of: `tenant_id`, `feature`, `model`, `provider`, `key_id`,
-        `prompt_name`, `prompt_version`, `status`, `day`.
+        `prompt_name`, `prompt_version`, `experiment`, `arm`, `status`, `day`.
         Days begin at the tenant's midnight if one is named, else at midnight UTC; a day is in the
         span if its date, taken as UTC, is.
         """

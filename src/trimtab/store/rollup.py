@@ -103,7 +103,7 @@ def buckets(finish: Finish) -> Buckets:
     """Tell which sums a record is part of. A local day is its date, taken as UTC."""
     ts_us = finish.record.ts_us
     day_us = ts_us - ts_us % DAY_US
-    local_us = _midnight_us(finish.day_local) if finish.day_local else day_us
+    local_us = midnight_us(finish.day_local) if finish.day_local else day_us
     return Buckets(ts_us - ts_us % HOUR_US, day_us, local_us)
 
 
@@ -124,7 +124,7 @@ def adjusted(line: LedgerLine) -> tuple[Buckets, Key, Sums]:
     if line.kind != ADJUSTMENT or line.cost_nano is None:
         raise ValueError(f"line '{line.line_id}' is no adjustment of money")
     day_us = line.ts_us - line.ts_us % DAY_US
-    starts = Buckets(line.ts_us - line.ts_us % HOUR_US, day_us, _midnight_us(line.day_local))
+    starts = Buckets(line.ts_us - line.ts_us % HOUR_US, day_us, midnight_us(line.day_local))
     key = Key(
         tenant_id=line.tenant_id,
         tier="",
@@ -243,9 +243,10 @@ def _spent(line: LedgerLine) -> Sums:
 
 def month_us(month: str) -> int:
     """Give the first instant of a month such as `2026-10`, UTC."""
-    return _midnight_us(f"{month}-01")
+    return midnight_us(f"{month}-01")
 
 
-def _midnight_us(day: str) -> int:
+def midnight_us(day: str) -> int:
+    """Give the first instant of a date such as `2026-10-01`, UTC."""
     on = date.fromisoformat(day)
     return round(datetime(on.year, on.month, on.day, tzinfo=UTC).timestamp()) * 1_000_000

@@ -211,7 +211,7 @@ def _pipeline(parts: Parts) -> Pipeline:
     fund = Fund(
         limits,
         clock,
-        Money(metering.charge, journal.user_hash),
+        Money(metering, journal.user_hash),
         spent(home),
         switch.scopes if parts.shared else None,
         plan,

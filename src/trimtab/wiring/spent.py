@@ -11,7 +11,7 @@ from trimtab.domain.errors import LimitsUnavailable, TryLater
 from trimtab.domain.record import Finish, LedgerLine, Origin
 from trimtab.pipeline.fund import Spent
 from trimtab.store.base import Spending, SpoolPosition
-from trimtab.telemetry.follow import START, Place, follow, workers
+from trimtab.telemetry.follow import START, Place, follow, waiting_bytes, workers
 from trimtab.telemetry.frames import Frame, Kind
 
 TRIES, RETRY_S = 5, 0.1
@@ -48,6 +48,17 @@ def spent(home: Path) -> Spent:
         )
 
     return told
+
+
+async def unstored_bytes(home: Path) -> int:
+    """Count what workers wrote that is not in the ledger yet. Raises `TryLater`."""
+    reading = wiring.records(home)
+    places = await reading.positions() if reading.exists else ()
+    known = {it.worker_id: Place(it.segment, it.offset) for it in places}
+    return sum(
+        waiting_bytes(directory, known.get(directory.name, START))
+        for directory in workers(home / "spool")
+    )
 
 
 def _waiting(spool: Path, places: Sequence[SpoolPosition], of: Spending) -> int:

@@ -18,7 +18,7 @@ from trimtab.console.auth import ensure_admin
 from trimtab.control.changes import EVERYTHING
 from trimtab.domain.change import Change, PointerKind, Source, read_reason
 from trimtab.domain.errors import SettingsInvalid, TryLater
-from trimtab.domain.tenant import Key, KeyTerms
+from trimtab.domain.tenant import EVALS, Key, KeyTerms
 from trimtab.settings import DEMO, Settings, locate
 from trimtab.store.base import Use
 from trimtab.store.files import replace_file
@@ -253,7 +253,7 @@ async def _demo_keys(home: Path, settings: Settings, author: str) -> Mapping[str
     have = {entry.value.tenant for entry in state.values() if isinstance(entry.value, Key)}
     made: dict[str, str] = {}
     for tenant in settings.tenants:
-        if tenant in have:
+        if tenant in have or tenant == EVALS:
             continue
         key = await keyring.create(
             KeyTerms(name=f"demo-{tenant}", tenant=tenant),

@@ -5,8 +5,8 @@ import pytest
 from tests.services import RedisServer, kept
 
 from trimtab.store.base import Asker, Held, Need
-from trimtab.store.redis.address import parse
-from trimtab.store.redis.connection import Redis
+from trimtab.store.redis.address import Address, parse
+from trimtab.store.redis.connection import Answer, Argument, Redis
 from trimtab.store.redis.limits import RedisLimits
 from trimtab.testing import FrozenClock
 
@@ -167,3 +167,41 @@ async def test_no_key_outlives_its_use(redis: Redis) -> None:
     assert sorted(keys) == [b"tt:{acme}:held:r1", b"tt:{acme}:requests", b"tt:{acme}:slots"]
     for key in keys:
         assert 0 < await redis.send("PTTL", key) <= 120_000
+
+
+class Counting(Redis):
+    """A connection that remembers the verbs it sent."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address, patience_s=5.0)
+        self.verbs: list[Argument] = []
+
+    def send(self, *command: Argument) -> Answer:
+        self.verbs.append(command[0])
+        return super().send(*command)
+
+
+async def test_a_hold_is_one_round_trip_however_many_limits_there_are(server: RedisServer) -> None:
+    redis = Counting(parse(server.url))
+    windows = [
+        Need(
+            name=f"budget {n}",
+            scope=f"spend{n}/acme",
+            kind="window",
+            size=100,
+            ends_us=4_000_000_000_000_000,
+        )
+        for n in range(3)
+    ]
+    needs = [slots(8), bucket("requests", 10), bucket("tokens", 10), *windows]
+    async with kept(redis):
+        store = RedisLimits(redis)
+        for need in windows:
+            await store.prime(need, 0)
+        redis.verbs.clear()
+
+        held = await store.hold("r1", needs, lease_s=LEASE_S)
+        await store.settle("r1", [1] * len(needs))
+
+    assert held == Held(left=(7, 9, 9, 99, 99, 99))
+    assert redis.verbs == ["EVALSHA", "EVALSHA"]

@@ -3,7 +3,26 @@
 
 const HEIGHT = 160;
 const TIME = { hour: "2-digit", minute: "2-digit", timeZone: "UTC", hourCycle: "h23" };
-const clock = new Intl.DateTimeFormat("en-GB", TIME);
+const clocks = {
+  minute: new Intl.DateTimeFormat("en-GB", TIME),
+  day: new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" }),
+};
+const DAY_S = 86400;
+const STEPS = [1, 2, 7, 14, 28].map((days) => days * DAY_S);
+const WHOLE_DAYS = { range: (_, from, to) => [from - DAY_S / 2, to + DAY_S / 2] };
+
+// each series reaches from the ground, over those after it, so the first is the highest
+function stacked([times, ...lines]) {
+  const below = times.map(() => 0);
+  const drawn = lines.toReversed().map((line) => line.map((value, i) => (below[i] += Math.max(0, value ?? 0))));
+  return [times, ...drawn.toReversed()];
+}
+
+// cents from a dollar up, three digits below, never an exponent
+function exact(value) {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 1 || size === 0 ? 2 : Math.min(9, 2 - Math.floor(Math.log10(size))));
+}
 
 // a line has no width where its neighbours are missing, so such a value gets a point
 function alone(plot, index) {
@@ -40,8 +59,16 @@ class Chart extends HTMLElement {
     this.#plot?.setData(this.#series());
   }
 
-  #series() {
+  #values() {
     return JSON.parse(this.dataset.series);
+  }
+
+  #series() {
+    return this.dataset.kind === "stack" ? stacked(this.#values()) : this.#values();
+  }
+
+  get #clock() {
+    return clocks[this.dataset.step];
   }
 
   #size() {
@@ -52,14 +79,15 @@ class Chart extends HTMLElement {
     this.#plot?.destroy();
     this.replaceChildren();
     const keys = [...this.closest("section").querySelectorAll(".key")];
-    const bars = this.dataset.kind === "bars";
+    const stack = this.dataset.kind === "stack";
+    const bars = stack || this.dataset.kind === "bars";
     const styles = getComputedStyle(this);
     const axis = { stroke: styles.color, font: `12px ${styles.fontFamily}`, ticks: { show: false } };
     const line = getComputedStyle(this.closest(".panel")).borderTopColor;
     const unit = this.dataset.unit;
     const series = keys.map((key, index) => {
       const color = getComputedStyle(key).color;
-      const soft = bars && index === 0 ? `color-mix(in oklab, ${color} 55%, transparent)` : color;
+      const soft = bars && !stack && index === 0 ? `color-mix(in oklab, ${color} 55%, transparent)` : color;
       return bars
         ? { fill: soft, width: 0, paths: uPlot.paths.bars({ size: [0.75, 24] }), points: { show: false } }
         : { stroke: color, width: 1.5, points: { size: 4, fill: color, filter: alone } };
@@ -70,9 +98,9 @@ class Chart extends HTMLElement {
         tzDate: (second) => uPlot.tzDate(new Date(second * 1000), "Etc/UTC"),
         legend: { show: false },
         cursor: { y: false, drag: { setScale: false, x: false }, points: { show: !bars, size: 6 } },
-        scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+        scales: { x: stack ? WHOLE_DAYS : {}, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
         axes: [
-          { ...axis, grid: { show: false }, size: 24, values: (_, times) => times.map((t) => clock.format(t * 1000)) },
+          { ...axis, grid: { show: false }, size: 24, ...(stack ? { incrs: STEPS } : {}), values: (_, times) => times.map((t) => this.#clock.format(t * 1000)) },
           { ...axis, grid: { stroke: line, width: 1 }, size: room, values: (_, ticks) => ticks.map((t) => (unit ? `${+t.toPrecision(3)} ${unit}` : t)) },
         ],
         series: [{}, ...series],
@@ -85,12 +113,17 @@ class Chart extends HTMLElement {
 
   #say(keys, plot) {
     const at = plot.cursor.idx;
+    const [times, ...lines] = this.#values();
     keys.forEach((key, index) => {
-      const value = at == null ? null : plot.data[index + 1][at];
-      const unit = this.dataset.unit;
-      const shown = value == null ? "" : unit ? `${value.toFixed(2)} ${unit}` : value;
-      key.querySelector("output").textContent = at == null ? "" : `${shown} ${index ? "" : `at ${clock.format(plot.data[0][at] * 1000)}`}`;
+      const when = index ? "" : `at ${this.#clock.format(times[at ?? 0] * 1000)}`;
+      key.querySelector("output").textContent = at == null ? "" : `${this.#shown(lines[index][at])} ${when}`;
     });
+  }
+
+  #shown(value) {
+    const { unit, kind } = this.dataset;
+    if (value == null) return "";
+    return unit ? `${kind === "stack" ? exact(value) : value.toFixed(2)} ${unit}` : value;
   }
 }
 

@@ -1,5 +1,6 @@
 """Reading records, content and sums back from whatever engine, while keepers write them."""
 
+import json
 import logging
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -59,6 +60,8 @@ _GROUPS = (
     "key_id",
     "prompt_name",
     "prompt_version",
+    "experiment",
+    "arm",
     "status",
 )
 _PROMPT_GROUPS: Mapping[str, str] = {
@@ -71,6 +74,7 @@ _NO_GROUP = "CAST(NULL AS TEXT)"
 _BILLED = Table(Billed)
 _SUM_GROUPS = 5
 _LONGEST_MONTH = 31
+_MOST_DAYS = 4_000
 _PAYERS = ("tenant_id", "feature", "user_hash", "key_id")
 
 _T = TypeVar("_T")
@@ -183,9 +187,22 @@ class Reading(ABC):
         name = "costs" if tenant_id is None else "costs_of_tenant"
         columns = ", ".join(self._groups[group] for group in group_by) or _NO_GROUP
         sql = self._sql[name].replace("/*group*/", columns)
-        values = (since_us, until_us) if tenant_id is None else (since_us, until_us, tenant_id)
+        values: tuple[object, ...] = (since_us, until_us)
+        if tenant_id is not None:
+            days, values = self._days(since_us, until_us)
+            sql, values = sql.replace("/*days*/", days), (*values, tenant_id)
         rows = await self.do(lambda it: it.execute(sql, values).fetchall())
         return tuple(_cost_row(row, len(group_by)) for row in rows)
+
+    def _days(self, since_us: int, until_us: int) -> tuple[str, tuple[object, ...]]:
+        """Write a condition on days: each is one step of the key, and no other tenant's are read.
+
+        That is a thousand times faster than a span of the key, as long as there are not too many.
+        """
+        days = range(-(-since_us // DAY_US) * DAY_US, until_us, DAY_US)
+        if len(days) > _MOST_DAYS:
+            return "bucket_us >= ? AND bucket_us < ?", (since_us, until_us)
+        return self._sql["these_days"], (json.dumps([*days]),)
 
     async def billed(self, *, since_us: int, until_us: int) -> tuple[Billed, ...]:
         """See `LedgerReader.billed`."""
@@ -224,6 +241,11 @@ class Reading(ABC):
             )
             for *group, n, n_error, n_unpriced, cost_nano in rows
         )
+
+    async def positions(self) -> tuple[SpoolPosition, ...]:
+        """See `RecordWriter.positions`."""
+        rows = await self.do(lambda it: it.execute(self._sql["positions"]).fetchall())
+        return tuple(map(position_of, rows))
 
     async def payers(self) -> tuple[str, ...]:
         """See `LineReader.payers`."""

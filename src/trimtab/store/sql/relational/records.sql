@@ -122,12 +122,15 @@ FROM rollup_day
 WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
+-- name: these_days
+bucket_us IN (SELECT CAST(value AS BIGINT) FROM /*each*/(?))
+
 -- name: costs_of_tenant
 -- The same of one tenant, by its own days.
 SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
   sum(output_tokens), sum(cost_nano)
 FROM rollup_day_local
-WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND model <> '' AND tenant_id = ?
+WHERE /*days*/ AND tenant_id = ? AND origin = 'live' AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: series

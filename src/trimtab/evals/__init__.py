@@ -1,0 +1,1 @@
+"""Evals: datasets, metrics and judges, and the verdict on a candidate."""

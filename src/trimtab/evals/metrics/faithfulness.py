@@ -1,0 +1,97 @@
+"""`faithfulness`: which share of the answer's claims its contexts support.
+
+After Es et al. 2023 (arXiv 2309.15217), in two calls: one that splits the answer into claims, and
+one that verifies all of them.
+"""
+
+from functools import partial
+
+from msgspec import Struct
+
+from trimtab.evals.case import Case
+from trimtab.evals.judging import Judge, Question, numbered, one_to_one
+from trimtab.evals.metrics.base import (
+    NO_CONTEXTS,
+    About,
+    Answer,
+    Need,
+    Score,
+    attempted,
+    contexts,
+    not_applicable,
+    scored,
+)
+
+SPLIT, VERIFY = "judge-faithfulness-split", "judge-faithfulness-verify"
+ABOUT = About(
+    name="faithfulness", needs=frozenset({Need.CONTEXTS, Need.JUDGE}), prompts=(SPLIT, VERIFY)
+)
+NO_CLAIMS = not_applicable("the answer claims nothing")
+
+
+class Claims(Struct, frozen=True):
+    """What an answer says, one statement each."""
+
+    claims: tuple[str, ...]
+
+
+class Support(Struct, frozen=True):
+    """Whether the contexts say so."""
+
+    index: int
+    reason: str
+    supported: bool
+
+
+class Supports(Struct, frozen=True):
+    """One for each claim."""
+
+    verdicts: tuple[Support, ...]
+
+
+class Faithfulness(Struct, frozen=True, forbid_unknown_fields=True):
+    """Supported claims of all claims."""
+
+    @property
+    def about(self) -> About:
+        """See `Metric.about`."""
+        return ABOUT
+
+    async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
+        """See `Metric.score`."""
+        known = contexts(case, answer)
+        if known is None:
+            return NO_CONTEXTS
+        if not answer.text.strip():
+            return NO_CLAIMS
+        return await attempted(_score(case, answer.text, known, judge))
+
+
+async def _score(case: Case, text: str, known: tuple[str, ...], judge: Judge) -> Score:
+    split = Question(
+        step="faithfulness/split",
+        prompt=SPLIT,
+        variables={"question": case.question, "answer": text},
+        candidate=("answer",),
+        verdict=Claims,
+    )
+    claims = (await judge.ask(split)).claims
+    if not claims:
+        return NO_CLAIMS
+    if not known:
+        return scored(0, "nothing was retrieved that could support it")
+    verify = Question(
+        step="faithfulness/verify",
+        prompt=VERIFY,
+        variables={"contexts": numbered(known), "claims": numbered(claims)},
+        candidate=("claims",),
+        verdict=Supports,
+        check=partial(_check, len(claims)),
+    )
+    verdicts = (await judge.ask(verify)).verdicts
+    wrong = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.supported]
+    return scored(1 - len(wrong) / len(claims), "; ".join(wrong))
+
+
+def _check(count: int, said: Supports) -> str | None:
+    return one_to_one(said.verdicts, count)

@@ -1,0 +1,168 @@
+"""`context_precision` and `context_recall`: whether what was retrieved is what was needed.
+
+After Es et al. 2023 (arXiv 2309.15217) and what ragas made of it; precision is average precision.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+
+from msgspec import Struct
+
+from trimtab.evals.case import Case
+from trimtab.evals.judging import Judge, Question, ask_all, numbered, one_to_one
+from trimtab.evals.metrics.base import (
+    NO_CONTEXTS,
+    NO_EXPECTED,
+    About,
+    Answer,
+    Need,
+    Score,
+    attempted,
+    contexts,
+    scored,
+)
+
+USEFUL, ATTRIBUTED = "judge-context-useful", "judge-context-attributed"
+NEEDS = frozenset({Need.EXPECTED, Need.CONTEXTS, Need.JUDGE})
+PRECISION = About(name="context_precision", needs=NEEDS, prompts=(USEFUL,))
+RECALL = About(name="context_recall", needs=NEEDS, prompts=(ATTRIBUTED,))
+NOTHING = scored(0, "nothing was retrieved")
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])|\s*\n\s*")
+
+
+class Useful(Struct, frozen=True):
+    """Whether a text helps to give the expected answer."""
+
+    index: int
+    reason: str
+    useful: bool
+
+
+class Usefuls(Struct, frozen=True):
+    """One for each text."""
+
+    verdicts: tuple[Useful, ...]
+
+
+class Attributed(Struct, frozen=True):
+    """Whether the texts support a sentence."""
+
+    index: int
+    reason: str
+    attributed: bool
+
+
+class Attributions(Struct, frozen=True):
+    """One for each sentence."""
+
+    verdicts: tuple[Attributed, ...]
+
+
+class ContextPrecision(Struct, frozen=True, forbid_unknown_fields=True):
+    """Average precision of the texts in their order.
+
+    Attributes:
+        per_chunk: Whether each text is judged in a call of its own.
+    """
+
+    per_chunk: bool = False
+
+    @property
+    def about(self) -> About:
+        """See `Metric.about`."""
+        return PRECISION
+
+    async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
+        """See `Metric.score`."""
+        known = contexts(case, answer)
+        missing = _missing(case, known)
+        return missing or await attempted(self._score(case, known or (), judge))
+
+    async def _score(self, case: Case, known: tuple[str, ...], judge: Judge) -> Score:
+        parts = [[it] for it in known] if self.per_chunk else [known]
+        asked = [_precision(case, it) for it in parts]
+        answers = await ask_all(judge, asked)
+        verdicts = [it.useful for answer in answers for it in answer.verdicts]
+        useless = [str(number) for number, useful in enumerate(verdicts, 1) if not useful]
+        return scored(
+            average_precision(verdicts), f"useless: {', '.join(useless)}" if useless else ""
+        )
+
+
+class ContextRecall(Struct, frozen=True, forbid_unknown_fields=True):
+    """Sentences of the expected text that the texts support, of all."""
+
+    @property
+    def about(self) -> About:
+        """See `Metric.about`."""
+        return RECALL
+
+    async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
+        """See `Metric.score`."""
+        known = contexts(case, answer)
+        missing = _missing(case, known)
+        return missing or await attempted(_recall(case, known or (), judge))
+
+
+def average_precision(verdicts: Sequence[bool]) -> float:
+    """Give sum(P@i * v_i) / sum(v_i) over useful ones; 0 if none is."""
+    found, total = 0, 0.0
+    for place, useful in enumerate(verdicts, 1):
+        if useful:
+            found += 1
+            total += found / place
+    return total / found if found else 0.0
+
+
+def sentences(text: str) -> list[str]:
+    """Split a text at the ends of sentences and lines."""
+    return [it for it in map(str.strip, _SENTENCE.split(text)) if it]
+
+
+def _missing(case: Case, known: tuple[str, ...] | None) -> Score | None:
+    """Give the score of what no judge need be asked about."""
+    if not case.accepted or not sentences(case.accepted[0]):
+        return NO_EXPECTED
+    if known is None:
+        return NO_CONTEXTS
+    return None if known else NOTHING
+
+
+def _precision(case: Case, known: Sequence[str]) -> Question[Usefuls]:
+    return Question(
+        step="context_precision/useful",
+        prompt=USEFUL,
+        variables={
+            "question": case.question,
+            "expected": case.accepted[0],
+            "contexts": numbered(known),
+        },
+        candidate=(),
+        verdict=Usefuls,
+        check=partial(_check, len(known)),
+    )
+
+
+def _check(count: int, said: Usefuls) -> str | None:
+    return one_to_one(said.verdicts, count)
+
+
+async def _recall(case: Case, known: tuple[str, ...], judge: Judge) -> Score:
+    claims = sentences(case.accepted[0])
+    question = Question(
+        step="context_recall/attribute",
+        prompt=ATTRIBUTED,
+        variables={
+            "question": case.question,
+            "contexts": numbered(known),
+            "sentences": numbered(claims),
+        },
+        candidate=(),
+        verdict=Attributions,
+        check=lambda said: one_to_one(said.verdicts, len(claims)),
+    )
+    verdicts = (await judge.ask(question)).verdicts
+    missing = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.attributed]
+    return scored(1 - len(missing) / len(claims), "; ".join(missing))
