@@ -1,18 +1,22 @@
+import asyncio
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.postgres import Server
 from tests.records import begin, finish
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import LimitsUnavailable
 from trimtab.domain.record import Begin, Finish
 from trimtab.store.base import Batch, Move, OpenRequest, Spending, SpoolPosition
+from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.spool import Spool, claim
 from trimtab.testing import FrozenClock
+from trimtab.wiring.record_store import join_records, recording
 from trimtab.wiring.spent import Books, spent, unstored_bytes
 
 COST_NANO, HELD_NANO = 9_414_000, 12_000_000
@@ -103,6 +107,26 @@ async def test_which_requests_are_in_the_ledger(tmp_path: Path) -> None:
         await store.commit(Batch(finishes=(made,)))
 
     assert await books.ended([made.record.request_id, "r"]) == {made.record.request_id}
+
+
+async def test_what_other_hosts_stored_counts_and_how_far_their_spools_are_does_not(
+    tmp_path: Path, postgres: Server
+) -> None:
+    url = postgres.database()
+    await asyncio.to_thread(join_records, tmp_path, url, "proof")
+    end = written(tmp_path, 6)
+    theirs = tuple(finish(number, tenant_id="globex") for number in range(10, 14))
+    with closing(PostgresRecording(url, "other", is_keeper=True)) as store:
+        await store.commit(Batch(finishes=theirs, moves=(Move(end, None),)))
+
+    assert (await spent(tmp_path)(EVER)).spent == (4 + 3) * COST_NANO
+
+    ours = tuple(finish(number, tenant_id="globex") for number in (1, 3, 5))
+    with closing(recording(tmp_path, is_keeper=True)) as keeper:
+        await keeper.commit(Batch(finishes=ours, moves=(Move(end, None),)))
+
+    assert (await spent(tmp_path)(EVER)).spent == (4 + 3) * COST_NANO
+    assert await unstored_bytes(tmp_path) == 0
 
 
 async def test_what_is_not_stored_yet_is_counted_in_bytes(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ from trimtab.wiring.webhooks import webhooks
 SWEEP_S = 10.0
 NICENESS = 5
 STOP_S = 5
+LEAD_POLL_S = 0.1
 
 log = logging.getLogger("trimtab")
 
@@ -109,7 +110,9 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
 
     async def leads() -> bool:
         # At the very first start the recorder is just making the store.
-        return recorder.is_recording and await store.leads()
+        while not recorder.is_recording:  # noqa: ASYNC110 -- it is there at once, or away
+            await asyncio.sleep(LEAD_POLL_S)
+        return await store.leads()
 
     current = _Current(lambda: following.current, metering, leads)
     counting = Counting(home, settings.gateway, current.snapshot, clock, leads)

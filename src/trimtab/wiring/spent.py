@@ -65,7 +65,7 @@ class Books:
                 await asyncio.sleep(RETRY_S)
         raise LimitsUnavailable(
             "the ledger that a budget begins at cannot be read; try again, or see that the disk of"
-            " the state directory is well",
+            " the state directory, or the Postgres of `gateway.records`, is well",
             wait_s=1.0,
         )
 

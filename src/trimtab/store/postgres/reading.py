@@ -52,6 +52,10 @@ class PostgresReading(Reading):
         """See `RecordWriter.positions`: those of this host."""
         return of_host(self._prefix, await super().positions())
 
+    async def positions(self) -> tuple[SpoolPosition, ...]:
+        """See `Reading.positions`: those of this host."""
+        return of_host(self._prefix, await super().positions())
+
     async def do(self, work: Callable[[Connection], _T]) -> _T:
         """See `Reading.do`."""
         return await self._line.do(work, _REMEDY)
