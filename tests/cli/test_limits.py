@@ -64,10 +64,13 @@ def test_a_difference_is_told_and_set_right_for_a_reason(
     told = company.run("limits", "verify", *shared, code=1).stdout
     done = company.run("limits", "rebuild", "acme", "--reason", "INC-7", *shared).stdout
 
-    assert "for this month: 0.00000007 USD too much" in told
-    assert "1 counters, 1 differ" in told
+    assert "tenant 'acme' for this month: 0.00000007 USD too much" in told
+    assert "2 counters, 2 differ" in told
     assert "1 counters of tenant acme were set right" in done
-    assert "1 counters, 0 differ" in company.run("limits", "verify", *shared).stdout
+    assert (
+        "1 counters, 0 differ"
+        in company.run("limits", "verify", "--tenant", "acme", *shared).stdout
+    )
     [change] = company.json("changes", "list", "--limit", "1")["changes"]
     assert (change["reason"], change["pointer"][:21]) == ("INC-7", "ledger/counters:acme:")
     assert (

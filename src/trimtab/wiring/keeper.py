@@ -34,6 +34,7 @@ from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.registry.webhooks import Webhook
 from trimtab.settings import ExporterSettings, Settings, resolve
+from trimtab.store.base import KeeperStore
 from trimtab.store.relational.spend import Spend
 from trimtab.store.sqlite.alerts import SqliteAlerts
 from trimtab.telemetry.export import Exporter
@@ -107,15 +108,8 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
     alerts = alert_store(home)
-
-    async def leads() -> bool:
-        # At the very first start the recorder is just making the store.
-        while not recorder.is_recording:  # noqa: ASYNC110 -- it is there at once, or away
-            await asyncio.sleep(LEAD_POLL_S)
-        return await store.leads()
-
-    current = _Current(lambda: following.current, metering, leads)
-    counting = Counting(home, settings.gateway, current.snapshot, clock, leads)
+    current = _Current(lambda: following.current, metering, _leads(recorder, store))
+    counting = Counting(home, settings.gateway, current.snapshot, clock, current.leads)
     schedule = Schedule(
         [
             *_spending_jobs(home, settings, current, alerts, clock),
@@ -136,6 +130,18 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         store.close()
         alerts.close()
         wiring.keeper_socket(home).unlink(missing_ok=True)
+
+
+def _leads(recorder: Recorder, store: KeeperStore) -> Callable[[], Awaitable[bool]]:
+    """Tell whether this keeper is the one of all that does what is done once."""
+
+    async def leads() -> bool:
+        # At the very first start the recorder is just making the store.
+        while not recorder.is_recording:  # noqa: ASYNC110 -- it is there at once, or away
+            await asyncio.sleep(LEAD_POLL_S)
+        return await store.leads()
+
+    return leads
 
 
 def _if(

@@ -49,10 +49,6 @@ class PostgresReading(Reading):
         return found._replace(places=of_host(self._prefix, found.places))
 
     async def positions(self) -> tuple[SpoolPosition, ...]:
-        """See `RecordWriter.positions`: those of this host."""
-        return of_host(self._prefix, await super().positions())
-
-    async def positions(self) -> tuple[SpoolPosition, ...]:
         """See `Reading.positions`: those of this host."""
         return of_host(self._prefix, await super().positions())
 

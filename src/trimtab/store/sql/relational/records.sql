@@ -122,15 +122,21 @@ FROM rollup_day
 WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
--- name: these_days
-bucket_us IN (SELECT CAST(value AS BIGINT) FROM /*each*/(?))
-
 -- name: costs_of_tenant
--- The same of one tenant, by its own days.
+-- The same of one tenant, by its own days of a JSON list: each is one step of the key.
 SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
   sum(output_tokens), sum(cost_nano)
 FROM rollup_day_local
-WHERE /*days*/ AND tenant_id = ? AND origin = 'live' AND model <> ''
+WHERE bucket_us IN (SELECT CAST(value AS BIGINT) FROM /*each*/(?)) AND tenant_id = ?
+  AND origin = 'live' AND model <> ''
+GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
+
+-- name: costs_of_tenant_ever
+-- The same of more days than a list has room for.
+SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
+  sum(output_tokens), sum(cost_nano)
+FROM rollup_day_local
+WHERE bucket_us >= ? AND bucket_us < ? AND tenant_id = ? AND origin = 'live' AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: series
