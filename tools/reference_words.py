@@ -19,6 +19,7 @@ ARGUMENTS = {
     "budgets show TENANT": "Id of the tenant.",
     "budgets set TENANT": "Id of the tenant.",
     "evals lint SUITES": "Manifests of suites.",
+    "limits rebuild TENANT": "Id of the tenant.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
     "models fallback MODEL": "Name of the model.",

@@ -41,6 +41,7 @@ from trimtab.store.alerts import MemoryAlerts
 from trimtab.store.base import (
     Account,
     Acknowledgement,
+    Already,
     CostRow,
     Cursor,
     PromptRow,
@@ -219,9 +220,9 @@ class Stores:
         self.adjusted += lines
         return len(lines)
 
-    async def spent(self, of: Spending) -> int:  # noqa: ARG002 -- one answer for all
+    async def spent(self, of: Spending) -> Already:  # noqa: ARG002 -- one answer for all
         self.asked["spent"] += 1
-        return self.booked
+        return Already(self.booked)
 
     async def put_account(self, account: Account) -> None:
         self.people[account.name] = account
@@ -382,6 +383,7 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         health=lambda: (Lag("w1", 0), Lag("w2", 18_432, running=3)),
         user_hash=lambda tenant, user: sha256(f"{tenant}/{user}".encode()).hexdigest()[:32],
         admin_token_sha256=sha256(BEARER.encode()).hexdigest(),
+        repaired=lambda: 2,
     )
 
 

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Command] = {
     "explain": Command("trimtab.cli.explain:command", "Tell which rule decided what."),
     "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),
     "budgets": Command("trimtab.cli.budgets:command", "Show and change what may be spent."),
+    "limits": Command("trimtab.cli.limits:command", "Compare shared counters with the ledger."),
     "costs": Command("trimtab.cli.costs:command", "Show what a tenant cost."),
     "ledger": Command("trimtab.cli.ledger:command", "Check that sums are those of the lines."),
     "alerts": Command("trimtab.cli.alerts:command", "Show, silence and try alerts on spending."),

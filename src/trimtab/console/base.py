@@ -31,6 +31,7 @@ from trimtab.store.alerts import AlertStore
 from trimtab.store.base import (
     Accounts,
     Acknowledgements,
+    Already,
     RecordFilter,
     RecordReader,
     RollupReader,
@@ -84,6 +85,7 @@ class Console:
         spend: What every tenant spent, by its own days.
         spent: Sums up what counts against a budget, to the moment.
         meter_events: Lists the parts of bills that are not known to have been passed on.
+        repaired: Counts the counters of budgets that were set right; `None` if none are shared.
     """
 
     records: RecordReader
@@ -106,7 +108,7 @@ class Console:
     webhooks: Callable[[], Sequence[Backlog]]
     alerts: AlertStore
     spend: SpendReader
-    spent: Callable[[Spending], Awaitable[int]]
+    spent: Callable[[Spending], Awaitable[Already]]
     price: Callable[[Provider, Target], ListPrice | None]
     reports: Kept
     book: Callable[[str, By], Awaitable[tuple[Adjustment, Change | None]]]
@@ -117,6 +119,7 @@ class Console:
     site: str = ""
     reconciled_to: Callable[[], str | None] = lambda: None
     meter_events: Callable[[], Awaitable[Sequence[MeterEvent]]] = no_events
+    repaired: Callable[[], int | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

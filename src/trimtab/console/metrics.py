@@ -44,6 +44,9 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_spool_bytes": Metric("gauge", "Bytes a worker has written that are not stored yet."),
     "trimtab_worker_up": Metric("gauge", "1 for every worker that lives; keepers count, too."),
     "trimtab_redis_up": Metric("gauge", "Whether a worker reaches the Redis of the limits."),
+    "trimtab_limits_repaired_total": Metric(
+        "counter", "Counters of budgets that were set right, for they differed from the ledger."
+    ),
     "trimtab_target_left_alone": Metric(
         "gauge", "1 for every target that a worker leaves alone or tries anew, and its breaker."
     ),
@@ -87,6 +90,7 @@ async def exposition(console: Console) -> str:
     gauges = {
         **_gauges(console.health(), own),
         "trimtab_redis_up": redis_up,
+        "trimtab_limits_repaired_total": _repaired(console.repaired()),
         "trimtab_target_left_alone": left_alone,
         **_webhooks(console.webhooks()),
         "trimtab_alert_open": _open(await console.alerts.alerts(open_only=True)),
@@ -139,6 +143,10 @@ def _webhooks(backlogs: Sequence[Backlog]) -> dict[str, Samples]:
     }
 
 
+def _repaired(count: int | None) -> Samples:
+    return [] if count is None else [({}, count)]
+
+
 def _open(alerts: Sequence[Alert]) -> Samples:
     counts = Counter(it.finding.rule for it in alerts)
     return [({"rule": rule}, counts[rule]) for rule in Rule]
@@ -163,7 +171,7 @@ def _written(name: str, samples: Samples) -> Iterable[str]:
     yield f"# TYPE {name} {metric.kind}"
     for labels, amount in samples:
         told = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels.items())
-        yield f"{name}{{{told}}} {amount}"
+        yield f"{name}{{{told}}} {amount}" if told else f"{name} {amount}"
 
 
 def _escaped(value: str) -> str:

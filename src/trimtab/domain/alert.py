@@ -50,7 +50,7 @@ class Rule(StrEnum):
         return RULES[self].severity
 
     @property
-    def title(self) -> str:
+    def heading(self) -> str:
         """What it says in a title."""
         return RULES[self].title
 

@@ -307,6 +307,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
         account: See `LedgerLine.account`.
         input_floor: Input tokens estimated from the body, charged if nothing better is known.
         content: Blobs the input needs that this segment does not hold yet.
+        held_nano: What every budget that it counts against holds for it, in nano-USD.
     """
 
     request_id: str
@@ -336,6 +337,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: tuple[LedgerLine, ...] = ()
     prompt: PromptUse | None = None
     origin: str = "live"
+    held_nano: int = 0
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
@@ -368,11 +370,13 @@ class Note(Struct, frozen=True, kw_only=True):
 
 
 class Correction(Struct, frozen=True, kw_only=True):
-    """Why lines were added to the ledger that no request wrote; they name its change.
+    """Why lines were added to the ledger that no request wrote, which name its change.
+
+    Or why counters of budgets were set to what the ledger says.
 
     Attributes:
-        what: What found that lines were off.
-        n: How many were added.
+        what: What found that lines or counters were off.
+        n: How many lines were added, or counters set right.
         difference_nano: What they add up to.
     """
 

@@ -102,6 +102,7 @@ class Journal:
             lines=lines,
             prompt=journey.prompt,
             origin=request.origin,
+            held_nano=funded.held_nano,
         )
         self._write(Kind.BEGIN, begin)
         journey.begun = True

@@ -137,7 +137,7 @@ def watches(
     ledger = Ledger(reading, store, spending.current)
 
     async def spent(of: Lines) -> int:
-        return (await records.spent(of))[0]
+        return (await records.spent([of])).sums[0][0]
 
     days = frozenset({Rule.SPEND_3X_28D, Rule.SPEND_SPIKE})
     budgets = frozenset({Rule.BUDGET_FORECAST, Rule.BUDGET_THRESHOLD})

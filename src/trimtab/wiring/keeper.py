@@ -34,6 +34,7 @@ from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.registry.webhooks import Webhook
 from trimtab.settings import ExporterSettings, Settings, resolve
+from trimtab.store.base import KeeperStore
 from trimtab.store.relational.spend import Spend
 from trimtab.store.sqlite.alerts import SqliteAlerts
 from trimtab.telemetry.export import Exporter
@@ -51,6 +52,7 @@ from trimtab.wiring.alerts import (
     alert_store,
     is_free,
 )
+from trimtab.wiring.counters import Counting
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pricing import keep_shipped
@@ -106,23 +108,20 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
     alerts = alert_store(home)
-
-    async def leads() -> bool:
-        # At the very first start the recorder is just making the store.
-        while not recorder.is_recording:  # noqa: ASYNC110 -- it is there at once, or away
-            await asyncio.sleep(LEAD_POLL_S)
-        return await store.leads()
-
+    leads = _leads(recorder, store)
     current = _Current(lambda: following.current, metering, leads)
+    counting = Counting(home, settings.gateway, current.snapshot, clock, leads)
     schedule = Schedule(
         [
             *_spending_jobs(home, settings, current, alerts, clock),
             *_push_jobs(home, settings, current, clock),
+            *counting.job(),
         ]
     )
-    server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
+    parts = Parts(recorder, hooks, metering, clock, counting)
+    server = _server(create_app(_console(home, settings, parts)))
     listening = _listen(wiring.keeper_socket(home))
-    always = (recorder, lines, spool, following, schedule)
+    always = (recorder, lines, spool, following, schedule, counting)
     jobs = [it.run() for it in (*always, *exporters, *hooks)]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
     try:
@@ -132,6 +131,18 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         store.close()
         alerts.close()
         wiring.keeper_socket(home).unlink(missing_ok=True)
+
+
+def _leads(recorder: Recorder, store: KeeperStore) -> Callable[[], Awaitable[bool]]:
+    """Tell whether it is this keeper that does the jobs of all, once there is a store."""
+
+    async def leads() -> bool:
+        # At the very first start the recorder is just making it.
+        while not recorder.is_recording:  # noqa: ASYNC110 -- it is there at once, or away
+            await asyncio.sleep(LEAD_POLL_S)
+        return await store.leads()
+
+    return leads
 
 
 def _if(
@@ -204,14 +215,18 @@ def _provider(following: Follower) -> Callable[[str], Provider | None]:
     return find
 
 
-def _console(
-    home: Path,
-    settings: Settings,
-    recorder: Recorder,
-    hooks: Sequence[Webhook],
-    metering: Meter,
-    clock: Clock,
-) -> Console:
+class Parts(NamedTuple):
+    """What the console shows the inside of."""
+
+    recorder: Recorder
+    hooks: Sequence[Webhook]
+    metering: Meter
+    clock: Clock
+    counting: Counting
+
+
+def _console(home: Path, settings: Settings, parts: Parts) -> Console:
+    recorder, hooks, metering, clock, counting = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -249,6 +264,7 @@ def _console(
         routes=alert_routes(settings, Http1Transport(max_body=MOST_ANSWER)),
         site=wiring.environment(),
         reconciled_to=kept(home).reconciled_to,
+        repaired=lambda: counting.repaired,
     )
 
 

@@ -27,6 +27,7 @@ from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
 
 FILE, SQLITE = "record-store.json", "records.db"
+SHARED = "records"
 READING = "trimtab.store.postgres.reading:PostgresReading"
 RECORDING = "trimtab.store.postgres.recording:PostgresRecording"
 
@@ -70,6 +71,14 @@ def recording(home: Path, *, is_keeper: bool) -> KeeperStore:
     """
     place = _place(home)
     return SqliteRecording(home) if place is None else _shared(place, is_keeper=is_keeper)
+
+
+def ledger_name(home: Path) -> str:
+    """Name the ledger of a state directory among those whose budgets count together.
+
+    Hosts that record in one store have one ledger: what is in it counts once.
+    """
+    return f"{socket.gethostname()}:{home.absolute()}" if _place(home) is None else SHARED
 
 
 def join_records(home: Path, store: str | None, proof: str) -> None:

@@ -43,11 +43,10 @@ async def test_what_was_spent_is_that_of_all_hosts_and_the_spools_are_ours(
 ) -> None:
     of = Spending(since_us=HOUR + offset_us, until_us=HOUR + 2 * HOUR_US)
     with closing(PostgresReading(url, "other", tenant_key)) as reading:
-        total, places = await reading.spent(of)
-        one, _ = await reading.spent(replace(of, tenant_id="nobody"))
+        found = await reading.spent([of, replace(of, tenant_id="nobody")])
 
-    assert (total, one) == (3 * COST, 0)
-    assert places == (SpoolPosition(worker_id="gateway-1", segment=1, offset=1),)
+    assert found.sums == ((3 * COST, 0), (0, 0))
+    assert found.places == (SpoolPosition(worker_id="gateway-1", segment=1, offset=1),)
 
 
 async def test_texts_are_in_the_order_of_their_bytes_wherever_the_database_is_at_home(

@@ -10,7 +10,7 @@ from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Blob, Finish
-from trimtab.store.base import Batch, RecordFilter, Spending, StoredBlob
+from trimtab.store.base import Batch, InLedger, RecordFilter, Spending, StoredBlob
 from trimtab.store.relational.reading import LONGEST_QUERY_S
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
@@ -164,9 +164,8 @@ async def test_sums_up_what_counts_against_a_budget(
         await store.commit(Batch(finishes=(*finishes, *others)))
         since_us = HOUR + offset_us
 
-        total, places = await reading.spent(
-            replace(of, since_us=since_us, until_us=since_us + 2 * HOUR_US)
+        found = await reading.spent(
+            [replace(of, since_us=since_us, until_us=since_us + 2 * HOUR_US)]
         )
 
-    assert total == lines * COST_NANO
-    assert places == ()
+    assert found == InLedger(sums=((lines * COST_NANO, 0),))

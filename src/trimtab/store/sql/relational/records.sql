@@ -155,13 +155,13 @@ WHERE bucket_us >= ? AND origin = 'live' AND status <> 'rejected' AND prompt_nam
 GROUP BY /*group*/ ORDER BY /*group*/;
 
 -- name: spent_by_hour
--- What a budget's lines cost, in whole hours.
-SELECT coalesce(sum(cost_nano), 0) FROM rollup_hour
+-- What a budget's lines cost, in whole hours, and how many have no price.
+SELECT coalesce(sum(cost_nano), 0), coalesce(sum(n_unpriced), 0) FROM rollup_hour
 WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND /*where*/;
 
 -- name: spent_by_line
--- What a budget's lines cost, line by line.
-SELECT coalesce(sum(cost_nano), 0) FROM ledger
+-- What a budget's lines cost, line by line, and how many have no price.
+SELECT coalesce(sum(cost_nano), 0), count(*) - count(cost_nano) FROM ledger
 WHERE ts_us >= ? AND ts_us < ? AND origin = 'live' AND /*where*/;
 
 -- name: payers
