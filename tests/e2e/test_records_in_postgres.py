@@ -127,7 +127,7 @@ def test_what_one_host_served_is_seen_from_the_other_with_its_content(
         assert other.json("trace", asked[0])["request_id"] == asked[0]
         [message] = json.loads(other.admin(f"records/{asked[0]}/content")["input"])["messages"]
         assert message["content"] == ASKED
-        assert one.json("costs") == other.json("costs")
+        assert one.json("costs")["rows"] == other.json("costs")["rows"]
         assert one.json("costs")["requests"] == len(asked)
         places = one.rows("SELECT worker_id FROM spool_position ORDER BY worker_id")
         assert sum(place["worker_id"].endswith("/gateway-1") for place in places) == 2
