@@ -163,12 +163,12 @@ GROUP BY /*group*/ ORDER BY /*group*/;
 -- name: spent_by_hour
 -- What a budget's lines cost, in whole hours, and how many have no price.
 SELECT coalesce(sum(cost_nano), 0), coalesce(sum(n_unpriced), 0) FROM rollup_hour
-WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND /*where*/;
+WHERE bucket_us >= ? AND bucket_us < ? AND /*where*/;
 
 -- name: spent_by_line
 -- What a budget's lines cost, line by line, and how many have no price.
 SELECT coalesce(sum(cost_nano), 0), count(*) - count(cost_nano) FROM ledger
-WHERE ts_us >= ? AND ts_us < ? AND origin = 'live' AND /*where*/;
+WHERE ts_us >= ? AND ts_us < ? AND /*where*/;
 
 -- name: payers
 -- Tenants with lines: one step of the index for each.
