@@ -1,5 +1,6 @@
 """A gateway with a judge behind it that says what a test tells it to, and a judge of one suite."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from trimtab.domain.rendering import PURE_ENGINES, Compiled, compile_version
 from trimtab.evals.asking import Asking
 from trimtab.evals.cache import Cache
 from trimtab.evals.calling import Reply
-from trimtab.evals.judge import Bench, GatewayJudge
+from trimtab.evals.judge import Court, GatewayJudge
 from trimtab.evals.judging import judge_prompts
 from trimtab.evals.naming import Naming
 from trimtab.evals.suite import JudgeSetting
@@ -57,6 +58,7 @@ class ChatGateway:
     async def call(self, path: str, body: bytes, *, place: str) -> Reply:
         """See `Gateway.call`."""
         del path
+        await asyncio.sleep(0)
         read = json.loads(body)
         self.bodies.append(read)
         self.places.append(place)
@@ -90,13 +92,13 @@ async def no_sleep(_seconds: float) -> None:
     """Time does not matter."""
 
 
-def bench_of(gateway: ChatGateway, folder: Path, **members: Any) -> Bench:  # noqa: ANN401
+def court_of(gateway: ChatGateway, folder: Path, **members: Any) -> Court:  # noqa: ANN401
     """Build what a judge is made of; `members` are other parts of it."""
     setting = members.get("setting", JudgeSetting(model="judge-pinned"))
     cache = members.get("cache") or Cache(folder, FrozenClock())
     tally = Tally()
     known = members.get("known", MODEL)
-    return Bench(
+    return Court(
         setting=setting,
         prompts=members.get("prompts", OURS),
         naming=Naming(name=setting.model, known=known, cache=cache, tally=tally),
@@ -109,4 +111,4 @@ def bench_of(gateway: ChatGateway, folder: Path, **members: Any) -> Bench:  # no
 
 def judge_of(gateway: ChatGateway, folder: Path, **members: Any) -> GatewayJudge:  # noqa: ANN401
     """Build a judge."""
-    return GatewayJudge(bench_of(gateway, folder, **members), PLACE)
+    return GatewayJudge(court_of(gateway, folder, **members), PLACE)

@@ -156,8 +156,8 @@ async def test_a_second_run_asks_nobody_and_says_the_same(tmp_path: Path) -> Non
     one, two = await first.ask(graded()), await second.ask(graded())
 
     assert (gateway.calls, one) == (1, two)
-    assert (first.bench.tally.remembered, second.bench.tally.remembered) == (0, 1)
-    assert first.bench.naming.answered == second.bench.naming.answered == {MODEL}
+    assert (first.court.tally.remembered, second.court.tally.remembered) == (0, 1)
+    assert first.court.naming.answered == second.court.naming.answered == {MODEL}
 
 
 async def test_equal_questions_at_once_are_one_call(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ async def test_equal_questions_at_once_are_one_call(tmp_path: Path) -> None:
     got = await asyncio.gather(*(judge.ask(graded()) for _ in range(8)))
 
     assert (gateway.calls, {it.score for it in got}) == (1, {5})
-    assert judge.bench.tally.remembered == 7
+    assert judge.court.tally.remembered == 7
 
 
 KNOWN = "two cases that answer the same"
@@ -262,7 +262,7 @@ async def test_an_alias_costs_one_probe_a_run(tmp_path: Path) -> None:
         await asyncio.gather(*(judge.ask(graded(str(it))) for it in range(3)))
 
     assert [it["max_tokens"] for it in gateway.bodies] == [16, 2048, 2048, 2048, 16]
-    assert any("is no freezer" in it for it in judges[0].bench.tally.warnings)
+    assert any("is no freezer" in it for it in judges[0].court.tally.warnings)
 
 
 async def test_an_alias_that_moved_is_a_miss_and_a_warning(tmp_path: Path) -> None:
@@ -274,9 +274,9 @@ async def test_an_alias_that_moved_is_a_miss_and_a_warning(tmp_path: Path) -> No
     verdict = await second.ask(graded())
 
     assert verdict.score == 1
-    assert second.bench.naming.answered == {"sim/judge-2026-05-01"}
-    assert not any("before" in it for it in first.bench.tally.warnings)
-    assert any(f"was '{MODEL}' before" in it for it in second.bench.tally.warnings)
+    assert second.court.naming.answered == {"sim/judge-2026-05-01"}
+    assert not any("before" in it for it in first.court.tally.warnings)
+    assert any(f"was '{MODEL}' before" in it for it in second.court.tally.warnings)
 
 
 async def test_who_stands_in_for_a_judge_is_remembered_under_its_own_name(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ async def test_who_stands_in_for_a_judge_is_remembered_under_its_own_name(tmp_pa
     await judge.ask(graded())
 
     assert gateway.calls == 2
-    assert any("'spare/judge-2026-01-15' answered" in it for it in judge.bench.tally.warnings)
+    assert any("'spare/judge-2026-01-15' answered" in it for it in judge.court.tally.warnings)
     assert (await judge_of(gateway, tmp_path, known="spare/judge-2026-01-15").ask(graded())).score
     assert gateway.calls == 2
 

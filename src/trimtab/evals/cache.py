@@ -200,7 +200,7 @@ class Cache:
     def _mac(self, entry: Entry) -> str:
         if not self.secret:
             return ""
-        data = msgspec.json.encode(replace(entry, mac=""), order="deterministic")
+        data = msgspec.json.encode(replace(entry, mac=""))
         return hmac.digest(self.secret, data, "sha256").hex()
 
 

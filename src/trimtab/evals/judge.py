@@ -52,7 +52,7 @@ class _Completion(Struct):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class Court:
     """A judge whose calls carry any place. State: the answers that are being waited for.
 
     Attributes:
@@ -152,12 +152,12 @@ class Bench:
 class GatewayJudge:
     """The judge of one place: its calls carry the case that they are for."""
 
-    bench: Bench
+    court: Court
     place: str
 
     async def ask(self, question: Question[V]) -> V:
         """See `Judge.ask`."""
-        return await self.bench.answer(question, self.place)
+        return await self.court.answer(question, self.place)
 
 
 class _Answer(Struct, frozen=True, kw_only=True):

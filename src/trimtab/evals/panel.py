@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from trimtab.evals.cache import Cache
 from trimtab.evals.embedder import GatewayEmbedder
-from trimtab.evals.judge import Bench, GatewayJudge
+from trimtab.evals.judge import Court, GatewayJudge
 from trimtab.evals.result import JudgeSeen
 from trimtab.evals.tally import Tally
 
@@ -13,7 +13,7 @@ from trimtab.evals.tally import Tally
 class Panel:
     """See `calling.Judging`."""
 
-    bench: Bench
+    court: Court
     embedder: GatewayEmbedder | None
     cache: Cache
     tally: Tally
@@ -33,14 +33,14 @@ class Panel:
 
     def at(self, place: str) -> GatewayJudge:
         """See `Judging.at`."""
-        return GatewayJudge(self.bench, place)
+        return GatewayJudge(self.court, place)
 
     def seen(self) -> JudgeSeen:
         """See `Judging.seen`."""
         return JudgeSeen(
-            model=self.bench.setting.model,
-            resolved=", ".join(sorted(self.bench.naming.answered)),
-            prompts={name: it.version.hash for name, it in self.bench.prompts.items()},
+            model=self.court.setting.model,
+            resolved=", ".join(sorted(self.court.naming.answered)),
+            prompts={name: it.version.hash for name, it in self.court.prompts.items()},
             signed=self.cache.signed,
             refused=self.cache.refused.total(),
         )

@@ -16,7 +16,7 @@ from trimtab.evals.asking import RETRIES, Asking
 from trimtab.evals.cache import Cache
 from trimtab.evals.calling import JUDGE, Gateway, place_of
 from trimtab.evals.embedder import GatewayEmbedder
-from trimtab.evals.judge import Bench
+from trimtab.evals.judge import Court
 from trimtab.evals.judging import judge_prompts
 from trimtab.evals.manifest import make_metrics
 from trimtab.evals.naming import Naming, pinned
@@ -75,7 +75,7 @@ def judge_for(
     def naming(model: str) -> Naming:
         return Naming(name=model, known=pinned(model, snapshot.models), cache=cache, tally=tally)
 
-    bench = Bench(
+    court = Court(
         setting=setting,
         prompts={name: it for name, it in prompts.items() if name in used},
         naming=naming(setting.model),
@@ -88,7 +88,7 @@ def judge_for(
     embedder = setting.embeddings and GatewayEmbedder(
         naming=naming(setting.embeddings), asking=asking, cache=cache, place=place
     )
-    return Panel(bench=bench, embedder=embedder or None, cache=cache, tally=tally)
+    return Panel(court=court, embedder=embedder or None, cache=cache, tally=tally)
 
 
 def prompts_for(folder: Path, published: Prompts) -> Mapping[str, Compiled]:
