@@ -785,6 +785,10 @@ ENVIRONMENT = {
         "`dev`",
         "Name of the deployment, 2 to 8 lower-case letters; it is part of new keys and of every record.",
     ),
+    "TRIMTAB_CACHE_KEY": (
+        "none",
+        "Secret that remembered verdicts of judges are signed with, at least 16 characters; with it, what is not signed is not used.",
+    ),
 }
 
 FOREIGN_ENVIRONMENT = {
