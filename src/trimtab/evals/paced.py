@@ -67,7 +67,7 @@ class Paced:
             if reply is not None and (
                 not _again(reply) or tried >= (TRIES_LIMITED if limited else TRIES)
             ):
-                self._judge(reply, place)
+                self._heed(reply)
                 return reply
             asked_s = None if reply is None else reply.retry_after_s
             wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (tried - 1))
@@ -88,6 +88,7 @@ class Paced:
                 self.throttle.limited(slot, reply.retry_after_s)
             elif reply.status == OK:
                 self.throttle.good()
+            if reply.status == OK or reply.cost_nano:
                 self._pay(reply, place)
             return replace(reply, latency_s=self.clock.monotonic_s() - started_s)
 
@@ -97,7 +98,7 @@ class Paced:
         if judging:
             self.paid(reply.cost_nano)
 
-    def _judge(self, reply: Reply, _place: str) -> None:
+    def _heed(self, reply: Reply) -> None:
         """Tell what an answer means for the rest of the run."""
         if reply.status == UNAUTHENTICATED or failure(reply).code in NO_KEY:
             self.purse.stop(Stop.NO_CREDENTIALS)
@@ -120,4 +121,6 @@ def failure(reply: Reply) -> Failure:
 
 
 def _again(reply: Reply) -> bool:
-    return reply.status == TOO_MANY or reply.status in AWAY
+    if reply.status == TOO_MANY:
+        return True
+    return reply.status in AWAY and failure(reply).code not in NO_KEY
