@@ -66,6 +66,11 @@ class Judging(Protocol):
         """How many verdicts were not asked for, for they were known."""
         ...
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences for people, once the run is over."""
+        ...
+
     def at(self, place: str) -> Judge:
         """Give the judge whose calls carry a place."""
         ...
