@@ -19,8 +19,8 @@ class Waits:
         self.seconds.append(seconds)
 
 
-async def sent(gateway: ChatGateway, waits: Waits, retries: int = 3) -> Reply:
-    asking = Asking(gateway, Random(7), waits, retries)  # noqa: S311
+async def sent(gateway: ChatGateway, waits: Waits, *, paced: bool = False) -> Reply:
+    asking = Asking(gateway, Random(7), waits, paced)  # noqa: S311
     return await asking.send(CHAT, b"{}", "ev_1/q/judge/0")
 
 
@@ -86,13 +86,25 @@ async def test_nobody_waits_for_ever() -> None:
     assert waits.seconds == []
 
 
-async def test_a_gateway_that_tries_again_itself_is_asked_once() -> None:
-    gateway = ChatGateway(refused(500))
+@pytest.mark.parametrize(
+    ("said", "calls"),
+    [
+        (refused(429), 1),
+        (refused(503), 1),
+        (ProviderTimeout("away"), 1),
+        (refused(500), 4),
+        (refused(504), 4),
+    ],
+)
+async def test_what_a_paced_gateway_tried_again_itself_is_not_tried_once_more(
+    said: Reply | Exception, calls: int
+) -> None:
+    gateway = ChatGateway(said)
 
     with pytest.raises(JudgeError):
-        await sent(gateway, Waits(), retries=0)
+        await sent(gateway, Waits(), paced=True)
 
-    assert gateway.calls == 1
+    assert gateway.calls == calls
 
 
 async def test_a_filter_of_the_provider_is_a_refusal() -> None:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from trimtab.domain.errors import FIRST_ERROR_STATUS, TrimtabError, UpstreamFailed
-from trimtab.evals.calling import Gateway, Reply
+from trimtab.evals.calling import AWAY, TOO_MANY, Gateway, Reply
 from trimtab.evals.judging import Fault, JudgeError
 
 Sleep = Callable[[float], Awaitable[object]]
@@ -18,7 +18,8 @@ RETRIES = 3
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 120.0
 
-_AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+_AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, TOO_MANY})
+_PACED = frozenset({TOO_MANY, *AWAY})
 _FILTERS = frozenset({"content_filter", "content_policy_violation"})
 
 
@@ -45,13 +46,13 @@ class Asking:
     """Sends the calls of judging.
 
     Attributes:
-        retries: How often a call is sent again; none, if the gateway does so itself.
+        paced: Whether the gateway itself sends again what came too fast or met nobody.
     """
 
     gateway: Gateway
     chance: random.Random
     sleep: Sleep
-    retries: int = RETRIES
+    paced: bool = False
 
     async def send(self, path: str, body: bytes, place: str) -> Reply:
         """Send a call until it is answered: once, and again if that may help.
@@ -64,7 +65,7 @@ class Asking:
             try:
                 return await self._once(path, body, place)
             except _Again as exc:
-                if tries == self.retries or exc.after_s > LONGEST_WAIT_S:
+                if tries == RETRIES or exc.after_s > LONGEST_WAIT_S:
                     raise exc.fault from exc
                 wait_s = FIRST_WAIT_S * 2**tries * self.chance.uniform(0.5, 1.5)
                 await self.sleep(max(wait_s, exc.after_s))
@@ -75,13 +76,14 @@ class Asking:
             reply = await self.gateway.call(path, body, place=place)
         except TrimtabError as exc:
             fault = JudgeError(Fault.UNAVAILABLE, f"{exc.code}: {exc}")
-            if isinstance(exc, UpstreamFailed):
+            if isinstance(exc, UpstreamFailed) and not self.paced:
                 raise _Again(fault) from exc
             raise fault from exc
         if reply.status < FIRST_ERROR_STATUS:
             return reply
         fault = _fault(reply)
-        if reply.status in _AGAIN or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        passing = reply.status in _AGAIN or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if passing and not (self.paced and reply.status in _PACED):
             raise _Again(fault, reply.retry_after_s or 0.0)
         raise fault
 

@@ -12,7 +12,7 @@ from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.prompt import Content, Place, PromptVersion
 from trimtab.domain.rendering import Compiled, compile_version
-from trimtab.evals.asking import RETRIES, Asking
+from trimtab.evals.asking import Asking
 from trimtab.evals.cache import Cache
 from trimtab.evals.calling import JUDGE, Gateway, place_of
 from trimtab.evals.embedder import GatewayEmbedder
@@ -55,11 +55,11 @@ def judge_for(
     snapshot: Snapshot,
     cache: Cache,
     *,
-    retries: int = RETRIES,
+    paced: bool = False,
 ) -> Panel | None:
     """Build who judges a suite in a run; `None` if it names nobody.
 
-    `retries` is 0 where the gateway sends calls again by itself.
+    `paced` is as in `Asking`.
 
     Raises:
         SettingsInvalid: a judge prompt cannot be used.
@@ -70,7 +70,7 @@ def judge_for(
     used = {name for it in make_metrics(suite).values() for name in it.about.prompts}
     prompts = prompts_for(Path(suite.file).parent / JUDGES, snapshot.prompts)
     chance = random.Random()  # noqa: S311 -- spreads tries
-    asking, tally = Asking(gateway, chance, asyncio.sleep, retries), Tally()
+    asking, tally = Asking(gateway, chance, asyncio.sleep, paced), Tally()
 
     def naming(model: str) -> Naming:
         return Naming(name=model, known=pinned(model, snapshot.models), cache=cache, tally=tally)
