@@ -50,6 +50,7 @@ def test_a_name_is_pinned_if_it_is_bound_to_one_dated_model(
     [
         ("sim/large", "large-2026-01-15", "sim/large-2026-01-15"),
         ("sim/large", "", "sim/large"),
+        ("sim/large", "sim/large-2026-01-15", "sim/large-2026-01-15"),
         ("together/meta/llama-3", "meta/llama-3", "together/meta/llama-3"),
         (None, "large", "/large"),
     ],

@@ -34,7 +34,7 @@ def pinned(name: str, models: Mapping[str, Model]) -> str | None:
 def answered_by(reply: Reply, model: str) -> str:
     """Name who answered: the provider, and the model as its answer names it."""
     provider, _, target = (reply.model or "").partition("/")
-    return f"{provider}/{model or target}"
+    return f"{provider}/{model.removeprefix(f'{provider}/') or target}"
 
 
 @dataclass(slots=True, kw_only=True)
