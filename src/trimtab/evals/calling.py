@@ -13,6 +13,7 @@ CHAT = "/v1/chat/completions"
 OK = 200
 UNAUTHENTICATED = 401
 PAYMENT_REQUIRED = 402
+CONFLICT = 409
 TOO_MANY = 429
 AWAY = frozenset({502, 503, 529})
 """Statuses of a gateway or provider that cannot answer now; nothing was paid."""

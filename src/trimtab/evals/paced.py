@@ -10,9 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import UpstreamFailed
+from trimtab.domain.errors import IdempotencyInFlight, UpstreamFailed
 from trimtab.evals.calling import (
     AWAY,
+    CONFLICT,
     JUDGE,
     OK,
     PAYMENT_REQUIRED,
@@ -25,7 +26,7 @@ from trimtab.evals.purse import Purse
 from trimtab.evals.result import Stop
 from trimtab.evals.throttle import Sleep, Throttle
 
-TRIES, TRIES_LIMITED = 4, 12
+TRIES, TRIES_LATER = 4, 12
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 NO_KEY = frozenset({"provider_auth"})
 
@@ -63,9 +64,9 @@ class Paced:
         while True:
             tried += 1
             reply = await self._once(path, body, place, last=tried >= TRIES)
-            limited = reply is not None and reply.status == TOO_MANY
+            waits = reply is not None and reply.status in {TOO_MANY, CONFLICT}
             if reply is not None and (
-                not _again(reply) or tried >= (TRIES_LIMITED if limited else TRIES)
+                not _again(reply) or tried >= (TRIES_LATER if waits else TRIES)
             ):
                 self._heed(reply)
                 return reply
@@ -123,4 +124,6 @@ def failure(reply: Reply) -> Failure:
 def _again(reply: Reply) -> bool:
     if reply.status == TOO_MANY:
         return True
+    if reply.status == CONFLICT:
+        return failure(reply).code == IdempotencyInFlight.code
     return reply.status in AWAY and failure(reply).code not in NO_KEY

@@ -1,6 +1,6 @@
 """What a run is made of, and the document it becomes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +47,7 @@ class Work:
     judging: Judging | None = None
 
 
-def document(work: Work, samples: Iterable[Sample], purse: Purse, now_us: int) -> Run:
+def document(work: Work, samples: Collection[Sample], purse: Purse, now_us: int) -> Run:
     """Write down what came of a run, in an order that does not depend on who was faster."""
     suite = work.suite
     ordered = _ordered(work, samples)
@@ -96,11 +96,17 @@ def settings_of(suite: Suite) -> dict[str, Any]:
     }
 
 
-def _ordered(work: Work, samples: Iterable[Sample]) -> tuple[Sample, ...]:
+def _ordered(work: Work, samples: Collection[Sample]) -> tuple[Sample, ...]:
     """Sort samples by case, arm and number, and their scores as the suite has the metrics."""
     order = {it.id: number for number, it in enumerate(work.suite.cases)}
+    # An answer that is given a second time does not say which provider it was of.
+    full = {it.model.partition("/")[2]: it.model for it in samples if it.model}
     found = [
-        replace(it, scores={name: it.scores[name] for name in work.metrics if name in it.scores})
+        replace(
+            it,
+            model=full.get(it.model or "", it.model),
+            scores={name: it.scores[name] for name in work.metrics if name in it.scores},
+        )
         for it in samples
         if it.case in order
     ]

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from msgspec import Struct
 from trimtab import wiring
 from trimtab.domain.change import Source
 from trimtab.domain.errors import (
+    IdempotencyDone,
     NotFound,
     ProviderError,
     ProviderTimeout,
@@ -36,7 +38,8 @@ from trimtab.domain.transport import (
     origin_of,
     render_head,
 )
-from trimtab.evals.calling import OK, Reply
+from trimtab.evals.calling import CONFLICT, OK, Reply
+from trimtab.evals.paced import failure
 from trimtab.providers.http1 import Http1Transport
 from trimtab.wiring.start import announced, seen
 
@@ -76,8 +79,18 @@ class HttpGateway:
         _ = _origin(self._url)
 
     async def call(self, path: str, body: bytes, *, place: str) -> Reply:
-        """See `Gateway.call`."""
-        return await self.post(self._url + path, body, {**self._headers, HEADER: place})
+        """See `Gateway.call`.
+
+        Its idempotency key is made of place and body, so what a run that died had asked for, and
+        the gateway still has, is not paid for again. Where nothing was kept, it is asked anew.
+        """
+        key = f"{place}/{sha256(body).hexdigest()}"
+        headers = {**self._headers, HEADER: place, "idempotency-key": key}
+        reply = await self.post(self._url + path, body, headers)
+        if reply.status == CONFLICT and failure(reply).code == IdempotencyDone.code:
+            headers["idempotency-key"] = f"{key}/again"
+            reply = await self.post(self._url + path, body, headers)
+        return reply
 
     async def get(self, path: str, accept: str) -> Reply:
         """GET a path of the gateway. Raises `UpstreamFailed`."""
@@ -245,7 +258,8 @@ def _origin(url: str) -> Origin:
 
 def _reply(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Reply:
     told = {name.decode("latin-1"): it.decode("latin-1") for name, it in headers.items()}
-    cost = told.get("x-trimtab-cost-usd")
+    # What an answer cost that was given before is not told again.
+    cost = None if "x-trimtab-replayed" in told else told.get("x-trimtab-cost-usd")
     return Reply(
         status=status,
         body=body,
@@ -265,10 +279,11 @@ def _wait_s(told: Mapping[str, str]) -> float | None:
 
 def _model(target: str | None, body: bytes) -> str | None:
     """Name who answered: the provider that the gateway chose, and the model as that one says."""
-    if target is None:
-        return None
-    with suppress(msgspec.DecodeError, UnicodeError):
+    try:
         told = msgspec.json.decode(body, type=_Named).model
-        provider = target.partition("/")[0]
-        return f"{provider}/{told.removeprefix(provider + '/')}" if told else target
-    return target
+    except (msgspec.DecodeError, UnicodeError):
+        told = None
+    if target is None or told is None:
+        return told or target
+    provider = target.partition("/")[0]
+    return f"{provider}/{told.removeprefix(provider + '/')}"
