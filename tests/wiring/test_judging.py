@@ -86,6 +86,19 @@ def test_a_suite_without_a_judge_has_none(tmp_path: Path) -> None:
     assert judge_for(ChatGateway(GRADE), suite, "ev_1", PINNED, judge_cache(tmp_path)) is None
 
 
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("metrics: {rubric: {rubric: good}}\n", "for rubric; name it in `judge.model`"),
+        ("metrics: {embedding_similarity: {}}\n", "name it in `judge.embeddings`"),
+        ("judge: {model: a}\nmetrics: {answer_relevancy: {}}\n", "name it in `judge.embeddings`"),
+    ],
+)
+def test_a_model_that_is_needed_must_be_named(body: str, fault: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=fault):
+        panel(tmp_path, ChatGateway(GRADE), body)
+
+
 async def test_verdicts_of_others_are_not_used_where_there_is_a_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

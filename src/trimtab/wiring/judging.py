@@ -19,6 +19,7 @@ from trimtab.evals.embedder import GatewayEmbedder
 from trimtab.evals.judge import Court
 from trimtab.evals.judging import judge_prompts
 from trimtab.evals.manifest import make_metrics
+from trimtab.evals.metrics.base import Metric, Need
 from trimtab.evals.naming import Naming, pinned
 from trimtab.evals.panel import Panel
 from trimtab.evals.suite import Suite
@@ -57,17 +58,18 @@ def judge_for(
     *,
     paced: bool = False,
 ) -> Panel | None:
-    """Build who judges a suite in a run; `None` if it names nobody.
+    """Build who judges a suite in a run; `None` if it names nobody, and needs nobody.
 
     `paced` is as in `Asking`.
 
     Raises:
-        SettingsInvalid: a judge prompt cannot be used.
+        SettingsInvalid: a judge prompt cannot be used, or a model is not named that is needed.
     """
-    setting = suite.judge
+    setting, metrics = suite.judge, make_metrics(suite)
+    _refuse_unnamed(suite, metrics)
     if setting is None:
         return None
-    used = {name for it in make_metrics(suite).values() for name in it.about.prompts}
+    used = {name for it in metrics.values() for name in it.about.prompts}
     prompts = prompts_for(Path(suite.file).parent / JUDGES, snapshot.prompts)
     chance = random.Random()  # noqa: S311 -- spreads tries
     asking, tally = Asking(gateway, chance, asyncio.sleep, paced), Tally()
@@ -89,6 +91,18 @@ def judge_for(
         naming=naming(setting.embeddings), asking=asking, cache=cache, place=place
     )
     return Panel(court=court, embedder=embedder or None, cache=cache, tally=tally)
+
+
+def _refuse_unnamed(suite: Suite, metrics: Mapping[str, Metric]) -> None:
+    setting = suite.judge
+    named = {Need.JUDGE: setting is not None, Need.EMBEDDER: setting and setting.embeddings}
+    for need, member in ((Need.JUDGE, "model"), (Need.EMBEDDER, "embeddings")):
+        needing = [name for name, it in metrics.items() if need in it.about.needs]
+        if needing and not named[need]:
+            raise SettingsInvalid(
+                f"{suite.file}: no model is named for {', '.join(needing)}; name it in"
+                f" `judge.{member}`"
+            )
 
 
 def prompts_for(folder: Path, published: Prompts) -> Mapping[str, Compiled]:
