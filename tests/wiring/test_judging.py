@@ -18,7 +18,8 @@ from trimtab.evals.judging import judge_prompts
 from trimtab.evals.manifest import make_metrics
 from trimtab.evals.metrics.base import Answer
 from trimtab.evals.panel import Panel
-from trimtab.wiring.judging import JUDGES, judge_cache, judge_for, prompts_for
+from trimtab.wiring.judge_cache import judge_cache
+from trimtab.wiring.judging import JUDGES, judge_for, prompts_for
 
 RUBRIC = "judge-rubric-grade"
 TEXT = judge_prompts()[RUBRIC]
