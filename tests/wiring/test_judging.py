@@ -114,15 +114,6 @@ async def test_verdicts_of_others_are_not_used_where_there_is_a_key(
     assert (built.seen().signed, built.seen().refused) == (True, 1)
 
 
-def test_a_key_that_can_be_guessed_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TRIMTAB_CACHE_KEY", "0123456789abcde")
-
-    with pytest.raises(SettingsInvalid, match="fewer than 16 characters"):
-        judge_cache(tmp_path)
-
-
 async def test_verdicts_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     built = panel(tmp_path, ChatGateway(completion(GRADE)))
