@@ -1,12 +1,10 @@
 """Builds the judge of a suite, from prompts of ours, of the registry and of the suite's folder."""
 
 import asyncio
-import os
 import random
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from trimtab import wiring
 from trimtab.control.prompts import Prompts
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import SettingsInvalid
@@ -27,26 +25,7 @@ from trimtab.evals.tally import Tally
 from trimtab.registry.format import SUFFIX, read_file
 from trimtab.registry.jinja import ENGINES
 
-FOLDER = Path(".judge-cache")
-CACHE_KEY_VARIABLE = "TRIMTAB_CACHE_KEY"
-SHORTEST_KEY = 16
-
 JUDGES = "judges"
-
-
-def judge_cache(folder: Path = FOLDER) -> Cache:
-    """Open a folder of remembered verdicts, signed with `TRIMTAB_CACHE_KEY` if that is set.
-
-    Raises:
-        SettingsInvalid: the key is so short that it can be guessed from a signature.
-    """
-    secret = os.environ.get(CACHE_KEY_VARIABLE, "").strip().encode()
-    if secret and len(secret) < SHORTEST_KEY:
-        raise SettingsInvalid(
-            f"{CACHE_KEY_VARIABLE} has fewer than {SHORTEST_KEY} characters; make one with"
-            " `openssl rand -hex 32`"
-        )
-    return Cache(folder, wiring.SystemClock(), secret)
 
 
 def judge_for(

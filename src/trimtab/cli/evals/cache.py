@@ -10,7 +10,7 @@ from trimtab.cli.output import print_json, print_table
 from trimtab.cli.switch import json_option
 from trimtab.domain.money import usd_text
 from trimtab.evals.cache import Cache, Entry, Flaw
-from trimtab.wiring.judging import CACHE_KEY_VARIABLE, FOLDER, judge_cache
+from trimtab.wiring.judge_cache import CACHE_KEY_VARIABLE, FOLDER, judge_cache
 
 WRONG = 1
 
