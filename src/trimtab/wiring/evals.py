@@ -30,7 +30,8 @@ from trimtab.wiring.eval_gateway import HttpGateway, Opened, opened
 from trimtab.wiring.eval_prompts import Here, Library, There
 from trimtab.wiring.eval_sides import Sides, Tools, Wanted
 from trimtab.wiring.eval_store import FOLDER, RUN_PREFIX, store, stored_runs
-from trimtab.wiring.judging import judge_cache, judge_for
+from trimtab.wiring.judge_cache import judge_cache
+from trimtab.wiring.judging import judge_for
 from trimtab.wiring.pricing import pricing
 
 FEWEST_MISSED = 10
