@@ -80,7 +80,7 @@ OPTION_DEFAULTS = {
 
 EXIT_CODES = {
     0: "Done.",
-    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a bill needs somebody to act, or the change log is broken.",
+    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a remembered verdict cannot be used, a bill needs somebody to act, or the change log is broken.",
     2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
     3: "Inconclusive; kept for verdicts, no command uses it yet.",
     4: "Could not: something the command needs is away, or a bill could not be fetched whole.",

@@ -162,7 +162,7 @@ class Cache:
             if found is not None:
                 yield path, found
 
-    def gc(self, days: float) -> tuple[int, int]:
+    def gc(self, days: int) -> tuple[int, int]:
         """Remove what is older, and what could not be used; tell how many, and their bytes."""
         now_s = self.clock.now_us() / 1e6
         oldest = _instant(now_s - days * 86_400)

@@ -90,7 +90,7 @@ def test_garbage_is_named_for_programs(folder: Path) -> None:
 
 
 def test_what_is_old_is_removed(folder: Path) -> None:
-    days = (CLOCK.now_us() / 1e6 - 1_768_435_200) / 86_400  # since 2026-01-15
+    days = (CLOCK.now_us() // 1_000_000 - 1_768_435_200) // 86_400  # since 2026-01-15
 
     told = run("gc", "--folder", str(folder), "--days", str(days))
 

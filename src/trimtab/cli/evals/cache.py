@@ -17,7 +17,7 @@ WRONG = 1
 folder_option = click.option(
     "--folder",
     type=click.Path(path_type=Path),
-    default=FOLDER,
+    default=str(FOLDER),
     show_default=True,
     help="Where verdicts are kept.",
 )
@@ -119,12 +119,12 @@ def verify(folder: Path, *, as_json: bool) -> None:
 @folder_option
 @click.option(
     "--days",
-    type=click.FloatRange(min=0),
-    default=90.0,
+    type=click.IntRange(min=0),
+    default=90,
     show_default=True,
-    help="Age of what is removed.",
+    help="Age in days of what is removed.",
 )
-def gc(folder: Path, days: float) -> None:
+def gc(folder: Path, days: int) -> None:
     """Remove verdicts that were given long ago, and what cannot be used.
 
     Example: trimtab evals cache gc --days 90
