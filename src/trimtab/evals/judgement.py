@@ -78,7 +78,7 @@ class Judgement:
         """
         failing = {it.column.setting.name for it in self.decided}
         ordered = sorted(
-            (it for line in self.metrics for it in _shifts(line)),
+            (it for line in self.metrics for it in shifts_of(line)),
             key=lambda it: (it.metric not in failing, it.delta, it.case),
         )
         by_case = dict[str, Shift]()
@@ -118,11 +118,8 @@ def judged(run: Run, standings: Standings) -> Judgement:
     )
 
 
-def _too_many_out(run: Run) -> bool:
-    return len(run.quarantine) > MOST_QUARANTINED * len(run.cases)
-
-
-def _shifts(line: Line) -> Iterator[Shift]:
+def shifts_of(line: Line) -> Iterator[Shift]:
+    """Give the cases that became worse under one metric, in their order."""
     column, given = line.column, line.column.given
     apart = column.deltas
     if isinstance(given, Attacks):
@@ -143,6 +140,10 @@ def _shifts(line: Line) -> Iterator[Shift]:
                 after=float(after[at]),
                 delta=delta,
             )
+
+
+def _too_many_out(run: Run) -> bool:
+    return len(run.quarantine) > MOST_QUARANTINED * len(run.cases)
 
 
 def reason_of(row: Row) -> str:
