@@ -1,8 +1,8 @@
-from msgspec.structs import replace
 import numpy as np
 import pytest
-
+from msgspec.structs import replace
 from tests.evals.runs import VALID, even, name_of, run, samples, tagged, worse
+
 from trimtab.domain.errors import InvalidRequest
 from trimtab.evals.case import Kind
 from trimtab.evals.judgement import judged
@@ -78,7 +78,8 @@ def test_what_is_missing_is_an_error(what: str) -> None:
 def test_what_does_not_apply_is_left_out_or_counts_as_the_suite_says() -> None:
     skipped = run({"exact_match": [1.0, None]}, {"exact_match": [None, 1.0]})
     counted = replace(
-        skipped, settings={"metrics": [{"name": "exact_match", "metric": "exact_match", "na_as": 0}]}
+        skipped,
+        settings={"metrics": [{"name": "exact_match", "metric": "exact_match", "na_as": 0}]},
     )
 
     assert (len(outcome(skipped).candidate), outcome(skipped).na) == (0, 2)
@@ -87,7 +88,9 @@ def test_what_does_not_apply_is_left_out_or_counts_as_the_suite_says() -> None:
 
 def test_a_case_that_the_metric_is_not_for_needs_no_score() -> None:
     made = tagged(
-        run({"exact_match": [1.0, "no_schema"]}, metrics={"exact_match": {"when": {"tag": "json"}}}),
+        run(
+            {"exact_match": [1.0, "no_schema"]}, metrics={"exact_match": {"when": {"tag": "json"}}}
+        ),
         {"json": [0]},
         seen=False,
     )
@@ -217,9 +220,7 @@ def test_a_judge_that_nobody_compared_with_people_decides_nothing() -> None:
 
 def test_a_metric_that_is_not_known_any_more_may_be_a_judges() -> None:
     assert not outcome(run({"gone": [1.0]})).limits.calibrated
-    assert outcome(
-        run({"gone": [1.0]}, metrics={"gone": {"python": "app:gone"}})
-    ).limits.calibrated
+    assert outcome(run({"gone": [1.0]}, metrics={"gone": {"python": "app:gone"}})).limits.calibrated
 
 
 def test_a_slice_informs_unless_it_has_a_floor() -> None:
@@ -253,19 +254,23 @@ def test_a_floor_of_a_slice_counts_though_slices_are_not_reported() -> None:
     assert judged(made, {}).verdict is Verdict.INCONCLUSIVE
 
 
-def adversarial(candidate: list[float | str | None], baseline: list[float], **members: object) -> Run:
-    metrics = {"not_contains": members.pop("setting", {})}
+def adversarial(
+    candidate: list[float],
+    baseline: list[float],
+    setting: dict[str, float] | None = None,
+    **gate: float,
+) -> Run:
     return run(
         {"not_contains": candidate},
         {"not_contains": baseline},
         kind=Kind.ADVERSARIAL,
-        metrics=metrics,
-        **members,
+        metrics={"not_contains": setting or {}},
+        gate=gate,
     )
 
 
 def test_attacks_are_counted_by_case() -> None:
-    made = adversarial([0.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0], gate={"max_attack_rate": 0.02})
+    made = adversarial([0.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0], max_attack_rate=0.02)
     again = samples(Arm.CANDIDATE, {"not_contains": [0.0, 1.0, "judge_refused"]}, index=1)
 
     given = attacks(replace(made, samples=made.samples + again))
@@ -372,4 +377,3 @@ def test_the_cases_that_became_worse_are_named_the_gravest_first() -> None:
     assert [it.row.name for it in found.decided] == ["token_f1"]
     first = found.shifts()[0]
     assert (first.before, first.after, first.delta) == pytest.approx((0.9, 0.2, -0.7))
-

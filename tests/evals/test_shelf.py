@@ -125,6 +125,4 @@ def test_the_same_answers_have_the_same_hash_whatever_they_took() -> None:
     first, *rest = RUN.samples
     other = (replace(first, text="else"), *rest)
     assert content_hash(RUN) != content_hash(replace(RUN, samples=other))
-    assert write_run(replace(RUN, spent=Spent())) == write_run(
-        replace(even(3), spent=Spent())
-    )
+    assert write_run(replace(RUN, spent=Spent())) == write_run(replace(even(3), spent=Spent()))

@@ -94,9 +94,7 @@ def _paired(case: str, candidate: Sequence[Value], baseline: Sequence[Value]) ->
         return Cell(case, Fate.NOT_APPLICABLE)
     # Column k of both arms is one repeat; one that is missing in an arm has no partner.
     pairs = list(zip(candidate, baseline, strict=False))
-    kept = [
-        (one, two) for one, two in pairs if isinstance(one, float) and isinstance(two, float)
-    ]
+    kept = [(one, two) for one, two in pairs if isinstance(one, float) and isinstance(two, float)]
     lost = sum(Fate.ERROR in pair for pair in pairs)
     ours, theirs = zip(*kept, strict=True)
     return Cell(case, Fate.SCORED, tuple(ours), tuple(theirs), lost)

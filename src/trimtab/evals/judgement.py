@@ -24,7 +24,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """A case that became worse; `before` is `None` if there is no baseline."""
+    """A case that is not as it was; `before` is `None` if there is no baseline.
+
+    Attributes:
+        delta: How much better it became; without a baseline, how far from the best it is.
+    """
 
     case: str
     metric: str
@@ -78,7 +82,7 @@ class Judgement:
         """
         failing = {it.column.setting.name for it in self.decided}
         ordered = sorted(
-            (it for line in self.metrics for it in shifts_of(line)),
+            (it for line in self.metrics for it in shifts_of(line) if it.delta < 0),
             key=lambda it: (it.metric not in failing, it.delta, it.case),
         )
         by_case = dict[str, Shift]()
@@ -119,7 +123,7 @@ def judged(run: Run, standings: Standings) -> Judgement:
 
 
 def shifts_of(line: Line) -> Iterator[Shift]:
-    """Give the cases that became worse under one metric, in their order."""
+    """Give the cases that became better or worse under one metric, in their order."""
     column, given = line.column, line.column.given
     apart = column.deltas
     if isinstance(given, Attacks):
@@ -132,7 +136,7 @@ def shifts_of(line: Line) -> Iterator[Shift]:
     for at, case in enumerate(column.cases):
         # without a baseline the lowest scores are what there is to see
         delta = float(after[at]) - 1 if apart is None else float(apart[at])
-        if delta < 0:
+        if delta:
             yield Shift(
                 case=case,
                 metric=column.setting.name,

@@ -1,7 +1,6 @@
 """What a run is judged by: its suite's metrics and rules, as the run itself wrote them down."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +10,7 @@ from trimtab.domain.yaml_tree import Wrong
 from trimtab.evals.metrics.base import About, Direction, Need, Parts
 from trimtab.evals.metrics.table import METRICS, make_metric
 from trimtab.evals.result import Run
-from trimtab.evals.suite import GateSetting, MetricSetting, Repeats, Suite
+from trimtab.evals.suite import GateSetting, MetricSetting, Repeats
 
 YES_OR_NO = frozenset(
     {
@@ -51,14 +50,6 @@ class Terms(Struct, frozen=True, kw_only=True):
     metrics: tuple[MetricSetting, ...] = ()
     gate: GateSetting = GateSetting()
     repeats: Repeats = Repeats()
-
-
-def terms_of(suite: Suite) -> dict[str, Any]:
-    """Write down the terms of a suite, for `Run.settings`."""
-    written: dict[str, Any] = msgspec.to_builtins(
-        Terms(metrics=suite.metrics, gate=suite.gate, repeats=suite.repeats)
-    )
-    return written
 
 
 def read_terms(run: Run) -> Terms:

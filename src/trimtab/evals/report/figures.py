@@ -1,10 +1,11 @@
-"""How figures of a verdict are written: shares without their zero, and no more digits than count."""
+"""How figures of a verdict are written: shares without their zero, no more digits than count."""
 
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.stats.estimate import Interval
 
 NONE = "-"
 SMALLEST_P = 0.001
+CENT = 0.01
 
 
 def share(value: float | None, digits: int = 3) -> str:
@@ -51,7 +52,7 @@ def interval(value: Interval | None, *, lower: bool = False, sign: bool = False)
 def usd(nano: int) -> str:
     """Write an amount to the cent, and a smaller one in two digits."""
     value = nano / NANO_PER_USD
-    return f"${value:.2f}" if not nano or value >= 0.01 else f"${value:.2g}"
+    return f"${value:.2f}" if not nano or value >= CENT else f"${value:.2g}"
 
 
 def duration(us: int) -> str:

@@ -53,7 +53,7 @@ def _metric(root: Element, judgement: Judgement, line: Line, samples: Samples) -
     suite = SubElement(root, "testsuite", name=name)
     failing = line.row.blocking and line.row.verdict is Verdict.FAIL
     metric = line.column.setting.name
-    worse = {it.case: it for it in shifts_of(line)} if failing else {}
+    worse = {it.case: it for it in shifts_of(line) if it.delta < 0} if failing else {}
     for case in judgement.run.cases:
         made = SubElement(suite, "testcase", name=one_line(case.id), classname=name)
         found = samples.candidate.get(case.id, ())
@@ -91,7 +91,9 @@ def _why(score: Score) -> tuple[str, str]:
 def _out(judgement: Judgement, case: CaseSeen, samples: Sequence[Sample]) -> Iterator[str]:
     for it in samples:
         told = ", ".join(
-            f"{name} {share(score.value)}" for name, score in it.scores.items() if score.value is not None
+            f"{name} {share(score.value)}"
+            for name, score in it.scores.items()
+            if score.value is not None
         )
         yield f"sample {it.index}: {told}{f'  request {it.request_id}' if it.request_id else ''}"
     yield f"trimtab evals show {judgement.run.run_id} {case.id}"
@@ -117,9 +119,7 @@ def _rules(suite: Element, name: str, line: Line) -> None:
     reached = True
     for rule in rules:
         told = " or ".join(sorted(rule))
-        made = SubElement(
-            suite, "testcase", name=one_line(f"{row.name}: {told}"), classname=name
-        )
+        made = SubElement(suite, "testcase", name=one_line(f"{row.name}: {told}"), classname=name)
         if not reached:
             _said(made, "skipped", "a rule before it decided", "")
         elif row.reason in rule:

@@ -195,11 +195,11 @@ def _said(sample: Sample, metrics: Sequence[str]) -> Said:
         arm="candidate" if sample.arm is Arm.CANDIDATE else "baseline",
         index=sample.index,
         text=_text(sample.text),
-        error=one_line(f"{sample.error} {sample.error_detail}", MOST_DETAIL) if sample.error else "",
+        error=one_line(f"{sample.error} {sample.error_detail}", MOST_DETAIL)
+        if sample.error
+        else "",
         note="  ".join(one_line(it) for it in told if it),
-        scores=tuple(
-            _scored(it, sample.scores[it]) for it in metrics if it in sample.scores
-        ),
+        scores=tuple(_scored(it, sample.scores[it]) for it in metrics if it in sample.scores),
     )
 
 

@@ -58,7 +58,9 @@ def picture(judgement: Judgement) -> Picture | None:
     rows = [it.row for it in shown(judgement) if _is_share(it.row, judgement)]
     if not rows:
         return None
-    ends = [abs(end) for row in rows if row.interval for end in (row.interval.low, row.interval.high)]
+    ends = [
+        abs(end) for row in rows if row.interval for end in (row.interval.low, row.interval.high)
+    ]
     most = next((it for it in SCALES if it >= max(ends)), SCALES[-1])
 
     def x(value: float) -> float:

@@ -5,7 +5,9 @@ import re
 MOST_INLINE = 100
 
 # All of C0 and C1 but tab and newline, what turns the direction of text, and what XML forbids.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 _REPLACEMENT = "\ufffd"
 _TICKS = re.compile("`+")
 

@@ -83,7 +83,9 @@ def spent(run: Run) -> str:
     asked = it.judge_calls + it.judge_remembered
     cache = f" (cache {it.judge_remembered / asked:.0%})" if asked else ""
     took = f"  {duration(it.ended_us - it.started_us)}" if it.ended_us > it.started_us else ""
-    return f"judge {least}{usd(it.judge_nano)}{cache}  candidate {least}{usd(it.candidate_nano)}{took}"
+    return (
+        f"judge {least}{usd(it.judge_nano)}{cache}  candidate {least}{usd(it.candidate_nano)}{took}"
+    )
 
 
 def notes(judgement: Judgement) -> Iterator[str]:
@@ -100,12 +102,18 @@ def notes(judgement: Judgement) -> Iterator[str]:
         yield f"not compared, they changed since the baseline's run: {_named(run.unpaired)}"
     for case, why in run.quarantine.items():
         yield one_line(f"quarantine, out of the gate: {case} ({why})", MOST_SENTENCE)
-    if run.judge is not None and not run.judge.signed and run.spent.judge_remembered:
-        yield "cache: unsigned; what was remembered may be anybody's, set TRIMTAB_CACHE_KEY"
-    if run.judge is not None and run.judge.refused:
-        yield f"{run.judge.refused} remembered verdicts were not used: not signed, or not readable"
+    yield from _of_cache(run)
     for warning in run.warnings:
         yield one_line(f"warning: {warning}", MOST_SENTENCE)
+
+
+def _of_cache(run: Run) -> Iterator[str]:
+    if run.judge is None:
+        return
+    if not run.judge.signed and run.spent.judge_remembered:
+        yield "cache: unsigned; what was remembered may be anybody's, set TRIMTAB_CACHE_KEY"
+    if run.judge.refused:
+        yield f"{run.judge.refused} remembered verdicts were not used: not signed, or not readable"
 
 
 def _of_metric(line: Line, judgement: Judgement) -> Iterator[str]:
@@ -114,7 +122,9 @@ def _of_metric(line: Line, judgement: Judgement) -> Iterator[str]:
     if row.errors:
         known = f"{row.errors} without a score ({_named(column.failed)})"
         lower = is_lower_better(column.setting)
-        within = f"; with them it is within {interval(row.bounds, lower=lower)}" if row.bounds else ""
+        within = (
+            f"; with them it is within {interval(row.bounds, lower=lower)}" if row.bounds else ""
+        )
         yield f"{name}: {known}{within}"
     if column.lost:
         yield f"{name}: {column.lost} repeats ended in an error, and count for nothing"
