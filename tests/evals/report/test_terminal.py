@@ -40,7 +40,7 @@ def test_the_agreement_of_the_judge_stands_beside_its_name() -> None:
     made = run({"faithfulness": [1.0] * 300})
 
     assert "judge judge-pinned k=.71 [.58,.84] n=120" in told(made, {"faithfulness": VALID})
-    assert "trimtab evals calibrate" in told(made)
+    assert "label answers, and calibrate it" in told(made)
 
 
 def test_errors_are_told_with_what_they_could_hide() -> None:
