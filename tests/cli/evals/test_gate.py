@@ -11,6 +11,7 @@ from tests.evals.runs import BASELINE, CANDIDATE, even, run, worse
 
 from trimtab import wiring
 from trimtab.cli.evals import stored
+from trimtab.domain.errors import BudgetExhausted, ProviderTimeout, SettingsInvalid
 from trimtab.evals.result import Run, Spent, Stop, write_run
 from trimtab.evals.shelf import Shelf, content_hash
 from trimtab.settings import DEMO
@@ -175,6 +176,29 @@ def test_a_suite_is_run_first(terminal: Terminal, monkeypatch: pytest.MonkeyPatc
 
     assert made == even()
     assert asked == [(Path("evals/rag.yaml"), terminal.home / ".trimtab")]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        pytest.param(BudgetExhausted("it may cost 7 USD"), 3, id="no money"),
+        pytest.param(ProviderTimeout("nobody answers"), 4, id="provider away"),
+        pytest.param(OSError("no route"), 4, id="no network"),
+        pytest.param(SettingsInvalid("evals/rag.yaml:1: no name"), 2, id="malformed"),
+    ],
+)
+def test_a_suite_that_cannot_be_run_is_told_by_its_exit_code(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    def run_or_stored(*_: object) -> Run:
+        raise error
+
+    monkeypatch.setattr("trimtab.cli.evals.verdicts.run_or_stored", run_or_stored)
+
+    done = terminal.run("evals", "gate", "evals/rag.yaml", "--summary", "s.md", code=code)
+
+    assert str(error) in done.stderr
+    assert f"`{error}`" in (terminal.home / "s.md").read_text()
 
 
 def version(shop: Terminal, number: str) -> dict[str, Any]:

@@ -82,7 +82,10 @@ def show(
         raise NotFound(
             f"run {found.run_id!r} has no case {(case or '')[:80]!r}; look at its dataset"
         )
-    samples = {it.id: [one for one in found.samples if one.case == it.id] for it in cases}
+    samples: dict[str, list[Sample]] = {it.id: [] for it in cases}
+    for it in found.samples:
+        if it.case in samples:
+            samples[it.case].append(it)
     if as_json:
         print_json({"cases": [{"case": it, "samples": samples[it.id]} for it in cases]})
         return

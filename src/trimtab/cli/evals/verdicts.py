@@ -13,7 +13,7 @@ from trimtab.cli.evals.prompts import Known, attach
 from trimtab.cli.evals.standing import standings
 from trimtab.cli.evals.stored import run_or_stored, shelf
 from trimtab.cli.output import print_json
-from trimtab.domain.errors import TrimtabError, TryLater, UpstreamFailed
+from trimtab.domain.errors import BudgetExhausted, TrimtabError, TryLater, UpstreamFailed
 from trimtab.evals.judgement import Judgement, judged
 from trimtab.evals.report.annotations import annotations
 from trimtab.evals.report.document import document
@@ -25,7 +25,7 @@ from trimtab.evals.report.terminal import lines
 from trimtab.evals.verdict import Verdict
 from trimtab.store.files import replace_file
 
-USAGE, COULD_NOT = 2, 4
+USAGE, NO_MONEY, COULD_NOT = 2, 3, 4
 CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 3}
 GRAVEST = (1, COULD_NOT, USAGE, 3, 0)
 """Of several runs: a FAIL is one whatever else there is; a PASS is none unless all are."""
@@ -41,6 +41,8 @@ class Failed:
     @property
     def code(self) -> int:
         """The exit code of the command line for it."""
+        if isinstance(self.error, BudgetExhausted):
+            return NO_MONEY
         away = isinstance(self.error, TryLater | UpstreamFailed | OSError)
         return COULD_NOT if away else USAGE
 
