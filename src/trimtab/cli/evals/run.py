@@ -112,9 +112,6 @@ def run(  # noqa: PLR0913, PLR0917
         raise SystemExit(INCONCLUSIVE)
 
 
-COMMANDS = (run,)
-
-
 async def _made(
     home: Path,
     config: Path | None,
