@@ -55,10 +55,8 @@ def _differ(samples: Samples) -> BoolArray:
 
 
 def _range(samples: Samples, values: FloatArray) -> FloatArray:
-    used = _used(samples)
-    most: FloatArray = np.where(used, values, -np.inf).max(1)
-    least: FloatArray = np.where(used, values, np.inf).min(1)
-    return most - least
+    taken = np.where(_used(samples), values, values[:, :1])
+    return np.asarray(np.ptp(taken, axis=1), np.float64)
 
 
 def _used(samples: Samples) -> BoolArray:
