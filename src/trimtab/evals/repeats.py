@@ -13,7 +13,7 @@ import numpy as np
 
 from trimtab.stats.estimate import BoolArray, FloatArray, IntArray
 
-FAR = 0.25
+FAR = 0.25 + 1e-9  # .25 is not more than .25, however it is rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,12 @@ def _differ(samples: Samples) -> BoolArray:
 
 def _range(samples: Samples, values: FloatArray) -> FloatArray:
     taken = np.where(_used(samples), values, values[:, :1])
-    return np.asarray(np.ptp(taken, axis=1), np.float64)
+    return np.ptp(taken, axis=1)
 
 
 def _used(samples: Samples) -> BoolArray:
-    return np.arange(samples.baseline.shape[1]) < samples.taken[:, None]
+    columns: int = samples.baseline.shape[1]
+    return np.asarray(np.arange(columns) < samples.taken[:, None], np.bool_)
 
 
 def _bar(samples: Samples) -> float:
