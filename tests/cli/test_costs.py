@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tests.cli.conftest import Terminal
 from tests.console.conftest import ORIGIN, PHRASE, V1, ChangeBook, Stores, console_of
 from tests.records import finish
+from trimtab.store.sqlite.spend import SqliteSpend
 
 from trimtab import wiring
 from trimtab.console.app import create_app
@@ -25,7 +26,6 @@ from trimtab.domain.money import usd_text
 from trimtab.domain.record import Finish
 from trimtab.store.base import Account, Batch
 from trimtab.store.sqlite.recording import SqliteRecording
-from trimtab.store.sqlite.spend import SqliteSpend
 from trimtab.testing import FrozenClock, seeded_entropy
 
 DAY_US = 86_400_000_000
