@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -30,6 +31,7 @@ from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Targe
 from trimtab.domain.record import Attempt, Detail, LedgerLine, RequestRecord, StageTime
 from trimtab.domain.suspension import Scope, Suspension
 from trimtab.domain.tenant import Key, Limits, Tenant, Tier
+from trimtab.evals.desk import Desk
 from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
@@ -285,6 +287,9 @@ class ListedLog(MemoryChangeLog):
         return self._changes
 
 
+NO_EVALS = Desk(Path("/nowhere"))
+
+
 @dataclass(frozen=True)
 class Site:
     """A running console and what lies behind it."""
@@ -294,6 +299,7 @@ class Site:
     control: ChangeBook
     clock: FrozenClock
     client: httpx2.AsyncClient
+    desk: Desk
 
     async def log_in(self, name: str) -> httpx2.Response:
         form = {"name": name, "password": PHRASE}
@@ -317,7 +323,7 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture
-async def site(clock: FrozenClock) -> AsyncIterator[Site]:
+async def site(clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Site]:
     """A console with a small company behind it, nobody logged in."""
     stores, control = Stores(clock), ChangeBook(clock)
     fill_changes(control, clock)
@@ -326,10 +332,11 @@ async def site(clock: FrozenClock) -> AsyncIterator[Site]:
     stored = hash_password(PHRASE, chance)
     for role in ROLES:
         await stores.put_account(Account(name=role, role=role, password=stored))
-    app = create_app(console_of(stores, control, clock))
+    desk = Desk(tmp_path / "evals")
+    app = create_app(console_of(stores, control, clock, desk))
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
-        yield Site(app, stores, control, clock, client)
+        yield Site(app, stores, control, clock, client, desk)
 
 
 @pytest.fixture
@@ -339,8 +346,11 @@ def api(site: Site) -> httpx2.AsyncClient:
     return site.client
 
 
-def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Console:
+def console_of(
+    stores: Stores, control: ChangeBook, clock: FrozenClock, desk: Desk = NO_EVALS
+) -> Console:
     return Console(
+        desk=desk,
         records=stores,
         audit=Audit(stores.audit, stores, clock),
         rollups=stores,

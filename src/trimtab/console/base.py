@@ -21,6 +21,7 @@ from trimtab.domain.errors import Forbidden, InvalidRequest
 from trimtab.domain.health import Ailing
 from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Provider, Target
+from trimtab.evals.desk import Desk
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
 from trimtab.store.alerts import Alerts
@@ -70,6 +71,7 @@ class Console:
         reconciled_to: Names the last day on which the ledger was held against every bill.
         spend: What every tenant spent, by its own days.
         spent: Sums up what counts against a budget, to the moment.
+        desk: Runs of evaluations, what people said of them, and what became of their judges.
     """
 
     records: RecordReader
@@ -94,6 +96,7 @@ class Console:
     spend: SpendReader
     spent: Callable[[Spending], Awaitable[int]]
     price: Callable[[Provider, Target], ListPrice | None]
+    desk: Desk
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
     drifts: Callable[[], Mapping[str, float]] = dict

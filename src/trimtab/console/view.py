@@ -75,6 +75,7 @@ class Views:
 _FILTERS = (
     text.byte_size,
     text.clock_time,
+    text.coefficient,
     text.count,
     text.duration,
     text.instant,

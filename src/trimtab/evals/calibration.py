@@ -124,6 +124,11 @@ class Calibration(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return FEWEST <= self.n < WIDE_UNDER
 
     @property
+    def said(self) -> str:
+        """Say in short how far the judge agrees, as `kappa .71 [.58,.84] n=120`."""
+        return f"{self.statistic} {figure(self.agreement)} n={self.n}"
+
+    @property
     def least(self) -> float:
         """What the lower end of the interval must reach."""
         return least_of(self.kind)
@@ -242,3 +247,21 @@ def _stale_labels(
     if known is None or labels is None or labels_hash(labels, name) == known.bound.labels:
         return None
     return "its labels have changed since it was calibrated; calibrate it again"
+
+
+def figure(it: Figure) -> str:
+    """Write a number with its interval."""
+    return f"{number(it.value)} {interval(it)}"
+
+
+def interval(it: Figure) -> str:
+    """Write an interval; a dash if there is none."""
+    return "[-]" if it.low is None else f"[{number(it.low)},{number(it.high)}]"
+
+
+def number(value: float | None) -> str:
+    """Write a share with two digits and no zero before the point."""
+    if value is None:
+        return "-"
+    text = f"{value:.2f}"
+    return "." + text[2:] if text.startswith("0.") else text.replace("-0.", "-.")

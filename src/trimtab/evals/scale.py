@@ -83,7 +83,10 @@ class Asked(NamedTuple):
 
 def judged_metrics(metrics: Iterable[str], settings: Mapping[str, Any]) -> dict[str, Asked]:
     """Give those metrics of a run that ask a judge, by their names in the suite."""
-    written = cast("Mapping[str, Mapping[str, Any]]", settings.get("metrics", {}))
+    given = settings.get("metrics", {})
+    written = cast("Mapping[str, Mapping[str, Any]]", given)
+    if isinstance(given, list):
+        written = {str(it["name"]): it for it in cast("list[Mapping[str, Any]]", given)}
     found = dict[str, Asked]()
     for name in metrics:
         setting = written.get(name, {})

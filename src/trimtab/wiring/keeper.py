@@ -25,6 +25,7 @@ from trimtab.cost.meter import Meter
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Provider
+from trimtab.evals.desk import Desk
 from trimtab.jobs.reconcile import LOOK_S
 from trimtab.jobs.schedule import Job, Schedule
 from trimtab.pipeline.lost import Lose
@@ -195,6 +196,7 @@ def _console(
         spend=Spend(reading),
         spent=spent(home),
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
+        desk=Desk(home / "evals"),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
         drifts=kept(home).drifts,

@@ -14,8 +14,10 @@ from trimtab.cli.switch import home_option, json_option
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.calibration import (
     Calibration,
-    Figure,
     calibration_beside,
+    figure,
+    interval,
+    number,
     write_calibrations,
 )
 from trimtab.evals.labels import bring_over, labels_beside, read_labels
@@ -119,24 +121,6 @@ def _humans(made: Calibration) -> str:
     fleiss = "" if humans.fleiss is None else f"  Fleiss kappa {number(humans.fleiss)}"
     said = f"human-human {humans.statistic} {figure(humans.agreement)}"
     return f"{said}{fleiss}  n={humans.n}  (ceiling)"
-
-
-def figure(it: Figure) -> str:
-    """Write a number with its interval."""
-    return f"{number(it.value)} {interval(it)}"
-
-
-def interval(it: Figure) -> str:
-    """Write an interval; a dash if there is none."""
-    return f"[{number(it.low)},{number(it.high)}]" if it.low is not None else "[-]"
-
-
-def number(value: float | None) -> str:
-    """Write a share with two digits and no zero before the point."""
-    if value is None:
-        return "-"
-    text = f"{value:.2f}"
-    return text.replace("0.", ".", 1) if abs(value) < 1 and not text.endswith("1.00") else text
 
 
 def _day(us: int) -> str:
