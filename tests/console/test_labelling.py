@@ -108,7 +108,8 @@ async def test_what_cannot_be_told_is_skipped_and_shown_at_the_end(site: Site) -
 
     assert "You have seen every answer" in html
     assert "1 of 2 labelled, 1 skipped" in html
-    again = re.findall(r'href="([^"]*)">Show a skipped one', html)[0].replace("&amp;", "&")
+    link: str = re.findall(r'href="([^"]*)">Show a skipped one', html)[0]
+    again = link.replace("&amp;", "&")
     assert urlsplit(again).path == LABEL
     assert shown(await page(site, again)) == first
     assert f"trimtab evals calibrate {run.file} --run {run.run_id}" in html

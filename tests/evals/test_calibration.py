@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,9 @@ from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.calibrate import calibrate
 from trimtab.evals.calibration import (
     Calibration,
+    Figure,
     calibration_beside,
+    number,
     read_calibrations,
     validity,
     write_calibrations,
@@ -133,3 +137,30 @@ def test_a_file_that_is_none_is_refused_and_a_missing_one_is_empty(tmp_path: Pat
 
     with pytest.raises(SettingsInvalid, match="is no file of calibrations"):
         read_calibrations(path)
+
+
+def test_reading_calibrations_and_labelling_take_no_numpy() -> None:
+    code = "import sys, trimtab.evals.desk, trimtab.evals.labelling; print('numpy' in sys.modules)"
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)  # noqa: S603
+
+    assert said.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.7149, ".71"), (-0.05, "-.05"), (1.0, "1.00"), (0.999, "1.00"), (0, ".00"), (None, "-")],
+)
+def test_figures_have_two_digits_and_no_zero_before_the_point(
+    value: float | None, text: str
+) -> None:
+    assert number(value) == text
+
+
+def test_agreement_is_told_in_short() -> None:
+    found = Figure(value=0.71, low=0.581, high=0.84)
+
+    assert msgspec.structs.replace(MADE, agreement=found, n=120).said == (
+        "Spearman .71 [.58,.84] n=120"
+    )
+    assert msgspec.structs.replace(MADE, agreement=Figure(reason="x")).said == "Spearman - [-] n=80"
