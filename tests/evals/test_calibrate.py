@@ -3,6 +3,7 @@
 import csv
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace as change
 from functools import cache
 
 import numpy as np
@@ -21,7 +22,7 @@ from tests.recorded import gradings, halueval, ragchecker
 from tests.services import recorded
 
 from trimtab.domain.errors import NotFound
-from trimtab.evals.calibrate import Drawing, Ratings, calibrate, ceiling
+from trimtab.evals.calibrate import Agreement, Drawing, Ratings, calibrate, ceiling, refusals
 from trimtab.evals.calibration import GOOD_US, Calibration, Figure
 from trimtab.evals.labels import Label
 from trimtab.evals.metrics.base import Score, failed, scored
@@ -261,6 +262,29 @@ def test_raw_agreement_is_asked_for_where_labels_are_nominal() -> None:
 
     assert made.raw == pytest.approx(0.55)
     assert any(it.startswith("raw agreement, 0.550, is under 0.60") for it in made.refused)
+
+
+def test_the_lower_end_decides_and_not_the_figure() -> None:
+    human = GOOD[:60]
+    judge = [1 - it if at % 4 == 0 else it for at, it in enumerate(human)]
+
+    made = one(run_of(refusing(judge), "refuses"), labels_of(human, metric="refuses"), "refuses")
+
+    assert made.agreement.value == pytest.approx(0.5)
+    (why,) = made.refused
+    assert why.startswith("the lower end of kappa, 0.2")
+
+
+def test_a_lower_end_just_under_the_bar_does_not_look_like_it() -> None:
+    nearly = Figure(value=0.6, low=0.39999, high=0.8)
+    found = Agreement(
+        labels=90, agreement=nearly, kappa=nearly, raw=0.9, ac1=0.9, spearman=0.6, confusion=()
+    )
+
+    (why,) = refusals(90, Kind.NOMINAL, found)
+
+    assert why.startswith("the lower end of kappa, 0.399, is under 0.40; ")
+    assert refusals(90, Kind.NOMINAL, change(found, agreement=Figure(value=0.6, low=0.4))) == ()
 
 
 def test_without_labels_it_is_refused_and_says_so() -> None:

@@ -19,7 +19,7 @@ def begun(*said: Label, run: Run = MANY, rater: str = "ana") -> Session:
 
 
 def test_every_answer_with_a_score_is_shown_once_whatever_its_arm() -> None:
-    scores = [scored(1), failed("judge_truncated", ""), not_applicable(""), scored(0), scored(1)]
+    scores = [scored(1), failed("judge_truncated", ""), not_applicable(""), scored(0), scored(0.25)]
     run = run_of(scores, baseline=[*values([1] * 5)])
     same = msgspec.structs.replace(run.samples[-1], text=run.samples[4].text)
     run = msgspec.structs.replace(run, samples=(*run.samples[:-1], same))
@@ -32,7 +32,7 @@ def test_every_answer_with_a_score_is_shown_once_whatever_its_arm() -> None:
         + [(f"q-{it}", digest(f"Once it was Answer {it}.")) for it in range(4)]
     )
     # one text, one label: the candidate's score is the one that it is held against
-    assert {it.judged for it in items if it.case.id == "q-4"} == {1}
+    assert {it.judged for it in items if it.case.id == "q-4"} == {0.25}
 
 
 def test_one_answer_of_each_case_comes_before_the_second_of_any() -> None:

@@ -37,7 +37,7 @@ from trimtab.stats.agreement import (
     kappa_of,
     raw_agreement,
 )
-from trimtab.stats.bootstrap import DRAWS, Method, Statistic, resample
+from trimtab.stats.bootstrap import DRAWS, Statistic, resample
 from trimtab.stats.correlation import spearman, spearman_of
 from trimtab.stats.estimate import Estimate, FloatArray, IntArray, Interval
 from trimtab.stats.raters import fleiss, krippendorff_of, tally
@@ -295,8 +295,7 @@ def _drawn(statistic: Statistic, groups: IntArray, drawing: Drawing) -> Estimate
     drawn = resample(statistic, groups, seed=drawing.seed, draws=drawing.draws)
     if np.ptp(drawn.draws) == 0:
         return Estimate(drawn.value, Interval(drawn.value, drawn.value))
-    found = drawn.interval()
-    return found if found.interval or found.value is None else drawn.interval(Method.PERCENTILE)
+    return drawn.interval()
 
 
 def _figure(found: Estimate) -> Figure:

@@ -15,7 +15,6 @@ import msgspec
 from trimtab.domain.errors import NotFound
 from trimtab.domain.prompt import digest
 from trimtab.evals.labels import Label, in_force
-from trimtab.evals.metrics.base import Status
 from trimtab.evals.result import Arm, CaseSeen, Run, Sample
 from trimtab.evals.scale import Asked, Choice, judged_metrics, judged_value
 
@@ -73,7 +72,7 @@ def items_of(run: Run, metric: str, asked: Asked) -> tuple[Item, ...]:
         score = it.scores.get(metric)
         case = cases.get(it.case)
         other = others.get((it.case, it.index)) if pairs else None
-        if score is None or score.status is not Status.SCORED or case is None:
+        if score is None or case is None:
             continue
         if pairs and (other is None or it.arm is Arm.BASELINE):
             continue

@@ -5,7 +5,6 @@ time: people think again, two branches that both added lines merge without a con
 was said before stays to be read. A label without a value takes the one before it back.
 """
 
-import fcntl
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -92,11 +91,12 @@ def append_labels(path: Path, labels: Sequence[Label]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
         size = os.fstat(file).st_size
         # What an editor left without an end of line gets one.
         ended = not size or os.pread(file, 1, size - 1) == b"\n"
-        os.write(file, lines if ended else b"\n" + lines)
+        rest = lines if ended else b"\n" + lines
+        while rest:
+            rest = rest[os.write(file, rest) :]
         os.fsync(file)
     finally:
         os.close(file)
