@@ -15,6 +15,10 @@ class Evals(LazyGroup):
         "list": Command("trimtab.cli.evals.look:list_", "List stored runs."),
         "show": Command("trimtab.cli.evals.look:show", "Show a stored run, or a case of it."),
         "compare": Command("trimtab.cli.evals.look:compare", "Hold two stored runs side by side."),
+        "label": Command("trimtab.cli.evals.label:label", "Label answers, blind."),
+        "calibrate": Command(
+            "trimtab.cli.evals.calibrate:calibrate", "Hold a judge against people's labels."
+        ),
         "cache": Command("trimtab.cli.evals.cache:cache", "Look after remembered verdicts."),
     }
 
