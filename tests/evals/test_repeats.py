@@ -26,7 +26,7 @@ def test_cases_that_differ_in_either_direction_are_sampled_again() -> None:
 
 
 def test_scores_differ_by_more_than_a_quarter() -> None:
-    given = samples([[0.5], [0.5], [0.5]], [[0.75], [0.76], [0.2]], binary=False)
+    given = samples([[0.3], [0.5], [0.5]], [[0.55], [0.76], [0.2]], binary=False)
 
     assert to_repeat(given).tolist() == [False, True, True]
 

@@ -161,10 +161,10 @@ def test_the_last_verdict_stands_in_the_list(terminal: Terminal) -> None:
 
 
 def test_a_suite_is_run_first(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = list[tuple[Path, Path]]()
+    asked = list[tuple[Path, Path, stored.Asked]]()
 
-    def run_suite(path: Path, home: Path) -> Run:
-        asked.append((path, home))
+    def run_suite(path: Path, home: Path, what: stored.Asked) -> Run:
+        asked.append((path, home, what))
         return even()
 
     def loaded(_target: str) -> Any:  # noqa: ANN401
@@ -172,10 +172,12 @@ def test_a_suite_is_run_first(terminal: Terminal, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(stored, "resolve_name", loaded)
 
-    made = stored.run_or_stored("evals/rag.yaml", None)
+    what = stored.Asked(candidate="rag-answer@3.3.0")
+
+    made = stored.run_or_stored("evals/rag.yaml", None, what)
 
     assert made == even()
-    assert asked == [(Path("evals/rag.yaml"), terminal.home / ".trimtab")]
+    assert asked == [(Path("evals/rag.yaml"), terminal.home / ".trimtab", what)]
 
 
 @pytest.mark.parametrize(
