@@ -93,7 +93,7 @@ EXIT_CODES = {
     0: "Done.",
     1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a sum is not that of its lines, a remembered verdict cannot be used, a bill needs somebody to act, or the change log is broken.",
     2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
-    3: "Inconclusive: a run of a suite ended early, or was not begun for want of money.",
+    3: "Inconclusive: nobody can give a verdict, or a run of a suite ended early, or was not begun for want of money.",
     4: "Could not: something the command needs is away, or a bill could not be fetched whole.",
 }
 

@@ -161,10 +161,10 @@ def test_the_last_verdict_stands_in_the_list(terminal: Terminal) -> None:
 
 
 def test_a_suite_is_run_first(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = list[tuple[Path, Path]]()
+    asked = list[tuple[Path, Path, stored.Asked]]()
 
-    def run_suite(path: Path, home: Path) -> Run:
-        asked.append((path, home))
+    def run_suite(path: Path, home: Path, what: stored.Asked) -> Run:
+        asked.append((path, home, what))
         return even()
 
     def loaded(_target: str) -> Any:  # noqa: ANN401
@@ -172,10 +172,12 @@ def test_a_suite_is_run_first(terminal: Terminal, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(stored, "resolve_name", loaded)
 
-    made = stored.run_or_stored("evals/rag.yaml", None)
+    what = stored.Asked(candidate="rag-answer@3.3.0")
+
+    made = stored.run_or_stored("evals/rag.yaml", None, what)
 
     assert made == even()
-    assert asked == [(Path("evals/rag.yaml"), terminal.home / ".trimtab")]
+    assert asked == [(Path("evals/rag.yaml"), terminal.home / ".trimtab", what)]
 
 
 @pytest.mark.parametrize(
@@ -199,6 +201,33 @@ def test_a_suite_that_cannot_be_run_is_told_by_its_exit_code(
 
     assert str(error) in done.stderr
     assert f"`{error}`" in (terminal.home / "s.md").read_text()
+
+
+def test_a_verdict_stands_though_nobody_keeps_it(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def attach(*_: object) -> str:
+        raise OSError("the control store is away")
+
+    monkeypatch.setattr("trimtab.cli.evals.verdicts.attach", attach)
+
+    done = terminal.run("evals", "gate", shelved(terminal, even()), "--summary", "s.md")
+
+    assert "the verdict could not be kept: the control store is away" in done.stderr
+    assert (terminal.home / "s.md").read_text().startswith("## PASS")
+
+
+def test_a_registry_that_cannot_be_read_is_not_asked(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has_control(_at: Path) -> bool:
+        raise OSError("the control store is away")
+
+    monkeypatch.setattr(wiring, "has_control", has_control)
+
+    done = terminal.run("evals", "gate", shelved(terminal, worse()), "--annotate", code=1)
+
+    assert "VERDICT FAIL" in done.stdout
 
 
 def version(shop: Terminal, number: str) -> dict[str, Any]:

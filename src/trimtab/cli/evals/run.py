@@ -10,6 +10,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli import role
+from trimtab.cli.evals.stored import Asked
 from trimtab.cli.output import author, print_table
 from trimtab.cli.switch import json_option
 from trimtab.domain.errors import BudgetExhausted
@@ -110,6 +111,14 @@ def run(  # noqa: PLR0913, PLR0917
         _tell(it, out, as_json=as_json)
     if any(it.stopped is not None for it in runs):
         raise SystemExit(INCONCLUSIVE)
+
+
+def run_suite(path: Path, home: Path, asked: Asked) -> Run:
+    """Run one suite for the gate, with what `evals run` has by default."""
+    sys.path.insert(0, str(Path.cwd()))
+    wanted = Wanted(candidate=asked.candidate, prompt=asked.prompt, baseline=asked.baseline)
+    [made] = asyncio.run(_made(home, None, None, wanted, [path]))
+    return made
 
 
 async def _made(

@@ -11,7 +11,7 @@ from trimtab import wiring
 from trimtab.cli.evals.gate import Outputs
 from trimtab.cli.evals.prompts import Known, attach
 from trimtab.cli.evals.standing import standings
-from trimtab.cli.evals.stored import run_or_stored, shelf
+from trimtab.cli.evals.stored import Asked, run_or_stored, shelf
 from trimtab.cli.output import print_json
 from trimtab.domain.errors import BudgetExhausted, TrimtabError, TryLater, UpstreamFailed
 from trimtab.evals.judgement import Judgement, judged
@@ -47,9 +47,9 @@ class Failed:
         return COULD_NOT if away else USAGE
 
 
-def gate_all(texts: Sequence[str], home: Path | None, outputs: Outputs) -> int:
+def gate_all(texts: Sequence[str], home: Path | None, asked: Asked, outputs: Outputs) -> int:
     """Judge each run, write all outputs, and give the exit code."""
-    found = [_judged(it, home) for it in texts]
+    found = [_judged(it, home, asked) for it in texts]
     known = Known.of(home)
     made = [it for it in found if isinstance(it, Judgement)]
     if outputs.junit is not None:
@@ -66,20 +66,29 @@ def gate_all(texts: Sequence[str], home: Path | None, outputs: Outputs) -> int:
     outputs.write_summary(summary(sections))
     _print(found, outputs, known)
     for it in made:
-        shelf(home).judged(it.run, str(it.verdict), it.reason)
-        told = asyncio.run(attach(it, home))
-        if told:
-            click.echo(told, err=outputs.as_json)
+        _note(it, home, outputs)
     codes = {it.code if isinstance(it, Failed) else CODES[it.verdict] for it in found}
     return next(it for it in GRAVEST if it in codes)
 
 
-def _judged(text: str, home: Path | None) -> Judgement | Failed:
+def _judged(text: str, home: Path | None, asked: Asked) -> Judgement | Failed:
     try:
-        run = run_or_stored(text, home)
+        run = run_or_stored(text, home, asked)
         return judged(run, standings(run, round(wiring.now().timestamp() * 1e6)))
     except (TrimtabError, OSError) as exc:
         return Failed(text, exc)
+
+
+def _note(judgement: Judgement, home: Path | None, outputs: Outputs) -> None:
+    """Note a verdict on its run and its prompt; it stands though that should fail."""
+    try:
+        shelf(home).judged(judgement.run, str(judgement.verdict), judgement.reason)
+        told = asyncio.run(attach(judgement, home))
+    except (TrimtabError, OSError) as exc:
+        click.echo(f"trimtab: the verdict could not be kept: {sentence(exc)}", err=True)
+        return
+    if told:
+        click.echo(told, err=outputs.as_json)
 
 
 def _print(found: Sequence[Judgement | Failed], outputs: Outputs, known: Known) -> None:
