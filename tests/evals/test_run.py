@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.evals.running import Running, refuses, running, says
+from tests.evals.running import Running, Say, refuses, running, says
 from tests.evals.suites import row
 
 from trimtab.domain.errors import ProviderError
@@ -26,11 +26,11 @@ class Killed(BaseException):
     """What no code of ours can heed, as SIGKILL."""
 
 
-def always(text: str) -> Any:  # noqa: ANN401
+def always(text: str) -> Say:
     return lambda _place, _body: says(text)
 
 
-def by_arm(candidate: str, baseline: str) -> Any:  # noqa: ANN401
+def by_arm(candidate: str, baseline: str) -> Say:
     return lambda place, _body: says(candidate if "/candidate/" in place else baseline)
 
 
