@@ -15,7 +15,7 @@ from trimtab.evals.journal import Answered, Journal
 from trimtab.evals.judging import Judge
 from trimtab.evals.metrics.base import Status
 from trimtab.evals.result import Arm, JudgeSeen, Run, Sample, Spent, Stop
-from trimtab.testing import ScriptedJudge
+from trimtab.testing import ScriptedGateway, ScriptedJudge
 
 ROWS = [row(it) for it in range(20)]
 REPEATED = "metrics: {exact_match: {}, latency_s: {}}\nrepeats: {first: 1, max: 5}\n"
@@ -234,7 +234,7 @@ async def test_interrupted_it_ends_once_what_runs_is_through(tmp_path: Path) -> 
             it.purse.stop(Stop.INTERRUPTED)
         return says("Yes")
 
-    it.gateway = type(it.gateway)(say)
+    it.gateway = ScriptedGateway(say)
     run = await it.run()
 
     assert run.stopped is Stop.INTERRUPTED
@@ -325,3 +325,18 @@ async def test_an_answer_given_a_second_time_gets_its_full_name(tmp_path: Path) 
     run = await running(tmp_path, say, ROWS).run()
 
     assert {s.model for s in run.samples} == {"sim/large-1"}
+
+
+async def test_answers_fill_all_places_from_the_first_to_the_last(tmp_path: Path) -> None:
+    rows = [row(it) for it in range(120)]
+    it = running(tmp_path, always("Yes"), rows, at_once=20)
+    it.gateway = ScriptedGateway(always("Yes"), latency_s=0.02)
+    loop = asyncio.get_running_loop()
+
+    began_s = loop.time()
+    await it.run()
+    took_s = loop.time() - began_s
+
+    assert it.gateway.most_at_once == 20
+    # Of 240 answers, 20 at once: 0.24 s; one after another it were 4.8.
+    assert took_s < 1.2
