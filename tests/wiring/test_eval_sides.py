@@ -350,3 +350,8 @@ async def test_a_bare_model_is_compared_with_that_of_the_suite(office: Office) -
     assert candidate.subject == Subject(name="cheap", model="cheap")
     assert baseline.side is not None
     assert baseline.side.subject.name == "answers"
+
+
+async def test_a_service_that_cannot_be_called_is_told_before_the_run(office: Office) -> None:
+    with pytest.raises(SettingsInvalid, match="'ftp://app' is not an http"):
+        await office.sides("target: {http: 'ftp://app'}\n").candidate(Wanted())
