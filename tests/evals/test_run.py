@@ -9,12 +9,11 @@ from msgspec.structs import replace
 from tests.evals.running import Running, Say, refuses, running, says
 from tests.evals.suites import row
 
-from trimtab.domain.errors import ProviderError
+from trimtab.domain.errors import ProviderError, TryLater
 from trimtab.evals.calling import Reply
 from trimtab.evals.journal import Answered, Journal
-from trimtab.evals.judging import Judge
+from trimtab.evals.judging import Judge, Question, V
 from trimtab.evals.metrics.base import Status
-from trimtab.evals.nobody import NOBODY
 from trimtab.evals.result import Arm, JudgeSeen, Run, Sample, Spent, Stop
 from trimtab.testing import ScriptedGateway, ScriptedJudge
 
@@ -360,6 +359,13 @@ async def test_scores_of_known_answers_are_made_once(tmp_path: Path) -> None:
     assert all(len(s.scores) == 2 for s in run.samples)
 
 
+class Halted:
+    """A judge whose calls no longer begin."""
+
+    async def ask(self, question: Question[V]) -> V:
+        raise TryLater(f"the run was stopped before {question.step}")
+
+
 class Stopping(Panel):
     """A panel that costs five whenever a metric might ask it, and stops the run at the fifth."""
 
@@ -371,7 +377,7 @@ class Stopping(Panel):
         if self.running is not None and self.running.runner is not None:
             if len(self.places) == 4:
                 self.running.purse.stop(Stop.BUDGET)
-                return NOBODY
+                return Halted()
             self.running.purse.pay(5, judging=True)
             self.running.runner.paid(5)
         return super().at(place)
