@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import pytest
+from tests.console.alerting import PROPOSED, RATE, fill_alerts, fill_reports
 from tests.console.conftest import BEARER, EXAMPLE, KEY, ORIGIN, ROLES, Site
 from tests.console.prompting import ANA, NEW, NEXT, OLD, fill_prompts, registry_of, vouch
 
@@ -70,6 +71,14 @@ LOWEST = {
     "POST /console/site/suspend": "operator",
     "GET /console/site/resume": "operator",
     "POST /console/site/resume": "operator",
+    "GET /console/alerts": "viewer",
+    "GET /console/alerts/{id}": "viewer",
+    "POST /console/alerts/{id}/silence": "operator",
+    "POST /console/alerts/{id}/tell": "operator",
+    "POST /console/alerts/routes/{name}/test": "operator",
+    "GET /console/reconcile": "viewer",
+    "GET /console/reconcile/adjustments/{id}": "operator",
+    "POST /console/reconcile/adjustments/{id}": "operator",
     "GET /console/keys": "operator",
     "GET /console/keys/new": "admin",
     "POST /console/keys/new": "admin",
@@ -108,6 +117,8 @@ LOWEST = {
 def names(path: str) -> str:
     thing = EXAMPLE if "/requests/" in path or "/records/" in path else "acme"
     thing = KEY if "/keys/" in path else thing
+    thing = RATE.alert_id if "/alerts/" in path else thing
+    thing = PROPOSED.id if "/adjustments/" in path else thing
     path = f"{path}?target=sim/large" if path == "/console/breaker" else path
     if "/prompts" in path:
         path = f"{path}?from=3.2.0&to=3.3.0" if path.endswith("/diff") else path
@@ -149,6 +160,7 @@ def told(path: str) -> dict[str, object]:
     known: Mapping[str, dict[str, object]] = {
         "/move": {"to": "sim/other"},
         "/fallback": {"fallback": {"when_error": ["chat-small"]}},
+        "/silence": {"hours": "4"},
         "/keys": {"tenant": "acme", "name": "ci"},
         "/keys/new": {"tenant": "acme", "name": "ci"},
         "/breaker": {"target": "sim/large"},
@@ -165,6 +177,10 @@ async def prepare(site: Site, path: str) -> None:
     if "/prompts" in path:
         await fill_prompts(site)
         await vouch(site, NEW)
+    if "/alerts" in path:
+        await fill_alerts(site)
+    if "/reconcile" in path:
+        fill_reports(site)
     if path.endswith("/unyank"):
         await registry_of(site).yank("rag-answer", OLD, ANA, and_rollback=True)
     if path.endswith("/resume"):

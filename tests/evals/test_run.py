@@ -250,9 +250,10 @@ class Panel:
 
     embedder = None
     remembered = 3
-    warnings = ("the judge is of the same family",)
+    warnings = ("the judge has moved",)
 
-    def __init__(self) -> None:
+    def __init__(self, resolved: str = "") -> None:
+        self.resolved = resolved
         self.places: list[str] = []
         said = '{"reason": "r", "refuses": true}'
         self.judge = ScriptedJudge({"refuses/refusal": lambda _question: said})
@@ -262,7 +263,17 @@ class Panel:
         return self.judge
 
     def seen(self) -> JudgeSeen:
-        return JudgeSeen(model="j")
+        return JudgeSeen(model="j", resolved=self.resolved)
+
+
+async def test_a_judge_of_the_candidates_family_is_warned_about(tmp_path: Path) -> None:
+    rows = [row(it, checks={"refuses": True}) for it in range(3)]
+    panel = Panel("other/large-7")
+
+    run = await running(tmp_path, always("Yes"), rows, JUDGED, judging=panel).run()
+
+    assert len(run.warnings) == 2
+    assert "is of the family of 'sim/large-1'" in run.warnings[1]
 
 
 async def test_a_judge_is_asked_once_for_each_answer_and_never_again(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from trimtab.evals.answering import Answering
 from trimtab.evals.calling import Judging
 from trimtab.evals.case import Case
+from trimtab.evals.family import same_family
 from trimtab.evals.journal import Head
 from trimtab.evals.metrics.base import Metric
 from trimtab.evals.purse import Purse
-from trimtab.evals.result import Arm, CaseSeen, Run, Sample, Spent, Subject
+from trimtab.evals.result import Arm, CaseSeen, JudgeSeen, Run, Sample, Spent, Subject
 from trimtab.evals.reuse import Key
 from trimtab.evals.suite import Suite
 
@@ -52,6 +53,7 @@ def document(work: Work, samples: Collection[Sample], purse: Purse, now_us: int)
     suite = work.suite
     ordered = _ordered(work, samples)
     baseline = work.sides.get(Arm.BASELINE)
+    judge = None if work.judging is None else work.judging.seen()
     return Run(
         run_id=work.head.run_id,
         suite=suite.name,
@@ -61,7 +63,7 @@ def document(work: Work, samples: Collection[Sample], purse: Purse, now_us: int)
         suite_hash=work.head.suite_hash,
         candidate=_named(work.sides[Arm.CANDIDATE].subject, Arm.CANDIDATE, ordered),
         baseline=None if baseline is None else _named(baseline.subject, Arm.BASELINE, ordered),
-        judge=None if work.judging is None else work.judging.seen(),
+        judge=judge,
         metrics={name: it.about.version for name, it in work.metrics.items()},
         settings=settings_of(suite),
         cases=tuple(_seen(suite, it) for it in suite.cases),
@@ -73,6 +75,7 @@ def document(work: Work, samples: Collection[Sample], purse: Purse, now_us: int)
             *work.head.warnings,
             *_moved(work, ordered),
             *(() if work.judging is None else work.judging.warnings),
+            *(() if judge is None else _partial(judge, ordered)),
         ),
         spent=Spent(
             started_us=work.head.started_us,
@@ -131,6 +134,13 @@ def _named(subject: Subject, arm: Arm, samples: Sequence[Sample]) -> Subject:
 
 def _models(arm: Arm, samples: Sequence[Sample]) -> tuple[str, ...]:
     return tuple(sorted({it.model for it in samples if it.arm is arm and it.model}))
+
+
+def _partial(judge: JudgeSeen, samples: Sequence[Sample]) -> Iterator[str]:
+    """Warn of a judge that judges its own kind."""
+    kin = same_family(judge.resolved, _models(Arm.CANDIDATE, samples))
+    if kin is not None:
+        yield kin
 
 
 def _moved(work: Work, samples: Sequence[Sample]) -> Iterator[str]:

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab import wiring
+from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import BudgetExhausted, SettingsInvalid
 from trimtab.domain.ids import ulid
 from trimtab.domain.money import NANO_PER_USD
-from trimtab.evals.calling import Gateway, Judging
 from trimtab.evals.estimate import Estimate, Prices, estimate
 from trimtab.evals.journal import Head, Journal
 from trimtab.evals.manifest import make_metrics
-from trimtab.evals.metrics.base import Need
 from trimtab.evals.paced import Paced
 from trimtab.evals.purse import Purse
 from trimtab.evals.result import Arm, Run, Stop
@@ -31,6 +30,8 @@ from trimtab.wiring.eval_gateway import HttpGateway, Opened, opened
 from trimtab.wiring.eval_prompts import Here, Library, There
 from trimtab.wiring.eval_sides import Sides, Tools, Wanted
 from trimtab.wiring.eval_store import FOLDER, RUN_PREFIX, store, stored_runs
+from trimtab.wiring.judge_cache import judge_cache
+from trimtab.wiring.judging import judge_for
 from trimtab.wiring.pricing import pricing
 
 FEWEST_MISSED = 10
@@ -61,6 +62,7 @@ class Bench:
     at: Opened
     gateway: HttpGateway
     library: Library
+    snapshot: Snapshot
     prices: Prices
     say: Callable[[str], None]
     watch: Watch
@@ -139,7 +141,7 @@ class Bench:
             random=random.Random(),  # noqa: S311 -- spreads tries
             paid=paid,
         )
-        judging = judge_for(paced, suite, run_id)
+        judging = judge_for(paced, suite, run_id, self.snapshot, judge_cache(), paced=True)
         metrics = make_metrics(suite, None if judging is None else judging.embedder)
         versions = {name: it.about.version for name, it in metrics.items()}
         judges: Mapping[str, str] = {} if judging is None else judging.seen().prompts
@@ -207,35 +209,18 @@ async def bench(
 ) -> AsyncGenerator[Bench]:
     """Open what runs are made at, for as long as the block lasts. Raises as `opened`."""
     async with opened(home, config, new_run_id(), author, url=url) as (at, gateway):
+        # What a gateway of others has configured, its answers tell.
+        snapshot = await wiring.control(home).snapshot() if at.is_ours else Snapshot()
         yield Bench(
             home=home,
             at=at,
             gateway=gateway,
             library=Here(home, author) if at.is_ours else There(gateway, at.url),
-            prices=await _prices(home) if at.is_ours else _unpriced,
+            snapshot=snapshot,
+            prices=_prices(snapshot) if at.is_ours else _unpriced,
             say=say,
             watch=watch,
         )
-
-
-def judge_for(gateway: Gateway, suite: Suite, run_id: str) -> Judging | None:
-    """Give who judges a suite.
-
-    Raises:
-        SettingsInvalid: it has metrics that need a judge, and there is none.
-    """
-    _ = gateway, run_id
-    judged = [
-        name
-        for name, it in make_metrics(suite).items()
-        if it.about.needs & {Need.JUDGE, Need.EMBEDDER}
-    ]
-    if judged:
-        raise SettingsInvalid(
-            f"suite '{suite.name}' has metrics that a judge scores ({', '.join(judged)}), and there"
-            " is no judge; leave them out"
-        )
-    return None
 
 
 def new_run_id() -> str:
@@ -243,8 +228,7 @@ def new_run_id() -> str:
     return RUN_PREFIX + ulid(wiring.SystemClock().now_us() // 1000, os.urandom)
 
 
-async def _prices(home: Path) -> Prices:
-    snapshot = await wiring.control(home).snapshot()
+def _prices(snapshot: Snapshot) -> Prices:
     price = pricing(snapshot)
 
     def cost(name: str, read: int, written: int) -> int | None:
