@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.evals.suites import row, suite_of
 
+from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import BudgetExhausted, SettingsInvalid
 from trimtab.evals.journal import Head
 from trimtab.evals.result import Subject
@@ -13,7 +14,7 @@ from trimtab.wiring.eval_gateway import HttpGateway, Opened
 from trimtab.wiring.eval_prompts import Here
 from trimtab.wiring.eval_sides import Wanted
 from trimtab.wiring.eval_store import read_stored
-from trimtab.wiring.evals import Bench, judge_for
+from trimtab.wiring.evals import Bench
 
 ROWS = [row(it) for it in range(3)]
 TARGET = "target: {model: answers}\nmetrics: {exact_match: {}}\n"
@@ -37,6 +38,7 @@ class Table:
             at=Opened("http://gateway", "tt_key", is_ours=True),
             gateway=HttpGateway(self.provider, "http://gateway", "tt_key"),
             library=Here(home, "ana"),
+            snapshot=Snapshot(),
             prices=lambda _model, _read, _written: nano,
             say=self.said.append,
             watch=self.watch,
@@ -113,11 +115,16 @@ async def test_a_run_does_not_go_on_with_another_suite(tmp_path: Path) -> None:
         await Table(tmp_path, 0).bench.resume(suite_of(tmp_path, TARGET, ROWS), head, Wanted())
 
 
-def test_metrics_that_need_a_judge_are_told_where_there_is_none(tmp_path: Path) -> None:
-    gateway = HttpGateway(ScriptedProvider(), "http://gateway", "tt_key")
-    judged = suite_of(tmp_path, "metrics: {faithfulness: {}, exact_match: {}}\n", ROWS)
-    plain = suite_of(tmp_path, TARGET, ROWS)
+async def test_metrics_that_need_a_judge_are_told_before_anything_is_asked(
+    tmp_path: Path,
+) -> None:
+    table = Table(tmp_path, 0)
+    judged = suite_of(tmp_path, f"{TARGET}judge: {{model: j}}\n", ROWS)
+    unnamed = suite_of(tmp_path, "target: {model: answers}\nmetrics: {faithfulness: {}}\n", ROWS)
 
-    with pytest.raises(SettingsInvalid, match=r"that a judge scores \(faithfulness\)"):
-        judge_for(gateway, judged, "ev_1")
-    assert judge_for(gateway, plain, "ev_1") is None
+    with pytest.raises(SettingsInvalid, match="faithfulness"):
+        await table.bench.run(unnamed, Wanted(model="cheap"))
+    assert table.said == []
+    run = await Table(tmp_path, 6).bench.run(judged, Wanted(model="cheap"))
+    assert run.judge is not None
+    assert run.judge.model == "j"
