@@ -2,7 +2,7 @@
 
 import click
 
-from trimtab.cli.evals import lint
+from trimtab.cli.evals import change, lint
 
 
 @click.group()
@@ -10,5 +10,6 @@ def command() -> None:
     """Judge what an application answers, and what a change does to it."""
 
 
-for it in lint.COMMANDS:
-    command.add_command(it)
+for group in (lint, change):
+    for it in group.COMMANDS:
+        command.add_command(it)
