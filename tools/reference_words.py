@@ -923,6 +923,9 @@ REMEDIES = {
         _OPERATOR, "Ask again in a second if the request is new, else look at the id."
     ),
     "record_erased": Remedy(_OPERATOR, "Nothing: only its figures are kept. Nothing erases yet."),
+    "content_expired": Remedy(
+        _OPERATOR, "Take a request whose content is kept; `content: full` keeps that of a tenant."
+    ),
     "rate_limited": Remedy(_ANYBODY, "Wait as long as `retry-after` says, or raise the limit."),
     "parallel_limited": Remedy(_ANYBODY, "Wait for a request to end, or raise `parallel`."),
     "budget_exhausted": Remedy(
