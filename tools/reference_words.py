@@ -9,7 +9,8 @@ without a sentence, and a sentence without a thing, fail `tests/docs/test_refere
 from typing import NamedTuple
 
 ARGUMENTS = {
-    "init DIRECTORY": "Where to write; here by default.",
+    "init project DIRECTORY": "Where to write; here by default.",
+    "init ci DIRECTORY": "Root of the repository; here by default.",
     "keys rotate KEY": "Id or name of the key.",
     "keys revoke KEY": "Id or name of the key.",
     "keys suspend NAME": "Id or name of the key.",
@@ -18,6 +19,9 @@ ARGUMENTS = {
     "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
     "budgets show TENANT": "Id of the tenant.",
     "budgets set TENANT": "Id of the tenant.",
+    "evals add-case REQUEST_ID": "Id of the request, or a unique prefix of it.",
+    "evals export FILE": "Manifest of a suite; for a table also the JSON report of a run.",
+    "evals import FILE": "File of the other format.",
     "evals lint SUITES": "Manifests of suites.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
@@ -1198,6 +1202,8 @@ PAGES = {
     "POST /console/logout": "Logs out.",
     "GET /console/requests": "Requests, with a filter.",
     "GET /console/requests/{id}": "One request: verdict, waterfall, usage, cost, and what people wrote for those with the right `content`.",
+    "GET /console/requests/{id}/case": "Form that asks what the answer should have been.",
+    "POST /console/requests/{id}/case": "The request as a line of a dataset, without personal data, to copy or as a file; the audit notes who read it.",
     "GET /console/models": "Models: where each leads, how its targets did in the last hour, which of them a worker leaves alone.",
     "GET /console/models/{name}/move": "Where a model leads; with `to`, what another target would change.",
     "POST /console/models/{name}/move": "Lead a model elsewhere.",

@@ -2,7 +2,7 @@
 
 import click
 
-from trimtab.cli.evals import add, change, lint
+from trimtab.cli.evals import add, change, foreign, lint
 
 
 @click.group()
@@ -10,6 +10,6 @@ def command() -> None:
     """Judge what an application answers, and what a change does to it."""
 
 
-for group in (lint, change, add):
+for group in (lint, change, add, foreign):
     for it in group.COMMANDS:
         command.add_command(it)
