@@ -46,7 +46,10 @@ SCORES: Mapping[str, str] = {
 """Columns of scores: one row for each metric of each answer, and one for an answer without."""
 
 # What it has is what the table takes; it fetches nothing.
-_CLOSED = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+_CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 
 
 def write_cases(cases: Sequence[Case], target: Path) -> int:

@@ -60,7 +60,7 @@ CASE = st.builds(
     group=st.none() | TEXT,
     provenance=st.builds(Provenance, source=TEXT, request_id=st.none() | TEXT),
 )
-NOTHING: st.SearchStrategy[dict[str, Any]] = st.builds(dict)
+NOTHING: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries({})
 METRICS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "exact_match": NOTHING | st.just({"floor": 0.9}),
     "faithfulness": NOTHING | st.just({"floor": 0.85, "max_mde": 0.2}),

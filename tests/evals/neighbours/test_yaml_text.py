@@ -23,10 +23,8 @@ def test_what_is_written_is_read_as_it_was(value: dict[str, object]) -> None:
 
 
 def test_blocks_are_for_people() -> None:
-    value: dict[str, object] = {
-        "name": "x",
-        "cases": [{"id": "a", "tags": []}, {"id": "b", "m": {"no": 1.5}}],
-    }
+    cases: list[object] = [{"id": "a", "tags": []}, {"id": "b", "m": {"no": 1.5}}]
+    value = {"name": "x", "cases": cases}
 
     assert write_yaml(value) == (
         'name: "x"\ncases:\n  - id: "a"\n    tags: []\n  - id: "b"\n    m:\n      "no": 1.5\n'
