@@ -44,7 +44,7 @@ def command() -> None:
 def project(directory: Path, *, force: bool, as_json: bool) -> None:
     """Write a commented starter file and an example prompt. `project` may be left out.
 
-    Example: trimtab init my-product
+    Example: trimtab init project my-product
     """
     _write({directory / name: name for name in FILES}, force=force, as_json=as_json)
     if not as_json:
