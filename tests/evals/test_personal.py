@@ -45,3 +45,11 @@ def test_puts_the_kind_where_it_was() -> None:
 )
 def test_leaves_nothing_that_is_found(parts: list[str]) -> None:
     assert not personal(redacted("".join(parts))[0])
+
+
+def test_looks_again_at_what_is_left() -> None:
+    # Before the number is taken out, the name is too long for an address.
+    plain, counts = redacted(f"GB82WEST12345698765432.{'x' * 50}@a.io")
+
+    assert plain == "[IBAN][EMAIL]"
+    assert counts == {"IBAN": 1, "EMAIL": 1}
