@@ -49,11 +49,11 @@ class Server:
     def url(self, database: str = "postgres") -> str:
         return f"postgres://trimtab@127.0.0.1:{self.port}/{database}"
 
-    def database(self) -> str:
+    def database(self, options: str = "") -> str:
         """Make an empty database, and give its URL."""
         name = f"t{next(self._numbers)}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} {options}".encode())
         return self.url(name)
 
     def start(self) -> None:

@@ -78,7 +78,10 @@ def _index() -> list[str]:
         ("[settings](settings.md)", "every member of `trimtab.yaml`, every environment variable"),
         ("[errors](errors.md)", "every error code, and what to do about it"),
         ("[attributes](attributes.md)", "spans, log line and headers"),
-        ("[evals](evals.md)", "every member of a suite and its cases, every metric and rule"),
+        (
+            "[evals](evals.md)",
+            "every member of a suite and its cases, every metric and rule, every reason of a verdict",
+        ),
         ("[routes](routes.md)", "gateway, console, admin API, simulator"),
         ("[faults](faults.md)", "what the simulator does wrong on demand"),
         (
@@ -488,8 +491,22 @@ def _evals_page() -> list[str]:
         _table(["metric", "scores", "needs"], evals.metric_rows()),
         "Options stand beside `floor` in the manifest:",
         _table(["metric", "option", "default", "meaning"], evals.option_rows()),
+        "## Label",
+        "JSON, one object a line, in `SUITE.labels.jsonl` beside the manifest. Lines are only added.",
+        _table(evals.HEAD, evals.members(evals.label_members(), evals.LABEL)),
+        "## Calibration",
+        "A judge is valid on 50 or more cases if the lower end of the 95% interval of its agreement"
+        " with people reaches the least. The interval is a bootstrap over cases, 10,000 draws, all"
+        " labels of a case (of a `group`, where cases have one) together. Under 200 cases it is"
+        " said to be wide. It is good for 90 days, and for the judge's dated model, judge prompts,"
+        " version and options of the metric, and labels that it was made with.",
+        _table(["metric", "what raters are asked", "agreement", "least"], evals.agreement_rows()),
         "## What lint finds",
         _table(["rule", "level", "finds"], evals.rule_rows()),
+        "## Why a verdict is not PASS",
+        "FAIL and INCONCLUSIVE have a reason. [Read an eval verdict]"
+        "(../how-to/read-an-eval-verdict.md) tells what comes before what.",
+        _table(["reason", "meaning"], evals.reason_rows()),
     ]
 
 

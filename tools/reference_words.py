@@ -22,7 +22,16 @@ ARGUMENTS = {
     "evals add-case REQUEST_ID": "Id of the request, or a unique prefix of it.",
     "evals export FILE": "Manifest of a suite; for a table also the JSON report of a run.",
     "evals import FILE": "File of the other format.",
+    "evals compare BEFORE": "Id of a run, the beginning of it if that is unique, the hash of its content, or a file that holds it.",
+    "evals compare AFTER": "The same; its settings decide what is compared.",
+    "evals gate RUNS": "Manifests of suites, which are run first; ids of runs, hashes of their content, or files that hold them.",
     "evals lint SUITES": "Manifests of suites.",
+    "evals label SUITE": "Manifest of the suite.",
+    "evals calibrate SUITE": "Manifest of the suite.",
+    "limits rebuild TENANT": "Id of the tenant.",
+    "evals run SUITES": "Manifests of suites.",
+    "evals show RUN": "Id of a run, the beginning of it if that is unique, the hash of its content, or a file that holds it.",
+    "evals show CASE": "Id of a case; all by default.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
     "models fallback MODEL": "Name of the model.",
@@ -80,13 +89,15 @@ OPTION_DEFAULTS = {
     "--config": "`TRIMTAB_CONFIG`, else `trimtab.yaml` here, else the demo",
     "--host": "of the file",
     "--port": "of the file",
+    "--annotate": "where `GITHUB_ACTIONS` is true",
+    "--step-summary": "`GITHUB_STEP_SUMMARY`",
 }
 
 EXIT_CODES = {
     0: "Done.",
-    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a bill needs somebody to act, or the change log is broken.",
+    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a sum is not that of its lines, a remembered verdict cannot be used, a bill needs somebody to act, or the change log is broken.",
     2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
-    3: "Inconclusive; kept for verdicts, no command uses it yet.",
+    3: "Inconclusive: nobody can give a verdict, or a run of a suite ended early, or was not begun for want of money.",
     4: "Could not: something the command needs is away, or a bill could not be fetched whole.",
 }
 
@@ -525,6 +536,12 @@ SETTINGS = {
         _AWAY, "open", "Wins over the tier's.", unsaid="as the tier says"
     ),
     **_plan("tenants.NAME", "the tenant", "as the tier says"),
+    "tenants.NAME.stripe_customer": Setting(
+        "text",
+        "cus_NffrFeUfNV2Hib",
+        "Who pays the tenant's bills at Stripe. Needs the section `stripe`.",
+        unsaid="its bills are not passed on",
+    ),
     "tenants.NAME.prices": Setting(
         "map",
         '{"openai/*": {discount: 12%}}',
@@ -675,7 +692,7 @@ SETTINGS = {
     "reconcile.providers.NAME.accounts[].key": Setting(
         "reference",
         "env:PROVIDER_KEY",
-        "Which of the provider's credentials belongs to that account.",
+        "Which of the provider's credentials belongs to that account. Ledger lines name their credential by this reference; older ones by its place in the provider's list, and mean what stands there now.",
         unsaid="any",
     ),
     "reconcile.providers.NAME.accounts[].key_id": Setting(
@@ -683,6 +700,32 @@ SETTINGS = {
         "key_4fQ2",
         "The provider's id of that credential; what other keys of the account use is then `external_traffic`.",
         unsaid="every key of the account is ours",
+    ),
+    "stripe.key": Setting(
+        "reference",
+        "env:STRIPE_KEY",
+        "The secret key, or a restricted one that may write meter events. Only the keeper reads it.",
+    ),
+    "stripe.event_name": Setting(
+        "text", "llm_cents", "Event name of the meter that adds cents up.", "trimtab_cents"
+    ),
+    "stripe.grace": Setting(
+        "duration",
+        "24h",
+        "How long after the end of a month its invoice becomes final, as set at Stripe; what comes later is on the next.",
+        "1h",
+    ),
+    "stripe.every": Setting(
+        "duration", "15m", "How often what is owed is looked up and passed on.", "1h"
+    ),
+    "stripe.url": Setting(
+        "URL", "https://stripe.example.com", "Where Stripe is.", "https://api.stripe.com"
+    ),
+    "stripe.allow_private_network": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether it may live on a loopback or private address, as the simulator does.",
+        "false",
     ),
     **_budget("site", "all tenants together", "no budget"),
     "alerts.every": Setting(
@@ -788,6 +831,22 @@ ENVIRONMENT = {
     "TRIMTAB_ENV": (
         "`dev`",
         "Name of the deployment, 2 to 8 lower-case letters; it is part of new keys and of every record.",
+    ),
+    "TRIMTAB_CACHE_KEY": (
+        "none",
+        "Secret that remembered verdicts of judges are signed with, at least 16 characters; with it, what is not signed is not used.",
+    ),
+    "TRIMTAB_URL": (
+        "set by runs",
+        "Gateway that a program which is evaluated shall call; it finds a key for it in `TRIMTAB_API_KEY`.",
+    ),
+    "TRIMTAB_EVAL": (
+        "set by runs",
+        "What such a program sends in the header `x-trimtab-eval`.",
+    ),
+    "TRIMTAB_API_KEY": (
+        "none",
+        "Key for the gateway that `trimtab evals run --gateway` names; one made with `--may evals`.",
     ),
 }
 
@@ -1222,6 +1281,17 @@ PAGES = {
     "POST /console/prompts/{name}/versions/{version}/unyank": "Puts a version back into use.",
     "GET /console/breaker": "Who is concerned by the breaker of a `target`, and what else they could ask.",
     "POST /console/breaker": "Holds a breaker open, or closes it.",
+    "GET /console/evals/calibration": "How far each judge agrees with people, whether it may decide, and what to do if not.",
+    "GET /console/evals/label/{run}/{metric}": "The next answer to label, without score and arm; or the `answer` to a `case`.",
+    "POST /console/evals/label/{run}/{metric}": "Keeps a label, skips an answer, or takes the last label back.",
+    "GET /console/alerts": "Alerts by state, rule, severity and tenant, and the routes that are told.",
+    "GET /console/alerts/{id}": "One alert: what explains it, who was told, what can be done.",
+    "POST /console/alerts/{id}/silence": "Tells nobody of an alert for a while.",
+    "POST /console/alerts/{id}/tell": "Ends the silence of an alert.",
+    "POST /console/alerts/routes/{name}/test": "Sends a route a message that says it is a test.",
+    "GET /console/reconcile": "The ledger against the bills of providers, by day.",
+    "GET /console/reconcile/adjustments/{id}": "Asks for the reason of booking a proposed line.",
+    "POST /console/reconcile/adjustments/{id}": "Books a line that was proposed.",
     "GET /console/costs": "What days cost, by `tenant` and `by` group: a `month`, or the days `from` and `to`; budgets, forecast, open alerts.",
     "GET /console/costs.csv": "The same as CSV, whole; `by` may name several groups, as `day,feature`.",
     "GET /console/tenants/{id}": "One tenant: its month by day and feature, budgets, alerts, closed bills and switches.",
@@ -1268,6 +1338,7 @@ SIM_ROUTES = {
     "POST /v1/embeddings": "OpenAI Embeddings.",
     "POST /v1/responses": "OpenAI Responses; keeps the latest conversations to go on from.",
     "POST /v1/moderations": "OpenAI Moderations: flags a category if the text names it; free.",
+    "POST /v1/billing/meter_events": "Stripe's meter events, taken once each; asks for a key that begins with `sk_`, and knows no customer `cus_nobody`.",
     "GET /v1/models": "The simulator's models, in either form.",
     "GET /v1/organization/usage/completions": "OpenAI's usage of an organization, from the bill; asks for a key that begins with `sk-admin`.",
     "GET /v1/organization/usage/embeddings": "The same of embeddings.",
@@ -1279,6 +1350,8 @@ SIM_ROUTES = {
     "GET /_sim/prices": "Its prices, in the form of `prices.overrides`.",
     "GET /_sim/faults": "The rules in force, and the names of all faults.",
     "PUT /_sim/faults": 'Replaces all rules: `{"faults": ["cut_after:3 rate=0.02"]}`.',
+    "GET /_sim/meter": "What meter events add up to, by customer and month, and how many came twice.",
+    "PUT /_sim/meter": 'What goes wrong with the next ones, in order: `{"faults": ["refused", "broken", "broken_late", "lost", "silent"]}`. The last three are taken all the same.',
     "POST /_sim/reset": "Forgets bill, calls, caches, conversations and rules.",
 }
 

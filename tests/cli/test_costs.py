@@ -24,8 +24,8 @@ from trimtab.domain.ids import TenantId
 from trimtab.domain.money import usd_text
 from trimtab.domain.record import Finish
 from trimtab.store.base import Account, Batch
+from trimtab.store.relational.spend import Spend
 from trimtab.store.sqlite.recording import SqliteRecording
-from trimtab.store.sqlite.spend import SqliteSpend
 from trimtab.testing import FrozenClock, seeded_entropy
 
 DAY_US = 86_400_000_000
@@ -171,7 +171,7 @@ async def console_says(home: Path, clock: FrozenClock, of: str) -> tuple[Any, st
     await stores.put_account(Account(name="viewer", role="viewer", password=stored))
     reading = wiring.records(home)
     console = console_of(stores, ChangeBook(clock), clock)
-    app = create_app(dataclasses.replace(console, rollups=reading, spend=SqliteSpend(reading)))
+    app = create_app(dataclasses.replace(console, rollups=reading, spend=Spend(reading)))
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
         await client.post("/console/login", data={"name": "viewer", "password": PHRASE})

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -22,6 +23,7 @@ from trimtab.control.keyring import Keyring
 from trimtab.control.snapshot import Snapshot
 from trimtab.control.switches import Switches
 from trimtab.cost.prices import ListPrice
+from trimtab.cost.reconcile.kept import Kept
 from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source, canonical
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.health import Ailing, BreakerState
@@ -30,6 +32,9 @@ from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Targe
 from trimtab.domain.record import Attempt, Detail, LedgerLine, RequestRecord, StageTime
 from trimtab.domain.suspension import Scope, Suspension
 from trimtab.domain.tenant import Key, Limits, Tenant, Tier
+from trimtab.evals.desk import Desk
+from trimtab.jobs.delivery import Route
+from trimtab.jobs.reconcile import Acceptance
 from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
@@ -37,6 +42,7 @@ from trimtab.store.alerts import MemoryAlerts
 from trimtab.store.base import (
     Account,
     Acknowledgement,
+    Already,
     CostRow,
     Cursor,
     PromptRow,
@@ -94,6 +100,9 @@ class Stores:
     elsewhere: tuple[tuple[str, int], ...] = ()
     audit: MemoryAuditLog = field(default_factory=MemoryAuditLog)
     alerts: MemoryAlerts = field(default_factory=MemoryAlerts)
+    routes: list[Route] = field(default_factory=list[Route])
+    reports: Kept = field(default_factory=lambda: Kept(Path("nowhere")))
+    adjusted: list[LedgerLine] = field(default_factory=list[LedgerLine])
     ledger: MemoryRecords = field(default_factory=lambda: MemoryRecords(tenant_key))
     booked: int = 0
 
@@ -208,9 +217,13 @@ class Stores:
             if it.record.prompt_name == prompt and it.record.ts_us >= since_us
         )[:limit]
 
-    async def spent(self, of: Spending) -> int:  # noqa: ARG002 -- one answer for all
+    async def adjust(self, lines: Sequence[LedgerLine]) -> int:
+        self.adjusted += lines
+        return len(lines)
+
+    async def spent(self, of: Spending) -> Already:  # noqa: ARG002 -- one answer for all
         self.asked["spent"] += 1
-        return self.booked
+        return Already(self.booked)
 
     async def put_account(self, account: Account) -> None:
         self.people[account.name] = account
@@ -285,6 +298,9 @@ class ListedLog(MemoryChangeLog):
         return self._changes
 
 
+NO_EVALS = Desk(Path("/nowhere"))
+
+
 @dataclass(frozen=True)
 class Site:
     """A running console and what lies behind it."""
@@ -294,6 +310,7 @@ class Site:
     control: ChangeBook
     clock: FrozenClock
     client: httpx2.AsyncClient
+    desk: Desk
 
     async def log_in(self, name: str) -> httpx2.Response:
         form = {"name": name, "password": PHRASE}
@@ -317,19 +334,20 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture
-async def site(clock: FrozenClock) -> AsyncIterator[Site]:
+async def site(clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Site]:
     """A console with a small company behind it, nobody logged in."""
-    stores, control = Stores(clock), ChangeBook(clock)
+    stores, control = Stores(clock, reports=Kept(tmp_path / "reconcile")), ChangeBook(clock)
     fill_changes(control, clock)
     fill_records(stores, clock)
     chance = seeded_entropy()
     stored = hash_password(PHRASE, chance)
     for role in ROLES:
         await stores.put_account(Account(name=role, role=role, password=stored))
-    app = create_app(console_of(stores, control, clock))
+    desk = Desk(tmp_path / "evals")
+    app = create_app(console_of(stores, control, clock, desk))
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
-        yield Site(app, stores, control, clock, client)
+        yield Site(app, stores, control, clock, client, desk)
 
 
 @pytest.fixture
@@ -339,8 +357,11 @@ def api(site: Site) -> httpx2.AsyncClient:
     return site.client
 
 
-def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Console:
+def console_of(
+    stores: Stores, control: ChangeBook, clock: FrozenClock, desk: Desk = NO_EVALS
+) -> Console:
     return Console(
+        desk=desk,
         records=stores,
         audit=Audit(stores.audit, stores, clock),
         rollups=stores,
@@ -358,6 +379,12 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         redis_up=lambda: REDIS_UP,
         webhooks=lambda: WEBHOOKS,
         alerts=stores.alerts,
+        routes=stores.routes,
+        site="prod",
+        reports=stores.reports,
+        book=lambda adjustment_id, by: Acceptance(stores.reports, control, stores).accept(
+            adjustment_id, reason=by.reason, author=by.author, source=by.source
+        ),
         spend=MemorySpend(stores.ledger),
         spent=stores.spent,
         reconciled_to=lambda: "2026-04-24",
@@ -365,6 +392,7 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         health=lambda: (Lag("w1", 0), Lag("w2", 18_432, running=3)),
         user_hash=lambda tenant, user: sha256(f"{tenant}/{user}".encode()).hexdigest()[:32],
         admin_token_sha256=sha256(BEARER.encode()).hexdigest(),
+        repaired=lambda: 2,
     )
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import pytest
+from tests.console.alerting import PROPOSED, RATE, fill_alerts, fill_reports
 from tests.console.conftest import BEARER, EXAMPLE, KEY, ORIGIN, ROLES, Site
+from tests.console.evaluated import LABEL, RAG, fill_evals, store
 from tests.console.prompting import ANA, NEW, NEXT, OLD, fill_prompts, registry_of, vouch
 
 from trimtab.console.app import CALLS, PAGES
@@ -26,6 +28,9 @@ LOWEST = {
     "POST /console/tenants/{id}/throttle": "operator",
     "GET /console/tenants/{id}/resume": "operator",
     "POST /console/tenants/{id}/resume": "operator",
+    "GET /console/evals/calibration": "viewer",
+    "GET /console/evals/label/{run}/{metric}": "editor",
+    "POST /console/evals/label/{run}/{metric}": "editor",
     "GET /console/costs": "viewer",
     "GET /console/costs.csv": "viewer",
     "GET /console/tenants/{id}": "viewer",
@@ -70,6 +75,14 @@ LOWEST = {
     "POST /console/site/suspend": "operator",
     "GET /console/site/resume": "operator",
     "POST /console/site/resume": "operator",
+    "GET /console/alerts": "viewer",
+    "GET /console/alerts/{id}": "viewer",
+    "POST /console/alerts/{id}/silence": "operator",
+    "POST /console/alerts/{id}/tell": "operator",
+    "POST /console/alerts/routes/{name}/test": "operator",
+    "GET /console/reconcile": "viewer",
+    "GET /console/reconcile/adjustments/{id}": "operator",
+    "POST /console/reconcile/adjustments/{id}": "operator",
     "GET /console/keys": "operator",
     "GET /console/keys/new": "admin",
     "POST /console/keys/new": "admin",
@@ -108,11 +121,14 @@ LOWEST = {
 def names(path: str) -> str:
     thing = EXAMPLE if "/requests/" in path or "/records/" in path else "acme"
     thing = KEY if "/keys/" in path else thing
+    thing = RATE.alert_id if "/alerts/" in path else thing
+    thing = PROPOSED.id if "/adjustments/" in path else thing
     path = f"{path}?target=sim/large" if path == "/console/breaker" else path
     if "/prompts" in path:
         path = f"{path}?from=3.2.0&to=3.3.0" if path.endswith("/diff") else path
         path = path.replace("{name}", "rag-answer").replace("{version}", OLD)
         return path.replace("{label}", "production").replace("{scope}", "tenant:acme")
+    path = path.replace("{run}", RAG.run_id).replace("{metric}", "faithfulness")
     return path.replace("{id}", thing).replace("{seq}", "9").replace("{name}", "chat")
 
 
@@ -148,7 +164,9 @@ def told(path: str) -> dict[str, object]:
     """Give what any other route is sent."""
     known: Mapping[str, dict[str, object]] = {
         "/move": {"to": "sim/other"},
+        "/{metric}": {"key": "u"},
         "/fallback": {"fallback": {"when_error": ["chat-small"]}},
+        "/silence": {"hours": "4"},
         "/keys": {"tenant": "acme", "name": "ci"},
         "/keys/new": {"tenant": "acme", "name": "ci"},
         "/breaker": {"target": "sim/large"},
@@ -165,6 +183,12 @@ async def prepare(site: Site, path: str) -> None:
     if "/prompts" in path:
         await fill_prompts(site)
         await vouch(site, NEW)
+    if "/evals" in path:
+        store(site.desk, RAG)
+    if "/alerts" in path:
+        await fill_alerts(site)
+    if "/reconcile" in path:
+        fill_reports(site)
     if path.endswith("/unyank"):
         await registry_of(site).yank("rag-answer", OLD, ANA, and_rollback=True)
     if path.endswith("/resume"):
@@ -329,6 +353,8 @@ async def test_every_answer_tells_browsers_what_they_must_not_do(site: Site, pat
         "/console/tenants/acme",
         "/console/costs",
         "/console/costs?tenant=acme&by=key_id",
+        LABEL,
+        "/console/evals/calibration",
         "/console/changes",
         "/console/changes/9",
         "/console/prompts",
@@ -342,6 +368,7 @@ async def test_every_answer_tells_browsers_what_they_must_not_do(site: Site, pat
 )
 async def test_no_page_holds_script_or_style_of_its_own(site: Site, path: str) -> None:
     await fill_prompts(site)
+    fill_evals(site.desk, site.clock.now_us())
     await site.log_in("admin")
 
     html = (await site.client.get(path)).text

@@ -18,7 +18,18 @@ from playwright.async_api import (
     async_playwright,
     expect,
 )
+from tests.console.alerting import (
+    HOSTILE,
+    LOOP,
+    PROPOSED,
+    RATE,
+    UNPRICED,
+    fill_alerts,
+    fill_hostile,
+    fill_reports,
+)
 from tests.console.conftest import EXAMPLE, KEY, PHRASE, Site
+from tests.console.evaluated import LABEL, fill_evals
 from tests.console.prompting import HERE, NEW, fill_prompts, publish
 from tests.services import lacking
 
@@ -74,6 +85,15 @@ PAGES = {
     "suspend": "/console/tenants/acme/suspend",
     "throttle": "/console/tenants/acme/throttle",
     "suspend-all": "/console/site/suspend",
+    "alerts": "/console/alerts",
+    "alerts-all": "/console/alerts?state=all",
+    "alerts-none": "/console/alerts?tenant=nobody",
+    "alert": f"/console/alerts/{RATE.alert_id}",
+    "alert-loop": f"/console/alerts/{LOOP.alert_id}",
+    "alert-silent": f"/console/alerts/{UNPRICED.alert_id}",
+    "reconcile": "/console/reconcile",
+    "reconcile-day": f"/console/reconcile?day={PROPOSED.day}",
+    "reconcile-book": f"/console/reconcile/adjustments/{PROPOSED.id}",
     "models": "/console/models",
     "move": "/console/models/chat/move",
     "move-preview": "/console/models/chat/move?to=sim/small%3D9,sim/huge%3D1",
@@ -94,10 +114,15 @@ PAGES = {
     "prompt-move-refused": f"{HERE}/move?scope=tenant%3Anobody&to={NEW}",
     "prompt-new": "/console/prompts/new",
     "prompt-edit": f"/console/prompts/new?from=rag-answer%40{NEW}",
+    "calibration": "/console/evals/calibration",
+    "label": LABEL,
+    "label-rubric": "/console/evals/label/ev_01JXC4000C/rubric",
     "audit": "/console/audit",
     "changes": "/console/changes",
     "change": "/console/changes/9",
 }
+PARTS = 3
+"""Axe takes a second a page: each test looks at some of them."""
 
 
 @pytest.fixture
@@ -147,28 +172,34 @@ async def violations(page: Page) -> list[str]:
     return [str(violation) for violation in found]
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("width", [1360, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_page_loads_clean_and_accessible(
+async def test_every_page_loads_clean_and_accessible(  # noqa: PLR0913, PLR0917 -- a fixture each
     site: Site,
     address: str,
     browser: Browser,
     scheme: Literal["light", "dark"],
     width: int,
+    part: int,
     tmp_path: Path,
 ) -> None:
     context = await browser.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
     )
     page = await log_in(context, address)
-    await page.goto(f"{address}/console/prompts")
-    assert await violations(page) == []
+    for empty in ("prompts", "alerts", "reconcile", "evals/calibration")[part::PARTS]:
+        await page.goto(f"{address}/console/{empty}")
+        assert await violations(page) == [], empty
     await fill_prompts(site)
+    await fill_alerts(site)
+    fill_reports(site)
+    fill_evals(site.desk, site.clock.now_us())
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
 
-    for name, path in PAGES.items():
+    for name, path in [*PAGES.items()][part::PARTS]:
         await page.goto(address + path)
         assert await violations(page) == [], name
         wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -265,6 +296,55 @@ async def test_a_tenant_is_suspended_and_resumed_without_scripts(
 
     await expect(page.get_by_role("status")).to_contain_text("Done")
     assert not (await site.control.snapshot()).suspensions
+
+
+async def test_an_alert_is_silenced_and_told_again_without_scripts(
+    site: Site, address: str, browser: Browser
+) -> None:
+    await fill_alerts(site)
+    context = await browser.new_context(java_script_enabled=False)
+    page = await log_in(context, address)
+
+    await page.get_by_role("link", name="acme: money is being spent").click()
+    await page.get_by_label("Reason").fill("known, INC-31")
+    await page.get_by_role("button", name="Tell nobody").click()
+    await expect(page.get_by_role("status")).to_contain_text("admin silenced it: known, INC-31")
+    await page.get_by_label("Reason").fill("is over")
+    await page.get_by_role("button", name="Tell again").click()
+
+    await expect(page.get_by_role("button", name="Tell nobody")).to_be_visible()
+
+
+async def test_a_line_is_booked_by_keyboard_from_the_picture_on(
+    site: Site, address: str, browser: Browser
+) -> None:
+    fill_reports(site)
+    page = await log_in(await browser.new_context(), address)
+
+    await page.goto(f"{address}/console/reconcile")
+    await page.get_by_role("link", name=re.compile(r"^23\W+14\.\d\d, explained")).press("Enter")
+    await page.get_by_role("link", name="Book +$14.55").press("Enter")
+    await page.get_by_label("Reason").fill("load test, ticket 812")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("status")).to_contain_text("load test, ticket 812")
+    assert [it.cost_nano for it in site.stores.adjusted] == [PROPOSED.cost_nano]
+
+
+async def test_nothing_in_an_alert_or_a_bill_is_markup(
+    site: Site, address: str, browser: Browser
+) -> None:
+    hostile = await fill_hostile(site)
+    page = await log_in(await browser.new_context(), address)
+    said: list[str] = []
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+
+    for path in hostile:
+        await page.goto(address + path)
+        assert HOSTILE in await page.locator("body").inner_text(), path
+        assert await page.locator("main img[src=x], main script").count() == 0, path
+
+    assert said == []
 
 
 async def test_a_plan_is_shown_and_published_by_keyboard_without_scripts(
@@ -393,3 +473,34 @@ async def test_costs_are_asked_for_and_drawn_without_scripts(
     await expect(page.get_by_role("region", name="Costs by model")).to_be_visible()
     await page.get_by_text("Each day in figures").click()
     await expect(page.get_by_role("cell", name="2026-04-25")).to_be_visible()
+
+
+async def test_answers_are_labelled_from_the_keyboard(
+    site: Site, address: str, browser: Browser
+) -> None:
+    fill_evals(site.desk, site.clock.now_us())
+    page = await log_in(await browser.new_context(), address)
+    await page.goto(f"{address}/console/evals/calibration")
+    await page.get_by_role("link", name="Label answers").first.click()
+
+    for key, done in (("5", 1), ("1", 2), ("3", 3), ("u", 2), ("4", 3)):
+        site.clock.advance(1)
+        await page.keyboard.press(key)
+        await expect(page.locator(".progress")).to_contain_text(f"{done} of 200 labelled")
+
+    said = [it.value for it in site.desk.labels("rag-golden") if it.rater == "admin"]
+    assert said == [1, 0, 0.5, None, 0.75]
+
+
+async def test_answers_are_labelled_without_scripts(
+    site: Site, address: str, browser: Browser
+) -> None:
+    fill_evals(site.desk, site.clock.now_us())
+    page = await log_in(await browser.new_context(java_script_enabled=False), address)
+    await page.goto(address + LABEL)
+
+    await page.get_by_role("button", name="three quarters").press("Enter")
+    await expect(page.locator(".progress")).to_contain_text("1 of 200 labelled")
+    await page.get_by_role("button", name="Take the last one back").click()
+
+    await expect(page.locator(".progress")).to_contain_text("0 of 200 labelled")

@@ -12,7 +12,7 @@ from trimtab.domain.alert import Alert, Finding, Rule
 from trimtab.store.base import CostRow
 
 HERE = {"x-trimtab-client": "127.0.0.1"}
-SAMPLE = re.compile(r'([a-z_]+)\{((?:[a-z]+="(?:[^"\\]|\\.)*",?)+)\} ([0-9]+)')
+SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\]|\\.)*",?)+)\})? ([0-9]+)')
 
 
 async def scraped(site: Site) -> dict[tuple[str, str], int]:
@@ -25,7 +25,7 @@ async def scraped(site: Site) -> dict[tuple[str, str], int]:
         if not line.startswith("# "):
             sample = SAMPLE.fullmatch(line)
             assert sample is not None, line
-            found[sample[1], sample[2]] = int(sample[3])
+            found[sample[1], sample[2] or ""] = int(sample[3])
     return found
 
 

@@ -101,6 +101,8 @@ async def test_an_empty_console_teaches_the_first_request(site: Site) -> None:
         ("/console?window=24h", {"series": 1, "costs": 1, "page": 1, "acknowledgements": 1}),
         ("/console/requests", {"page": 1}),
         (f"/console/requests/{EXAMPLE}", {"find": 1, "content": 2}),
+        ("/console/alerts", {}),
+        ("/console/reconcile", {}),
         ("/console/tenants", {"costs": 1}),
         ("/console/costs", {"costs": 2}),
         ("/console/costs?tenant=acme", {"costs": 2}),

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Rule, Silence
+from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Outcome, Rule, Silence
 from trimtab.domain.errors import TryLater
-from trimtab.store.alerts import AlertStore, MemoryAlerts
+from trimtab.store.alerts import AlertFilter, AlertState, AlertStore, MemoryAlerts
+from trimtab.store.base import Cursor
 from trimtab.store.sqlite.alerts import SqliteAlerts
 
 IMPLEMENTATIONS: Mapping[str, Callable[[Path], AlertStore]] = {
@@ -106,10 +107,66 @@ async def test_a_notice_is_held_until_it_was_told(store: AlertStore) -> None:
     await store.hold([held])
     assert await store.notices() == (held, notice(2))
 
-    await store.told([held])
-    await store.told([held])
+    await store.told([held], 95)
+    await store.told([held], 96)
     await store.hold([held])
     assert await store.notices() == (notice(2),)
+
+
+async def test_what_became_of_what_was_let_go_is_kept_for_each_route(store: AlertStore) -> None:
+    refused = replace(notice(2), error="answer 500")
+    await store.save([], [notice(1), refused, notice(1, "chat")])
+
+    await store.told([notice(1)], 90)
+    await store.told([notice(1)], 91)
+    ops = Outcome(alert_id="al_1", route="ops", kind=NoticeKind.FIRING, at_us=90)
+    assert await store.outcomes(["al_1", "al_2"]) == (ops,)
+
+    await store.told([refused, notice(1, "chat")], 95)
+    assert await store.outcomes(["al_1"]) == (
+        replace(ops, route="chat", at_us=95),
+        replace(ops, at_us=95, error="answer 500"),
+    )
+    assert await store.outcomes(["al_2"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        (AlertFilter(), ["al_5", "al_4", "al_3", "al_1", "al_2"]),
+        (AlertFilter(rules=frozenset({Rule.LOOP})), ["al_5"]),
+        (AlertFilter(rules=frozenset({Rule.LOOP, Rule.SPEND_SPIKE})), ["al_5", "al_4"]),
+        (AlertFilter(rules=frozenset()), []),
+        (AlertFilter(tenant_id="globex"), ["al_5"]),
+        (AlertFilter(state=AlertState.OPEN), ["al_5", "al_1"]),
+        (AlertFilter(state=AlertState.SILENT), ["al_2"]),
+        (AlertFilter(state=AlertState.OVER), ["al_4", "al_3"]),
+        (AlertFilter(state=AlertState.OVER, rules=frozenset({Rule.SPEND_SPIKE})), ["al_4"]),
+        (AlertFilter(state=AlertState.OPEN, tenant_id="nobody"), []),
+    ],
+)
+async def test_lists_by_pages_what_fits(
+    store: AlertStore, where: AlertFilter, found: list[str]
+) -> None:
+    loop = alert(5, Rule.LOOP)
+    loop = replace(loop, finding=replace(loop.finding, tenant_id="globex"))
+    ended = replace(alert(1), opened_us=2)
+    await store.save(
+        [ended, alert(2), alert(3, resolved_us=9), alert(4, Rule.SPEND_SPIKE, resolved_us=9), loop]
+    )
+    await store.silence("al_1", QUIET)
+    await store.silence("al_2", replace(QUIET, until_us=101))
+    await store.silence("al_3", replace(QUIET, until_us=101))
+
+    assert [it.id for it in await store.page(where, 99, limit=9)] == found
+    paged: list[Alert] = []
+    while more := await store.page(where, 99, after=cursor(paged), limit=2):
+        paged += more
+    assert [it.id for it in paged] == found
+
+
+def cursor(paged: list[Alert]) -> Cursor | None:
+    return Cursor(paged[-1].opened_us, paged[-1].id) if paged else None
 
 
 async def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:

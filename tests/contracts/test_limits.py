@@ -265,6 +265,13 @@ async def test_a_window_is_asked_about_before_it_counts(judged: Judged) -> None:
     assert await hold(judged, "r1", slots(1), window(10, 6)) == Held(left=(0, 0))
 
 
+async def test_what_is_under_way_when_a_window_begins_counts_in_it(judged: Judged) -> None:
+    await judged.store.prime(window(10), 4, {"before": 3})
+
+    assert (await hold(judged, "r1", window(10, 4))).denied == 0
+    assert await hold(judged, "r1", window(10, 3)) == Held(left=(0,))
+
+
 async def test_t16_a_window_never_refills_and_a_bucket_does(judged: Judged) -> None:
     await judged.store.prime(window(10), 0)
     await hold(judged, "r1", window(10, 10), bucket(10, 10))

@@ -44,6 +44,7 @@ LEAST: dict[str, Any] = {
     "tiers": {"free": {"models": "[]"}},
     "tenants": {"acme": {"tier": "free"}},
     "keys": [{"name": "k", "tenant": "acme", "id": "7hq2m9xkd4wp", "sha256": '"' + "0" * 64 + '"'}],
+    "stripe": {"key": "env:STRIPE"},
     "telemetry": {"exporters": [{"endpoint": "https://otlp.example"}]},
     "registry": {
         "webhooks": [{"name": "x", "url": "https://hooks.example", "secret": "env:OTLP_KEY"}]
@@ -124,6 +125,9 @@ def _load(directory: Path, path: str, value: str) -> Settings:
             place = place[0]
         else:
             place = place.setdefault(NAMES[names[0]] if name == "NAME" else name, {})
+    if path == "gateway.records" and value != words.SETTINGS[path].default:
+        # Bills are passed on from records that are in the state directory.
+        del document["stripe"]
     for name, beside in BESIDE.get(path, {}).items():
         if beside is None:
             del place[name]

@@ -11,22 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.conftest import Stack, eventually, free_port, processes_of
-from tests.services import running_redis
+from tests.services import RedisServer, running_redis
 
 FILE = Path(__file__).with_name("mixed.yaml")
 
 
 class MixedStack(Stack):
-    """State: where the second simulator listens."""
+    """State: where the second simulator listens, and the Redis, once it runs."""
+
+    redis: RedisServer
 
     def __init__(self, home: Path, workers: int) -> None:
         super().__init__(home, free_port(), free_port())
         self.paced_port = free_port()
         self.workers = workers
 
-    def configure(self, redis: str) -> None:
+    def configure(self, redis: RedisServer, tenants: str) -> None:
         """Write the file, and say how to run it."""
-        text = FILE.read_text().replace("REDIS", redis)
+        self.redis = redis
+        text = FILE.read_text().replace("REDIS", redis.url)
+        text = text.replace("\ntenants:\n", f"\ntenants:\n{tenants}")
         text = text.replace(":PORT", f":{self.sim_port}").replace(":PACED", f":{self.paced_port}")
         file = self.home / "mixed.yaml"
         file.write_text(text)
@@ -49,11 +53,11 @@ class MixedStack(Stack):
 
 
 @contextmanager
-def mixed_stack(home: Path, workers: int) -> Generator[MixedStack]:
-    """Run it, and stop it at the end."""
+def mixed_stack(home: Path, workers: int, tenants: str = "") -> Generator[MixedStack]:
+    """Run it, perhaps with more tenants, and stop it at the end."""
     stack = MixedStack(home, workers)
     with running_redis(home) as redis:
-        stack.configure(redis.url)
+        stack.configure(redis, tenants)
         words = ("sim", "--port", str(stack.paced_port), "--latency", "chatgpt-like")
         environ = {**os.environ, "TRIMTAB_HOME": str(home / "none")}
         paced = subprocess.Popen(

@@ -4,8 +4,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from trimtab.domain.alert import Alert, Finding, Rule, Severity
-from trimtab.jobs.channels import Answer
 from trimtab.jobs.message import Message
+from trimtab.jobs.posting import Answer
 
 TAKEN = Answer(taken=True, said="answer 200")
 AWAY = Answer(taken=False, said="answer 503")

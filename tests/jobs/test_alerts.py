@@ -56,7 +56,7 @@ class Rig:
     async def told(self) -> list[tuple[str, NoticeKind]]:
         """Give what came up to be told since the last time."""
         notices = await self.store.notices()
-        await self.store.told(notices)
+        await self.store.told(notices, self.clock.now_us())
         return [(it.route, it.kind) for it in notices]
 
     async def only(self) -> Alert:

@@ -16,8 +16,9 @@ from tests.jobs.conftest import alert
 from trimtab.domain.alert import Rule
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.transport import ConnectionLost, Origin, Response
-from trimtab.jobs.channels import Answer, Posted, Write, pagerduty, place_of, slack, webhook
+from trimtab.jobs.channels import Posted, Write, pagerduty, slack, webhook
 from trimtab.jobs.message import Kind, Message, trial_message
+from trimtab.jobs.posting import Answer, place_of
 from trimtab.providers.http1 import Http1Transport
 from trimtab.testing import ScriptedAnswer, ScriptedProvider
 from trimtab.wiring import SystemClock
@@ -87,7 +88,7 @@ async def tell(
     url: str, write: Write, message: Message = FIRING, now_us: int = NOW_US, timeout_s: float = 5
 ) -> Answer:
     transport = Http1Transport(max_body=1000)
-    place = place_of(url, allow_private=True, proxy=None, route="ops")
+    place = place_of(url, allow_private=True, proxy=None, whose="route 'ops'")
     try:
         return await Posted(place, write, transport, timeout_s).tell(message, now_us)
     finally:
@@ -99,7 +100,7 @@ async def test_a_webhook_is_signed_so_that_the_reference_verifies_it(receiver: R
 
     answer = await tell(receiver.url, webhook(KEY), now_us=now_us)
 
-    assert answer == Answer(taken=True, said="answer 200: ok")
+    assert (answer.taken, answer.said, answer.body) == (True, "answer 200: ok", b"ok")
     [it] = receiver.arrived
     event = Webhook(SECRET).verify(it.body, dict(it.headers))
     assert (it.path, it.headers["webhook-id"]) == ("/hook?token=t-1", "al_1-1")
@@ -183,6 +184,16 @@ async def test_what_is_refused_says_what_was_answered_in_one_line(receiver: Rece
     assert answer.wait_s == 30
 
 
+async def test_what_is_answered_does_not_repeat_a_secret_path(receiver: Receiver) -> None:
+    receiver.status = 404
+    receiver.said = b"Cannot POST /hook?token=t-1: no /hook, nothing for token=t-1"
+
+    answer = await tell(receiver.url, slack)
+
+    assert receiver.arrived[0].path == "/hook?token=t-1"
+    assert answer.said == "answer 404: Cannot POST ...: no ..., nothing for ..."
+
+
 @pytest.mark.parametrize(
     "blocks",
     [[b"ok", ConnectionLost("gone", before_headers=False)], [None]],
@@ -192,11 +203,11 @@ async def test_an_answer_that_is_cut_or_does_not_end_was_an_answer(
     blocks: list[bytes | Exception | None],
 ) -> None:
     answer = ScriptedAnswer(blocks, status=202)
-    place = place_of(URL, allow_private=False, proxy=None, route="ops")
+    place = place_of(URL, allow_private=False, proxy=None, whose="route 'ops'")
 
     told = await Posted(place, slack, ScriptedProvider(answer), 0.05).tell(FIRING, NOW_US)
 
-    assert told == Answer(taken=True, said="answer 202")
+    assert told == Answer(taken=True, said="answer 202", status=202)
     assert answer.closed
 
 
@@ -209,7 +220,7 @@ async def test_a_receiver_that_says_nothing_in_time_is_told_again() -> None:
             await asyncio.Event().wait()
             raise AssertionError
 
-    place = place_of(URL, allow_private=False, proxy=None, route="ops")
+    place = place_of(URL, allow_private=False, proxy=None, whose="route 'ops'")
 
     told = await Posted(place, slack, Silent(), 0.05).tell(FIRING, NOW_US)
 
@@ -219,12 +230,12 @@ async def test_a_receiver_that_says_nothing_in_time_is_told_again() -> None:
 async def test_a_receiver_that_is_not_there_is_told_of() -> None:
     answer = await tell("http://127.0.0.1:1/", slack)
 
-    assert not answer.taken
+    assert (answer.taken, answer.sent) == (False, False)
     assert answer.said.startswith("ConnectFailed: ")
 
 
 async def test_a_receiver_on_a_private_network_needs_leave(receiver: Receiver) -> None:
-    place = place_of(receiver.url, allow_private=False, proxy=None, route="ops")
+    place = place_of(receiver.url, allow_private=False, proxy=None, whose="route 'ops'")
 
     answer = await Posted(place, slack, Http1Transport()).tell(FIRING, NOW_US)
 
@@ -239,7 +250,7 @@ def test_a_url_that_cannot_be_used_is_refused_and_not_repeated(url: str) -> None
             f"{url}#s3cret" if url != "x" else "s3cret",
             allow_private=False,
             proxy=None,
-            route="ops",
+            whose="route 'ops'",
         )
 
     assert "s3cret" not in str(caught.value)
@@ -247,7 +258,7 @@ def test_a_url_that_cannot_be_used_is_refused_and_not_repeated(url: str) -> None
 
 def test_a_place_does_not_show_what_may_be_a_secret() -> None:
     place = place_of(
-        "https://hooks.slack.com/T0/s3cret", allow_private=False, proxy=None, route="o"
+        "https://hooks.slack.com/T0/s3cret", allow_private=False, proxy=None, whose="route 'o'"
     )
 
     assert "s3cret" not in repr(place)

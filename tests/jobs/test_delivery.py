@@ -9,9 +9,9 @@ import pytest
 from tests.jobs.conftest import ALL, AWAY, TAKEN, Told, alert
 
 from trimtab.domain.alert import Alert, Notice, NoticeKind, Rule
-from trimtab.jobs.channels import Answer
 from trimtab.jobs.delivery import GIVE_UP_TRIES, MOST_BACKOFF_S, STORM, Delivery, Route
 from trimtab.jobs.message import Kind, Message
+from trimtab.jobs.posting import Answer
 from trimtab.store.alerts import MemoryAlerts
 from trimtab.testing import FrozenClock
 
@@ -85,6 +85,8 @@ async def test_what_is_not_taken_is_told_again_ever_later_under_the_same_name() 
 
     assert set(rig.told.ids) == {f"{alert().id}-1"}
     assert await rig.store.notices() == ()
+    [outcome] = await rig.store.outcomes([alert().id])
+    assert (outcome.kind, outcome.error, outcome.at_us) == (FIRING, "", rig.clock.now_us())
     for n, wait in enumerate(waits):
         assert min(2.0**n, MOST_BACKOFF_S) / 2 <= wait <= min(2.0**n, MOST_BACKOFF_S)
     assert rig.clock.now_us() - start_us < 12 * MOST_BACKOFF_S * 1e6
@@ -193,6 +195,8 @@ async def test_what_waits_for_a_route_that_is_gone_is_let_go() -> None:
 
     assert await rig.store.notices() == ()
     assert rig.told.messages == []
+    [lost] = await rig.store.outcomes([alert().id])
+    assert (lost.route, lost.error) == ("gone", "the file names no such route any more")
 
 
 async def test_a_receiver_that_stays_down_for_three_days_is_given_up_and_that_is_logged(
@@ -211,3 +215,5 @@ async def test_a_receiver_that_stays_down_for_three_days_is_given_up_and_that_is
     assert 2.5 <= days <= 3.5
     assert [it.levelname for it in caplog.records] == ["WARNING", "ERROR"]
     assert "route 'ops' took nothing for three days: 1 notices are given up" in caplog.text
+    [outcome] = await rig.store.outcomes([alert().id])
+    assert (outcome.route, outcome.error) == ("ops", "answer 503")

@@ -17,9 +17,9 @@ from cryptography.x509.oid import NameOID
 from tests.jobs.conftest import alert
 
 from trimtab.domain.alert import Tls
-from trimtab.jobs.channels import Answer
 from trimtab.jobs.mail import Mailed, Server
 from trimtab.jobs.message import Kind, Message
+from trimtab.jobs.posting import Answer
 
 NOW_US = 1_777_142_531_000_000
 FIRING = Message("al_1-1", Kind.FIRING, (alert(),), "prod")

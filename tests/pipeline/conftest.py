@@ -56,7 +56,7 @@ from trimtab.pipeline.written import WRITTEN
 from trimtab.providers.openai import OpenAIChat
 from trimtab.registry.jinja import ENGINES
 from trimtab.registry.render import Renderer
-from trimtab.store.base import Need, Spending
+from trimtab.store.base import Already, Need, Spending
 from trimtab.store.memory import MemoryChangeLog
 from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
@@ -210,8 +210,8 @@ class Rig:
     async def _renew(self) -> None:
         self.renewed += 1
 
-    async def _spent(self, of: Spending) -> int:
-        return self.spent.get(of, 0)
+    async def _spent(self, of: Spending) -> Already:
+        return Already(self.spent.get(of, 0))
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -339,6 +339,32 @@ async def test_every_attempt_is_a_line_of_its_own_and_the_record_their_sum() -> 
     assert second.cost_nano == COST_NANO
 
 
+@pytest.mark.parametrize("keys", [("env:A", "env:B"), ("env:B", "env:A")])
+async def test_a_line_names_its_credential_the_same_in_whatever_order_they_stand(
+    keys: tuple[str, str],
+) -> None:
+    key, other = keys
+    rig = Rig(
+        good_stream(),
+        good_stream(),
+        provider=msgspec.structs.replace(SIM, key=key, more_keys=(other,)),
+    )
+
+    await rig.ask()
+    await rig.ask()
+
+    assert {line.account for it in rig.finishes for line in it.lines} == {"env:A", "env:B"}
+    assert [it.account for it in rig.begins] == [it.lines[0].account for it in rig.finishes]
+
+
+async def test_a_line_of_an_account_that_needs_no_credential_names_none() -> None:
+    rig = Rig(good_stream())
+
+    await rig.ask()
+
+    assert rig.finish.lines[0].account == ""
+
+
 @pytest.mark.parametrize(
     ("first", "sure"),
     [

@@ -37,7 +37,7 @@ def lost(begun: Begin, output_tokens: int = 0, *, now_us: int = FOUND_US) -> Fin
 
 
 def test_it_is_charged_for_what_its_checkpoints_prove() -> None:
-    finish = lost(begin(7), 200)
+    finish = lost(begin(7, account="env:ONE"), 200)
     (attempt,), (line,) = finish.attempts, finish.lines
 
     for told in (finish.record, attempt, line):
@@ -47,7 +47,7 @@ def test_it_is_charged_for_what_its_checkpoints_prove() -> None:
     assert finish.record.cost_input_nano == 3_000_000
     assert finish.record.cost_output_nano == 3_000_000
     assert finish.record.price_version == line.price_version == PRICES.version
-    assert line.price_row == "anthropic/claude"
+    assert (line.price_row, line.account) == ("anthropic/claude", "env:ONE")
 
 
 def test_a_tenant_pays_by_its_own_contract() -> None:

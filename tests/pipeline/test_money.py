@@ -35,7 +35,7 @@ from trimtab.domain.tenant import EVALS
 from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.estimate import UNDECLARED_OUTPUT
 from trimtab.pipeline.handoff import Funded, Screened
-from trimtab.store.base import NOBODY, Asker, Held, Need, Spending
+from trimtab.store.base import NOBODY, NOTHING, Asker, Held, Need, Spending
 from trimtab.store.memory_limits import MemoryLimits
 
 USD = 10**9
@@ -325,7 +325,7 @@ async def test_an_answer_books_what_it_cost_and_nothing_stays_held() -> None:
 
 async def test_a_store_that_forgets_what_it_is_told_is_not_asked_for_ever() -> None:
     class Forgetful(MemoryLimits):
-        async def prime(self, need: Need, spent: int) -> None:
+        async def prime(self, need: Need, spent: int, held: Mapping[str, int] = NOTHING) -> None:
             pass
 
     rig = Rig(grant=granted(Budget(nano=USD)))

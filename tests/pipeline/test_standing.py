@@ -5,7 +5,8 @@ from tests.pipeline.conftest import ACME, GRANT, TIER
 
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.budget import Budget, Downgrade, Period, WhenEmpty
-from trimtab.pipeline.standing import standing, then, windows
+from trimtab.domain.ids import TenantId
+from trimtab.pipeline.standing import all_windows, standing, then, windows
 
 USD = 10**9
 HOUR_US = 3_600_000_000
@@ -37,6 +38,14 @@ def test_names_every_budget_that_a_request_could_meet() -> None:
         ("budget of key 'acme-ci' for this day", 3, "block"),
         ("budget of the whole site for this month", 9, "block"),
     ]
+
+
+def test_names_every_budget_of_the_site_once() -> None:
+    known = snapshot(Budget(nano=USD))
+    other = msgspec.structs.replace(ACME, id=TenantId("globex"), features={})
+    known = replace(known, tenants={**known.tenants, other.id: other})
+
+    assert list(all_windows(known, NEW_YEAR_US)) == list(windows(known, ACME.id, NEW_YEAR_US))
 
 
 def test_tells_when_it_will_be_empty_at_this_pace() -> None:

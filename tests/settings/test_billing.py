@@ -3,6 +3,7 @@ from tests.settings.conftest import Faults, Load
 
 from trimtab.domain.billing import Plan
 from trimtab.domain.ids import TenantId
+from trimtab.settings import StripeSettings
 
 FILE = "version: 1\ntiers: {{free: {{plan: {}}}}}\n"
 
@@ -51,3 +52,37 @@ def test_prices_of_a_contract_are_read_as_overrides_are(load_text: Load, faults:
 
     assert tenant.prices == {"openai/*": {"discount": "12%"}}
     assert "tenants.acme.prices" in "\n".join(faults(text.format("{openai/*: {discount: 200%}}")))
+
+
+STRIPE = """
+version: 1
+tiers: {free: {}}
+tenants: {acme: {tier: free, stripe_customer: cus_1}}
+"""
+
+
+def test_bills_are_passed_on_to_stripe_as_the_section_says(load_text: Load) -> None:
+    settings = load_text(STRIPE + "stripe: {key: env:STRIPE_KEY, grace: 24h, every: 10m}\n")
+
+    assert settings.stripe == StripeSettings(key="env:STRIPE_KEY", grace_s=86_400, every_s=600)
+    assert settings.tenants[TenantId("acme")].stripe_customer == "cus_1"
+    assert "stripe.key" in dict(settings.unset)
+
+
+def test_without_the_section_nothing_is_passed_on(load_text: Load) -> None:
+    assert load_text("version: 1\n").stripe is None
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "tenants.acme.stripe_customer: means nothing without a section `stripe`"),
+        ("stripe: {}", "'key' is missing"),
+        ("stripe: {key: plain}", "a secret must be a reference"),
+        ("stripe: {key: env:K, grace: 72h}", "is not between 0 and a day"),
+        ("stripe: {key: env:K, event_name: a b}", "is nothing that Stripe has"),
+        ("stripe: {key: env:K, url: http://127.0.0.1:9}", "is on this machine"),
+    ],
+)
+def test_what_cannot_be_is_refused(faults: Faults, text: str, fault: str) -> None:
+    assert fault in " ".join(faults(f"{STRIPE}{text}\n"))

@@ -1,20 +1,23 @@
-"""What other packages say: the one place where their lack of types is let in."""
-# pyright: basic
+"""What other packages say. They have no types, so they are looked up by name."""
 
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
+from pkgutil import resolve_name
+from typing import Any
 
-import krippendorff
 import numpy as np
-import scipy.stats
-from sklearn import metrics
-from statsmodels.regression.linear_model import OLS
-from statsmodels.stats import contingency_tables, inter_rater, multitest, proportion
 
 from trimtab.stats.estimate import FloatArray, IntArray
 
 INPUTS = 1000
+
+krippendorff: Any = resolve_name("krippendorff")
+metrics: Any = resolve_name("sklearn.metrics")
+scipy_stats: Any = resolve_name("scipy.stats")
+statsmodels: Any = resolve_name("statsmodels.stats.api")
+inter_rater: Any = resolve_name("statsmodels.stats.inter_rater")
+linear_model: Any = resolve_name("statsmodels.regression.linear_model")
 
 
 def kappa(table: IntArray, weighting: str) -> tuple[float, float]:
@@ -67,46 +70,46 @@ def alpha(counts: IntArray) -> float:
 
 def pearson(x: FloatArray, y: FloatArray) -> float:
     with quiet():
-        return float(scipy.stats.pearsonr(x, y).statistic)
+        return float(scipy_stats.pearsonr(x, y).statistic)
 
 
 def spearman(x: FloatArray, y: FloatArray) -> float:
     with quiet():
-        return float(scipy.stats.spearmanr(x, y).statistic)
+        return float(scipy_stats.spearmanr(x, y).statistic)
 
 
 def wilson(successes: int, n: int, level: float) -> tuple[float, float]:
-    low, high = proportion.proportion_confint(successes, n, 1 - level, "wilson")
+    low, high = statsmodels.proportion_confint(successes, n, 1 - level, "wilson")
     return float(low), float(high)
 
 
 def clopper_pearson_upper(successes: int, n: int, level: float) -> float:
-    test = scipy.stats.binomtest(successes, n, alternative="less")
+    test = scipy_stats.binomtest(successes, n, alternative="less")
     return float(test.proportion_ci(level, "exact").high)
 
 
 def mcnemar(first: int, second: int) -> float:
     """Two-sided, exact."""
     table = [[1, first], [second, 1]]
-    return float(contingency_tables.mcnemar(table, exact=True).pvalue)
+    return float(statsmodels.mcnemar(table, exact=True).pvalue)
 
 
 def binomial_worse(first: int, second: int) -> float:
     n = first + second
-    return float(scipy.stats.binomtest(first, n, alternative="greater").pvalue) if n else 1.0
+    return float(scipy_stats.binomtest(first, n, alternative="greater").pvalue) if n else 1.0
 
 
 def paired_t(deltas: FloatArray, level: float) -> FloatArray:
     """One-sided "less", two-sided, interval, of each row of (many, n): shape (many, 4)."""
-    both = scipy.stats.ttest_1samp(deltas, 0, axis=1)
-    less = scipy.stats.ttest_1samp(deltas, 0, axis=1, alternative="less")
+    both = scipy_stats.ttest_1samp(deltas, 0, axis=1)
+    less = scipy_stats.ttest_1samp(deltas, 0, axis=1, alternative="less")
     ends = both.confidence_interval(level)
     return np.array([less.pvalue, both.pvalue, ends.low, ends.high]).T
 
 
 def clustered(deltas: FloatArray, groups: IntArray) -> tuple[float, float, float]:
     """Two-sided p and 95% interval of a regression on a constant, errors clustered."""
-    fit = OLS(deltas, np.ones(len(deltas))).fit(
+    fit = linear_model.OLS(deltas, np.ones(len(deltas))).fit(
         cov_type="cluster", cov_kwds={"groups": groups}, use_t=True
     )
     low, high = fit.conf_int(0.05)[0]
@@ -114,9 +117,9 @@ def clustered(deltas: FloatArray, groups: IntArray) -> tuple[float, float, float
 
 
 def sign_flip(deltas: FloatArray) -> float:
-    found = scipy.stats.permutation_test(
+    found = scipy_stats.permutation_test(
         (deltas,),
-        lambda x, axis: x.mean(axis),
+        np.mean,
         permutation_type="samples",
         alternative="less",
         n_resamples=np.inf,
@@ -128,10 +131,9 @@ def sign_flip(deltas: FloatArray) -> float:
 def bootstrap(
     values: FloatArray, seed: int, draws: int, level: float, method: str
 ) -> tuple[float, float]:
-    statistic: Callable[..., FloatArray] = np.mean
-    found = scipy.stats.bootstrap(
+    found = scipy_stats.bootstrap(
         (values,),
-        statistic,
+        np.mean,
         n_resamples=draws,
         confidence_level=level,
         method=method,
@@ -141,12 +143,12 @@ def bootstrap(
 
 
 def holm(p: FloatArray) -> FloatArray:
-    return multitest.multipletests(p, method="holm")[1]
+    return statsmodels.multipletests(p, method="holm")[1]
 
 
 def binomial(n: int, p: float) -> FloatArray:
     """Chances of 0 .. n."""
-    return scipy.stats.binom.pmf(np.arange(n + 1), n, p)
+    return scipy_stats.binom.pmf(np.arange(n + 1), n, p)
 
 
 @contextmanager

@@ -41,9 +41,16 @@ def test_power_is_that_of_counting_every_outcome() -> None:
 def test_the_smallest_drop_is_the_first_on_the_grid_with_the_power_asked_for() -> None:
     for n, seen in ((20, 0.0), (60, 0.3), (250, 0.02)):
         steps = np.arange(1, 1001) / 1000
-        reached = [mcnemar_power(n, min(1, max(seen, 3 / n, drop)), drop) >= 0.8 for drop in steps]
+        reached = [mcnemar_power(n, max(seen, drop), drop) >= 0.8 for drop in steps]
 
         assert mcnemar_mde(n, seen) == steps[int(np.argmax(reached))]
+
+
+def test_what_is_too_rare_to_be_seen_in_n_cases_is_no_drop_that_could_be_found() -> None:
+    for n in (5, 10, 30, 100, 300, 1000):
+        mde = mcnemar_mde(n, 0.0)
+        assert mde is not None
+        assert mde > 3 / n
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 4])

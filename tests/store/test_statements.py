@@ -40,6 +40,7 @@ def test_only_conditions_and_groups_are_left_to_fill_in() -> None:
         "page": ["where"],
         "costs": ["group"],
         "costs_of_tenant": ["group"],
+        "costs_of_tenant_ever": ["group"],
         "prompted": ["group"],
         "spent_by_hour": ["where"],
         "spent_by_line": ["where"],

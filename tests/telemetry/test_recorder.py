@@ -20,6 +20,7 @@ from trimtab.pipeline.content import ContentCapture
 from trimtab.store.base import Batch, OpenRequest, PositionMoved, RecordFilter, RecordWriter
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.sqlite.recording import SqliteRecording
+from trimtab.telemetry import recorder as module
 from trimtab.telemetry.follow import START, follow
 from trimtab.telemetry.frames import Frame, Kind, segments
 from trimtab.telemetry.recorder import MAX_FRAMES, Recorder
@@ -455,6 +456,39 @@ async def test_a_commit_whose_answer_was_lost_counts_once(
 
     (row,) = await store.costs(since_us=0, until_us=1 << 62, group_by=())
     assert (row.n, row.cost_nano) == (2, 2 * 9_414_000)
+
+
+async def test_a_keeper_that_runs_on_after_a_lost_answer_stores_everything_once(
+    tmp_path: Path, site: Site, store: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AWAY_S", 0.01)
+    worker = Worker(tmp_path)
+    worker.lives()
+    worker.begins(begin(1), begin(2))
+    worker.finish(finish(1))
+    recorder = await site.start()
+    store.loses_answers = True
+    running = asyncio.create_task(recorder.run())
+    await _until(lambda: not recorder.is_recording)
+    store.loses_answers = False
+    worker.finish(finish(2), finish(3))
+
+    await _until(lambda: running.done() or not sum(recorder.waiting().values()))
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert await statuses(store) == dict.fromkeys(ids(1, 2, 3), "ok")
+    (row,) = await store.costs(since_us=0, until_us=1 << 62, group_by=())
+    assert (row.n, row.cost_nano) == (3, 3 * 9_414_000)
+    worker.dies()
+
+
+async def _until(look: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if look():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("waited in vain")
 
 
 async def test_a_damaged_frame_is_kept_aside_and_what_is_whole_is_stored(

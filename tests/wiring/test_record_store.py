@@ -6,7 +6,7 @@ import pytest
 from tests.postgres import Server
 from tests.records import finish, tenant_key
 
-from trimtab.domain.errors import SettingsInvalid, TryLater
+from trimtab.domain.errors import SettingsInvalid
 from trimtab.store.base import Batch, Move, SpoolPosition
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import PostgresRecording
@@ -69,7 +69,7 @@ def test_a_store_that_is_away_is_not_needed_by_a_directory_that_knows_it(
     tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRIMTAB_RECORDS", postgres.url("nowhere"))
-    with pytest.raises(TryLater, match=r"record store '127.0.0.1/nowhere' cannot"):
+    with pytest.raises(SettingsInvalid, match=r"must be there .* store '127.0.0.1/nowhere'"):
         join_records(tmp_path, "env:TRIMTAB_RECORDS", "proof")
     assert not (tmp_path / module.FILE).exists()
     monkeypatch.setenv("TRIMTAB_RECORDS", postgres.database())

@@ -12,18 +12,18 @@ import click
 import msgspec
 
 from trimtab import wiring
+from trimtab.cli import outbox
 from trimtab.cli.output import author, change_document, print_json, print_table
 from trimtab.cli.switch import home_option, json_option, reason_option
 from trimtab.control.changes import Control
-from trimtab.control.snapshot import State
-from trimtab.cost.bill.bill import Bill, bill, reopened
-from trimtab.cost.bill.closed import closings as closings_of
+from trimtab.cost.bill.bill import Bill
+from trimtab.cost.bill.due import due
 from trimtab.cost.bill.focus import FOCUS_VERSION, cents_text, focus_csv, span_of
-from trimtab.domain.billing import AT_COST, WHOLE, Plan
+from trimtab.domain.billing import WHOLE
 from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid
 from trimtab.domain.money import usd_text
-from trimtab.domain.tenant import Tenant, Tier
+from trimtab.domain.tenant import Tenant
 
 ISSUER = "Trimtab"
 
@@ -42,7 +42,10 @@ _month = click.option("--month", required=True, help="Month of the tenant's cale
 
 @click.group()
 def command() -> None:
-    """Show and close the bills of tenants."""
+    """Show and close the bills of tenants, and pass them on."""
+
+
+command.add_command(outbox.command)
 
 
 @command.command()
@@ -115,14 +118,7 @@ async def _bill(home: Path, control: Control, name: str, asked: str | None) -> _
         span_of(month, tenant.timezone)
     except ValueError as exc:
         raise SettingsInvalid(f"month {month!r} cannot be read; write it as 2026-10") from exc
-    closings = closings_of(state, name)
-    for closing in closings:
-        if closing.month == month:
-            return _Found(reopened(closing), tenant.timezone)
-    months = {month, *(it.month for it in closings)}
-    sums = await wiring.records(home).sums(tenant_id=name, months=months)
-    plan, plan_seq = _plan(state, tenant)
-    made = bill(name, month, sums, plan, plan_seq=plan_seq, closings=closings)
+    made = await due(state, wiring.records(home), tenant, month)
     return _Found(made, tenant.timezone)
 
 
@@ -147,17 +143,6 @@ async def _close(home: Path, name: str, month: str, reason: str) -> tuple[Bill, 
     if change is None:
         raise ChangeConflict(f"{month} of tenant {name!r} was closed by somebody else just now")
     return made._replace(closed=True), change
-
-
-def _plan(state: State, tenant: Tenant) -> tuple[Plan, int]:
-    """Find the plan of a tenant, or of its tier, and the change that last moved it."""
-    of_tenant = state[Pointer(PointerKind.TENANT, tenant.id)]
-    if tenant.plan is not None:
-        return tenant.plan, of_tenant.change.seq
-    of_tier = state.get(Pointer(PointerKind.TIER, tenant.tier))
-    if of_tier is not None and isinstance(of_tier.value, Tier) and of_tier.value.plan is not None:
-        return of_tier.value.plan, of_tier.change.seq
-    return AT_COST, 0
 
 
 def _print(bill: Bill) -> None:

@@ -118,7 +118,7 @@ async def _standings(home: Path, tenant: str) -> Sequence[Standing]:
     now_us = round(wiring.now().timestamp() * 1e6)
     told = spent(home)
     claims = list(windows(snapshot, _known(snapshot, tenant), now_us))
-    return [standing(claim, await told(claim.spending), now_us) for claim in claims]
+    return [standing(claim, (await told(claim.spending)).spent, now_us) for claim in claims]
 
 
 def _known(snapshot: Snapshot, tenant: str) -> TenantId:

@@ -1,9 +1,8 @@
 """`trimtab reconcile`: the ledger against what providers bill, and booking what they know alone."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from itertools import groupby
 from pathlib import Path
 
 import click
@@ -12,15 +11,14 @@ import msgspec
 from trimtab import wiring
 from trimtab.cli import role
 from trimtab.cli.output import author, print_json, print_table
-from trimtab.cost.reconcile.report import Class, Finding, Report
+from trimtab.cost.reconcile.report import Finding, Report, gathered
 from trimtab.domain.change import Source
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.domain.money import NANO_PER_USD, usd_text
+from trimtab.domain.money import cents_text, usd_text
 from trimtab.wiring.reconcile import accept, reconcile_now
 
 NEEDS_ACTION, COULD_NOT_FETCH = 1, 4
 
-_AS_EXPECTED = frozenset({Class.MATCH, Class.ROUNDING})
 _HEAD = (
     *("day", "provider", "account", "model", "ours USD", "theirs USD", "difference", "class"),
     "evidence",
@@ -124,7 +122,7 @@ def _document(report: Report) -> dict[str, object]:
 
 
 def _print(report: Report) -> None:
-    rows = [_row(found) for found in _gathered(report.findings)]
+    rows = [_row(found) for found in gathered(report.findings)]
     # One day is named once, at the end.
     first = 0 if len(report.days) > 1 else 1
     print_table(_HEAD[first:], [row[first:] for row in rows], empty="nothing was billed")
@@ -139,20 +137,10 @@ def _print(report: Report) -> None:
                 f"price of {finding.provider}/{finding.model}: check the provider's list, then"
                 " change the price and reprice"
             )
-    click.echo(f"unattributed {_usd(report.unattributed_nano)} USD. {_verdict(report)}")
+    click.echo(f"unattributed {cents_text(report.unattributed_nano)} USD. {_verdict(report)}")
 
 
-def _gathered(findings: Sequence[Finding]) -> Iterable[list[Finding]]:
-    """Put what is as expected into one row an account."""
-
-    def row(found: Finding) -> tuple[str, ...]:
-        alone = "" if found.kind in _AS_EXPECTED else found.model
-        return found.day, found.provider, found.account, found.kind, alone
-
-    return (list(group) for _, group in groupby(sorted(findings, key=row), key=row))
-
-
-def _row(group: list[Finding]) -> list[str]:
+def _row(group: Sequence[Finding]) -> list[str]:
     first, *more = group
     difference = sum(it.difference_nano for it in group)
     return [
@@ -160,20 +148,12 @@ def _row(group: list[Finding]) -> list[str]:
         first.provider,
         first.account,
         f"{len(group)} models" if more else first.model,
-        _usd(sum(it.ours_nano for it in group)),
-        _usd(sum(it.theirs_nano for it in group)),
-        f"{'+' if difference > 0 else ''}{_usd(difference)}",
+        cents_text(sum(it.ours_nano for it in group)),
+        cents_text(sum(it.theirs_nano for it in group)),
+        f"{'+' if difference > 0 else ''}{cents_text(difference)}",
         first.kind,
         first.evidence,
     ]
-
-
-def _usd(nano: int) -> str:
-    """Write an amount to the cent, half away from zero."""
-    cent = NANO_PER_USD // 100
-    cents = (abs(nano) + cent // 2) // cent
-    sign = "-" if nano < 0 and cents else ""
-    return f"{sign}{cents // 100:,}.{cents % 100:02d}"
 
 
 def _verdict(report: Report) -> str:

@@ -15,18 +15,24 @@ from trimtab.control.keyring import Keyring
 from trimtab.control.models import By
 from trimtab.control.switches import Switches
 from trimtab.cost.prices import ListPrice
-from trimtab.domain.change import Source
+from trimtab.cost.reconcile.kept import Kept
+from trimtab.domain.adjustment import Adjustment
+from trimtab.domain.billing import MeterEvent
+from trimtab.domain.change import Change, Source
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import Forbidden, InvalidRequest
 from trimtab.domain.health import Ailing
 from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Provider, Target
+from trimtab.evals.desk import Desk
+from trimtab.jobs.delivery import Route
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
-from trimtab.store.alerts import Alerts
+from trimtab.store.alerts import AlertStore
 from trimtab.store.base import (
     Accounts,
     Acknowledgements,
+    Already,
     RecordFilter,
     RecordReader,
     RollupReader,
@@ -49,6 +55,11 @@ class Lag:
     running: int = 0
 
 
+async def no_events() -> tuple[MeterEvent, ...]:
+    """Say that nothing is passed on from here."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
     """Collaborators of the console and the admin API.
@@ -61,15 +72,22 @@ class Console:
         ailing: Lists the targets that workers leave alone.
         redis_up: Tells of each worker that shares limits through a Redis whether it reaches it.
         webhooks: Tells what each subscriber of the registry is still to be told.
-        alerts: What was found wrong with spending.
+        alerts: What was found wrong with spending, and who is told.
         price: Tells what the tokens of a target cost.
         admin_token_sha256: Hex SHA-256 of the token that opens the admin API without a login;
             `None` closes that way.
         secure_cookies: Whether browsers reach the console by HTTPS only.
         drifts: Tells how far the ledger is from each provider's bill, as a share of that.
+        reports: The last comparison of each day with each provider's bill.
+        book: Books a line that such a comparison proposes; `None` if that was done before.
+        routes: Who is told of alerts.
+        site: Names the deployment to them.
         reconciled_to: Names the last day on which the ledger was held against every bill.
         spend: What every tenant spent, by its own days.
         spent: Sums up what counts against a budget, to the moment.
+        desk: Runs of evaluations, what people said of them, and what became of their judges.
+        meter_events: Lists the parts of bills that are not known to have been passed on.
+        repaired: Counts the counters of budgets that were set right; `None` if none are shared.
     """
 
     records: RecordReader
@@ -90,14 +108,21 @@ class Console:
     ailing: Callable[[], Sequence[Ailing]]
     redis_up: Callable[[], Mapping[str, bool]]
     webhooks: Callable[[], Sequence[Backlog]]
-    alerts: Alerts
+    alerts: AlertStore
     spend: SpendReader
-    spent: Callable[[Spending], Awaitable[int]]
+    spent: Callable[[Spending], Awaitable[Already]]
     price: Callable[[Provider, Target], ListPrice | None]
+    desk: Desk
+    reports: Kept
+    book: Callable[[str, By], Awaitable[tuple[Adjustment, Change | None]]]
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
     drifts: Callable[[], Mapping[str, float]] = dict
+    routes: Sequence[Route] = ()
+    site: str = ""
     reconciled_to: Callable[[], str | None] = lambda: None
+    meter_events: Callable[[], Awaitable[Sequence[MeterEvent]]] = no_events
+    repaired: Callable[[], int | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

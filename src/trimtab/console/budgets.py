@@ -116,7 +116,7 @@ async def bars_of(
     for claim in windows(snapshot, tenant.id, now_us) if tenant.tier in snapshot.tiers else ():
         of = claim.spending
         if _is_hour(claim):
-            spent = await console.spent(of)
+            spent = (await console.spent(of)).spent
         else:
             zone = tenant.timezone if of.tenant_id or of.key_id else _UTC
             kind = "key_id" if of.key_id else "feature" if of.tenant_id else ""

@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from trimtab.console.base import Console, Lag
 from trimtab.domain.alert import Alert, Rule
+from trimtab.domain.billing import EventState, MeterEvent
 from trimtab.registry.webhooks import Backlog
 from trimtab.store.base import Acknowledgement, CostRow
 
@@ -43,6 +44,9 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_spool_bytes": Metric("gauge", "Bytes a worker has written that are not stored yet."),
     "trimtab_worker_up": Metric("gauge", "1 for every worker that lives; keepers count, too."),
     "trimtab_redis_up": Metric("gauge", "Whether a worker reaches the Redis of the limits."),
+    "trimtab_limits_repaired_total": Metric(
+        "counter", "Counters of budgets that were set right, for they differed from the ledger."
+    ),
     "trimtab_target_left_alone": Metric(
         "gauge", "1 for every target that a worker leaves alone or tries anew, and its breaker."
     ),
@@ -54,6 +58,10 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_alert_open": Metric("gauge", "Alerts that hold just now, by rule; 0 for the others."),
     "trimtab_reconcile_drift_ratio": Metric(
         "gauge", "What a provider billed more than the ledger says, as a share; of the last day."
+    ),
+    "trimtab_meter_events": Metric(
+        "gauge",
+        "Parts of bills that are not passed on: they wait, were refused, or may have arrived.",
     ),
 }
 """Every metric, in the order in which they are told."""
@@ -82,9 +90,11 @@ async def exposition(console: Console) -> str:
     gauges = {
         **_gauges(console.health(), own),
         "trimtab_redis_up": redis_up,
+        "trimtab_limits_repaired_total": _repaired(console.repaired()),
         "trimtab_target_left_alone": left_alone,
         **_webhooks(console.webhooks()),
         "trimtab_alert_open": _open(await console.alerts.alerts(open_only=True)),
+        "trimtab_meter_events": _waiting(await console.meter_events()),
         "trimtab_reconcile_drift_ratio": [
             ({"provider": name}, ratio) for name, ratio in sorted(console.drifts().items())
         ],
@@ -133,9 +143,18 @@ def _webhooks(backlogs: Sequence[Backlog]) -> dict[str, Samples]:
     }
 
 
+def _repaired(count: int | None) -> Samples:
+    return [] if count is None else [({}, count)]
+
+
 def _open(alerts: Sequence[Alert]) -> Samples:
     counts = Counter(it.finding.rule for it in alerts)
     return [({"rule": rule}, counts[rule]) for rule in Rule]
+
+
+def _waiting(events: Sequence[MeterEvent]) -> Samples:
+    counts = Counter(it.state for it in events)
+    return [({"state": state}, counts[state]) for state in EventState]
 
 
 def _add(sums: dict[tuple[str, ...], int], group: tuple[str, ...], amount: int) -> None:
@@ -152,7 +171,7 @@ def _written(name: str, samples: Samples) -> Iterable[str]:
     yield f"# TYPE {name} {metric.kind}"
     for labels, amount in samples:
         told = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels.items())
-        yield f"{name}{{{told}}} {amount}"
+        yield f"{name}{{{told}}} {amount}" if told else f"{name} {amount}"
 
 
 def _escaped(value: str) -> str:

@@ -7,11 +7,14 @@ from statistics import median
 
 from starlette.responses import Response
 
-from trimtab.console.base import Lag, Visit
+from trimtab.console.base import Console, Lag, Visit
 from trimtab.console.changes import Entry, summary
 from trimtab.console.chart import Chart, Line
 from trimtab.control.snapshot import Snapshot
+from trimtab.domain.alert import Alert, Rule, Severity
+from trimtab.domain.errors import TryLater
 from trimtab.domain.record import RequestRecord
+from trimtab.store.alerts import AlertFilter, AlertState
 from trimtab.store.base import Acknowledgement, CostRow, RecordFilter, SeriesPoint
 
 HOUR_US = 3_600_000_000
@@ -20,7 +23,12 @@ MINUTE_US = 60_000_000
 SECOND_US = 1_000_000
 WINDOWS: Mapping[str, tuple[int, int]] = {"1h": (60, 1), "6h": (360, 5), "24h": (1440, 15)}
 """Minutes looked back on, and minutes of one bar."""
-_TENANTS_SHOWN, _FAILURES_SHOWN, _CHANGES_SHOWN = 6, 6, 6
+_TENANTS_SHOWN, _FAILURES_SHOWN, _CHANGES_SHOWN, _ALERTS_SHOWN = 6, 6, 6, 4
+_LOUD = AlertFilter(
+    rules=frozenset(it for it in Rule if it.severity is not Severity.REPORT),
+    state=AlertState.OPEN,
+)
+"""Alerts for somebody now; lines of a report can wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,11 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All the page shows."""
+    """All the page shows.
+
+    Attributes:
+        alerts: The newest that are open; `None` if they cannot be read.
+    """
 
     window: str
     bucket_minutes: int
@@ -80,6 +92,7 @@ class Overview:
     changes: tuple[Entry, ...]
     workers: tuple[Worker, ...]
     snapshot: Snapshot
+    alerts: tuple[Alert, ...] | None
 
     @property
     def agreed(self) -> int:
@@ -134,7 +147,16 @@ async def _read(visit: Visit, window: str) -> Overview:
         ),
         workers=_workers(acks, console.health(), console.redis_up()),
         snapshot=await console.control.snapshot(),
+        alerts=await _alerts(console, now_us),
     )
+
+
+async def _alerts(console: Console, now_us: int) -> tuple[Alert, ...] | None:
+    try:
+        return await console.alerts.page(_LOUD, now_us, limit=_ALERTS_SHOWN)
+    except TryLater:
+        # They are in a file of their own; all else is told without it.
+        return None
 
 
 def traffic(points: Sequence[SeriesPoint]) -> Traffic:

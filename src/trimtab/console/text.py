@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from trimtab.domain.money import usd_text
+from trimtab.domain.money import cents_text, usd_text
 
 NANO = 1_000_000_000
 DASH = "–"  # noqa: RUF001
@@ -52,6 +52,27 @@ _MARKS = {
     "open alert": Mark("triangle-alert", "bad"),
     "over": Mark("circle-check", "quiet"),
     "held open": Mark("power-off", "warn"),
+    "valid": Mark("circle-check", "good"),
+    "valid, wide": Mark("gauge", "warn"),
+    "refused": Mark("ban", "bad"),
+    "outdated": Mark("circle-help", "warn"),
+    "not calibrated": Mark("circle-help", "quiet"),
+    "booked": Mark("check", "good"),
+    "match": Mark("circle-check", "good"),
+    "rounding": Mark("circle-check", "good"),
+    "late": Mark("circle-slash", "quiet"),
+    "day_boundary": Mark("circle-slash", "quiet"),
+    "model_alias": Mark("circle-slash", "quiet"),
+    "external_traffic": Mark("circle-help", "warn"),
+    "fetch_incomplete": Mark("circle-help", "warn"),
+    "missing_ours": Mark("triangle-alert", "bad"),
+    "missing_theirs": Mark("triangle-alert", "bad"),
+    "price_drift": Mark("triangle-alert", "bad"),
+    "unit_or_currency": Mark("triangle-alert", "bad"),
+    "silent": Mark("circle-slash", "quiet"),
+    "delivered": Mark("circle-check", "good"),
+    "waiting": Mark("circle-help", "quiet"),
+    "retrying": Mark("refresh-cw", "warn"),
 }
 
 
@@ -76,6 +97,11 @@ def share(part: int, whole: int) -> str:
     return f"{percent:.{digits}f} %"
 
 
+def coefficient(value: float | None) -> str:
+    """Write a coefficient of agreement with two decimals; a dash if it is undefined."""
+    return DASH if value is None else f"{value:.2f}"
+
+
 def usd(nano: int | None, *, estimated: bool = False) -> str:
     """Write nano-USD in dollars: cents from a dollar up, four significant digits below.
 
@@ -95,6 +121,18 @@ def list_price(nano: int | None) -> str:
     if nano is None:
         return "unknown"
     return f"{'-' if nano < 0 else ''}${usd_text(abs(nano))}"
+
+
+def cents(nano: int) -> str:
+    """Write nano-USD to the cent, as bills do."""
+    text = cents_text(nano)
+    return f"-${text[1:]}" if text.startswith("-") else f"${text}"
+
+
+def difference(nano: int) -> str:
+    """Write nano-USD to the cent, with its sign."""
+    text = cents(nano)
+    return f"+{text}" if nano > 0 and text != "$0.00" else text
 
 
 def usd_about(nano: int) -> str:

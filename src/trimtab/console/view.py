@@ -74,8 +74,11 @@ class Views:
 
 _FILTERS = (
     text.byte_size,
+    text.cents,
     text.clock_time,
+    text.coefficient,
     text.count,
+    text.difference,
     text.duration,
     text.instant,
     text.instant_exact,

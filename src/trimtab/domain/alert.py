@@ -50,6 +50,11 @@ class Rule(StrEnum):
         return RULES[self].severity
 
     @property
+    def heading(self) -> str:
+        """What it says in a title."""
+        return RULES[self].title
+
+    @property
     def is_of_past(self) -> bool:
         """Whether it judges what has happened for good: telling it again changes nothing."""
         return self in _OF_PAST
@@ -178,3 +183,17 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def id(self) -> str:
         """Name it to the receiver, the same at every try."""
         return f"{self.alert_id}-{self.n}"
+
+
+class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of the last thing a route was to be told of an alert.
+
+    Attributes:
+        error: Why it was given up; empty if the route took it.
+    """
+
+    alert_id: str
+    route: str
+    kind: NoticeKind
+    at_us: int
+    error: str = ""

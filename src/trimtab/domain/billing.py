@@ -1,6 +1,7 @@
-"""What a tenant is billed beyond what it cost, and months that are closed."""
+"""What a tenant is billed beyond what it cost, months that are closed, and what is passed on."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -69,3 +70,55 @@ class Closing(Struct, frozen=True, kw_only=True):
     groups: tuple[Group, ...]
     n_unpriced: int
     total_cents: int
+
+
+def months(first: str, last: str) -> tuple[str, ...]:
+    """Name the months from one such as `2026-10` to another, both with it."""
+    start, end = (int(it[:4]) * 12 + int(it[5:]) - 1 for it in (first, last))
+    return tuple(f"{n // 12:04d}-{n % 12 + 1:02d}" for n in range(start, end + 1))
+
+
+class EventState(StrEnum):
+    """Where a meter event stands that is not known to have arrived.
+
+    `refused` needs something put right; `unsure` may have arrived, and sending it once more might
+    bill it twice.
+    """
+
+    WAITING = "waiting"
+    REFUSED = "refused"
+    UNSURE = "unsure"
+
+
+class MeterEvent(Struct, frozen=True, kw_only=True):
+    """A part of a bill on its way to whoever makes the invoice. Only what is owed is sent.
+
+    Attributes:
+        id: Under which it is told apart there; never used twice.
+        month: Whose bill it is a part of, as `2026-10`.
+        customer: Who pays there.
+        due_us: When it is to be tried next.
+        tries: How often it was sent.
+        error: What the last try was answered.
+        doubt_us: Since when it may have arrived; `None` while it surely has not.
+    """
+
+    id: str
+    tenant_id: str
+    month: str
+    customer: str
+    cents: int
+    made_us: int
+    due_us: int
+    tries: int = 0
+    error: str = ""
+    doubt_us: int | None = None
+    state: EventState = EventState.WAITING
+
+
+class Pushed(Struct, frozen=True, kw_only=True):
+    """How much of a month's bill was made into meter events, whether or not they have arrived."""
+
+    tenant_id: str
+    month: str
+    cents: int

@@ -221,6 +221,10 @@ SENT_UNASKED = ("message-threads-2026-08-12", "token-counting-2024-11-01")
 """Betas that the Anthropic SDK asks for by itself, in its tool runner and its count of tokens."""
 
 
+NO_CREDENTIAL = "none"
+"""Stands for a reference where none is needed."""
+
+
 class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An upstream account.
 
@@ -241,7 +245,7 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     wire: ProviderWire
     url: str = ""
-    key: str = "none"
+    key: str = NO_CREDENTIAL
     more_keys: tuple[str, ...] = ()
     on_client_gone: OnClientGone = OnClientGone.CANCEL
     prices_as: str | None = None
@@ -258,6 +262,14 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def keys(self) -> tuple[str, ...]:
         """References to all credentials."""
         return (self.key, *self.more_keys)
+
+    def account(self, place: int) -> str:
+        """Name one of its credentials as ledger lines do: by its reference; nothing if it has none.
+
+        A reference is no secret, and means the same wherever in the list it stands.
+        """
+        reference = self.keys[place]
+        return "" if reference == NO_CREDENTIAL else reference
 
     @property
     def priced_as(self) -> str:

@@ -24,6 +24,14 @@ def usd_text(nano: int) -> str:
     return f"{sign}{whole}.{rest:09d}".rstrip("0")
 
 
+def cents_text(nano: int) -> str:
+    """Write an amount in USD to the cent, half away from zero: `1,204.11`."""
+    cent = NANO_PER_USD // 100
+    cents = (abs(nano) + cent // 2) // cent
+    sign = "-" if nano < 0 and cents else ""
+    return f"{sign}{cents // 100:,}.{cents % 100:02d}"
+
+
 def parse_usd(text: str) -> Money:
     """Read an amount in USD: plain digits, at most nine decimals, no exponent.
 

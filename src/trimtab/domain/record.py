@@ -237,7 +237,12 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LedgerLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The append-only row that says what an attempt cost. `cost_nano` of `None` is unknown."""
+    """The append-only row that says what an attempt cost. `cost_nano` of `None` is unknown.
+
+    Attributes:
+        account: Reference to the credential it was sent with, `env:NAME` or `file:PATH`; nothing if
+            it needed none. Older lines have its place in the list, and nothing for the first.
+    """
 
     line_id: str
     kind: str = "charge"
@@ -299,8 +304,10 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
         n: Number of the attempt.
         attempts: Those made before.
         lines: What they cost.
+        account: See `LedgerLine.account`.
         input_floor: Input tokens estimated from the body, charged if nothing better is known.
         content: Blobs the input needs that this segment does not hold yet.
+        held_nano: What every budget that it counts against holds for it, in nano-USD.
     """
 
     request_id: str
@@ -319,6 +326,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     target: str
     provider: str
     model_sent: str
+    account: str = ""
     input_floor: int
     day_local: str
     input_ref: bytes | None = None
@@ -329,6 +337,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: tuple[LedgerLine, ...] = ()
     prompt: PromptUse | None = None
     origin: str = "live"
+    held_nano: int = 0
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
@@ -361,11 +370,13 @@ class Note(Struct, frozen=True, kw_only=True):
 
 
 class Correction(Struct, frozen=True, kw_only=True):
-    """Why lines were added to the ledger that no request wrote; they name its change.
+    """Why lines were added to the ledger that no request wrote, which name its change.
+
+    Or why counters of budgets were set to what the ledger says.
 
     Attributes:
-        what: What found that lines were off.
-        n: How many were added.
+        what: What found that lines or counters were off.
+        n: How many lines were added, or counters set right.
         difference_nano: What they add up to.
     """
 

@@ -98,6 +98,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
         features: Budgets of single features, by name.
         each_end_user: What each end user may spend.
         prices: What targets cost under its own contract, in the form of `prices.overrides`.
+        stripe_customer: Who pays its bills at Stripe; `None` if they are not passed on.
     """
 
     id: TenantId
@@ -114,6 +115,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     each_end_user: Budget = Budget()
     prices: Mapping[str, Any] = {}
     plan: Plan | None = None
+    stripe_customer: str | None = None
 
 
 ANY_TENANT = "*"

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trimtab.evals.measure import measured
+from trimtab.evals.suite import FloorMode
 from trimtab.evals.verdict import (
     Attacks,
     Decision,
-    FloorMode,
     Limits,
     Outcome,
     Reason,
@@ -155,9 +155,7 @@ def _floor(judged: _Judged) -> _Found:
 def _regression(judged: _Judged) -> _Found:
     row = judged.row
     p = row.p if row.p_holm is None else row.p_holm
-    if p is None or row.delta is None or p >= judged.rules.alpha or row.delta >= 0:
-        return None
-    return Verdict.FAIL, Reason.REGRESSION
+    return (Verdict.FAIL, Reason.REGRESSION) if p is not None and p < judged.rules.alpha else None
 
 
 def _margin(judged: _Judged) -> _Found:

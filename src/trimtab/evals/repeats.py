@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trimtab.evals.flipped import FAR
 from trimtab.stats.estimate import BoolArray, FloatArray, IntArray
-
-FAR = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,13 @@ def _differ(samples: Samples) -> BoolArray:
 
 
 def _range(samples: Samples, values: FloatArray) -> FloatArray:
-    used = _used(samples)
-    most: FloatArray = np.where(used, values, -np.inf).max(1)
-    least: FloatArray = np.where(used, values, np.inf).min(1)
-    return most - least
+    taken = np.where(_used(samples), values, values[:, :1])
+    return np.ptp(taken, axis=1)
 
 
 def _used(samples: Samples) -> BoolArray:
-    return np.arange(samples.baseline.shape[1]) < samples.taken[:, None]
+    columns: int = samples.baseline.shape[1]
+    return np.asarray(np.arange(columns) < samples.taken[:, None], np.bool_)
 
 
 def _bar(samples: Samples) -> float:

@@ -5,30 +5,18 @@ The forms are those of Standard Webhooks 1.0, of Slack's incoming webhooks
 Events API v2 (https://developer.pagerduty.com/docs/send-alert-event).
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from http import HTTPStatus
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
 from trimtab.domain.alert import Severity
-from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.signing import signature
-from trimtab.domain.transport import (
-    Origin,
-    Response,
-    Transport,
-    TransportError,
-    origin_of,
-    render_head,
-)
+from trimtab.domain.transport import Transport
 from trimtab.jobs.message import Kind, Message, document, instant
+from trimtab.jobs.posting import TIMEOUT_S, Answer, Headers, Place, post
 
-TIMEOUT_S = 10.0
-MOST_SAID = 200
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 
 _URGENCY: Mapping[Severity, str] = {
@@ -39,19 +27,6 @@ _URGENCY: Mapping[Severity, str] = {
 _MOST_SUMMARY = 1024
 
 
-class Answer(NamedTuple):
-    """What came of telling a route.
-
-    Attributes:
-        said: What it answered, or why nothing came; one line for people.
-        wait_s: Seconds that it asks to be left alone.
-    """
-
-    taken: bool
-    said: str
-    wait_s: float | None = None
-
-
 class Channel(Protocol):
     """A way to tell people."""
 
@@ -60,46 +35,11 @@ class Channel(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where messages are posted.
-
-    Attributes:
-        origin: Where the connection leads.
-        path: With the query.
-        host: For the header.
-    """
-
-    origin: Origin
-    path: str = field(repr=False)
-    host: str
-
-
-def place_of(url: str, *, allow_private: bool, proxy: str | None, route: str) -> Place:
-    """Read where to post.
-
-    Raises:
-        SettingsInvalid: the URL cannot be used. The message never repeats it: it may be a secret.
-    """
-    try:
-        origin = origin_of(url, allow_private=allow_private, proxy=proxy)
-        parts = urlsplit(url)
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        found = Place(origin, path, parts.netloc.rpartition("@")[2])
-        render_head("POST", found.path, (("host", found.host),))
-    except ValueError as exc:
-        raise SettingsInvalid(
-            f"route '{route}' has a URL that cannot be used; write one such as"
-            " https://hooks.example.com/alerts"
-        ) from exc
-    return found
-
-
 class Written(NamedTuple):
     """A message as it is posted."""
 
     body: bytes
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
 
 
 Write = Callable[[Message, int], Written]
@@ -118,41 +58,10 @@ class Posted:
     async def tell(self, message: Message, now_us: int) -> Answer:
         """See `Channel.tell`."""
         written = self.write(message, now_us // 1_000_000)
-        head = render_head(
-            "POST",
-            self.place.path,
-            (
-                ("host", self.place.host),
-                ("content-type", "application/json"),
-                ("user-agent", "trimtab"),
-                *written.headers,
-            ),
+        headers = (("content-type", "application/json"), *written.headers)
+        return await post(
+            self.transport, self.place, headers, written.body, timeout_s=self.timeout_s
         )
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                response = await self.transport.send(
-                    self.place.origin, head, written.body, connect_timeout_s=self.timeout_s
-                )
-        except TransportError as exc:
-            return Answer(taken=False, said=f"{type(exc).__name__}: {exc}")
-        except TimeoutError:
-            return Answer(taken=False, said=f"no answer within {self.timeout_s:g} s")
-        said = await self._said(response)
-        headers = {name: value.decode("latin-1") for name, value in response.headers}
-        return Answer(
-            taken=response.status // 100 == HTTPStatus.OK // 100,
-            said=f"answer {response.status}{said and ': ' + said}",
-            wait_s=_wait_s(headers.get(b"retry-after", "")),
-        )
-
-    async def _said(self, response: Response) -> str:
-        """Read what else it says, if that comes soon: the status alone says whether it is taken."""
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                return _line(await response.body())
-        except (TransportError, TimeoutError):
-            response.close()
-            return ""
 
 
 def webhook(secret: bytes) -> Write:
@@ -214,13 +123,3 @@ def pagerduty(key: str) -> Write:
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _line(body: bytes) -> str:
-    text = body[: 4 * MOST_SAID].decode(errors="replace")
-    return " ".join("".join(it if it.isprintable() else " " for it in text).split())[:MOST_SAID]
-
-
-def _wait_s(text: str) -> float | None:
-    """Read `Retry-After`; a date means nothing to us."""
-    return float(text) if text.isascii() and text.isdigit() else None

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from trimtab.domain.alert import Alert, Notice, NoticeKind, Severity
+from trimtab.domain.backoff import backoff_s
 from trimtab.domain.clock import Clock
-from trimtab.jobs.channels import Answer, Channel
+from trimtab.jobs.channels import Channel
 from trimtab.jobs.message import Kind, Message
+from trimtab.jobs.posting import Answer
 from trimtab.store.alerts import AlertStore
 
 MOST_BACKOFF_S = 3600.0
@@ -25,8 +27,6 @@ GIVE_UP_TRIES = 108
 STORM = 20
 """More at once for one route are one message."""
 MOST_TOGETHER = 50
-
-_MOST_DOUBLINGS = 12
 
 log = logging.getLogger("trimtab")
 
@@ -38,12 +38,14 @@ class Route:
     Attributes:
         keeps_state: Whether the other side keeps every alert by itself: it hears of each alone, and
             that it is over.
+        kind: What people call the channel, as `slack`.
     """
 
     name: str
     severities: frozenset[Severity]
     channel: Channel
     keeps_state: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class Delivery:
         lost = [it for it in notices if it.route not in self._routes]
         if lost:
             # A route that was taken out of the file is told nothing any more.
-            await self._store.told(lost)
+            gone = [replace(it, error="the file names no such route any more") for it in lost]
+            await self._store.told(gone, self._clock.now_us())
         due = await self._due(notices)
         await asyncio.gather(*(self._tell_all(*it) for it in due.items()))
 
@@ -111,7 +114,7 @@ class Delivery:
             if notice.due_us <= now_us:
                 alert = await self._store.find(notice.alert_id)
                 if alert is None:
-                    await self._store.told([notice])
+                    await self._store.told([notice], now_us)
                 else:
                     due[self._routes[notice.route]].append(Waiting(notice, alert))
         return due
@@ -123,7 +126,7 @@ class Delivery:
             answer = await route.channel.tell(message, now_us)
             notices = [it.notice for it in together]
             if answer.taken:
-                await self._store.told(notices)
+                await self._store.told([replace(it, error="") for it in notices], now_us)
                 self._is_well(route)
             else:
                 await self._hold(route, notices, answer)
@@ -150,12 +153,11 @@ class Delivery:
                 route.name,
                 len(given_up),
             )
-            await self._store.told(given_up)
+            await self._store.told(given_up, self._clock.now_us())
         await self._store.hold([it for it in held if it.tries < GIVE_UP_TRIES])
 
     def _wait_s(self, tries: int, answer: Answer) -> float:
-        ceiling_s = min(MOST_BACKOFF_S, 2.0 ** min(tries, _MOST_DOUBLINGS))
-        waits_s = self._chance.uniform(ceiling_s / 2, ceiling_s)
+        waits_s = backoff_s(tries, MOST_BACKOFF_S, self._chance)
         return max(waits_s, min(answer.wait_s or 0.0, MOST_BACKOFF_S))
 
     def _is_well(self, route: Route) -> None:

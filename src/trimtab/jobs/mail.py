@@ -9,8 +9,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from trimtab.domain.alert import Tls
-from trimtab.jobs.channels import TIMEOUT_S, Answer
 from trimtab.jobs.message import Message
+from trimtab.jobs.posting import TIMEOUT_S, Answer
 
 
 @dataclass(frozen=True, slots=True)

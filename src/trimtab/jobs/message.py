@@ -57,7 +57,7 @@ class Message:
     def text(self) -> str:
         """Give the whole for people to read."""
         if self.kind is Kind.TEST:
-            return f"{self.title}\nSent by `trimtab alerts test`."
+            return f"{self.title}\nSent from the console, or by `trimtab alerts test`."
         parts = ["\n".join(_lines(alert, self.link)) for alert in self.alerts]
         return "\n\n".join([self.title, *parts])
 
@@ -89,9 +89,15 @@ def document(alert: Alert, link: str | None) -> dict[str, object]:
         "opened": instant(alert.opened_us),
         "resolved": None if alert.resolved_us is None else instant(alert.resolved_us),
         "silent_until": None if alert.silence is None else instant(alert.silence.until_us),
+        "link": alert_link(alert, link),
         "links": [f"{link}/console/requests/{it}" for it in finding.samples] if link else [],
         "actions": actions(alert),
     }
+
+
+def alert_link(alert: Alert, link: str | None) -> str | None:
+    """Say where people look at an alert; `None` if they reach nothing."""
+    return f"{link}/console/alerts/{alert.id}" if link else None
 
 
 def actions(alert: Alert) -> Sequence[str]:
@@ -121,7 +127,7 @@ def _lines(alert: Alert, link: str | None) -> Iterator[str]:
         )
     elif finding.model:
         yield f"feature {finding.feature}, model {finding.model}"
-    yield f"since {instant(alert.opened_us)}   alert {alert.id}"
+    yield f"since {instant(alert.opened_us)}   alert {alert_link(alert, link) or alert.id}"
     for request_id in finding.samples:
         yield f"{link}/console/requests/{request_id}" if link else f"trimtab trace {request_id}"
     yield from actions(alert)

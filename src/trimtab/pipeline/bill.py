@@ -172,7 +172,7 @@ def _line_of(
         origin=request.origin,
         model_requested=request.model,
         provider=attempt.route.provider.name,
-        account=str(attempt.route.key) if attempt.route.key else "",
+        account=attempt.route.provider.account(attempt.route.key),
         model_sent=attempt.route.target.model,
         context=usage.service_tier or "",
         prompt_name=journey.prompt.name if journey.prompt else None,

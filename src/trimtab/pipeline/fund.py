@@ -37,7 +37,7 @@ from trimtab.pipeline.handoff import (
 )
 from trimtab.pipeline.money import NANO_PER_MICRO, Claim, Money
 from trimtab.pipeline.switch import refusal
-from trimtab.store.base import NOBODY, Asker, Held, LimitStore, Need, Spending, Unit
+from trimtab.store.base import NOBODY, Already, Asker, Held, LimitStore, Need, Spending, Unit
 
 RENEW_S = 20.0
 LEASE_S = 3 * RENEW_S
@@ -47,7 +47,7 @@ MOST_REMEMBERED = 10_000
 
 _REQUESTS = "requests/"
 
-Spent = Callable[[Spending], Awaitable[int]]
+Spent = Callable[[Spending], Awaitable[Already]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,8 @@ class Fund:
             if held.unknown is None:
                 return held
             claim = claims[held.unknown - len(needs)]
-            await self.limits.prime(claim.need, await self.spent(claim.spending))
+            already = await self.spent(claim.spending)
+            await self.limits.prime(claim.need, already.spent, already.held)
         raise LimitsUnavailable("a budget forgets what it is told; try again", wait_s=1.0)
 
     def _remember(self, tenant: TenantId, need: Need, held: Held) -> None:

@@ -192,6 +192,11 @@ class Funded(Struct, frozen=True):
         )
 
     @property
+    def held_nano(self) -> int:
+        """What each of its windows of money holds: the same in all."""
+        return next((it.amount for it in self.holds if it.unit is Unit.NANO), 0)
+
+    @property
     def downgraded_to(self) -> str | None:
         """Name of the cheaper model it was funded for, if the budget had room for no other."""
         planned = self.screened.planned

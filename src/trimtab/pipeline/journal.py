@@ -91,6 +91,7 @@ class Journal:
             target=str(attempt.route.target),
             provider=attempt.route.provider.name,
             model_sent=attempt.route.target.model,
+            account=attempt.route.provider.account(attempt.route.key),
             input_floor=funded.input_floor,
             day_local=day_local,
             input_ref=journey.input_ref,
@@ -101,6 +102,7 @@ class Journal:
             lines=lines,
             prompt=journey.prompt,
             origin=request.origin,
+            held_nano=funded.held_nano,
         )
         self._write(Kind.BEGIN, begin)
         journey.begun = True

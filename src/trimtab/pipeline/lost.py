@@ -168,6 +168,7 @@ def _line(loss: _Loss) -> LedgerLine:
         feature=begin.feature,
         model_requested=begin.model_requested,
         provider=begin.provider,
+        account=begin.account,
         model_sent=begin.model_sent,
         prompt_name=begin.prompt.name if begin.prompt else None,
         prompt_version=begin.prompt.version if begin.prompt else None,

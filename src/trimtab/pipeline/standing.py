@@ -1,9 +1,9 @@
 """How a tenant's budgets stand: what each allows now, and when it will be empty at this pace."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from trimtab.control.snapshot import Snapshot
+from trimtab.control.snapshot import Grant, Snapshot
 from trimtab.domain.budget import QUARTER_US, Budget, Downgrade, WhenEmpty
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import Tenant
@@ -35,14 +35,21 @@ class Standing:
 
 def windows(snapshot: Snapshot, tenant_id: TenantId, at_us: int) -> Iterator[Claim]:
     """Name the budgets that requests of a tenant count against, but for those of its end users."""
-    tenant, quarter = snapshot.tenants[tenant_id], at_us // QUARTER_US
-    found = [
-        claim
-        for payer, budget in _payers(snapshot, tenant)
-        for claim in claims_of(payer, budget, tenant.timezone, quarter)
-    ]
-    found += claims_of(SITE, snapshot.site_budget, "UTC", quarter)
-    yield from (claim for claim in found if claim.need.kind == "window")
+    tenant = snapshot.tenants[tenant_id]
+    of_tenant = (it for it in snapshot.grants.values() if it.tenant.id == tenant_id)
+    payers = [*_payers(snapshot, tenant), *_keys(of_tenant)]
+    yield from _windows(payers, tenant.timezone, at_us)
+    yield from _windows([(SITE, snapshot.site_budget)], "UTC", at_us)
+
+
+def all_windows(snapshot: Snapshot, at_us: int) -> Iterator[Claim]:
+    """Name the budgets that requests of anybody count against, but for those of end users."""
+    for tenant in snapshot.tenants.values():
+        if tenant.tier in snapshot.tiers:
+            yield from _windows(_payers(snapshot, tenant), tenant.timezone, at_us)
+    for grant in snapshot.grants.values():
+        yield from _windows(_keys([grant]), grant.tenant.timezone, at_us)
+    yield from _windows([(SITE, snapshot.site_budget)], "UTC", at_us)
 
 
 def standing(claim: Claim, spent_nano: int, at_us: int) -> Standing:
@@ -68,11 +75,21 @@ def then(claim: Claim) -> str:
             return WhenEmpty.WARN
 
 
+def _windows(payers: Iterable[tuple[Payer, Budget]], timezone: str, at_us: int) -> Iterator[Claim]:
+    for payer, budget in payers:
+        for claim in claims_of(payer, budget, timezone, at_us // QUARTER_US):
+            if claim.need.kind == "window":
+                yield claim
+
+
 def _payers(snapshot: Snapshot, tenant: Tenant) -> Iterator[tuple[Payer, Budget]]:
     of_tier = snapshot.tiers[tenant.tier].budget
     yield Payer("tenant", tenant.id, tenant.id), tenant.budget.over(of_tier)
     for name, budget in sorted(tenant.features.items()):
         yield Payer("feature", name, tenant.id), budget
-    for grant in snapshot.grants.values():
-        if grant.tenant.id == tenant.id and not grant.key.revoked:
+
+
+def _keys(grants: Iterable[Grant]) -> Iterator[tuple[Payer, Budget]]:
+    for grant in grants:
+        if not grant.key.revoked:
             yield Payer("key", grant.key.id, grant.key.name), grant.key.budget

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from trimtab.domain.backoff import backoff_s
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid, TrimtabError
 from trimtab.domain.signing import signature
@@ -24,8 +25,6 @@ LOOK_S = 0.1
 MOST_BACKOFF_S = 24 * 3600.0
 
 _NO_ANSWER = 0
-# 2 to that power is more seconds than a day has.
-_MOST_DOUBLINGS = 17
 
 log = logging.getLogger("trimtab")
 
@@ -200,11 +199,9 @@ class Webhook:
                 name,
             )
             return
-        ceiling_s = min(MOST_BACKOFF_S, 2.0**self._failures)
-        self._failures = min(self._failures + 1, _MOST_DOUBLINGS)
-        self._not_before_s = self._clock.monotonic_s() + self._chance.uniform(
-            ceiling_s / 2, ceiling_s
-        )
+        waits_s = backoff_s(self._failures, MOST_BACKOFF_S, self._chance)
+        self._failures += 1
+        self._not_before_s = self._clock.monotonic_s() + waits_s
         if is_new:
             log.warning("webhook '%s' tries again: %s; events wait", name, answer.told)
 

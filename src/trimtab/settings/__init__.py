@@ -12,6 +12,7 @@ from trimtab.settings.model import (
     RouteKind,
     RouteSettings,
     Settings,
+    StripeSettings,
     UnknownModel,
     WebhookSettings,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "RouteSettings",
     "Secret",
     "Settings",
+    "StripeSettings",
     "UnknownModel",
     "WebhookSettings",
     "load",

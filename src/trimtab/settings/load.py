@@ -101,22 +101,33 @@ def _settings(
         registry=given.get("registry", RegistrySettings()),
         alerts=given.get("alerts", AlertSettings()),
         billings=given.get("reconcile", ()),
+        stripe=given.get("stripe"),
         log_to_stdout=given.get("log_line", False),
         lines=faults.lines,
     )
-    for at, fault in check_billings(settings.billings, settings.providers):
+    for at, fault in _misfits(settings):
         faults.add(at, fault)
-    for model in settings.models.values():
-        for name in unpinned(model, settings.models):
-            faults.add(
-                f"models.{model.name}.fallback",
-                f"a freezer falls back to freezers only, and {name!r} is none",
-            )
-        if model.name in model.fallback.names():
-            faults.add(
-                f"models.{model.name}.fallback", "a model cannot fall back to itself; name another"
-            )
     return replace(settings, unset=tuple(_unset(settings, environ)))
+
+
+def _misfits(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Tell what does not fit together, each with its path."""
+    yield from check_billings(settings.billings, settings.providers)
+    if settings.stripe is not None and settings.gateway.records is not None:
+        why = "`gateway.records` names a store elsewhere; remove one of them"
+        yield "stripe", f"passes on from records that are in the state directory, and {why}"
+    for tenant in settings.tenants.values():
+        if tenant.stripe_customer is not None and settings.stripe is None:
+            yield (
+                f"tenants.{tenant.id}.stripe_customer",
+                "means nothing without a section `stripe`; add `stripe: {key: env:NAME}`",
+            )
+    for model in settings.models.values():
+        path = f"models.{model.name}.fallback"
+        for name in unpinned(model, settings.models):
+            yield path, f"a freezer falls back to freezers only, and {name!r} is none"
+        if model.name in model.fallback.names():
+            yield path, "a model cannot fall back to itself; name another"
 
 
 def _listening(gateway: GatewaySettings, listen: str, faults: Faults) -> GatewaySettings:
@@ -129,6 +140,30 @@ def _listening(gateway: GatewaySettings, listen: str, faults: Faults) -> Gateway
 
 
 def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for path, reference in _references(settings):
+        if reference != NO_SECRET:
+            try:
+                resolve(reference, environ)
+            except SettingsInvalid as exc:
+                yield path, str(exc)
+    signed = [
+        (f"registry.webhooks[{index}].secret", webhook.secret)
+        for index, webhook in enumerate(settings.registry.webhooks)
+    ]
+    signed += [
+        (f"alerts.routes[{index}].secret", route.secret)
+        for index, route in enumerate(settings.alerts.routes)
+        if route.secret is not None
+    ]
+    for path, secret in signed:
+        try:
+            read_secret(resolve(secret, environ).reveal())
+        except SettingsInvalid as exc:
+            yield path, str(exc)
+
+
+def _references(settings: Settings) -> list[tuple[str, str]]:
+    """Name all secrets that are taken as they are, by their paths."""
     references = [
         (f"providers.{provider.name}.key", key)
         for provider in settings.providers.values()
@@ -157,23 +192,6 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
     references += [
         (f"reconcile.providers.{it.provider}.admin_key", it.admin_key) for it in settings.billings
     ]
-    for path, reference in references:
-        if reference != NO_SECRET:
-            try:
-                resolve(reference, environ)
-            except SettingsInvalid as exc:
-                yield path, str(exc)
-    signed = [
-        (f"registry.webhooks[{index}].secret", webhook.secret)
-        for index, webhook in enumerate(settings.registry.webhooks)
-    ]
-    signed += [
-        (f"alerts.routes[{index}].secret", route.secret)
-        for index, route in enumerate(settings.alerts.routes)
-        if route.secret is not None
-    ]
-    for path, secret in signed:
-        try:
-            read_secret(resolve(secret, environ).reveal())
-        except SettingsInvalid as exc:
-            yield path, str(exc)
+    if settings.stripe is not None:
+        references.append(("stripe.key", settings.stripe.key))
+    return references

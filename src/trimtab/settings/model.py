@@ -145,6 +145,25 @@ class BillingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StripeSettings:
+    """How bills are passed on to Stripe; of interest to the keeper alone.
+
+    Attributes:
+        key: Reference to the secret or restricted key.
+        event_name: Of the meter that adds cents up.
+        grace_s: How long after its month an invoice becomes final, as Stripe is set.
+        every_s: How often what is owed is looked up.
+    """
+
+    key: str
+    event_name: str = "trimtab_cents"
+    grace_s: float = 3600.0
+    every_s: float = 3600.0
+    url: str = "https://api.stripe.com"
+    allow_private_network: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
     """Where prompts are, and what is asked of them.
 
@@ -258,6 +277,7 @@ class Settings:
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     billings: tuple[BillingSettings, ...] = ()
+    stripe: StripeSettings | None = None
     log_to_stdout: bool = False
     unset: tuple[tuple[str, str], ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict[str, int], repr=False)

@@ -26,7 +26,7 @@ from trimtab.domain.tenant import (
 )
 from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
 from trimtab.settings.alerts import read_alerts
-from trimtab.settings.billing import read_plan
+from trimtab.settings.billing import read_plan, read_stripe, stripe_name
 from trimtab.settings.budget import budget, budget_of, budget_of_users, features, part_of_budget
 from trimtab.settings.fields import (
     MODEL_NAME,
@@ -92,6 +92,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "reconcile": read_reconcile,
         "site": budget_of,
         "alerts": read_alerts,
+        "stripe": read_stripe,
     }
 
 
@@ -146,6 +147,7 @@ _TENANT: Mapping[str, Read] = {
     "budget": part_of_budget,
     "features": features,
     "each_end_user": budget_of_users,
+    "stripe_customer": stripe_name,
     "prices": lambda node, faults: _overrides(node, faults),  # noqa: PLW0108 -- defined below
 }
 

@@ -1,4 +1,4 @@
-"""The ASGI application: two providers and their control room on one root.
+"""The ASGI application: two providers, who makes invoices, and their control room on one root.
 
 No framework: the simulator is the provider of load tests, and must not be what they measure.
 """
@@ -31,6 +31,7 @@ from trimtab.sim.request import Refused, Request
 from trimtab.sim.responses_request import read_responses
 from trimtab.sim.sending import Sending
 from trimtab.sim.statements import Statements
+from trimtab.sim.stripe import MeterEvents
 from trimtab.sim.wires import ANTHROPIC, OPENAI, RESPONSES
 
 VERSION_HEADER = b"anthropic-version"
@@ -62,6 +63,7 @@ def create(
     """
     bill, calls, conversations = Bill(clock), Calls(), Conversations()
     cache = PrefixCache(clock)
+    meter = MeterEvents(clock)
     board = FaultBoard([it for it in faults if not it.startswith(PREFIX)], seed, clock)
     bill_board = BillBoard([it for it in faults if it.startswith(PREFIX)])
     answering = Answering(
@@ -77,8 +79,9 @@ def create(
     )
     return SimApp(
         answering,
-        Control(bill, calls, cache, board, bill_board, conversations),
+        Control(bill, calls, cache, board, bill_board, conversations, meter),
         Statements(bill, bill_board, clock),
+        meter,
     )
 
 
@@ -89,9 +92,10 @@ class SimApp:
     answering: Answering
     control: Control
     statements: Statements
+    meter: MeterEvents
 
     # One case a route.
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912, PLR0915
         """Answer one HTTP call."""
         if scope["type"] != "http":
             return
@@ -114,6 +118,8 @@ class SimApp:
                 await serve(exchange, OPENAI, read_embed, self.answering.vectors)
             case "POST", "/v1/moderations":
                 await serve(exchange, OPENAI, read_moderation, self.answering.verdicts)
+            case "POST", "/v1/billing/meter_events":
+                await self.meter(exchange)
             case _, path if path.startswith("/_sim/"):
                 await self.control(exchange)
             case "GET", path if path.startswith(MODELS_PATH):

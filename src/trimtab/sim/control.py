@@ -16,6 +16,7 @@ from trimtab.sim.faults import NAMES, BadFault, FaultBoard
 from trimtab.sim.models import MODELS
 from trimtab.sim.reply import to_json
 from trimtab.sim.request import Refused
+from trimtab.sim.stripe import MeterEvents, read_faults
 
 
 class _Rules(Struct, forbid_unknown_fields=True):
@@ -32,6 +33,7 @@ class Control:
     board: FaultBoard
     bill_board: BillBoard
     conversations: Conversations
+    meter: MeterEvents
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one call in plain JSON."""
@@ -43,7 +45,10 @@ class Control:
             told = {"error": str(exc)}
         await exchange.answer(status, [(b"content-type", b"application/json")], to_json(told))
 
-    def _told(self, method: str, path: str, body: bytes) -> dict[str, Any]:
+    # One case a route.
+    def _told(  # noqa: C901, PLR0911, PLR0912
+        self, method: str, path: str, body: bytes
+    ) -> dict[str, Any]:
         match method, path:
             case "GET", "/_sim/bill":
                 return self.bill.told()
@@ -56,6 +61,11 @@ class Control:
             case "PUT", "/_sim/faults":
                 self._set(msgspec.json.decode(body, type=_Rules).faults)
                 return self._faults()
+            case "GET", "/_sim/meter":
+                return self.meter.told()
+            case "PUT", "/_sim/meter":
+                self.meter.set(read_faults(body))
+                return self.meter.told()
             case "POST", "/_sim/reset":
                 return self._reset()
             case _:
@@ -75,5 +85,6 @@ class Control:
         self.calls.clear()
         self.cache.clear()
         self.conversations.clear()
+        self.meter.clear()
         self._set([])
         return {}

@@ -84,12 +84,11 @@ def resample(statistic: Statistic, groups: IntArray, *, seed: int, draws: int = 
     """
     _, place = np.unique(groups, return_inverse=True)
     count = int(place.max()) + 1 if len(place) else 0
-    value = float(statistic(np.ones((1, len(groups))))[0])
-    if not count:
-        return Resampled(value, np.empty(0), np.empty(0))
-    drawn = [statistic(w[:, place]) for w in _drawn(count, len(groups), seed, draws)]
-    left = [statistic(w[:, place]) for w in _all_but_one(count, len(groups))]
-    return Resampled(value, np.concatenate(drawn), np.concatenate(left))
+
+    def by_group(weights: FloatArray) -> FloatArray:
+        return statistic(weights[:, place])
+
+    return _resampled(by_group, (count, len(groups)), seed, draws)
 
 
 def resampled_mean(
@@ -103,13 +102,25 @@ def resampled_mean(
         with np.errstate(invalid="ignore", divide="ignore"):
             return (weights @ by_group.sums) / sizes
 
-    return resample(mean, np.arange(len(by_group.sizes)), seed=seed, draws=draws)
+    count = len(by_group.sizes)
+    return _resampled(mean, (count, count), seed, draws)
 
 
-def _drawn(count: int, n: int, seed: int, draws: int) -> Iterator[FloatArray]:
+def _resampled(statistic: Statistic, sizes: tuple[int, int], seed: int, draws: int) -> Resampled:
+    """Resample a statistic of groups; `sizes`: groups, and numbers held for each draw."""
+    count, n = sizes
+    value = float(statistic(np.ones((1, count)))[0])
+    if not count:
+        return Resampled(value, np.empty(0), np.empty(0))
+    batch = max(1, BATCH // n)
+    drawn = [statistic(weights) for weights in _drawn(count, batch, seed, draws)]
+    left = [statistic(weights) for weights in _all_but_one(count, batch)]
+    return Resampled(value, np.concatenate(drawn), np.concatenate(left))
+
+
+def _drawn(count: int, batch: int, seed: int, draws: int) -> Iterator[FloatArray]:
     """How often each group was drawn, (batch, groups)."""
     rng = np.random.default_rng(seed)
-    batch = max(1, BATCH // n)
     for start in range(0, draws, batch):
         rows = min(batch, draws - start)
         picked = rng.integers(0, count, (rows, count)) + np.arange(rows)[:, None] * count
@@ -117,8 +128,7 @@ def _drawn(count: int, n: int, seed: int, draws: int) -> Iterator[FloatArray]:
         yield times.reshape(rows, count).astype(np.float64)
 
 
-def _all_but_one(count: int, n: int) -> Iterator[FloatArray]:
-    batch = max(1, BATCH // n)
+def _all_but_one(count: int, batch: int) -> Iterator[FloatArray]:
     for start in range(0, count, batch):
         rows = np.arange(start, min(start + batch, count))
         kept = np.ones((len(rows), count))

@@ -12,7 +12,6 @@ from trimtab.stats.distributions import binomial_cdf, binomial_sf, normal_quanti
 from trimtab.stats.estimate import FloatArray
 
 GRID = 1000  # drops are looked at in steps of .001
-RARE = 3.0  # of n cases: what is this rare is not seen in 1 of 20 looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +43,12 @@ def mcnemar_power(n: int, discordance: float, drop: float, *, alpha: float = 0.0
 def mcnemar_mde(n: int, discordance: float, aim: Aim = DEFAULT) -> float | None:
     """Smallest drop found with `aim.power`, to .001; none if not even a drop of 1 is.
 
-    The discordance is what was seen, 3 / n, or the drop itself, whichever is most.
+    The discordance is what was seen, or the drop itself, whichever is more.
     """
 
     def seen(step: int) -> bool:
         drop = step / GRID
-        most = min(1.0, max(discordance, RARE / n, drop))
-        return mcnemar_power(n, most, drop, alpha=aim.alpha) >= aim.power
+        return mcnemar_power(n, max(discordance, drop), drop, alpha=aim.alpha) >= aim.power
 
     if n < 1 or not seen(GRID):
         return None

@@ -1,15 +1,40 @@
 """Where alerts are kept: the protocols, and their reference implementation in dicts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from trimtab.domain.alert import Alert, Notice, Rule, Silence
+from trimtab.domain.alert import Alert, Notice, Outcome, Rule, Silence
+from trimtab.store.base import Cursor
 
 MOST = 10_000
 
 _Place = tuple[str, int, str]
+
+
+class AlertState(StrEnum):
+    """How an alert stands; each is in one of them."""
+
+    OPEN = "open"
+    SILENT = "silent"
+    OVER = "over"
+
+
+class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which alerts; `None` is all. All of it must fit."""
+
+    rules: frozenset[Rule] | None = None
+    tenant_id: str | None = None
+    state: AlertState | None = None
+
+
+def state_of(alert: Alert, now_us: int) -> AlertState:
+    """Say how an alert stands."""
+    if not alert.is_open:
+        return AlertState.OVER
+    return AlertState.SILENT if alert.is_silent(now_us) else AlertState.OPEN
 
 
 class Alerts(Protocol):
@@ -33,6 +58,12 @@ class Alerts(Protocol):
         """List alerts, the newest first; those that are open, or those of a rule or a tenant."""
         ...
 
+    async def page(
+        self, where: AlertFilter, now_us: int, *, after: Cursor | None = None, limit: int
+    ) -> tuple[Alert, ...]:
+        """List alerts that fit, the newest first, then by id; `after` is where the list goes on."""
+        ...
+
     async def find(self, alert_id: str) -> Alert | None:
         """Find an alert by its id, or a unique beginning of it."""
         ...
@@ -53,8 +84,12 @@ class Notices(Protocol):
         """Say when each is to be tried again, and why."""
         ...
 
-    async def told(self, notices: Sequence[Notice]) -> None:
-        """Let go of what was told; again does nothing."""
+    async def told(self, notices: Sequence[Notice], at_us: int) -> None:
+        """Let go of what was told, or given up if it has an error; again does nothing."""
+        ...
+
+    async def outcomes(self, alert_ids: Collection[str]) -> tuple[Outcome, ...]:
+        """List what became of what was let go: the last of each alert and route, by route."""
         ...
 
 
@@ -68,6 +103,7 @@ class MemoryAlerts:
     def __init__(self) -> None:
         self._alerts: dict[str, Alert] = {}
         self._notices: dict[_Place, Notice] = {}
+        self._outcomes: dict[tuple[str, str], Outcome] = {}
 
     async def save(self, alerts: Sequence[Alert], notices: Sequence[Notice] = ()) -> None:
         """See `Alerts.save`."""
@@ -96,6 +132,21 @@ class MemoryAlerts:
         ]
         return tuple(sorted(found, key=lambda it: (-it.opened_us, it.id))[:limit])
 
+    async def page(
+        self, where: AlertFilter, now_us: int, *, after: Cursor | None = None, limit: int
+    ) -> tuple[Alert, ...]:
+        """See `Alerts.page`."""
+        start = None if after is None else (-after.ts_us, after.request_id)
+        found = [
+            it
+            for it in await self.alerts()
+            if (where.rules is None or it.finding.rule in where.rules)
+            and where.tenant_id in (None, it.finding.tenant_id)
+            and where.state in (None, state_of(it, now_us))
+            and (start is None or (-it.opened_us, it.id) > start)
+        ]
+        return tuple(found[:limit])
+
     async def find(self, alert_id: str) -> Alert | None:
         """See `Alerts.find`."""
         found = [it for it in self._alerts if it.startswith(alert_id)]
@@ -118,10 +169,26 @@ class MemoryAlerts:
             if _place(notice) in self._notices:
                 self._notices[_place(notice)] = notice
 
-    async def told(self, notices: Sequence[Notice]) -> None:
+    async def told(self, notices: Sequence[Notice], at_us: int) -> None:
         """See `Notices.told`."""
-        for notice in notices:
-            self._notices.pop(_place(notice), None)
+        for it in notices:
+            if self._notices.pop(_place(it), None) is not None:
+                self._outcomes[it.alert_id, it.route] = outcome(it, at_us)
+
+    async def outcomes(self, alert_ids: Collection[str]) -> tuple[Outcome, ...]:
+        """See `Notices.outcomes`."""
+        return tuple(it for _, it in sorted(self._outcomes.items()) if it.alert_id in alert_ids)
+
+
+def outcome(notice: Notice, at_us: int) -> Outcome:
+    """Say what became of a notice."""
+    return Outcome(
+        alert_id=notice.alert_id,
+        route=notice.route,
+        kind=notice.kind,
+        at_us=at_us,
+        error=notice.error,
+    )
 
 
 def _place(notice: Notice) -> _Place:

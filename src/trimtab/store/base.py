@@ -6,6 +6,7 @@ made by the caller.
 
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -19,9 +20,10 @@ from trimtab.domain.record import (
     Detail,
     Finish,
     LedgerLine,
+    Origin,
     RequestRecord,
 )
-from trimtab.domain.tenant import WhenAway
+from trimtab.domain.tenant import RESERVED_PREFIX, WhenAway
 
 
 class Acknowledgement(Struct, frozen=True, kw_only=True):
@@ -184,6 +186,12 @@ class Spending(Struct, frozen=True, kw_only=True):
     since_us: int = 0
     until_us: int = 0
 
+    @property
+    def origin(self) -> Origin | None:
+        """Which origin counts; `None` is any: no tenant's own budget pays for what is tried out."""
+        of_customer = self.tenant_id is not None and not self.tenant_id.startswith(RESERVED_PREFIX)
+        return Origin.LIVE if of_customer else None
+
 
 class Asker(Struct, frozen=True, kw_only=True):
     """Who holds, for stores that several workers share.
@@ -200,6 +208,21 @@ class Asker(Struct, frozen=True, kw_only=True):
 
 
 NOBODY = Asker()
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+class Already(NamedTuple):
+    """What counts against a budget as the records of a host have it.
+
+    Attributes:
+        spent: What its lines cost, in nano-USD.
+        held: What requests hold that are under way, by request id.
+        unpriced: Lines whose cost nobody knows; they count as 0, where a store booked an estimate.
+    """
+
+    spent: int
+    held: Mapping[str, int] = NOTHING
+    unpriced: int = 0
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -243,12 +266,49 @@ class LimitStore(Protocol):
         """Free the slots and correct each bucket to what was really used, once."""
         ...
 
-    async def prime(self, need: Need, spent: int) -> None:
-        """Say what was spent in a window before, as the ledger of this host has it; once."""
+    async def prime(self, need: Need, spent: int, held: Mapping[str, int] = NOTHING) -> None:
+        """Say what was spent in a window before, as the ledger of this host has it; once.
+
+        With it goes what requests hold that the records say are under way, by their ids.
+        """
         ...
 
     async def renew(self, *, lease_s: float) -> None:
         """Begin anew the leases of what this process holds; those of a dead one run out."""
+        ...
+
+
+class Counter(Struct, frozen=True, kw_only=True):
+    """A window that workers share, as it stands.
+
+    Attributes:
+        spent: What counts against the budget, of all hosts, and of whom nobody knows the end of.
+        held: What running requests hold of it.
+        booked: What of `spent` was booked of this host; its ledger says the same.
+        astray: By how much `spent` and `held` are more than the sum of their parts.
+        requests: Requests of this host that hold something, and whether their lease still runs.
+    """
+
+    spent: int
+    held: int
+    booked: int
+    astray: tuple[int, int] = (0, 0)
+    requests: Mapping[str, bool] = MappingProxyType({})
+
+
+class CounterStore(Protocol):
+    """Windows that workers share, for who compares them with the ledger of a host."""
+
+    async def look(self, need: Need) -> Counter | None:
+        """Read a window; `None` if the ledger of this host was not counted in."""
+        ...
+
+    async def mend(self, need: Need, more: int, ended: Collection[str] = ()) -> bool:
+        """Book so much more of this host, and let go of what ended requests hold; all or nothing.
+
+        What is booked of one that ended is in `more`: its settlement, if it still comes, changes
+        nothing. `False`: one of them holds nothing any more, so what was seen is not true now.
+        """
         ...
 
 
@@ -322,6 +382,20 @@ class SpoolPosition(Struct, frozen=True, kw_only=True):
     worker_id: str
     segment: int
     offset: int
+
+
+class InLedger(NamedTuple):
+    """What a host stored of some budgets, all of one instant.
+
+    Attributes:
+        sums: Of each budget its nano-USD, and how many lines have no price.
+        opened: Requests that have begun and not ended.
+        places: How far spools were read by then.
+    """
+
+    sums: tuple[tuple[int, int], ...] = ()
+    opened: tuple[Begin, ...] = ()
+    places: tuple[SpoolPosition, ...] = ()
 
 
 class OpenRequest(Struct, frozen=True, kw_only=True):

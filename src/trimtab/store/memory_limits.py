@@ -1,9 +1,9 @@
 """Rates, slots and budgets in the memory of the one worker that uses them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from trimtab.domain.clock import Clock
-from trimtab.store.base import NOBODY, Asker, Held, Need
+from trimtab.store.base import NOBODY, NOTHING, Asker, Held, Need
 
 
 class _Bucket:
@@ -37,10 +37,11 @@ class _Bucket:
 class _Window:
     """What was spent in a span of a calendar, and what running requests hold of it."""
 
-    __slots__ = ("ends_us", "held", "spent")
+    __slots__ = ("ends_us", "guess", "held", "spent")
 
-    def __init__(self, spent: int, ends_us: int) -> None:
-        self.spent = spent
+    def __init__(self, spent: int, ends_us: int, guess: int) -> None:
+        self.spent = spent + guess
+        self.guess = guess
         self.held = 0
         self.ends_us = ends_us
 
@@ -97,28 +98,38 @@ class MemoryLimits:
             if need.kind == "slots":
                 self._slots[need.scope].pop(request_id, None)
             elif need.kind == "window":
-                window = self._windows[need.scope]
-                window.held -= need.amount
-                window.spent += used
+                # One that was forgotten meanwhile held nothing, and begins at the ledger again.
+                window = self._windows.get(need.scope)
+                if window is not None:
+                    window.held -= need.amount
+                    window.spent += used
             elif used != need.amount:
                 self._bucket(need, now_us).take(need, used - need.amount, now_us)
 
-    async def prime(self, need: Need, spent: int) -> None:
-        """See `LimitStore.prime`."""
+    async def prime(self, need: Need, spent: int, held: Mapping[str, int] = NOTHING) -> None:
+        """See `LimitStore.prime`. What is under way was begun by a process that died.
+
+        So it counts as spent, until nothing runs and what it cost is read again.
+        """
         if need.scope in self._windows:
             return
         now_us = self._clock.now_us()
         for scope in [it for it, window in self._windows.items() if _is_over(window, now_us)]:
             del self._windows[scope]
-        self._windows[need.scope] = _Window(spent, need.ends_us)
+        self._windows[need.scope] = _Window(spent, need.ends_us, sum(held.values()))
 
     async def renew(self, *, lease_s: float) -> None:
         """See `LimitStore.renew`."""
+        self._forget_guesses()
         end_us = _us(self._clock.monotonic_s() + lease_s)
         for request_id, needs in self._held.items():
             for need in needs:
                 if need.kind == "slots":
                     self._slots[need.scope][request_id] = end_us
+
+    def _forget_guesses(self) -> None:
+        for scope in [it for it, found in self._windows.items() if found.guess and not found.held]:
+            del self._windows[scope]
 
     def _left(self, need: Need, now_us: int) -> int:
         if need.kind == "slots":

@@ -83,7 +83,7 @@ class Recorder:
     frames are of a newer version.
 
     Attributes:
-        is_recording: Whether the store was there, and all of it made.
+        is_recording: Whether the store was there when it was asked last, and all of it made.
     """
 
     def __init__(
@@ -118,6 +118,7 @@ class Recorder:
         positions = await self._store.positions()
         self._places = {it.worker_id: Place(it.segment, it.offset) for it in positions}
         self._open = {it.begin.request_id: it for it in await self._store.opened()}
+        self._told.clear()
         own = self._own.worker_id
         for _, found in follow(self._spool / own, self._places.get(own, START)):
             if isinstance(found, Frame) and found.kind == Kind.FINISH:
@@ -133,6 +134,8 @@ class Recorder:
                 busy = await self.step()
             except (TryLater, OSError) as exc:
                 log.warning("records wait in the spool: %s", exc)
+                # What was committed last, if its answer was lost, is known to the store alone.
+                self.is_recording = False
                 await asyncio.sleep(AWAY_S)
             else:
                 if not busy:

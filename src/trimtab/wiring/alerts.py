@@ -20,12 +20,10 @@ from trimtab.jobs.alerts import AlertJob, Watch
 from trimtab.jobs.budgets import BudgetRule
 from trimtab.jobs.channels import (
     PAGERDUTY,
-    Answer,
     Channel,
     Posted,
     Write,
     pagerduty,
-    place_of,
     slack,
     webhook,
 )
@@ -33,6 +31,7 @@ from trimtab.jobs.delivery import Delivery, Route
 from trimtab.jobs.mail import Mailed, Server
 from trimtab.jobs.message import trial_message
 from trimtab.jobs.oddities import IsFree, LineRules, LoopRule
+from trimtab.jobs.posting import Answer, place_of
 from trimtab.jobs.schedule import Job
 from trimtab.jobs.spending import DayRules, HourRules, Ledger
 from trimtab.providers.http1 import Http1Transport
@@ -94,7 +93,7 @@ def alert_jobs(  # noqa: PLR0913, PLR0917
     Raises:
         SettingsInvalid: a secret of a route is not there or is none, or a URL cannot be used.
     """
-    routes = [route_of(it, transport) for it in settings.alerts.routes]
+    routes = alert_routes(settings, transport)
     judging = AlertJob(
         watches(home, settings.alerts, spending, store),
         store,
@@ -121,6 +120,15 @@ def alert_jobs(  # noqa: PLR0913, PLR0917
     ]
 
 
+def alert_routes(settings: Settings, transport: Transport) -> list[Route]:
+    """Read who is told, with the secrets.
+
+    Raises:
+        SettingsInvalid: a secret is not there or is none, or a URL cannot be used.
+    """
+    return [route_of(it, transport) for it in settings.alerts.routes]
+
+
 def watches(
     home: Path, settings: AlertSettings, spending: Spending, store: SqliteAlerts
 ) -> list[Watch]:
@@ -129,7 +137,7 @@ def watches(
     ledger = Ledger(reading, store, spending.current)
 
     async def spent(of: Lines) -> int:
-        return (await records.spent(of))[0]
+        return (await records.spent([of])).sums[0][0]
 
     days = frozenset({Rule.SPEND_3X_28D, Rule.SPEND_SPIKE})
     budgets = frozenset({Rule.BUDGET_FORECAST, Rule.BUDGET_THRESHOLD})
@@ -186,6 +194,7 @@ def route_of(settings: RouteSettings, transport: Transport) -> Route:
         severities=settings.severities,
         channel=_channel(settings, transport),
         keeps_state=settings.kind is RouteKind.PAGERDUTY,
+        kind=settings.kind,
     )
 
 
@@ -211,7 +220,7 @@ def _posted(settings: RouteSettings, url: str, transport: Transport, write: Writ
         url,
         allow_private=settings.allow_private_network,
         proxy=proxy_of(url),
-        route=settings.name,
+        whose=f"route '{settings.name}'",
     )
     return Posted(place, write, transport)
 

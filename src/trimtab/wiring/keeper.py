@@ -12,26 +12,32 @@ from hmac import digest
 from importlib.metadata import version
 from pathlib import Path
 from sys import stdout
+from typing import NamedTuple
 
 import uvicorn
 from starlette.applications import Starlette
 
 from trimtab import wiring
 from trimtab.console.app import create_app
-from trimtab.console.base import Console, Lag
+from trimtab.console.base import Console, Lag, no_events
 from trimtab.control.audit import Audit
 from trimtab.control.propagate import Follower
+from trimtab.control.snapshot import Snapshot
 from trimtab.cost.meter import Meter
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Provider
+from trimtab.evals.desk import Desk
+from trimtab.jobs.push import LOOK_S as PUSH_LOOK_S
 from trimtab.jobs.reconcile import LOOK_S
 from trimtab.jobs.schedule import Job, Schedule
 from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.registry.webhooks import Webhook
 from trimtab.settings import ExporterSettings, Settings, resolve
+from trimtab.store.base import KeeperStore
 from trimtab.store.relational.spend import Spend
+from trimtab.store.sqlite.alerts import SqliteAlerts
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.health_file import read_ailing, read_redis_up
 from trimtab.telemetry.log_file import LogFile
@@ -39,11 +45,20 @@ from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
-from trimtab.wiring.alerts import MOST_ANSWER, Spending, alert_jobs, alert_store, is_free
+from trimtab.wiring.alerts import (
+    MOST_ANSWER,
+    Spending,
+    alert_jobs,
+    alert_routes,
+    alert_store,
+    is_free,
+)
+from trimtab.wiring.counters import Counting
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pricing import keep_shipped
-from trimtab.wiring.reconcile import kept, listed, reconciliation
+from trimtab.wiring.push import books, outbox, push
+from trimtab.wiring.reconcile import accept, kept, listed, reconciliation
 from trimtab.wiring.record_store import recording
 from trimtab.wiring.registry import registry
 from trimtab.wiring.spent import spent
@@ -52,6 +67,7 @@ from trimtab.wiring.webhooks import webhooks
 SWEEP_S = 10.0
 NICENESS = 5
 STOP_S = 5
+LEAD_POLL_S = 0.1
 
 log = logging.getLogger("trimtab")
 
@@ -93,26 +109,19 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
     alerts = alert_store(home)
-
-    async def leads() -> bool:
-        # At the very first start the recorder is just making the store.
-        return recorder.is_recording and await store.leads()
-
-    watching = alert_jobs(
-        home,
-        settings,
-        Spending(lambda: following.current, is_free(metering, lambda: following.current)),
-        alerts,
-        clock,
-        Http1Transport(max_body=MOST_ANSWER),
-        leads,
+    current = _Current(lambda: following.current, metering, _leads(recorder, store))
+    counting = Counting(home, settings.gateway, current.snapshot, clock, current.leads)
+    schedule = Schedule(
+        [
+            *_spending_jobs(home, settings, current, alerts, clock),
+            *_push_jobs(home, settings, current, clock),
+            *counting.job(),
+        ]
     )
-    prices = listed(lambda: following.current, lambda: metering.prices)
-    reconciling = reconciliation(home, settings, prices, clock, Http1Transport())
-    schedule = Schedule([*watching, Job("reconcile", LOOK_S, _if(leads, reconciling.step))])
-    server = _server(create_app(_console(home, settings, recorder, hooks, metering, clock)))
+    parts = Parts(recorder, hooks, metering, clock, counting)
+    server = _server(create_app(_console(home, settings, parts)))
     listening = _listen(wiring.keeper_socket(home))
-    always = (recorder, lines, spool, following, schedule)
+    always = (recorder, lines, spool, following, schedule, counting)
     jobs = [it.run() for it in (*always, *exporters, *hooks)]
     jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
     try:
@@ -122,6 +131,18 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         store.close()
         alerts.close()
         wiring.keeper_socket(home).unlink(missing_ok=True)
+
+
+def _leads(recorder: Recorder, store: KeeperStore) -> Callable[[], Awaitable[bool]]:
+    """Tell whether this keeper is the one of all that does what is done once."""
+
+    async def leads() -> bool:
+        # At the very first start the recorder is just making the store.
+        while not recorder.is_recording:  # noqa: ASYNC110 -- it is there at once, or away
+            await asyncio.sleep(LEAD_POLL_S)
+        return await store.leads()
+
+    return leads
 
 
 def _if(
@@ -154,6 +175,39 @@ async def _until_one_ends(
             raise outcome
 
 
+class _Current(NamedTuple):
+    """What is so just now: the configuration, the prices, and whether this keeper does the jobs."""
+
+    snapshot: Callable[[], Snapshot]
+    metering: Meter
+    leads: Callable[[], Awaitable[bool]]
+
+
+def _spending_jobs(
+    home: Path, settings: Settings, current: _Current, alerts: SqliteAlerts, clock: Clock
+) -> list[Job]:
+    watching = alert_jobs(
+        home,
+        settings,
+        Spending(current.snapshot, is_free(current.metering, current.snapshot)),
+        alerts,
+        clock,
+        Http1Transport(max_body=MOST_ANSWER),
+        current.leads,
+    )
+    prices = listed(current.snapshot, lambda: current.metering.prices)
+    reconciling = reconciliation(home, settings, prices, clock, Http1Transport())
+    return [*watching, Job("reconcile", LOOK_S, _if(current.leads, reconciling.step))]
+
+
+def _push_jobs(home: Path, settings: Settings, current: _Current, clock: Clock) -> list[Job]:
+    if settings.stripe is None:
+        return []
+    found = books(home, wiring.control(home), outbox(home))
+    pushing = push(found, settings.stripe, clock, Http1Transport(max_body=MOST_ANSWER))
+    return [Job("stripe", PUSH_LOOK_S, _if(current.leads, pushing.step))]
+
+
 def _provider(following: Follower) -> Callable[[str], Provider | None]:
     def find(name: str) -> Provider | None:
         return following.current.providers.get(name)
@@ -161,14 +215,18 @@ def _provider(following: Follower) -> Callable[[str], Provider | None]:
     return find
 
 
-def _console(
-    home: Path,
-    settings: Settings,
-    recorder: Recorder,
-    hooks: Sequence[Webhook],
-    metering: Meter,
-    clock: Clock,
-) -> Console:
+class Parts(NamedTuple):
+    """What the console shows the inside of."""
+
+    recorder: Recorder
+    hooks: Sequence[Webhook]
+    metering: Meter
+    clock: Clock
+    counting: Counting
+
+
+def _console(home: Path, settings: Settings, parts: Parts) -> Console:
+    recorder, hooks, metering, clock, counting = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -195,10 +253,19 @@ def _console(
         spend=Spend(reading),
         spent=spent(home),
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
+        desk=Desk(home / "evals"),
+        reports=kept(home),
+        book=lambda adjustment_id, by: accept(
+            home, adjustment_id, reason=by.reason, author=by.author, source=by.source
+        ),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
         drifts=kept(home).drifts,
+        meter_events=no_events if settings.stripe is None else outbox(home).events,
+        routes=alert_routes(settings, Http1Transport(max_body=MOST_ANSWER)),
+        site=wiring.environment(),
         reconciled_to=kept(home).reconciled_to,
+        repaired=lambda: counting.repaired,
     )
 
 

@@ -91,16 +91,21 @@ def _billing(provider: Provider, settings: BillingSettings) -> Billing:
         proxy=proxy_of(url),
     )
     owned = tuple(
-        Owned(account=it.account, credential=_place(provider, it.key), key_id=it.key_id)
+        Owned(
+            account=it.account,
+            credential=it.key,
+            place=_place(provider, it.key),
+            key_id=it.key_id,
+        )
         for it in settings.accounts
     )
     return Billing(desk, reader.headers(admin_key), reader.read, Ownership(owned))
 
 
-def _place(provider: Provider, reference: str | None) -> str | None:
-    """Name a credential as ledger lines do: the first by nothing, the others by their place."""
+def _place(provider: Provider, reference: str | None) -> str:
+    """Name a credential as older lines do: the first by nothing, the others by their place."""
     if reference is None:
-        return None
+        return ""
     place = provider.keys.index(reference)
     return str(place) if place else ""
 

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.settings import REFERENCE, resolve
 from trimtab.store.base import KeeperStore, SharedKeeperStore
 from trimtab.store.files import replace_file
@@ -27,6 +27,7 @@ from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
 
 FILE, SQLITE = "record-store.json", "records.db"
+SHARED = "records"
 READING = "trimtab.store.postgres.reading:PostgresReading"
 RECORDING = "trimtab.store.postgres.recording:PostgresRecording"
 
@@ -72,12 +73,19 @@ def recording(home: Path, *, is_keeper: bool) -> KeeperStore:
     return SqliteRecording(home) if place is None else _shared(place, is_keeper=is_keeper)
 
 
+def ledger_name(home: Path) -> str:
+    """Name the ledger of a state directory among those whose budgets count together.
+
+    Hosts that record in one store have one ledger: what is in it counts once.
+    """
+    return f"{socket.gethostname()}:{home.absolute()}" if _place(home) is None else SHARED
+
+
 def join_records(home: Path, store: str | None, proof: str) -> None:
     """Let a state directory record where its file says. Nothing is asked if it does already.
 
     Raises:
-        SettingsInvalid: it cannot record there; why, and nothing was changed.
-        TryLater: the store is away.
+        SettingsInvalid: it cannot record there, or not now; why, and nothing was changed.
     """
     place = _place(home)
     if store is None:
@@ -94,7 +102,11 @@ def join_records(home: Path, store: str | None, proof: str) -> None:
         _refuse_to_leave_behind(home)
     host = _new_host() if place is None else place.host
     made = Place(store=store, host=host)
-    asyncio.run(_look(home, made, proof, is_known=place is not None))
+    try:
+        asyncio.run(_look(home, made, proof, is_known=place is not None))
+    except TryLater as exc:
+        # Going on without would record in the directory, and leave that behind.
+        raise SettingsInvalid(f"a store must be there when a host joins it: {exc}") from exc
     replace_file(home / FILE, msgspec.json.encode(made))
 
 

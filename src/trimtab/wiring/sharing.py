@@ -2,20 +2,20 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import GatewaySettings, resolve
 from trimtab.settings.secrets import REFERENCE
-from trimtab.store.base import IdempotencyStore, SharedLimitStore
+from trimtab.store.base import CounterStore, IdempotencyStore, SharedLimitStore
 from trimtab.store.redis.address import Address, parse
 
-SHARE = "trimtab.wiring.redis:share"
+SHARE, COUNTERS = "trimtab.wiring.redis:share", "trimtab.wiring.redis:counters"
 
 
 class Shared(NamedTuple):
@@ -23,6 +23,31 @@ class Shared(NamedTuple):
 
     limits: SharedLimitStore
     idempotency: IdempotencyStore
+
+
+class Counters(NamedTuple):
+    """The counters of budgets, and the connection they are read over.
+
+    Attributes:
+        run: Keeps the connection until cancelled; awaits what it is given with every new one.
+        tried: Waits until it is known whether the Redis answers.
+    """
+
+    store: CounterStore
+    run: Callable[[Callable[[], Awaitable[None]]], Coroutine[object, object, None]]
+    tried: Callable[[], Awaitable[object]]
+
+
+def counters(home: Path, settings: GatewaySettings) -> Counters | None:
+    """Build what reads the counters that workers share; `None` where there is one worker.
+
+    Raises:
+        SettingsInvalid: the extra is missing, or a reference leads to no URL of a Redis.
+    """
+    if settings.redis is None:
+        return None
+    found: Counters = _found(COUNTERS)(home, _address(settings.redis))
+    return found
 
 
 def shared(home: Path, settings: GatewaySettings, clock: Clock, worker_id: str) -> Shared | None:
@@ -35,7 +60,8 @@ def shared(home: Path, settings: GatewaySettings, clock: Clock, worker_id: str) 
         return None
     name = f"{socket.gethostname()}:{home.absolute()}:{worker_id}"
     address = _address(settings.redis)
-    return _share()(home, address, settings.when_redis_is_down, clock, name)
+    built: Shared = _found(SHARE)(home, address, settings.when_redis_is_down, clock, name)
+    return built
 
 
 def stopped(snapshot: Snapshot) -> tuple[int, Mapping[str, int | None]]:
@@ -60,12 +86,12 @@ def check_workers(settings: GatewaySettings, number: int) -> None:
         )
     if settings.redis is not None:
         _address(settings.redis)
-        _share()
+        _found(SHARE)
 
 
-def _share() -> Callable[..., Shared]:
+def _found(name: str) -> Callable[..., Any]:
     try:
-        found: Callable[..., Shared] = resolve_name(SHARE)
+        found: Callable[..., Any] = resolve_name(name)
     except ModuleNotFoundError as exc:
         raise SettingsInvalid(
             "gateway.redis needs an extra that is not installed; run pip install 'trimtab[redis]'"

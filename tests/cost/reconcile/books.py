@@ -25,7 +25,7 @@ PRICES = {
 }
 """Nano-USD per million tokens, of every model."""
 
-OWNED = Ownership((Owned(account="proj_apps", credential="", key_id="key_ours"),))
+OWNED = Ownership((Owned(account="proj_apps", credential="env:ONE", key_id="key_ours"),))
 
 
 def now_us(hours: float) -> int:
@@ -73,7 +73,7 @@ def ledger(cells: Iterable[Cell], *, guessed: int = 0) -> list[Billed]:
         Billed(
             day=it.day,
             provider="p",
-            account="",
+            account="env:ONE",
             model_sent=it.model,
             n=10,
             n_estimated=guessed,

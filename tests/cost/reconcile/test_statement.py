@@ -4,8 +4,8 @@ from trimtab.cost.reconcile.statement import Owned, Ownership, canonical
 
 OWNED = Ownership(
     (
-        Owned(account="proj_apps", credential=""),
-        Owned(account="proj_batch", credential="1", key_id="key_batch"),
+        Owned(account="proj_apps", credential="env:APPS"),
+        Owned(account="proj_batch", credential="env:BATCH", place="1", key_id="key_batch"),
     )
 )
 
@@ -29,9 +29,12 @@ def test_a_model_has_one_name_on_both_sides(model: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("account", "label"),
     [
-        pytest.param("", "proj_apps", id="first credential"),
-        pytest.param("1", "proj_batch", id="second credential"),
-        pytest.param("2", "2", id="one that no account is said of"),
+        pytest.param("env:APPS", "proj_apps", id="first credential"),
+        pytest.param("env:BATCH", "proj_batch", id="second credential"),
+        pytest.param("", "proj_apps", id="first of an older line"),
+        pytest.param("1", "proj_batch", id="second of an older line"),
+        pytest.param("env:ELSE", "env:ELSE", id="one that no account is said of"),
+        pytest.param("2", "2", id="one of an older line that no account is said of"),
         pytest.param("at:proj_apps/key_x", "proj_apps/key_x", id="adjustment"),
     ],
 )

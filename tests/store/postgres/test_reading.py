@@ -2,6 +2,7 @@ from contextlib import closing
 
 import pytest
 from msgspec.structs import replace
+from tests.contracts.test_records import ALWAYS
 from tests.postgres import Server
 from tests.records import finish, tenant_key
 from tests.telemetry.shapes import TS_US
@@ -42,11 +43,29 @@ async def test_what_was_spent_is_that_of_all_hosts_and_the_spools_are_ours(
 ) -> None:
     of = Spending(since_us=HOUR + offset_us, until_us=HOUR + 2 * HOUR_US)
     with closing(PostgresReading(url, "other", tenant_key)) as reading:
-        total, places = await reading.spent(of)
-        one, _ = await reading.spent(replace(of, tenant_id="nobody"))
+        found = await reading.spent([of, replace(of, tenant_id="nobody")])
 
-    assert (total, one) == (3 * COST, 0)
-    assert places == (SpoolPosition(worker_id="gateway-1", segment=1, offset=1),)
+    assert found.sums == ((3 * COST, 0), (0, 0))
+    assert found.places == (SpoolPosition(worker_id="gateway-1", segment=1, offset=1),)
+
+
+async def test_texts_are_in_the_order_of_their_bytes_wherever_the_database_is_at_home(
+    postgres: Server,
+) -> None:
+    url = postgres.database("LOCALE_PROVIDER icu ICU_LOCALE 'de-DE' TEMPLATE template0")
+    names = ["b", "a", "ä", "", "B", "a b", "ab"]
+    made = [finish(seed, feature=name, tenant_id=name) for seed, name in enumerate(names)]
+    with (
+        closing(PostgresRecording(url, "one", is_keeper=True)) as store,
+        closing(PostgresReading(url, "one", tenant_key)) as reading,
+    ):
+        await store.commit(Batch(finishes=tuple(made)))
+        rows = await reading.costs(group_by=("feature",), **ALWAYS)
+        days = await reading.costs(group_by=("day", "tenant_id"), **ALWAYS)
+
+        assert [it.group[0] for it in rows] == sorted(names)
+        assert [it.group[1] for it in days] == sorted(names)
+        assert await reading.payers() == tuple(sorted(names))
 
 
 async def test_a_query_that_takes_too_long_is_given_up(

@@ -117,6 +117,8 @@ async def test_what_ended_while_it_was_away_is_settled_when_it_is_back(
     await one.away()
 
     await one.limits.settle("r1", [1, 1])
+    for number in range(3):
+        await one.limits.settle(f"x{number}", [1])
 
     server.process.send_signal(signal.SIGCONT)
     await one.back()
@@ -124,7 +126,7 @@ async def test_what_ended_while_it_was_away_is_settled_when_it_is_back(
     assert (await two.hold("r2", replace(SLOT, size=1))).denied is None
 
 
-async def test_a_hold_whose_answer_was_lost_is_given_back(
+async def test_what_was_let_pass_without_it_is_counted_when_it_is_back_until_it_ends(
     workers: tuple[Worker, Worker], server: RedisServer
 ) -> None:
     one, two = workers
@@ -133,6 +135,26 @@ async def test_a_hold_whose_answer_was_lost_is_given_back(
         asyncio.create_task(one.hold(f"r{n}", SLOT, when_away=WhenAway.OPEN)) for n in range(4)
     ]
     assert all(it.is_degraded for it in await asyncio.gather(*waiting))
+    server.process.send_signal(signal.SIGCONT)
+
+    await one.back()
+    await two.back()
+
+    assert (await two.hold("r9", SLOT)).denied == 0
+    for number in range(4):
+        await one.limits.settle(f"r{number}", [1])
+    await one.redis.send("PING")
+    assert (await two.hold("r9", SLOT)).left == (3,)
+
+
+async def test_a_hold_whose_answer_was_lost_is_given_back(
+    workers: tuple[Worker, Worker], server: RedisServer
+) -> None:
+    one, two = workers
+    server.process.send_signal(signal.SIGSTOP)
+    for number in range(4):
+        with pytest.raises(LimitsUnavailable):
+            await one.hold(f"r{number}", SLOT, when_away=WhenAway.CLOSED)
     server.process.send_signal(signal.SIGCONT)
 
     await one.back()

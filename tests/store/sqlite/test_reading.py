@@ -10,7 +10,7 @@ from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Blob, Finish
-from trimtab.store.base import Batch, RecordFilter, Spending, StoredBlob
+from trimtab.store.base import Batch, InLedger, RecordFilter, Spending, StoredBlob
 from trimtab.store.relational.reading import LONGEST_QUERY_S
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
@@ -138,9 +138,10 @@ HOUR = TS_US - TS_US % HOUR_US
         (Spending(tenant_id="globex"), 3),
         (Spending(tenant_id="globex", feature="billing"), 2),
         (Spending(tenant_id="globex", user_hash="u1"), 1),
-        (Spending(key_id="abcabcabcabc"), 2),
+        (Spending(key_id="abcabcabcabc"), 3),
+        (Spending(tenant_id="trimtab-eval"), 1),
         (Spending(tenant_id="initech"), 0),
-        (Spending(), 8),
+        (Spending(), 10),
     ],
 )
 @pytest.mark.parametrize("offset_us", [0, -HOUR_US // 2], ids=["whole hours", "half an hour off"])
@@ -154,7 +155,8 @@ async def test_sums_up_what_counts_against_a_budget(
     ]
     finishes = [finish(10 + n, tenant_id="globex", **it) for n, it in enumerate(told)]
     others = (
-        finish(20, tenant_id="globex", origin="eval"),
+        finish(20, tenant_id="globex", origin="eval", key_id="abcabcabcabc"),
+        finish(22, tenant_id="trimtab-eval", origin="judge"),
         finish(21, tenant_id="globex", ts_us=TS_US - 2 * HOUR_US),
     )
     with (
@@ -164,9 +166,8 @@ async def test_sums_up_what_counts_against_a_budget(
         await store.commit(Batch(finishes=(*finishes, *others)))
         since_us = HOUR + offset_us
 
-        total, places = await reading.spent(
-            replace(of, since_us=since_us, until_us=since_us + 2 * HOUR_US)
+        found = await reading.spent(
+            [replace(of, since_us=since_us, until_us=since_us + 2 * HOUR_US)]
         )
 
-    assert total == lines * COST_NANO
-    assert places == ()
+    assert found == InLedger(sums=((lines * COST_NANO, 0),))

@@ -63,9 +63,6 @@ def add_case(  # noqa: PLR0913
     click.echo(f"appended {made.case.id} to {path.name}")
 
 
-COMMANDS = (add_case,)
-
-
 async def _made(request_id: str, home: Path, wanted: Wanted) -> Made:
     stored = await wiring.records(home).find(request_id)
     if stored is None:

@@ -81,9 +81,6 @@ def check_pr(base: str, reports: Sequence[Path], prompts: str) -> None:
     click.echo(f"every changed prompt has its eval delta: {len(read)}")
 
 
-COMMANDS = (changed, check_pr)
-
-
 def _suites(patterns: Sequence[str]) -> Iterator[Rests]:
     is_in = matcher(patterns)
     for path in files():

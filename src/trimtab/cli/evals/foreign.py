@@ -98,9 +98,6 @@ def export(file: Path, form: str, out: Path | None, *, strict: bool, force: bool
     click.echo(f"wrote {target}   {said}")
 
 
-COMMANDS = (import_, export)
-
-
 def _text(file: Path) -> str:
     try:
         return file.read_text("utf-8")

@@ -41,9 +41,11 @@ class Kept:
         """Give the last report of a day of a provider."""
         return _read(self._directory / f"{day}.{provider}.json")
 
-    def newest(self) -> Iterator[Report]:
-        """Give reports of one day and provider each, the latest day first."""
+    def newest(self, until: str | None = None) -> Iterator[Report]:
+        """Give reports of one day and provider each, the latest day first, or `until` one."""
         for path in self._files():
+            if until is not None and path.name.partition(".")[0] > until:
+                continue
             report = _read(path)
             if report is not None:
                 yield report

@@ -1,8 +1,9 @@
 """What a comparison found, and what it proposes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -28,6 +29,11 @@ class Class(StrEnum):
     def needs_action(self) -> bool:
         """Whether a person has to do something."""
         return self in _ACTION
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether there is nothing to explain."""
+        return self in (Class.MATCH, Class.ROUNDING)
 
 
 _ACTION = frozenset(
@@ -109,3 +115,13 @@ class Report(Struct, frozen=True, kw_only=True):
     def adjustments(self) -> Iterable[Adjustment]:
         """List what could be accepted."""
         return (it.adjustment for it in self.findings if it.adjustment is not None)
+
+
+def gathered(findings: Sequence[Finding]) -> Iterable[Sequence[Finding]]:
+    """Put what is as expected together, a group for each account; all else stands alone."""
+
+    def row(found: Finding) -> tuple[str, ...]:
+        alone = "" if found.kind.is_expected else found.model
+        return found.day, found.provider, found.account, found.kind, alone
+
+    return (list(group) for _, group in groupby(sorted(findings, key=row), key=row))

@@ -89,14 +89,21 @@ class Owned(Struct, frozen=True, kw_only=True):
 
     Attributes:
         account: The provider's id of the project or workspace; `default` has none.
-        credential: Which of the provider's credentials uses it, as ledger lines name it: nothing
-            for the first, else its place; `None` is any.
+        credential: Which of the provider's credentials uses it, by its reference, as ledger lines
+            name it; `None` is any.
+        place: How older lines name that credential: nothing for the first, else its place in the
+            list. What that was when they were written, nobody knows any more.
         key_id: The provider's id of that credential; `None` if all keys of the account are ours.
     """
 
     account: str
     credential: str | None = None
+    place: str = ""
     key_id: str | None = None
+
+    def is_used_by(self, account: str) -> bool:
+        """Whether the credential that a ledger line names uses it."""
+        return self.credential is None or account in (self.credential, self.place)
 
 
 class Label(NamedTuple):
@@ -120,7 +127,7 @@ class Ownership(Struct, frozen=True):
             return account.removeprefix(AT)
         if not self.owned:
             return EVERYTHING.name
-        fitting = [it for it in self.owned if it.credential in (account, None)]
+        fitting = [it for it in self.owned if it.is_used_by(account)]
         return fitting[0].account if fitting else account
 
     def of_row(self, account: str, key_id: str | None) -> Label:

@@ -1,10 +1,10 @@
 """Reading records, content and sums of all hosts back from one Postgres."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from trimtab.domain.record import Blob
-from trimtab.store.base import Spending, SpoolPosition
+from trimtab.store.base import InLedger, Spending, SpoolPosition
 from trimtab.store.content import assemble
 from trimtab.store.postgres.dialect import DIALECT, SQL
 from trimtab.store.postgres.recording import day_of, of_host
@@ -43,10 +43,14 @@ class PostgresReading(Reading):
         """See `Reading.close`."""
         self._line.close()
 
-    async def spent(self, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
+    async def spent(self, budgets: Sequence[Spending]) -> InLedger:
         """See `Reading.spent`: by all hosts; the spools are those of this one."""
-        total, positions = await super().spent(of)
-        return total, of_host(self._prefix, positions)
+        found = await super().spent(budgets)
+        return found._replace(places=of_host(self._prefix, found.places))
+
+    async def positions(self) -> tuple[SpoolPosition, ...]:
+        """See `Reading.positions`: those of this host."""
+        return of_host(self._prefix, await super().positions())
 
     async def do(self, work: Callable[[Connection], _T]) -> _T:
         """See `Reading.do`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import TypeVar
+from weakref import finalize
 
 import psycopg
 from psycopg.abc import Buffer
@@ -39,6 +40,8 @@ class Session:
         self._connection: psycopg.Connection[Row] = psycopg.connect(
             make_conninfo(impatient(url), client_encoding=ENCODING), autocommit=True
         )
+        # Commands ask once, and forget it.
+        finalize(self, self._connection.close)
         encoding = self._connection.info.parameter_status("server_encoding")
         if encoding != ENCODING:
             self.close()

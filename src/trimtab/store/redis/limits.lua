@@ -6,17 +6,21 @@
 --              | {'unknown', index}
 --   settle  KEYS request, one per need
 --           ARGV 'settle' now rid keep_us host, then per need: kind size back full tick used
---   renew   KEYS request, one per need      ARGV 'renew' now rid lease_us, then per need: kind amount
---   prime   KEYS window                     ARGV 'prime' host spent end_ms
---   book    KEYS window                     ARGV 'book' host spent
+--   renew   KEYS request, one per need      ARGV 'renew' now rid lease_us host, then per need: kind amount
+--   prime   KEYS window                     ARGV 'prime' now host spent end_ms lease_us, then rid amount
+--   look    KEYS window                     ARGV 'look' now host
+--           -> {} | {spent, held, booked of the host, spent and held as their parts say, {rid, 1 within its lease...}}
+--   mend    KEYS window                     ARGV 'mend' now host more keep_us, then rid -> 1, or 0: it moved
 --   stop    KEYS flags                      ARGV 'stop' seq, then scope, until_us or ''
 --
 -- Time is Redis's own, in microseconds, unless the caller of a test says it. A bucket of `size`
 -- units refills in `full` ticks of `tick` microseconds; `rem` counts shares of a unit, `full` of
 -- them. The caller sees to it that size x full stays below 2^52, so every number here is exact.
 --
--- A window is a hash: `spent`, `held`, `h:HOST` once the ledger of a host was counted in, `n:RID`
--- what a request holds, `o:RID` what was booked for one whose lease ended. Its `:leases` say when.
+-- A window is a hash: `spent`, `held`, `h:HOST` what was booked of a host, there once its ledger was
+-- counted in, `n:RID` what a request of which host holds, `o:RID` the same of one whose lease ended.
+-- `spent` is the sum of all h and o, `held` that of all n. `d:RID` was booked from the ledger: what
+-- its worker may still send is not booked again. Its `:leases` say when these end.
 -- Before the ledger of a host was counted in, nothing of that host is booked: the ledger has it.
 -- A kind that ends in `!` only counts and never refuses.
 
@@ -29,19 +33,6 @@ if verb == 'stop' then
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], 'seq', ARGV[2])
   for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], 's:' .. ARGV[i], ARGV[i + 1]) end
-  return 1
-end
-
-if verb == 'prime' then
-  if redis.call('HSETNX', KEYS[1], 'h:' .. ARGV[2], '1') == 0 then return 0 end
-  redis.call('HINCRBY', KEYS[1], 'spent', ARGV[3])
-  redis.call('PEXPIREAT', KEYS[1], ARGV[4])
-  return 1
-end
-
-if verb == 'book' then
-  if redis.call('HEXISTS', KEYS[1], 'h:' .. ARGV[2]) == 0 then return 0 end
-  redis.call('HINCRBY', KEYS[1], 'spent', ARGV[3])
   return 1
 end
 
@@ -97,37 +88,103 @@ local function minus(amount) return amount == '0' and '0' or '-' .. amount end
 
 local function leases(key) return key .. ':leases' end
 
+local function amount_of(value) return string.match(value, '^%d+') end
+
 -- A request that died with its worker is charged what it held, until its own settlement comes.
 local function orphan(key)
   for _, gone in ipairs(redis.call('ZRANGEBYSCORE', leases(key), '-inf', text(now), 'LIMIT', 0, 100)) do
-    local amount = redis.call('HGET', key, 'n:' .. gone)
+    local held = redis.call('HGET', key, 'n:' .. gone)
     redis.call('ZREM', leases(key), gone)
-    if amount then
-      redis.call('HINCRBY', key, 'held', minus(amount))
-      redis.call('HINCRBY', key, 'spent', amount)
+    if held then
+      redis.call('HINCRBY', key, 'held', minus(amount_of(held)))
+      redis.call('HINCRBY', key, 'spent', amount_of(held))
       redis.call('HDEL', key, 'n:' .. gone)
-      redis.call('HSET', key, 'o:' .. gone, amount)
+      redis.call('HSET', key, 'o:' .. gone, held)
+    else
+      redis.call('HDEL', key, 'd:' .. gone)
     end
   end
 end
 
-local function hold_money(key, amount, lease_us)
-  if redis.call('HSETNX', key, 'n:' .. rid, amount) == 1 then
+local function hold_money(key, request, host, amount, lease_us)
+  if redis.call('HEXISTS', key, 'd:' .. request) == 1 then return end
+  if redis.call('HSETNX', key, 'n:' .. request, amount .. ' ' .. host) == 1 then
     redis.call('HINCRBY', key, 'held', amount)
   end
-  redis.call('ZADD', leases(key), text(now + lease_us), rid)
+  redis.call('ZADD', leases(key), text(now + lease_us), request)
 end
 
-local function spend_money(key, amount)
+local function book(key, host, amount)
+  redis.call('HINCRBY', key, 'h:' .. host, amount)
+  redis.call('HINCRBY', key, 'spent', amount)
+end
+
+local function spend_money(key, host, amount)
   local held, orphaned = unpack(redis.call('HMGET', key, 'n:' .. rid, 'o:' .. rid))
   if held then
-    redis.call('HINCRBY', key, 'held', minus(held))
+    redis.call('HINCRBY', key, 'held', minus(amount_of(held)))
   elseif orphaned then
-    redis.call('HINCRBY', key, 'spent', minus(orphaned))
+    redis.call('HINCRBY', key, 'spent', minus(amount_of(orphaned)))
   end
-  redis.call('HINCRBY', key, 'spent', amount)
   redis.call('HDEL', key, 'n:' .. rid, 'o:' .. rid)
   redis.call('ZREM', leases(key), rid)
+  if redis.call('HDEL', key, 'd:' .. rid) == 1 then return end
+  -- Whether or not it is known to be held: it was spent.
+  if redis.call('HEXISTS', key, 'h:' .. host) == 1 then book(key, host, amount) end
+end
+
+-- Gives what `spent` and `held` must be, and the requests of a host that hold something.
+local function parts(key, host)
+  local spent, held, requests = 0, 0, {}
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    local kind, name, value = string.sub(all[i], 1, 2), string.sub(all[i], 3), all[i + 1]
+    if kind == 'h:' then spent = spent + tonumber(value) end
+    if kind == 'n:' then held = held + tonumber(amount_of(value)) end
+    if kind == 'o:' then spent = spent + tonumber(amount_of(value)) end
+    if (kind == 'n:' or kind == 'o:') and string.match(value, ' (.*)$') == host then
+      requests[#requests + 1] = name
+      requests[#requests + 1] = kind == 'n:' and 1 or 0
+    end
+  end
+  return spent, held, requests
+end
+
+if verb == 'prime' then
+  local key, host = KEYS[1], ARGV[3]
+  if redis.call('HSETNX', key, 'h:' .. host, ARGV[4]) == 0 then return 0 end
+  redis.call('HINCRBY', key, 'spent', ARGV[4])
+  for i = 7, #ARGV, 2 do hold_money(key, ARGV[i], host, ARGV[i + 1], tonumber(ARGV[6])) end
+  redis.call('PEXPIREAT', key, ARGV[5])
+  return 1
+end
+
+if verb == 'look' then
+  local key, host = KEYS[1], ARGV[3]
+  orphan(key)
+  local booked = redis.call('HGET', key, 'h:' .. host)
+  if not booked then return {} end
+  local spent, held, requests = parts(key, host)
+  local is = redis.call('HMGET', key, 'spent', 'held')
+  return {is[1] or '0', is[2] or '0', booked, text(spent), text(held), requests}
+end
+
+if verb == 'mend' then
+  local key, host = KEYS[1], ARGV[3]
+  if redis.call('HEXISTS', key, 'h:' .. host) == 0 then return 0 end
+  for i = 6, #ARGV do
+    local holds = redis.call('HMGET', key, 'n:' .. ARGV[i], 'o:' .. ARGV[i])
+    if not (holds[1] or holds[2]) then return 0 end
+  end
+  for i = 6, #ARGV do
+    redis.call('HDEL', key, 'n:' .. ARGV[i], 'o:' .. ARGV[i])
+    redis.call('HSET', key, 'd:' .. ARGV[i], '1')
+    redis.call('ZADD', leases(key), text(now + tonumber(ARGV[5])), ARGV[i])
+  end
+  redis.call('HINCRBY', key, 'h:' .. host, ARGV[4])
+  local spent, held = parts(key, host)
+  redis.call('HSET', key, 'spent', text(spent), 'held', text(held))
+  return 1
 end
 
 local function need(at)
@@ -141,9 +198,9 @@ if verb == 'renew' then
   local lease_us = tonumber(ARGV[4])
   redis.call('SET', KEYS[1], '1', 'PX', milliseconds(2 * lease_us))
   for i = 2, #KEYS do
-    local kind, amount = ARGV[5 + (i - 2) * 2], ARGV[6 + (i - 2) * 2]
+    local kind, amount = ARGV[6 + (i - 2) * 2], ARGV[7 + (i - 2) * 2]
     if kind == 'slots' then take_slot(KEYS[i], lease_us) end
-    if kind == 'window' then hold_money(KEYS[i], amount, lease_us) end
+    if kind == 'window' then hold_money(KEYS[i], rid, ARGV[5], amount, lease_us) end
   end
   return 1
 end
@@ -159,8 +216,7 @@ if verb == 'settle' then
     if kind == 'slots' then
       redis.call('ZREM', KEYS[i], rid)
     elseif kind == 'window' then
-      -- Whether or not it is known to be held: it was spent.
-      if redis.call('HEXISTS', KEYS[i], 'h:' .. ARGV[5]) == 1 then spend_money(KEYS[i], ARGV[at + 5]) end
+      spend_money(KEYS[i], ARGV[5], ARGV[at + 5])
     elseif back ~= 0 and state == '1' then
       local balance, shares, ts = refilled(KEYS[i], size, full, tick)
       keep(KEYS[i], size, full, tick, balance + back, shares, ts)
@@ -217,7 +273,7 @@ for i = 3, #KEYS do
   if kind == 'slots' then
     take_slot(KEYS[i], lease_us)
   elseif kind == 'window' then
-    hold_money(KEYS[i], ARGV[at + 2], lease_us)
+    hold_money(KEYS[i], rid, host, ARGV[at + 2], lease_us)
   else
     keep(KEYS[i], size, full, tick, unpack(found[i]))
   end

@@ -1,14 +1,16 @@
 """Rates, slots and budgets in a Redis, one for all workers. One script decides each request."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any
 
-from trimtab.store.base import NOBODY, Asker, Held, Need
-from trimtab.store.redis.connection import Answer, Argument, Redis, RedisRefused
+from trimtab.domain.errors import LimitsUnavailable
+from trimtab.store.base import NOBODY, NOTHING, Asker, Counter, Held, Need
+from trimtab.store.redis.connection import Answer, Argument, Redis, RedisAway, RedisRefused
 
 Script = tuple[Sequence[str], Sequence[Argument]]
 
@@ -17,6 +19,7 @@ FLAGS = "tt:{site}:stopped"
 NO_SCRIPT = "NOSCRIPT"
 WORKERS = "tt:{site}:workers"
 KEEP_US = 120_000_000
+LEASE_US = 60_000_000
 KEEP_WINDOW_MS = 35 * 86_400_000
 
 _SCRIPT = files("trimtab.store.redis").joinpath("limits.lua").read_bytes()
@@ -26,9 +29,11 @@ _US = 1_000_000
 
 
 class RedisLimits:
-    """`store.base.LimitStore` in a Redis. Every method raises `RedisAway` when it is away.
+    """`store.base.LimitStore` and `CounterStore` in a Redis.
 
-    State: what this worker's unsettled requests hold, and how many workers there were last.
+    While it is away, methods of the first raise `RedisAway`, of the second `LimitsUnavailable`.
+    State: what this worker's unsettled requests hold, which of them wait for the answer, and how
+    many workers there were last.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class RedisLimits:
         self._host = host
         self._now_us = now_us
         self._held: dict[str, tuple[Need, ...]] = {}
+        self._asked: set[str] = set()
 
     async def hold(
         self, request_id: str, needs: Sequence[Need], *, lease_s: float, asker: Asker = NOBODY
@@ -68,7 +74,11 @@ class RedisLimits:
         if needs and self._redis.is_up:
             # Noted before it is sent: a hold whose answer is lost must be given back, too.
             self._held.setdefault(request_id, tuple(needs))
-        word, *rest = await self._run(keys, arguments)
+        self._asked.add(request_id)
+        try:
+            word, *rest = await self._run(keys, arguments)
+        finally:
+            self._asked.discard(request_id)
         if word == b"held":
             return Held(left=tuple(rest))
         self._held.pop(request_id, None)
@@ -101,6 +111,10 @@ class RedisLimits:
         """Whether a request holds something, or may."""
         return request_id in self._held
 
+    def note(self, request_id: str, needs: Sequence[Need]) -> None:
+        """Have `renew` and `settle` know what a request holds that the Redis was not asked for."""
+        self._held[request_id] = tuple(needs)
+
     def forget(self, request_id: str) -> None:
         """Leave what a request holds, if anything, to the end of its lease."""
         self._held.pop(request_id, None)
@@ -113,21 +127,48 @@ class RedisLimits:
             arguments += (need.kind, need.size, back, *_ticks(need.size, need.per_s), used)
         return [_request_key(request_id, needs), *map(_key, needs)], arguments
 
-    async def prime(self, need: Need, spent: int) -> None:
+    async def prime(self, need: Need, spent: int, held: Mapping[str, int] = NOTHING) -> None:
         """See `LimitStore.prime`."""
         keep_ms = need.ends_us // 1000 + KEEP_WINDOW_MS
-        await self._run([_key(need)], ["prime", self._host, spent, keep_ms])
+        arguments: list[Argument] = ["prime", self._now(), self._host, spent, keep_ms, LEASE_US]
+        for request_id, amount in held.items():
+            arguments += (request_id, amount)
+        await self._run([_key(need)], arguments)
 
-    async def book(self, need: Need, spent: int) -> None:
-        """Count what was spent in a window while the Redis was away."""
-        await self._run([_key(need)], ["book", self._host, spent])
+    async def look(self, need: Need) -> Counter | None:
+        """See `CounterStore.look`."""
+        with _explained():
+            found = await self._run([_key(need)], ["look", self._now(), self._host])
+        if not found:
+            return None
+        *numbers, requests = found
+        spent, held, booked, parts_spent, parts_held = (int(it) for it in numbers)
+        return Counter(
+            spent=spent,
+            held=held,
+            booked=booked,
+            astray=(spent - parts_spent, held - parts_held),
+            requests={
+                name.decode(): is_leased == 1
+                for name, is_leased in zip(requests[::2], requests[1::2], strict=True)
+            },
+        )
+
+    async def mend(self, need: Need, more: int, ended: Collection[str] = ()) -> bool:
+        """See `CounterStore.mend`."""
+        arguments = ["mend", self._now(), self._host, more, KEEP_US, *ended]
+        with _explained():
+            return await self._run([_key(need)], arguments) == 1
 
     async def renew(self, *, lease_s: float) -> None:
         """See `LimitStore.renew`."""
         lease_us = round(lease_s * _US)
         for request_id, needs in tuple(self._held.items()):
+            # One that was refused, or may be, must not hold after all.
+            if request_id not in self._held or request_id in self._asked:
+                continue
             keys = [_request_key(request_id, needs), *map(_key, needs)]
-            arguments: list[Argument] = ["renew", self._now(), request_id, lease_us]
+            arguments: list[Argument] = ["renew", self._now(), request_id, lease_us, self._host]
             for need in needs:
                 arguments += (need.kind, need.amount)
             await self._run(keys, arguments)
@@ -150,7 +191,7 @@ class RedisLimits:
         )
         self.workers = max(1, (await asyncio.gather(*waiting))[-1])
 
-    async def _run(self, keys: Sequence[str], arguments: Sequence[Argument]) -> list[Any]:
+    async def _run(self, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:  # noqa: ANN401 -- of a script
         try:
             return await self._script("EVALSHA", _SHA, keys, arguments)
         except RedisRefused as exc:
@@ -165,6 +206,14 @@ class RedisLimits:
 
     def _now(self) -> Argument:
         return "" if self._now_us is None else self._now_us()
+
+
+@contextmanager
+def _explained() -> Generator[None]:
+    try:
+        yield
+    except RedisAway as exc:
+        raise LimitsUnavailable(f"the counters cannot be read: {exc}", wait_s=1.0) from exc
 
 
 def _key(need: Need) -> str:

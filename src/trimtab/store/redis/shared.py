@@ -9,13 +9,14 @@ from msgspec.structs import replace
 
 from trimtab.domain.errors import LimitsUnavailable
 from trimtab.domain.tenant import WhenAway
-from trimtab.store.base import NOBODY, Asker, Held, Need
+from trimtab.store.base import NOBODY, NOTHING, Asker, Held, Need
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.store.redis.connection import Answer, Redis, RedisAway, RedisRefused
 from trimtab.store.redis.limits import NO_SCRIPT, RedisLimits
 
 FIRST_LEASE_S = 60.0
 MAX_OWED = 100_000
+OWED_AT_ONCE = 100
 
 log = logging.getLogger("trimtab")
 
@@ -24,8 +25,8 @@ class SharedLimits:
     """`store.base.LimitStore` in a Redis, and without it as each tenant's contract says.
 
     State: what is still to be settled in the Redis, what was left of each budget when it was seen
-    last, what was held and spent without the Redis, the newest kill switches, how long leases are,
-    and what the Redis refused last, which is told once.
+    last, which needs of requests that were admitted without it are to be settled there, the newest
+    kill switches, how long leases are, and what the Redis refused last, which is told once.
     """
 
     def __init__(
@@ -47,8 +48,7 @@ class SharedLimits:
         self._name = name
         self._owed: dict[str, Sequence[int]] = {}
         self._left: dict[str, int] = {}
-        self._alone: dict[str, tuple[Need, ...]] = {}
-        self._unbooked: dict[str, tuple[Need, int]] = {}
+        self._alone: dict[str, tuple[int, ...]] = {}
         self._outage = 0
         self._stopped: tuple[int, Mapping[str, int | None]] = (0, {})
         self._told = ""
@@ -73,37 +73,37 @@ class SharedLimits:
         else:
             self._see(needs, held)
             return held
-        if self._remote.holds(request_id):
-            # Whether it was held all the same, nobody knows.
-            self._owe(request_id, [0] * len(needs))
         when_away = asker.when_away or self._when_away
+        held = Held(denied=0)
+        if when_away is not WhenAway.CLOSED:
+            is_open = when_away is WhenAway.OPEN
+            held = await self._hold_alone(request_id, needs, lease_s, is_open=is_open)
+        if request_id not in self._alone and self._remote.holds(request_id):
+            # Whether it was held all the same, nobody knows.
+            self._settle_soon(request_id, [0] * len(needs))
         if when_away is WhenAway.CLOSED:
             raise LimitsUnavailable(
                 "the limits that all workers share are away; try again", wait_s=1.0
             )
-        return await self._hold_alone(
-            request_id, needs, lease_s, is_open=when_away is WhenAway.OPEN
-        )
+        return held
 
     async def settle(self, request_id: str, actual: Sequence[int]) -> None:
         """See `LimitStore.settle`."""
         alone = self._alone.pop(request_id, None)
         if alone is not None:
             await self._local.settle(request_id, actual)
-            self._book_later(alone, actual)
-        elif self._remote.holds(request_id) and request_id not in self._owed:
-            # The Redis takes what is sent in order, so nobody need wait for its answer.
-            self._owe(request_id, actual)
-            self._soon(lambda: self._remote.settle_soon(request_id, actual), request_id)
+            actual = [actual[index] for index in alone]
+        if self._remote.holds(request_id) and request_id not in self._owed:
+            self._settle_soon(request_id, actual)
 
-    async def prime(self, need: Need, spent: int) -> None:
+    async def prime(self, need: Need, spent: int, held: Mapping[str, int] = NOTHING) -> None:
         """See `LimitStore.prime`."""
         try:
-            await self._remote.prime(need, spent)
+            await self._remote.prime(need, spent, held)
         except RedisAway as exc:
             self._tell(exc)
             # Of what other hosts spent, nothing is known; half of what is left is not touched.
-            self._left[need.scope] = need.size - spent
+            self._left[need.scope] = need.size - spent - sum(held.values())
 
     async def renew(self, *, lease_s: float) -> None:
         """See `LimitStore.renew`."""
@@ -141,7 +141,7 @@ class SharedLimits:
                 await self._local.prime(need, 0)
         held = await self._local.hold(request_id, mine, lease_s=lease_s)
         if held.denied is None and mine:
-            self._alone[request_id] = tuple(needs)
+            self._note(request_id, needs)
         return replace(held, is_degraded=True, left=() if is_open else held.left)
 
     def _share(self, need: Need) -> Need:
@@ -164,11 +164,17 @@ class SharedLimits:
                     self._left.clear()
                 self._left[need.scope] = left
 
-    def _book_later(self, needs: Sequence[Need], actual: Sequence[int]) -> None:
-        for need, used in zip(needs, actual, strict=False):
-            if need.kind == "window":
-                _, before = self._unbooked.get(need.scope, (need, 0))
-                self._unbooked[need.scope] = need, before + used
+    def _note(self, request_id: str, needs: Sequence[Need]) -> None:
+        """Have the Redis hold the slot and the money of a request once it is back, and settle them.
+
+        Its rates are none of it, unless its hold is perhaps there already.
+        """
+        if self._owed.pop(request_id, None) is None and not self._remote.holds(request_id):
+            lasting = [index for index, need in enumerate(needs) if need.kind != "bucket"]
+            self._remote.note(request_id, [needs[index] for index in lasting])
+            self._alone[request_id] = tuple(lasting)
+        else:
+            self._alone[request_id] = tuple(range(len(needs)))
 
     async def _return(self) -> None:
         """Count anew what is spent without the Redis, for all of it is booked now."""
@@ -179,18 +185,19 @@ class SharedLimits:
         """Be counted, and bring the Redis to where it would be had it never been away."""
         await self._remote.count(self._name, lease_s=self._lease_s)
         await self._remote.stop(*self._stopped)
-        for request_id, actual in tuple(self._owed.items()):
-            await self._remote.settle(request_id, actual)
-            self._owed.pop(request_id, None)
-        while self._unbooked:
-            scope, (need, spent) = self._unbooked.popitem()
-            try:
-                await self._remote.book(need, spent)
-            except RedisAway:
-                self._unbooked[scope] = need, spent
-                raise
+        owed = tuple(self._owed.items())
+        for start in range(0, len(owed), OWED_AT_ONCE):
+            some = owed[start : start + OWED_AT_ONCE]
+            await asyncio.gather(*(self._remote.settle(*it) for it in some))
+            for request_id, _ in some:
+                self._owed.pop(request_id, None)
         await self._remote.renew(lease_s=self._lease_s)
         self._told = ""
+
+    def _settle_soon(self, request_id: str, actual: Sequence[int]) -> None:
+        """Settle; the Redis takes what is sent in order, so nobody need wait for its answer."""
+        self._owe(request_id, actual)
+        self._soon(lambda: self._remote.settle_soon(request_id, actual), request_id)
 
     def _soon(self, send: Callable[[], Answer], settled: str | None = None) -> None:
         """Send something whose answer nobody waits for. What fails is sent again by `_tend`."""

@@ -1,5 +1,6 @@
 """Reading records, content and sums back from whatever engine, while keepers write them."""
 
+import json
 import logging
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -7,12 +8,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
+
 from trimtab.domain.errors import ModelRefused
-from trimtab.domain.record import LedgerLine, RequestRecord
+from trimtab.domain.record import Begin, LedgerLine, RequestRecord
 from trimtab.store.base import (
     Billed,
     CostRow,
     Cursor,
+    InLedger,
     LedgerSum,
     PromptRow,
     RecordFilter,
@@ -73,8 +77,10 @@ _NO_GROUP = "CAST(NULL AS TEXT)"
 _BILLED = Table(Billed)
 _SUM_GROUPS = 5
 _LONGEST_MONTH = 31
-_PAYERS = ("tenant_id", "feature", "user_hash", "key_id")
+_MOST_DAYS = 4_000
+_PAYERS = ("tenant_id", "feature", "user_hash", "key_id", "origin")
 
+_begins = msgspec.msgpack.Decoder(Begin)
 _T = TypeVar("_T")
 log = logging.getLogger("trimtab")
 
@@ -153,13 +159,19 @@ class Reading(ABC):
         rows = await self.do(lambda it: it.execute(self._sql["took"], values).fetchall())
         return tuple(Took(*row) for row in rows)
 
-    async def spent(self, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
-        """Sum up what the lines of a budget cost, in nano-USD, and tell how far spools were read.
+    async def spent(self, budgets: Sequence[Spending]) -> InLedger:
+        """Sum up what the lines of budgets cost, and tell what is under way.
 
         Raises:
             TryLater: it takes too long, or the file cannot be read.
         """
-        return await self.do(lambda connection: self._spent(connection, of))
+        return await self.do(lambda connection: self._spent(connection, budgets))
+
+    async def ended(self, request_ids: Collection[str]) -> set[str]:
+        """Tell which requests have their record."""
+        values = (json.dumps(list(request_ids)),)
+        rows = await self.do(lambda it: it.execute(self._sql["known"], values).fetchall())
+        return {it for (it,) in rows}
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `ContentReader.content`."""
@@ -182,10 +194,9 @@ class Reading(ABC):
         tenant_id: str | None = None,
     ) -> tuple[CostRow, ...]:
         """See `RollupReader.costs`."""
-        name = "costs" if tenant_id is None else "costs_of_tenant"
+        name, values = _costs_of(since_us, until_us, tenant_id)
         columns = ", ".join(self._groups[group] for group in group_by) or _NO_GROUP
         sql = self._sql[name].replace("/*group*/", columns)
-        values = (since_us, until_us) if tenant_id is None else (since_us, until_us, tenant_id)
         rows = await self.do(lambda it: it.execute(sql, values).fetchall())
         return tuple(_cost_row(row, len(group_by)) for row in rows)
 
@@ -288,20 +299,38 @@ class Reading(ABC):
             lines=tuple(LINE.struct(row) for row in lines),
         )
 
-    def _spent(self, connection: Connection, of: Spending) -> tuple[int, tuple[SpoolPosition, ...]]:
+    def _spent(self, connection: Connection, budgets: Sequence[Spending]) -> InLedger:
+        connection.execute(self.dialect.snapshot)
+        try:
+            sums = tuple(self._sum(connection, it) for it in budgets)
+            opened = connection.execute(self._sql["opened"]).fetchall()
+            places = connection.execute(self._sql["positions"]).fetchall()
+        finally:
+            connection.execute("COMMIT")
+        begins = tuple(_begins.decode(begin) for _, begin, *_ in opened)
+        return InLedger(sums, begins, tuple(map(position_of, places)))
+
+    def _sum(self, connection: Connection, of: Spending) -> tuple[int, int]:
         names = [it for it in _PAYERS if getattr(of, it) is not None]
         # Sums by the hour know whole hours, and not every feature.
         by_hour = of.since_us % HOUR_US == 0 and not {"feature", "user_hash"} & set(names)
         where = " AND ".join(f"{name} = ?" for name in names) or "TRUE"
         sql = self._sql["spent_by_hour" if by_hour else "spent_by_line"].replace("/*where*/", where)
         values = (of.since_us, of.until_us, *(getattr(of, name) for name in names))
-        connection.execute(self.dialect.snapshot)
-        try:
-            (total,) = connection.execute(sql, values).fetchone()
-            places = connection.execute(self._sql["positions"]).fetchall()
-        finally:
-            connection.execute("COMMIT")
-        return total, tuple(map(position_of, places))
+        cost_nano, unpriced = connection.execute(sql, values).fetchone()
+        return cost_nano, unpriced
+
+
+def _costs_of(
+    since_us: int, until_us: int, tenant_id: str | None
+) -> tuple[str, tuple[int | str, ...]]:
+    """Choose the statement for a span. Day by day, no other tenant's sums are read."""
+    if tenant_id is None:
+        return "costs", (since_us, until_us)
+    days = range(-(-since_us // DAY_US) * DAY_US, until_us, DAY_US)
+    if len(days) > _MOST_DAYS:
+        return "costs_of_tenant_ever", (since_us, until_us, tenant_id)
+    return "costs_of_tenant", (json.dumps([*days]), tenant_id)
 
 
 def _fetched(sql: str, values: Sequence[object], connection: Connection) -> list[Any]:

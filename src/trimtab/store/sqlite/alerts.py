@@ -5,21 +5,23 @@ own: `records.db` has one writer, and commands must be able to silence.
 """
 
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Rule, Silence
+from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Outcome, Rule, Silence
 from trimtab.domain.errors import TryLater
-from trimtab.store.alerts import MOST
+from trimtab.store.alerts import MOST, AlertFilter, AlertState, outcome
+from trimtab.store.base import Cursor
 from trimtab.store.sqlite.connect import open_writer, transaction
 from trimtab.store.statements import statements
 
 _SQL = statements("sqlite/alerts")
 _AFTER_ANY = "\x7f"
+_IS_SILENT = {AlertState.OPEN: False, AlertState.SILENT: True}
 _findings = msgspec.json.Decoder(Finding)
 _silences = msgspec.json.Decoder(Silence)
 
@@ -60,6 +62,23 @@ class SqliteAlerts:
             rows = connection.execute(sql, (*terms.values(), limit)).fetchall()
         return tuple(_alert(row) for row in rows)
 
+    async def page(
+        self, where: AlertFilter, now_us: int, *, after: Cursor | None = None, limit: int
+    ) -> tuple[Alert, ...]:
+        """See `Alerts.page`."""
+        wanted = {
+            "rules": None if where.rules is None else _json(sorted(where.rules)),
+            "tenant": where.tenant_id,
+            "open": None if where.state is None else where.state is not AlertState.OVER,
+            "silent": None if where.state is None else _IS_SILENT.get(where.state),
+            "now": now_us,
+            "after": None if after is None else after.ts_us,
+            "after_id": None if after is None else after.request_id,
+            "limit": limit,
+        }
+        with self._opened() as connection:
+            return tuple(_alert(row) for row in connection.execute(_SQL["page"], wanted))
+
     async def find(self, alert_id: str) -> Alert | None:
         """See `Alerts.find`."""
         with self._opened() as connection:
@@ -69,7 +88,7 @@ class SqliteAlerts:
 
     async def silence(self, alert_id: str, silence: Silence | None) -> bool:
         """See `Alerts.silence`."""
-        kept = None if silence is None else msgspec.json.encode(silence).decode()
+        kept = None if silence is None else _json(silence)
         with self._opened() as connection:
             return connection.execute(_SQL["silence"], (kept, alert_id)).rowcount == 1
 
@@ -85,10 +104,22 @@ class SqliteAlerts:
         with self._opened() as connection, transaction(connection):
             connection.executemany(_SQL["hold"], rows)
 
-    async def told(self, notices: Sequence[Notice]) -> None:
+    async def told(self, notices: Sequence[Notice], at_us: int) -> None:
         """See `Notices.told`."""
         with self._opened() as connection, transaction(connection):
-            connection.executemany(_SQL["told"], [_place(it) for it in notices])
+            for it in notices:
+                if connection.execute(_SQL["told"], _place(it)).rowcount:
+                    ended = msgspec.structs.astuple(outcome(it, at_us))
+                    connection.execute(_SQL["ended"], ended)
+
+    async def outcomes(self, alert_ids: Collection[str]) -> tuple[Outcome, ...]:
+        """See `Notices.outcomes`."""
+        with self._opened() as connection:
+            rows = connection.execute(_SQL["outcomes"], (_json(list(alert_ids)),)).fetchall()
+        return tuple(
+            Outcome(alert_id=alert_id, route=route, kind=NoticeKind(kind), at_us=at_us, error=error)
+            for alert_id, route, kind, at_us, error in rows
+        )
 
     @contextmanager
     def _opened(self) -> Generator[sqlite3.Connection]:
@@ -106,9 +137,12 @@ class SqliteAlerts:
 
 
 def _row(alert: Alert) -> tuple[Any, ...]:
-    finding = msgspec.json.encode(alert.finding).decode()
     stands = (alert.opened_us, alert.seen_us, alert.resolved_us, alert.told_us, alert.notices)
-    return alert.id, alert.finding.rule, finding, *stands
+    return alert.id, alert.finding.rule, _json(alert.finding), *stands
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _alert(row: tuple[Any, ...]) -> Alert:

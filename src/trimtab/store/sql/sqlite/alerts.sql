@@ -11,6 +11,16 @@ ON CONFLICT DO UPDATE SET finding = excluded.finding, opened_us = excluded.opene
 SELECT id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence FROM alert
 WHERE /*where*/ ORDER BY opened_us DESC, id LIMIT ?;
 
+-- name: page
+-- Alerts that fit, the newest first, from a place on.
+SELECT id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence FROM alert
+WHERE (:rules IS NULL OR rule IN (SELECT value FROM json_each(:rules)))
+  AND (:tenant IS NULL OR finding ->> '$.tenant_id' = :tenant)
+  AND (:open IS NULL OR (resolved_us IS NULL) = :open)
+  AND (:silent IS NULL OR coalesce(silence ->> '$.until_us' > :now, 0) = :silent)
+  AND (:after IS NULL OR opened_us < :after OR (opened_us = :after AND id > :after_id))
+ORDER BY opened_us DESC, id LIMIT :limit;
+
 -- name: find
 -- Alerts whose id begins with a text.
 SELECT id, finding, opened_us, seen_us, resolved_us, told_us, notices, silence FROM alert
@@ -36,3 +46,12 @@ UPDATE notice SET due_us = ?, tries = ?, error = ? WHERE alert_id = ? AND n = ? 
 -- name: told
 -- It was told, or is not to be told any more.
 DELETE FROM notice WHERE alert_id = ? AND n = ? AND route = ?;
+
+-- name: ended
+-- What became of the last thing a route was to be told of an alert.
+INSERT OR REPLACE INTO outcome (alert_id, route, kind, at_us, error) VALUES (?, ?, ?, ?, ?);
+
+-- name: outcomes
+-- What became of it, of some alerts.
+SELECT alert_id, route, kind, at_us, error FROM outcome
+WHERE alert_id IN (SELECT value FROM json_each(?)) ORDER BY alert_id, route;

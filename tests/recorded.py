@@ -62,7 +62,7 @@ def models(name: str) -> Mapping[str, FloatArray]:
     rows: Any = json.loads(file.read_text())
     means = defaultdict[str, dict[str, float]](dict)
     for row in rows:
-        means[row["response_source"]][str(row["idx"])] = float(np.mean(row["gpt4_score"]))
+        means[row["response_source"]][str(row["idx"])] = sum(row["gpt4_score"]) / 3
     order = sorted(next(iter(means.values())))
     return {model: np.array([by[i] for i in order]) for model, by in means.items()}
 
