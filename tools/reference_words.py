@@ -9,7 +9,8 @@ without a sentence, and a sentence without a thing, fail `tests/docs/test_refere
 from typing import NamedTuple
 
 ARGUMENTS = {
-    "init DIRECTORY": "Where to write; here by default.",
+    "init project DIRECTORY": "Where to write; here by default.",
+    "init ci DIRECTORY": "Root of the repository; here by default.",
     "keys rotate KEY": "Id or name of the key.",
     "keys revoke KEY": "Id or name of the key.",
     "keys suspend NAME": "Id or name of the key.",
@@ -18,6 +19,9 @@ ARGUMENTS = {
     "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
     "budgets show TENANT": "Id of the tenant.",
     "budgets set TENANT": "Id of the tenant.",
+    "evals add-case REQUEST_ID": "Id of the request, or a unique prefix of it.",
+    "evals export FILE": "Manifest of a suite; for a table also the JSON report of a run.",
+    "evals import FILE": "File of the other format.",
     "evals compare BEFORE": "Id of a run, the beginning of it if that is unique, the hash of its content, or a file that holds it.",
     "evals compare AFTER": "The same; its settings decide what is compared.",
     "evals gate RUNS": "Manifests of suites, which are run first; ids of runs, hashes of their content, or files that hold them.",
@@ -982,6 +986,9 @@ REMEDIES = {
         _OPERATOR, "Ask again in a second if the request is new, else look at the id."
     ),
     "record_erased": Remedy(_OPERATOR, "Nothing: only its figures are kept. Nothing erases yet."),
+    "content_expired": Remedy(
+        _OPERATOR, "Take a request whose content is kept; `content: full` keeps that of a tenant."
+    ),
     "rate_limited": Remedy(_ANYBODY, "Wait as long as `retry-after` says, or raise the limit."),
     "parallel_limited": Remedy(_ANYBODY, "Wait for a request to end, or raise `parallel`."),
     "budget_exhausted": Remedy(
@@ -1254,6 +1261,8 @@ PAGES = {
     "POST /console/logout": "Logs out.",
     "GET /console/requests": "Requests, with a filter.",
     "GET /console/requests/{id}": "One request: verdict, waterfall, usage, cost, and what people wrote for those with the right `content`.",
+    "GET /console/requests/{id}/case": "Form that asks what the answer should have been.",
+    "POST /console/requests/{id}/case": "The request as a line of a dataset, without personal data, to copy or as a file; the audit notes who read it.",
     "GET /console/models": "Models: where each leads, how its targets did in the last hour, which of them a worker leaves alone.",
     "GET /console/models/{name}/move": "Where a model leads; with `to`, what another target would change.",
     "POST /console/models/{name}/move": "Lead a model elsewhere.",

@@ -67,3 +67,16 @@ async def test_where_there_is_no_content_nothing_is_read_and_nothing_noted() -> 
 
     assert await audit(log, Contents()).read(bare, author="ana", source=Source.CLI) == (None, None)
     assert await log.readings(limit=9) == ()
+
+
+async def test_what_was_asked_is_read_by_its_own_row() -> None:
+    log, contents = MemoryAuditLog(), Contents()
+    filled = replace(RECORD, prompt_vars_ref=b"variables")
+
+    found = await audit(log, contents).read_asked(filled, author="ana", source=Source.CLI)
+
+    assert found == (b"VARIABLES", b"ASKED")
+    assert len(await log.readings(limit=9)) == 1
+    with pytest.raises(TryLater):
+        await audit(FullLog(), contents).read_asked(filled, author="ana", source=Source.CLI)
+    assert contents.read == [b"variables", b"asked"]

@@ -12,6 +12,7 @@ from trimtab.console.view import Views
 from trimtab.domain.errors import (
     BodyTooLarge,
     ChangeConflict,
+    ContentExpired,
     Forbidden,
     InUse,
     InvalidRequest,
@@ -34,6 +35,7 @@ STATUS: tuple[tuple[type[TrimtabError], int], ...] = (
     (Unauthenticated, 401),
     (Forbidden, 403),
     (RecordErased, 410),
+    (ContentExpired, 410),
     (VersionBlocked, 410),
     (PreconditionRequired, 428),
     (PromptVariablesInvalid, 400),

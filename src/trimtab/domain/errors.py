@@ -34,6 +34,7 @@
     │   └── NotFound
     │       ├── RecordNotFound
     │       ├── RecordErased
+    │       ├── ContentExpired   the record is there, what was said is not
     │       ├── PromptNotFound
     │       └── NotAVersion      a label stands where a version must
     ├── TryLater                 the same request may pass after a while
@@ -298,6 +299,12 @@ class RecordErased(NotFound):
     """The content was erased on request."""
 
     code: ClassVar[str] = "record_erased"
+
+
+class ContentExpired(NotFound):
+    """What was asked is not kept, or not any more."""
+
+    code: ClassVar[str] = "content_expired"
 
 
 class PromptNotFound(NotFound):

@@ -1,8 +1,9 @@
 """Cases: what an application is asked, and what is expected of it."""
 
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -94,6 +95,11 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
         return asked if isinstance(asked, str) else canonical(self.input)
 
     @property
+    def asked(self) -> str:
+        """All texts of the input in one: what tells whether two cases ask the same."""
+        return " ".join(texts_of(self.input))
+
+    @property
     def choices(self) -> tuple[str, ...]:
         """The answers to choose from, in the order they are shown."""
         return tuple(self.input.get(CHOICES, ()))
@@ -115,3 +121,16 @@ def shuffled(case: Case) -> Case:
 def dataset_hash(cases: tuple[Case, ...]) -> str:
     """SHA-256 over ids and hashes, hex; the order of cases does not count."""
     return digest(canonical(sorted([it.id, it.hash] for it in cases)))
+
+
+def texts_of(value: object) -> Iterator[str]:
+    """Give every text and number of a value, as text."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from texts_of(list(cast("Mapping[str, object]", value).values()))
+    elif isinstance(value, list | tuple):
+        for it in cast("list[object]", value):
+            yield from texts_of(it)
+    elif isinstance(value, int | float):
+        yield str(value)

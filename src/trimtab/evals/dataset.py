@@ -79,6 +79,14 @@ def check_unique(placed: Sequence[Placed]) -> None:
         raise SettingsInvalid("\n".join(told))
 
 
+def read_row(line: str, where: str) -> dict[str, Any]:
+    """Read a line of JSON that is an object, strictly. Raises `SettingsInvalid`."""
+    try:
+        return _row(line)
+    except _Refused as exc:
+        raise SettingsInvalid(f"{where}: {exc.path}{': ' if exc.path else ''}{exc}") from exc
+
+
 def write_case(case: Case) -> str:
     """Write a case as its line, end of line included."""
     return msgspec.json.encode(case).decode() + "\n"

@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
 
 import msgspec
 
 from trimtab.evals.alike import twins as find_twins
-from trimtab.evals.case import Case
+from trimtab.evals.case import Case, texts_of
 from trimtab.evals.manifest import make_metrics
 from trimtab.evals.metrics.base import Metric, Need
 from trimtab.evals.metrics.words import LOOSE
@@ -113,7 +112,7 @@ def expected(subject: _Subject) -> Iterator[Finding]:
 def twins(subject: _Subject) -> Iterator[Finding]:
     """E002: each case says something new."""
     cases = subject.suite.cases
-    texts = [" ".join(_texts(it.input)) for it in cases]
+    texts = [it.asked for it in cases]
     for one, other in find_twins(texts, ALIKE):
         what = f"asks nearly what '{cases[other].id}' asks; remove one of them"
         yield subject.at(cases[one], "E002", what)
@@ -122,7 +121,7 @@ def twins(subject: _Subject) -> Iterator[Finding]:
 def redacted(subject: _Subject) -> Iterator[Finding]:
     """E003: nobody finds himself in a repository."""
     for case in subject.suite.cases:
-        texts = _texts([case.input, msgspec.to_builtins(case.expected), case.contexts or ()])
+        texts = texts_of([case.input, msgspec.to_builtins(case.expected), case.contexts or ()])
         kinds = frozenset[str]().union(*map(personal, texts)) - {*case.provenance.redacted}
         if kinds:
             what = f"has what looks like {', '.join(sorted(kinds))}; take it out"
@@ -193,15 +192,3 @@ def quarantine(subject: _Subject) -> Iterator[Finding]:
 RULES_OF_SUITES: tuple[Callable[[_Subject], Iterator[Finding]], ...] = (
     *(expected, twins, redacted, size, leaked, order, judges, idle, quarantine),
 )
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _texts(list(cast("Mapping[str, object]", value).values()))
-    elif isinstance(value, list | tuple):
-        for it in cast("list[object]", value):
-            yield from _texts(it)
-    elif isinstance(value, int | float):
-        yield str(value)

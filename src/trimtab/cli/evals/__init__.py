@@ -19,6 +19,21 @@ class Evals(LazyGroup):
         "calibrate": Command(
             "trimtab.cli.evals.calibrate:calibrate", "Hold a judge against people's labels."
         ),
+        "add-case": Command(
+            "trimtab.cli.evals.add:add_case", "Make a case of what production was asked."
+        ),
+        "changed": Command(
+            "trimtab.cli.evals.change:changed", "Tell which suites a change touches."
+        ),
+        "check-pr": Command(
+            "trimtab.cli.evals.change:check_pr", "Insist on the eval delta of a changed prompt."
+        ),
+        "import": Command(
+            "trimtab.cli.evals.foreign:import_", "Turn another tool's eval set into a suite."
+        ),
+        "export": Command(
+            "trimtab.cli.evals.foreign:export", "Write a suite for another tool, or as a table."
+        ),
         "cache": Command("trimtab.cli.evals.cache:cache", "Look after remembered verdicts."),
     }
 

@@ -1,0 +1,230 @@
+"""The workflow that `trimtab init ci` writes, and the action: checked, and their steps run."""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from click.testing import CliRunner
+from tests.cli.evals.actions import EXPRESSION, Runner, parsed
+from tests.cli.evals.repository import PROMPT, Repository
+from tests.docs.pages import ROOT
+from tests.evals.test_delta import run
+
+from trimtab.cli import program
+from trimtab.evals.result import write_run
+
+WORKFLOW = (ROOT / "src/trimtab/demo/llm-eval.yml").read_text()
+ACTION = (ROOT / "action/action.yml").read_text()
+TEXTS = pytest.mark.parametrize("text", [WORKFLOW, ACTION], ids=["workflow", "action"])
+
+STANDS_IN = ("evals gate",)
+"""What a script says instead of Trimtab; nothing, once the command is there."""
+
+PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+\n")
+
+
+def steps_of(text: str) -> list[Any]:
+    read = parsed(text)
+    return read["runs"]["steps"] if "runs" in read else read["jobs"]["eval"]["steps"]
+
+
+@pytest.mark.parametrize(("text", "schema"), [(WORKFLOW, "workflow"), (ACTION, "action")])
+def test_it_is_of_githubs_schema(text: str, schema: str) -> None:
+    written = json.loads((ROOT / f"tests/data/github/{schema}.schema.json").read_text())
+
+    faults = list(jsonschema_rs.validator_for(written).iter_errors(parsed(text)))
+
+    assert not faults
+
+
+@pytest.mark.parametrize(
+    ("text", "schema"),
+    [
+        (WORKFLOW.replace("runs-on:", "runs_on:"), "workflow"),
+        (WORKFLOW.replace("pull-requests: write", "pull-requests: all"), "workflow"),
+        (ACTION.replace("using: composite", "using: composit"), "action"),
+        (ACTION.replace("shell: bash", "shel: bash"), "action"),
+    ],
+)
+def test_the_schema_knows_what_is_wrong(text: str, schema: str) -> None:
+    written = json.loads((ROOT / f"tests/data/github/{schema}.schema.json").read_text())
+
+    assert not jsonschema_rs.validator_for(written).is_valid(parsed(text))
+
+
+@TEXTS
+def test_no_expression_is_in_a_command(text: str) -> None:
+    commands = [step["run"] for step in steps_of(text) if "run" in step]
+
+    assert commands
+    assert not [it for it in commands if "${{" in it or "secrets" in it]
+
+
+@TEXTS
+def test_no_expression_lost_its_braces(text: str) -> None:
+    assert not re.findall(r"\$(?=[\s\"',}-]|$)", text, re.MULTILINE)
+    assert text.count("${{") == len(EXPRESSION.findall(text)) > 5
+
+
+@TEXTS
+def test_others_actions_are_pinned_by_commit(text: str) -> None:
+    assert len(PINNED.findall(text)) == text.count("uses:")
+
+
+def test_every_secret_reaches_only_the_gate() -> None:
+    [step] = [it for it in steps_of(WORKFLOW) if "secrets." in str(it)]
+
+    assert step["run"].startswith("trimtab evals gate $SUITES ")
+    assert WORKFLOW.count("secrets.") == 2
+    assert "secrets" not in ACTION
+    assert "pull_request_target" not in WORKFLOW
+
+
+def test_it_has_no_more_rights_than_it_needs() -> None:
+    read = parsed(WORKFLOW)
+
+    assert read["permissions"] == {"contents": "read", "pull-requests": "write"}
+    assert read["on"] == {"pull_request": {}, "merge_group": {}}
+    assert steps_of(WORKFLOW)[0]["with"]["persist-credentials"] is False
+
+
+def test_init_writes_it_where_github_looks(tmp_path: Path) -> None:
+    target = tmp_path / ".github/workflows/llm-eval.yml"
+    first = CliRunner().invoke(program, ["init", "ci", str(tmp_path)])
+
+    assert first.stdout.splitlines()[0] == f"wrote {target}"
+    assert target.read_text() == WORKFLOW
+
+    target.write_text("mine")
+    again = CliRunner().invoke(program, ["init", "ci", str(tmp_path)])
+    assert (again.exit_code, target.read_text()) == (2, "mine")
+    assert "pass --force to overwrite it" in again.stderr
+    assert json.loads(
+        CliRunner().invoke(program, ["init", "ci", str(tmp_path), "--force", "--json"]).stdout
+    ) == {"written": [str(target)]}
+
+
+class Hub:
+    """What GitHub keeps between runs, and the programs of its machine.
+
+    Attributes:
+        gate: How the gate ends.
+    """
+
+    def __init__(self, folder: Path, gate: int, *, pip: str = "exit") -> None:
+        self.folder = folder
+        self.caches = folder / "caches"
+        self.comments: list[str] = []
+        self.repository = Repository(folder)
+        self.app = self.repository.folder
+        binaries = folder / "bin"
+        binaries.mkdir()
+        self._program(binaries / "trimtab", gate)
+        (binaries / "pip").write_text(f"#!/bin/bash\n{pip}\n")
+        (binaries / "pip").chmod(0o755)
+        self.runner = Runner(
+            folder=self.app,
+            context={
+                "github.base_ref": "main",
+                "github.event.repository.default_branch": "main",
+                "github.run_id": "7",
+                "github.run_attempt": "1",
+                "secrets.ANTHROPIC_API_KEY": "sk-1",
+                "secrets.TRIMTAB_CACHE_KEY": "ck-1",
+            },
+            binaries=binaries,
+            actions={
+                "actions/checkout": lambda _: None,
+                "actions/setup-python": lambda _: None,
+                "actions/cache/restore": self._restore,
+                "actions/cache/save": self._save,
+                "marocchino/sticky-pull-request-comment": self._comment,
+            },
+        )
+
+    def _program(self, path: Path, gate: int) -> None:
+        """Write `trimtab`, and for what `STANDS_IN` names what the gate leaves behind."""
+        (self.folder / "report.json").write_bytes(write_run(run()))
+        asks = "".join(
+            f'if [ "$1 $2" = "{it}" ]; then\n'
+            '  [ -n "$ANTHROPIC_API_KEY" ] || exit 4\n'
+            "  mkdir -p .judge-cache/v1 && echo {} > .judge-cache/v1/paid.json\n"
+            '  echo "VERDICT of $3" > eval-summary.md; touch eval.xml eval.html\n'
+            f"  exit {gate}\nfi\n"
+            for it in STANDS_IN
+        )
+        path.write_text(f'#!/bin/bash\n{asks}exec "{sys.executable}" -m trimtab "$@"\n')
+        path.chmod(0o755)
+
+    def _restore(self, given: Mapping[str, str]) -> None:
+        for kept in sorted(self.caches.glob(f"{given['restore-keys']}*")):
+            shutil.copytree(kept, self.app / given["path"], dirs_exist_ok=True)
+
+    def _save(self, given: Mapping[str, str]) -> None:
+        if (self.app / given["path"]).exists():
+            shutil.copytree(self.app / given["path"], self.caches / given["key"])
+
+    def _comment(self, given: Mapping[str, str]) -> None:
+        self.comments.append((self.app / given["path"]).read_text())
+
+    def run(self) -> int:
+        read = parsed(WORKFLOW)
+        assert read["env"]
+        return self.runner.run(read["jobs"]["eval"]["steps"], read["env"])
+
+
+@pytest.fixture
+def red(tmp_path: Path) -> Hub:
+    return Hub(tmp_path, gate=1)
+
+
+def test_a_red_gate_keeps_what_it_paid_for_and_says_why(tmp_path: Path) -> None:
+    red = Hub(tmp_path, gate=1, pip=f'exec "{sys.executable}" -m pip "$@"')
+    red.repository.replace(PROMPT, "[[sim: answer=$context]]", "$context")
+
+    assert red.run() == 1
+    assert (red.caches / "judge-7-1/v1/paid.json").exists()
+    assert red.comments == ["VERDICT of evals/house.yaml\n"]
+    assert "eval-delta" not in red.runner.ran
+
+
+def test_a_green_gate_without_a_delta_is_red(tmp_path: Path) -> None:
+    hub = Hub(tmp_path, gate=0)
+    hub.repository.replace(PROMPT, "in its words", "as it says it")
+
+    assert hub.run() == 1
+    assert "prompt 'house' is changed, and no eval of it is reported" in hub.runner.said
+    assert len(hub.comments) == 1
+
+
+def test_a_change_of_nothing_that_counts_is_green_and_costs_nothing(red: Hub) -> None:
+    red.repository.write("docs/x.md", "x")
+
+    assert red.run() == 0
+    assert red.comments == []
+    assert not red.caches.exists()
+    assert red.runner.ran[-1] == "eval-delta"
+
+
+def test_verdicts_of_earlier_runs_are_there_again(red: Hub) -> None:
+    (red.caches / "judge-6-1").mkdir(parents=True)
+    (red.caches / "judge-6-1" / "old.json").write_text("{}")
+    red.repository.replace(PROMPT, "in its words", "as it says it")
+
+    red.run()
+
+    assert (red.app / ".judge-cache/old.json").exists()
+
+
+def test_a_merge_queue_compares_with_the_default_branch(red: Hub) -> None:
+    red.runner.context["github.base_ref"] = ""
+    red.repository.replace(PROMPT, "in its words", "as it says it")
+
+    assert red.run() == 1
+    assert red.comments
