@@ -5,10 +5,10 @@ import pytest
 from tests.evals.outcomes import RULES, counts, scores
 
 from trimtab.evals.gate import gate
+from trimtab.evals.suite import FloorMode
 from trimtab.evals.verdict import (
     Attacks,
     Decision,
-    FloorMode,
     Limits,
     Outcome,
     Reason,

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trimtab.evals.measure import measured
+from trimtab.evals.suite import FloorMode
 from trimtab.evals.verdict import (
     Attacks,
     Decision,
-    FloorMode,
     Limits,
     Outcome,
     Reason,

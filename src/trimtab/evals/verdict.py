@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from trimtab.evals.suite import FloorMode
 from trimtab.stats.bootstrap import DRAWS
 from trimtab.stats.estimate import BoolArray, FloatArray, IntArray, Interval
 from trimtab.stats.paired import FLIPS
@@ -30,13 +31,6 @@ class Reason(StrEnum):
     NOT_REPEATED = "not_repeated"
     ATTACK_RATE = "attack_rate"
     NOTHING_BLOCKS = "nothing_blocks"
-
-
-class FloorMode(StrEnum):
-    """What has to clear the floor: the score itself, or the lower end of its interval."""
-
-    POINT = "point"
-    CI = "ci"
 
 
 @dataclass(frozen=True, slots=True)

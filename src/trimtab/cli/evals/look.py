@@ -1,0 +1,153 @@
+"""`trimtab evals list`, `show` and `compare`: looking at stored runs."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from trimtab.cli.evals.stored import run_argument, shelf, stored, with_stats
+from trimtab.cli.output import instant, print_json, print_table
+from trimtab.cli.switch import home_option, json_option
+from trimtab.domain.errors import NotFound
+from trimtab.domain.money import NANO_PER_USD
+from trimtab.domain.prompt import canonical
+from trimtab.evals.metrics.base import Score
+from trimtab.evals.report.plain import one_line, plain
+from trimtab.evals.result import Arm, CaseSeen, Run, Sample
+
+PRINT_VERDICT = "trimtab.cli.evals.looking:print_verdict"
+PRINT_COMPARISON = "trimtab.cli.evals.looking:print_comparison"
+
+
+@click.command(name="list")
+@click.option("--suite", help="Only runs of this suite.")
+@click.option("-n", "most", type=click.IntRange(1), default=20, show_default=True, help="How many.")
+@home_option
+@json_option
+def list_(suite: str | None, most: int, home: Path | None, *, as_json: bool) -> None:
+    """List stored runs, newest first, with their last verdict.
+
+    Example: trimtab evals list --suite rag-golden
+    """
+    found = (it for it in shelf(home).cards() if suite in (None, it.suite))
+    cards = list(islice(found, most))
+    if as_json:
+        print_json({"runs": cards})
+        return
+    rows = [
+        [
+            it.run_id,
+            instant(it.started_us) if it.started_us else "-",
+            one_line(it.suite),
+            one_line(it.candidate),
+            one_line(it.baseline),
+            str(it.cases),
+            f"{it.spent_nano / NANO_PER_USD:.2f}",
+            " ".join(part for part in (it.verdict, it.reason or it.stopped) if part),
+        ]
+        for it in cards
+    ]
+    print_table(
+        ["run", "started", "suite", "candidate", "baseline", "cases", "usd", "verdict"],
+        rows,
+        empty="no runs yet; make one with `trimtab evals run`",
+    )
+
+
+@click.command()
+@run_argument
+@click.argument("case", required=False)
+@click.option("--judge", "metric", help="Only this metric: each score, and the reason given.")
+@home_option
+@json_option
+def show(
+    run: str, case: str | None, metric: str | None, home: Path | None, *, as_json: bool
+) -> None:
+    """Show the verdict on a run; of one case what was asked, answered and scored.
+
+    Example: trimtab evals show ev_01JXC4 q-0017 --judge faithfulness
+    """
+    found = stored(run, home)
+    if metric is not None and metric not in found.metrics:
+        raise NotFound(
+            f"run {found.run_id!r} has no metric {metric[:64]!r}; it has"
+            f" {', '.join(found.metrics) or 'none'}"
+        )
+    if case is None and metric is None:
+        with_stats(PRINT_VERDICT)(found, as_json=as_json)
+        return
+    cases = [it for it in found.cases if case in (None, it.id)]
+    if not cases:
+        raise NotFound(
+            f"run {found.run_id!r} has no case {(case or '')[:80]!r}; look at its dataset"
+        )
+    samples = {it.id: [one for one in found.samples if one.case == it.id] for it in cases}
+    if as_json:
+        print_json({"cases": [{"case": it, "samples": samples[it.id]} for it in cases]})
+        return
+    for it in cases:
+        for line in _reasons(it, samples[it.id], metric) if metric else _case(found, it):
+            click.echo(line)
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("-n", "most", type=click.IntRange(1), default=40, show_default=True, help="How many.")
+@home_option
+@json_option
+def compare(before: str, after: str, most: int, home: Path | None, *, as_json: bool) -> None:
+    """Compare what the candidates of two runs said to the same cases, test by test, case by case.
+
+    Each is the id of a run, or a file that holds one. A case that changed between them is left out
+    and named. Exits 0 whatever it finds: `gate` is what decides.
+
+    Example: trimtab evals compare ev_01JXC4 ev_01JXD7
+    """
+    runs = (stored(before, home), stored(after, home))
+    with_stats(PRINT_COMPARISON)(*runs, most, as_json=as_json)
+
+
+COMMANDS = (list_, show, compare)
+
+
+def _case(run: Run, case: CaseSeen) -> Iterator[str]:
+    yield one_line(case.id) + "".join(f"  {one_line(it)}" for it in case.tags)
+    yield f"asked     {_value(case.input)}"
+    if case.expected is not None:
+        yield f"expected  {_value(case.expected)}"
+    for arm in (Arm.BASELINE, Arm.CANDIDATE):
+        for sample in run.of(arm).get(case.id, ()):
+            yield ""
+            yield f"--- {_who(sample)}"
+            if sample.error:
+                yield one_line(f"error {sample.error}: {sample.error_detail}", 1000)
+            else:
+                yield plain(sample.text)
+            yield from (_score(metric, score) for metric, score in sample.scores.items())
+
+
+def _reasons(case: CaseSeen, samples: list[Sample], metric: str) -> Iterator[str]:
+    for sample in samples:
+        score = sample.scores.get(metric)
+        if score is not None:
+            yield f"{one_line(case.id)}  {_who(sample)}"
+            yield _score(metric, score)
+
+
+def _who(sample: Sample) -> str:
+    told = (str(sample.arm), f"sample {sample.index}", sample.model, sample.request_id)
+    return "  ".join(one_line(it) for it in told if it)
+
+
+def _score(metric: str, score: Score) -> str:
+    value = str(score.status) if score.value is None else f"{score.value:.4g}"
+    code = f" {one_line(score.code)}" if score.code else ""
+    return f"{one_line(metric)} {value}{code}" + (
+        f": {plain(score.detail)}" if score.detail else ""
+    )
+
+
+def _value(value: object) -> str:
+    return plain(value if isinstance(value, str) else canonical(value))
