@@ -78,7 +78,10 @@ def _index() -> list[str]:
         ("[settings](settings.md)", "every member of `trimtab.yaml`, every environment variable"),
         ("[errors](errors.md)", "every error code, and what to do about it"),
         ("[attributes](attributes.md)", "spans, log line and headers"),
-        ("[evals](evals.md)", "every member of a suite and its cases, every metric and rule"),
+        (
+            "[evals](evals.md)",
+            "every member of a suite and its cases, every metric and rule, every reason of a verdict",
+        ),
         ("[routes](routes.md)", "gateway, console, admin API, simulator"),
         ("[faults](faults.md)", "what the simulator does wrong on demand"),
         (
@@ -490,6 +493,10 @@ def _evals_page() -> list[str]:
         _table(["metric", "option", "default", "meaning"], evals.option_rows()),
         "## What lint finds",
         _table(["rule", "level", "finds"], evals.rule_rows()),
+        "## Why a verdict is not PASS",
+        "FAIL and INCONCLUSIVE have a reason. [Read an eval verdict]"
+        "(../how-to/read-an-eval-verdict.md) tells what comes before what.",
+        _table(["reason", "meaning"], evals.reason_rows()),
     ]
 
 

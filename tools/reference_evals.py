@@ -14,6 +14,7 @@ from trimtab.evals.lint import RULES
 from trimtab.evals.manifest import Written
 from trimtab.evals.metrics.base import Metric, Parts
 from trimtab.evals.metrics.table import METRICS, make_metric
+from trimtab.evals.report.words import REASONS
 from trimtab.evals.suite import GateSetting, JudgeSetting, MetricSetting, Repeats, Target
 
 Rows = list[tuple[str, ...]]
@@ -174,6 +175,11 @@ def option_rows() -> Rows:
 def rule_rows() -> Rows:
     """Give the rules of lint."""
     return [(rule, str(it.level), it.about) for rule, it in RULES.items()]
+
+
+def reason_rows() -> Rows:
+    """Give why a verdict is not PASS."""
+    return [(f"`{reason}`", said) for reason, said in REASONS.items()]
 
 
 def suite_members() -> list[Member]:

@@ -18,7 +18,12 @@ ARGUMENTS = {
     "accounts reset NAME": "Name of an account, as `trimtab accounts list` shows it.",
     "budgets show TENANT": "Id of the tenant.",
     "budgets set TENANT": "Id of the tenant.",
+    "evals compare BEFORE": "Id of a run, the beginning of it if that is unique, the hash of its content, or a file that holds it.",
+    "evals compare AFTER": "The same; its settings decide what is compared.",
+    "evals gate RUNS": "Manifests of suites, which are run first; ids of runs, hashes of their content, or files that hold them.",
     "evals lint SUITES": "Manifests of suites.",
+    "evals show RUN": "Id of a run, the beginning of it if that is unique, the hash of its content, or a file that holds it.",
+    "evals show CASE": "Id of a case; all by default.",
     "limits rebuild TENANT": "Id of the tenant.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
@@ -77,6 +82,8 @@ OPTION_DEFAULTS = {
     "--config": "`TRIMTAB_CONFIG`, else `trimtab.yaml` here, else the demo",
     "--host": "of the file",
     "--port": "of the file",
+    "--annotate": "where `GITHUB_ACTIONS` is true",
+    "--step-summary": "`GITHUB_STEP_SUMMARY`",
 }
 
 EXIT_CODES = {

@@ -69,7 +69,7 @@ async def test_what_became_worse_is_shown_side_by_side_the_gravest_first(site: S
     html = (await site.client.get(f"{EVALS}/{NEW}")).text
     worst = html.partition('id="worst"')[2].partition("</section>")[0]
 
-    assert re.findall(r'<h3 class="any">(q-\d+)', worst) == ["q-0001", "q-0000"]
+    assert re.findall(r'<summary><span class="any">(q-\d+)', worst) == ["q-0001", "q-0000"]
     assert "baseline says 1" in worst
     assert "candidate says 1" in worst
     assert "because" in worst

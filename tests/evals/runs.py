@@ -77,7 +77,12 @@ def samples(arm: Arm, scores: Scores, *, index: int = 0, text: str = "") -> tupl
 
 
 # members of a run are what the test is about
-def run(candidate: Scores, baseline: Scores | None = None, **members: Any) -> Run:  # noqa: ANN401
+def run(
+    candidate: Scores,
+    baseline: Scores | None = None,
+    /,
+    **members: Any,  # noqa: ANN401
+) -> Run:
     """Make a run; `metrics` are settings by name, `gate` and `repeats` those of the suite."""
     n = max(map(len, candidate.values()), default=0)
     metrics: dict[str, dict[str, Any]] = members.pop("metrics", {it: {} for it in candidate})

@@ -299,11 +299,14 @@ def test_a_floor_of_an_adversarial_metric_is_asked_beside_its_attacks() -> None:
 
 def test_scores_between_yes_and_no_are_no_attacks() -> None:
     made = run({"rubric": [1.0]}, kind=Kind.ADVERSARIAL)
-    own = {"metrics": {"own": {"python": "app:own"}}, "kind": Kind.ADVERSARIAL}
+
+    def own(*values: float) -> Run:
+        metrics = {"own": {"python": "app:own"}}
+        return run({"own": values}, kind=Kind.ADVERSARIAL, metrics=metrics)
 
     assert isinstance(column(made).given, Outcome)
-    assert isinstance(column(run({"own": [1.0, 0.0]}, **own)).given, Attacks)
-    assert isinstance(column(run({"own": [1.0, 0.5]}, **own)).given, Outcome)
+    assert isinstance(column(own(1.0, 0.0)).given, Attacks)
+    assert isinstance(column(own(1.0, 0.5)).given, Outcome)
 
 
 def test_chance_comes_of_the_suite() -> None:

@@ -116,7 +116,8 @@ async def show(visit: Visit) -> Response:
         "older": run_path(run.run_id, show=page.kind, cursor=page.last) if page.last else None,
         "first": run_path(run.run_id, show=page.kind) if visit.query("cursor") else None,
         "again": _again(run),
-        "gate": f"trimtab evals gate {run.run_id}",
+        "whole": _command("show", run.run_id, visit.query("case")),
+        "gate": _command("gate", run.run_id),
         "suite": one_line(run.suite),
     }
     return visit.page("eval_run.html", context)
@@ -199,7 +200,7 @@ def _named(cases: tuple[str, ...]) -> str:
 
 def _again(run: Run) -> str:
     """Give the command that runs it again."""
-    words = ["trimtab", "evals", "run", run.file]
+    words = [run.file]
     if run.candidate.prompt_version:
         words += ["--candidate", run.candidate.name]
     if run.candidate.model:
@@ -208,4 +209,9 @@ def _again(run: Run) -> str:
         words += ["--baseline", "none"]
     elif run.baseline.prompt_version:
         words += ["--baseline", run.baseline.prompt_version]
-    return " ".join(shlex.quote(one_line(it, MOST_SENTENCE)) for it in words)
+    return _command("run", *words)
+
+
+def _command(*words: str) -> str:
+    """Write a command for a shell, which runs nothing of what the words say."""
+    return shlex.join(["trimtab", "evals", *(one_line(it, MOST_SENTENCE) for it in words)])

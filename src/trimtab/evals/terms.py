@@ -1,6 +1,7 @@
 """What a run is judged by: its suite's metrics and rules, as the run itself wrote them down."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import msgspec
 from msgspec import Struct
@@ -59,10 +60,10 @@ def read_terms(run: Run) -> Terms:
         InvalidRequest: they are not what a run writes.
     """
     written = dict(run.settings)
-    metrics: object = written.get("metrics", ())
-    if isinstance(metrics, Mapping):
-        named: Mapping[str, object] = metrics
-        written["metrics"] = [named[it] for it in (*run.metrics, *named) if it in named]
+    named = written.get("metrics")
+    if isinstance(named, dict):
+        by_name = cast("dict[str, object]", named)
+        written["metrics"] = [by_name[it] for it in (*run.metrics, *by_name) if it in by_name]
     try:
         read = msgspec.convert(written, type=Terms, strict=True)
     except msgspec.ValidationError as exc:

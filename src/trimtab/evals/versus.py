@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from msgspec.structs import replace
 
 from trimtab.domain.errors import InvalidRequest
@@ -59,13 +60,8 @@ def differences(judgement: Judgement) -> tuple[Shift, ...]:
 
 
 def _only(run: Run, metrics: Mapping[str, str]) -> dict[str, object]:
-    settings: object = run.settings.get("metrics", ())
-    if isinstance(settings, Mapping):
-        by_name: Mapping[str, object] = settings
-        kept: object = {name: it for name, it in by_name.items() if name in metrics}
-    else:
-        kept = [it for it in run.settings.get("metrics", ()) if it.get("name") in metrics]
-    return {**run.settings, "metrics": kept}
+    kept = [it for it in read_terms(run).metrics if it.name in metrics]
+    return {**run.settings, "metrics": [msgspec.to_builtins(it) for it in kept]}
 
 
 def _warnings(before: Run, after: Run, metrics: Mapping[str, str]) -> tuple[str, ...]:

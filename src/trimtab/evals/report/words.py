@@ -15,7 +15,7 @@ HASH_DIGITS = 8
 
 REASONS: Mapping[str, str] = {
     Reason.UNCALIBRATED: "its judge does not agree with people as far as is known; label answers,"
-    " and run `trimtab evals calibrate`",
+    " and calibrate it",
     Reason.ERRORS: "too many cases have no score, or the floor holds only without them; see why,"
     " and run it again",
     Reason.FLOOR: "the candidate is below the floor, or above the ceiling",
