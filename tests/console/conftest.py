@@ -109,6 +109,9 @@ class Stores:
     home: Path = Path("nowhere")
     load: Load = resolve_name
 
+    def loaded(self, name: str) -> Any:  # noqa: ANN401 -- as `resolve_name` has it
+        return self.load(name)
+
     async def find(self, request_id: str) -> StoredRecord | None:
         self.asked["find"] += 1
         found = [s for s in self.records if s.record.request_id.startswith(request_id)]
@@ -335,7 +338,10 @@ def clock() -> FrozenClock:
 @pytest.fixture
 async def site(clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Site]:
     """A console with a small company behind it, nobody logged in."""
-    stores, control = Stores(clock, reports=Kept(tmp_path / "reconcile"), home=tmp_path), ChangeBook(clock)
+    stores, control = (
+        Stores(clock, reports=Kept(tmp_path / "reconcile"), home=tmp_path),
+        ChangeBook(clock),
+    )
     fill_changes(control, clock)
     fill_records(stores, clock)
     chance = seeded_entropy()
@@ -380,7 +386,7 @@ def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Conso
         book=lambda adjustment_id, by: Acceptance(stores.reports, control, stores).accept(
             adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
-        evaluations=StoredEvaluations(stores.home, lambda name: stores.load(name)),
+        evaluations=StoredEvaluations(stores.home, stores.loaded),
         spend=MemorySpend(stores.ledger),
         spent=stores.spent,
         reconciled_to=lambda: "2026-04-24",

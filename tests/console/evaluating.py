@@ -22,7 +22,7 @@ ANSWER = "Refunds take five working days. [1] " * 6
 
 def scored(run_id: str, worse: int, started_us: int, n: int = 60) -> Run:
     """A run of two metrics where `worse` cases lost, one won, and one is an error."""
-    had: list[Given] = [1.0] * (n - 1) + [0.5]
+    had: list[Given] = [*([1.0] * (n - 1)), 0.5]
     got: list[Given] = [*([0.25] * worse), *([1.0] * (n - worse - 2)), "judge_refused", 1.0]
     valid: list[Given] = [1.0 if at % 3 else None for at in range(n)]
     made = run(

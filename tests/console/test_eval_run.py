@@ -58,7 +58,9 @@ async def test_a_run_tells_its_verdict_and_every_figure_of_its_metrics(site: Sit
 async def test_what_became_worse_is_shown_side_by_side_the_gravest_first(site: Site) -> None:
     made = scored(NEW, 2, START_US)
     deeper = [
-        replace(it, scores={**it.scores, "faithfulness": replace(it.scores["faithfulness"], value=0.1)})
+        replace(
+            it, scores={**it.scores, "faithfulness": replace(it.scores["faithfulness"], value=0.1)}
+        )
         if it.case == "q-0001" and it.arm == "candidate"
         else it
         for it in made.samples

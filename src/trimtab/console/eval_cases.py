@@ -23,7 +23,6 @@ KINDS = ("worse", "low", "error", "better", "same")
 """What became of a case, the gravest first; `low`: without a baseline, not the best there is."""
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A case under one metric.

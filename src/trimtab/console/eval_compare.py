@@ -86,8 +86,12 @@ async def _context(visit: Visit, paired: Run, cases: Cases) -> dict[str, object]
             cases.beside(it, MOST_WORST) for it in cases.rows[:WORST] if it.kind == "worse"
         ),
         "cases": page,
-        "choices": [(name, it, compare_path(a, b, show=it, tests=tests) + "#cases") for name, it in CHOICES],
-        "older": compare_path(a, b, show=page.kind, tests=tests, cursor=page.last) if page.last else None,
+        "choices": [
+            (name, it, compare_path(a, b, show=it, tests=tests) + "#cases") for name, it in CHOICES
+        ],
+        "older": compare_path(a, b, show=page.kind, tests=tests, cursor=page.last)
+        if page.last
+        else None,
         "first": compare_path(a, b, show=page.kind, tests=tests) if visit.query("cursor") else None,
         "turned": compare_path(b, a),
         "unpaired": f"{unpaired}{f' and {more} more' if more > 0 else ''}",

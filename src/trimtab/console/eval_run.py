@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -13,7 +13,7 @@ from trimtab.console.evals import run_path, verdict_of
 from trimtab.console.evaluations import MISSING, Evaluations
 from trimtab.console.scores import SCALES, Shown, shown
 from trimtab.domain.errors import InvalidRequest, NotFound
-from trimtab.evals.decided import Decided
+from trimtab.evals.decided import Decided, DecidedLine
 from trimtab.evals.report.plain import one_line, plain
 from trimtab.evals.result import Run, Subject
 from trimtab.evals.shelf import Card
@@ -110,9 +110,7 @@ async def show(visit: Visit) -> Response:
             cases.beside(it, MOST_WORST) for it in cases.rows[:WORST] if it.kind in KINDS["worse"]
         ),
         "cases": page,
-        "choices": [
-            (name, it, run_path(run.run_id, show=it) + "#cases") for name, it in CHOICES
-        ],
+        "choices": [(name, it, run_path(run.run_id, show=it) + "#cases") for name, it in CHOICES],
         "older": run_path(run.run_id, show=page.kind, cursor=page.last) if page.last else None,
         "first": run_path(run.run_id, show=page.kind) if visit.query("cursor") else None,
         "again": _again(run),
@@ -176,21 +174,25 @@ def _notes(run: Run, decided: Decided | None) -> list[str]:
     """Say what else has to be known, one sentence each."""
     told = [f"Warning: {it}" for it in run.warnings]
     for line in decided.metrics if decided else ():
-        if line.failed:
-            told.append(f"{line.name}: {line.errors} without a score, {_named(line.failed)}")
-        if line.lost_repeats:
-            told.append(f"{line.name}: {line.lost_repeats} repeats ended in an error")
-        if line.cases:
-            told.append(f"{line.name}: {line.reason} in {_named(line.cases)}")
-        if line.effective_n is not None:
-            told.append(f"{line.name}: {line.n} cases in groups count as {line.effective_n:.0f}")
-        if line.unstable:
-            told.append(f"{line.name}: repeats disagree in {_named(line.unstable)}")
+        told += (f"{line.name}: {it}" for it in _of_line(line))
     if run.unpaired:
         told.append(f"Not compared, they changed since the other run: {_named(run.unpaired)}")
     if run.judge is not None and run.judge.refused:
         told.append(f"{run.judge.refused} remembered verdicts of the judge were not used")
     return [plain(one_line(it, MOST_SENTENCE)) for it in told]
+
+
+def _of_line(line: DecidedLine) -> Iterator[str]:
+    if line.failed:
+        yield f"{line.errors} without a score, {_named(line.failed)}"
+    if line.lost_repeats:
+        yield f"{line.lost_repeats} repeats ended in an error"
+    if line.cases:
+        yield f"{line.reason} in {_named(line.cases)}"
+    if line.effective_n is not None:
+        yield f"{line.n} cases in groups count as {line.effective_n:.0f}"
+    if line.unstable:
+        yield f"repeats disagree in {_named(line.unstable)}"
 
 
 def _named(cases: tuple[str, ...]) -> str:

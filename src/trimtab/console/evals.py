@@ -49,16 +49,16 @@ class Row:
 class _Found:
     """What a page shows: its runs, whether there are more, and runs of one suite."""
 
-    rows: tuple[Row, ...]
-    more: bool
-    suite: str
-    trend: tuple[tuple[Card, Decided], ...]
+    rows: tuple[Row, ...] = ()
+    more: bool = False
+    suite: str = ""
+    trend: tuple[tuple[Card, Decided], ...] = ()
 
 
 async def show(visit: Visit) -> Response:
     """Show one page of the list; a filter that cannot be read shows why."""
     asked = {name: visit.query(name) for name in _FILTERS}
-    problem, found = "", _Found((), False, asked["suite"], ())
+    problem, found = "", _Found()
     try:
         after = _checked(asked, visit.query("cursor"))
         found = await asyncio.to_thread(_read, visit.console.evaluations, asked, after)
