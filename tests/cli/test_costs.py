@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from tests.cli.conftest import Terminal
 from tests.console.conftest import ORIGIN, PHRASE, V1, ChangeBook, Stores, console_of
 from tests.records import finish
-from trimtab.store.sqlite.spend import SqliteSpend
 
 from trimtab import wiring
 from trimtab.console.app import create_app
