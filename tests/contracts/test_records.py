@@ -658,6 +658,17 @@ async def test_a_fallback_counts_once_and_is_paid_where_it_was_spent(stores: Sto
     ]
 
 
+@pytest.mark.parametrize(("tenant", "told"), [("acme", 0), ("trimtab-eval", 1)])
+async def test_what_is_tried_out_is_paid_by_the_systems_own_tenants(
+    stores: Stores, tenant: str, told: int
+) -> None:
+    await put(stores, finish(1, tenant_id=tenant, origin="eval"))
+
+    rows = await stores.reader.costs(group_by=(), tenant_id=tenant, since_us=0, until_us=2**60)
+
+    assert sum(it.n for it in rows) == told
+
+
 async def test_live_traffic_is_told_by_minute(stores: Stores) -> None:
     minute_us = TS_US - TS_US % MINUTE_US
     await put(

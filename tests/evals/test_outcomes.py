@@ -1,13 +1,12 @@
-import numpy as np
 import pytest
 from msgspec.structs import replace
-from tests.evals.runs import VALID, even, name_of, run, samples, tagged, worse
+from tests.evals.runs import VALID, even, name_of, run, samples, tagged
 
 from trimtab.domain.errors import InvalidRequest
 from trimtab.evals.case import Kind
 from trimtab.evals.judgement import judged
 from trimtab.evals.outcomes import Column, columns, rules
-from trimtab.evals.result import Arm, Run, Stop
+from trimtab.evals.result import Arm, Run
 from trimtab.evals.suite import FloorMode
 from trimtab.evals.verdict import Attacks, Outcome, Reason, Verdict
 
@@ -175,6 +174,24 @@ def test_samples_that_every_case_has_are_averaged_as_they_are() -> None:
     assert (given.deltas, given.binary) == (None, False)
 
 
+def test_samples_beyond_those_every_case_has_are_repeats_of_as_many() -> None:
+    made = run({"exact_match": [0.0]}, {"exact_match": [1.0]}, repeats={"first": 2, "max": 5})
+    more = tuple(
+        it
+        for index, value in ((1, 0.0), (2, 1.0), (3, 0.0), (4, 1.0))
+        for it in (
+            samples(Arm.CANDIDATE, {"exact_match": [value]}, index=index)
+            + samples(Arm.BASELINE, {"exact_match": [1.0]}, index=index)
+        )
+    )
+
+    given = outcome(replace(made, samples=made.samples + more))
+
+    assert given.candidate.tolist() == [0.0]
+    assert given.deltas is not None
+    assert given.deltas.tolist() == [-0.75]
+
+
 def test_one_failed_sample_of_those_every_case_has_is_an_error_of_the_case() -> None:
     made = run({"exact_match": [1.0]}, repeats={"first": 2, "max": 2})
 
@@ -237,6 +254,8 @@ def test_a_slice_informs_unless_it_has_a_floor() -> None:
     assert isinstance(french.given, Outcome)
     assert (german.given.limits.blocking, german.given.limits.floor) == (False, None)
     assert (french.given.limits.blocking, french.given.limits.floor) == (True, 0.5)
+    # few cases have a slice: its floor is asked, and not how small a drop would be seen
+    assert french.given.limits.max_mde is None
 
 
 def test_a_floor_of_a_slice_counts_though_slices_are_not_reported() -> None:
@@ -290,6 +309,15 @@ def test_an_attack_that_came_through_once_did_whatever_failed_beside_it() -> Non
     assert (given.through.tolist(), given.errors) == ([1], 0)
 
 
+def test_the_baseline_blocked_what_it_blocked_every_time() -> None:
+    made = adversarial([1.0, 1.0], [1.0, 1.0])
+    again = samples(Arm.BASELINE, {"not_contains": [0.0, "judge_refused"]}, index=1)
+
+    given = attacks(replace(made, samples=made.samples + again))
+
+    assert given.blocked.tolist() == [False, False]
+
+
 def test_a_floor_of_an_adversarial_metric_is_asked_beside_its_attacks() -> None:
     made = adversarial([1.0], [1.0], setting={"floor": 0.9})
 
@@ -331,52 +359,3 @@ def test_settings_by_name_come_in_the_order_of_the_metrics() -> None:
 def test_settings_that_cannot_be_read_are_told() -> None:
     with pytest.raises(InvalidRequest, match=r"settings of run 'ev_.*run it again"):
         columns(even(settings={"metrics": [{"floor": 2}]}), {})
-
-
-def test_a_run_that_did_not_end_has_no_verdict() -> None:
-    found = judged(worse(stopped=Stop.BUDGET), {})
-
-    assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, "budget")
-
-
-def test_too_many_cases_in_quarantine_hold_a_pass_and_excuse_no_failure() -> None:
-    out = {name_of(at): "flaky" for at in range(16)}
-
-    assert judged(even(quarantine=out), {}).reason == "quarantine"
-    assert judged(even(quarantine=dict(list(out.items())[:15])), {}).verdict is Verdict.PASS
-    assert judged(worse(by=60, quarantine=out), {}).verdict is Verdict.FAIL
-
-
-def test_injected_failures_of_the_judge_never_raise_a_score() -> None:
-    wrong = np.random.default_rng(3).random(300) < 0.2
-    true = [0.0 if it else 1.0 for it in wrong]
-    for at in (0.005, 0.05):
-        lost = np.random.default_rng(4).random(300) < at
-        seen = ["judge_truncated" if gone else it for gone, it in zip(lost, true, strict=True)]
-
-        found = judged(run({"exact_match": seen}, {"exact_match": true}), {})
-
-        (line,) = found.lines
-        assert line.row.errors == lost.sum()
-        assert line.row.bounds is not None
-        assert line.row.bounds.low <= np.mean(true) <= line.row.bounds.high
-        assert (found.verdict is Verdict.PASS) is (at < 0.01)
-
-
-def test_the_cases_that_became_worse_are_named_the_gravest_first() -> None:
-    made = run(
-        {"exact_match": [1.0, 0.0] + [1.0] * 298, "token_f1": [0.2, 0.9, 0.5] + [0.9] * 297},
-        {"exact_match": [1.0] * 300, "token_f1": [0.9] * 300},
-        metrics={"exact_match": {}, "token_f1": {"floor": 0.95}},
-    )
-
-    found = judged(made, {})
-
-    assert [(it.case, it.metric) for it in found.shifts()] == [
-        (name_of(0), "token_f1"),
-        (name_of(2), "token_f1"),
-        (name_of(1), "exact_match"),
-    ]
-    assert [it.row.name for it in found.decided] == ["token_f1"]
-    first = found.shifts()[0]
-    assert (first.before, first.after, first.delta) == pytest.approx((0.9, 0.2, -0.7))

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.postgres import Server
 from tests.records import begin, finish
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import LimitsUnavailable
 from trimtab.domain.record import Begin, Finish
-from trimtab.store.base import Batch, Move, OpenRequest, Spending, SpoolPosition
+from trimtab.store.base import Already, Batch, Move, OpenRequest, Spending, SpoolPosition
 from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.frames import Kind
@@ -137,6 +138,21 @@ async def test_what_is_not_stored_yet_is_counted_in_bytes(tmp_path: Path) -> Non
         await store.commit(Batch(moves=(Move(end, None),)))
 
     assert await unstored_bytes(tmp_path) == 0
+
+
+async def test_what_is_tried_out_counts_against_keys_and_no_tenant(tmp_path: Path) -> None:
+    tried = {"tenant_id": "globex", "key_id": "abcabcabcabc", "origin": "eval"}
+    write(
+        tmp_path,
+        (Kind.FINISH, finish(1, **tried)),
+        (Kind.BEGIN, opened(2, key_id="abcabcabcabc", origin="judge")),
+    )
+
+    of_key = replace(EVER, tenant_id=None, key_id="abcabcabcabc")
+
+    assert (await spent(tmp_path)(EVER)) == Already(0, {})
+    told = await spent(tmp_path)(of_key)
+    assert (told.spent, [*told.held.values()]) == (COST_NANO, [HELD_NANO])
 
 
 async def test_only_the_span_that_is_asked_about_counts(tmp_path: Path) -> None:

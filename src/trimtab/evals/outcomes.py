@@ -142,7 +142,7 @@ class _Reading:
         groups = {case.id: case.group for case in cases}
         limits = self._limits(setting, name)
         paired = self.run.baseline is not None
-        binary = self._is_binary(scored, limits)
+        binary = limits.higher_is_better and _is_binary(scored)
         repeated = _repeated(scored, binary=binary) if paired else None
         given = Outcome(
             name=f"{setting.name}[{name}]" if name else setting.name,
@@ -167,11 +167,6 @@ class _Reading:
             unstable=tuple(scored[at].case for at in shaky),
             lost=sum(it.lost for it in cells),
         )
-
-    def _is_binary(self, scored: Sequence[Cell], limits: Limits) -> bool:
-        """Whether every score is yes or no; of sign flips of those, McNemar's test is exact."""
-        values = {it for cell in scored for it in (*cell.candidate, *cell.baseline)}
-        return self.samples.first == 1 and limits.higher_is_better and values <= {0.0, 1.0}
 
     def _attacks(self, cases: Sequence[CaseSeen], setting: MetricSetting, suffix: str) -> Column:
         tried = [_tried(self.samples, case, setting) for case in cases]
@@ -215,6 +210,11 @@ class _Reading:
             blocking=not informs and (valid or setting.uncalibrated is Uncalibrated.INCONCLUSIVE),
             calibrated=valid,
         )
+
+
+def _is_binary(scored: Sequence[Cell]) -> bool:
+    """Whether every score is yes or no; of sign flips of those, McNemar's test is exact."""
+    return all(it in (0.0, 1.0) for cell in scored for it in (*cell.candidate, *cell.baseline))
 
 
 @dataclass(frozen=True, slots=True)

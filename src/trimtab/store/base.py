@@ -20,9 +20,10 @@ from trimtab.domain.record import (
     Detail,
     Finish,
     LedgerLine,
+    Origin,
     RequestRecord,
 )
-from trimtab.domain.tenant import WhenAway
+from trimtab.domain.tenant import RESERVED_PREFIX, WhenAway
 
 
 class Acknowledgement(Struct, frozen=True, kw_only=True):
@@ -184,6 +185,12 @@ class Spending(Struct, frozen=True, kw_only=True):
     key_id: str | None = None
     since_us: int = 0
     until_us: int = 0
+
+    @property
+    def origin(self) -> Origin | None:
+        """Which origin counts; `None` is any: no tenant's own budget pays for what is tried out."""
+        of_customer = self.tenant_id is not None and not self.tenant_id.startswith(RESERVED_PREFIX)
+        return Origin.LIVE if of_customer else None
 
 
 class Asker(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from trimtab.domain.record import (
     RequestRecord,
     Status,
 )
+from trimtab.domain.tenant import RESERVED_PREFIX
 from trimtab.store.base import (
     Batch,
     Billed,
@@ -189,7 +190,8 @@ class MemoryRecords:
         days = self._days if tenant_id is None else self._local_days
         for (bucket_us, key), sums in days.items():
             asked = since_us <= bucket_us < until_us and tenant_id in (None, key.tenant_id)
-            if asked and key.origin == Origin.LIVE and key.model:
+            ours = tenant_id is not None and tenant_id.startswith(RESERVED_PREFIX)
+            if asked and (ours or key.origin == Origin.LIVE) and key.model:
                 named = {**key._asdict(), "day": _date(bucket_us)}
                 group = tuple(named[name] for name in group_by)
                 groups[group] = groups.get(group, Sums()).plus(sums)

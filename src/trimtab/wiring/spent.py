@@ -9,7 +9,7 @@ import msgspec
 
 from trimtab import wiring
 from trimtab.domain.errors import LimitsUnavailable, TryLater
-from trimtab.domain.record import Begin, Finish, LedgerLine, Origin
+from trimtab.domain.record import Begin, Finish, LedgerLine
 from trimtab.pipeline.fund import Spent
 from trimtab.store.base import Already, InLedger, Spending, SpoolPosition
 from trimtab.telemetry.follow import START, Place, follow, waiting_bytes, workers
@@ -142,9 +142,10 @@ def _counts(line: LedgerLine, of: Spending) -> bool:
         (of.feature, line.feature),
         (of.user_hash, line.user_hash),
         (of.key_id, line.key_id),
+        (of.origin, line.origin),
     )
     fits = all(want in (None, is_) for want, is_ in wanted)
-    return fits and of.since_us <= line.ts_us < of.until_us and line.origin == Origin.LIVE
+    return fits and of.since_us <= line.ts_us < of.until_us
 
 
 def _runs(begin: Begin, of: Spending) -> bool:
@@ -154,9 +155,10 @@ def _runs(begin: Begin, of: Spending) -> bool:
         (of.feature, begin.feature),
         (of.user_hash, None),
         (of.key_id, begin.key_id),
+        (of.origin, begin.origin),
     )
     fits = all(want in (None, is_) for want, is_ in wanted)
-    return fits and of.since_us <= begin.ts_us < of.until_us and begin.origin == Origin.LIVE
+    return fits and of.since_us <= begin.ts_us < of.until_us
 
 
 def _segments(places: Sequence[SpoolPosition]) -> set[tuple[str, int]]:

@@ -11,6 +11,7 @@ from tests.evals.runs import BASELINE, CANDIDATE, even, run, worse
 
 from trimtab import wiring
 from trimtab.cli.evals import stored
+from trimtab.domain.errors import BudgetExhausted, ProviderTimeout, SettingsInvalid
 from trimtab.evals.result import Run, Spent, Stop, write_run
 from trimtab.evals.shelf import Shelf, content_hash
 from trimtab.settings import DEMO
@@ -160,10 +161,10 @@ def test_the_last_verdict_stands_in_the_list(terminal: Terminal) -> None:
 
 
 def test_a_suite_is_run_first(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = list[tuple[Path, Path]]()
+    asked = list[tuple[Path, Path, stored.Asked]]()
 
-    def run_suite(path: Path, home: Path) -> Run:
-        asked.append((path, home))
+    def run_suite(path: Path, home: Path, what: stored.Asked) -> Run:
+        asked.append((path, home, what))
         return even()
 
     def loaded(_target: str) -> Any:  # noqa: ANN401
@@ -171,10 +172,35 @@ def test_a_suite_is_run_first(terminal: Terminal, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(stored, "resolve_name", loaded)
 
-    made = stored.run_or_stored("evals/rag.yaml", None)
+    what = stored.Asked(candidate="rag-answer@3.3.0")
+
+    made = stored.run_or_stored("evals/rag.yaml", None, what)
 
     assert made == even()
-    assert asked == [(Path("evals/rag.yaml"), terminal.home / ".trimtab")]
+    assert asked == [(Path("evals/rag.yaml"), terminal.home / ".trimtab", what)]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        pytest.param(BudgetExhausted("it may cost 7 USD"), 3, id="no money"),
+        pytest.param(ProviderTimeout("nobody answers"), 4, id="provider away"),
+        pytest.param(OSError("no route"), 4, id="no network"),
+        pytest.param(SettingsInvalid("evals/rag.yaml:1: no name"), 2, id="malformed"),
+    ],
+)
+def test_a_suite_that_cannot_be_run_is_told_by_its_exit_code(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    def run_or_stored(*_: object) -> Run:
+        raise error
+
+    monkeypatch.setattr("trimtab.cli.evals.verdicts.run_or_stored", run_or_stored)
+
+    done = terminal.run("evals", "gate", "evals/rag.yaml", "--summary", "s.md", code=code)
+
+    assert str(error) in done.stderr
+    assert f"`{error}`" in (terminal.home / "s.md").read_text()
 
 
 def version(shop: Terminal, number: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import sys
 PROBE = """
 import sys
 import trimtab.cli.evals
-print([it for it in ("numpy", "scipy", "jinja2") if it in sys.modules])
+print([it for it in ("numpy", "scipy") if it in sys.modules])
 """
 
 

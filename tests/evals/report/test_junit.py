@@ -52,6 +52,12 @@ def test_tests_are_green_where_the_gate_is() -> None:
     assert counts(read(even(300))) == ("307", "0", "0", "0")
 
 
+def test_a_case_that_became_worse_is_green_where_its_metric_passes() -> None:
+    made = run({"exact_match": [0.0] + [1.0] * 299}, {"exact_match": [1.0] * 300})
+
+    assert counts(read(made)) == ("307", "0", "0", "0")
+
+
 def test_errors_and_what_does_not_apply_are_what_they_are() -> None:
     made = run(
         {"exact_match": ["judge_refused", None, 1.0]}, quarantine={name_of(2): "the source moved"}

@@ -44,3 +44,12 @@ def test_the_picture_has_zero_in_its_middle_and_shares_only() -> None:
     assert picture(judged(run({"exact_match": [1.0] * 3}), {})) is None
     latency = run({"latency_s": [1.0, 2.0]}, {"latency_s": [1.0, 1.0]})
     assert picture(judged(latency, {})) is None
+
+
+def test_what_is_not_ours_is_escaped_and_the_policy_allows_nothing_else() -> None:
+    text = page([judged(hostile(), {})])
+
+    assert "<img" not in text
+    assert "&lt;img" in text
+    assert "default-src 'none'; style-src 'sha256-" in text.replace("&#39;", "'")
+    assert "unsafe" not in text

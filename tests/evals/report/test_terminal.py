@@ -56,6 +56,12 @@ def test_errors_are_told_with_what_they_could_hide() -> None:
     assert text.endswith("VERDICT INCONCLUSIVE (exact_match)")
 
 
+def test_without_a_baseline_the_interval_is_the_candidates_own() -> None:
+    (row,) = [it for it in told(run({"exact_match": [1.0] * 100})).splitlines() if "PASS" in it][:1]
+
+    assert row.split()[4:8] == ["-", "1.000", "-", "[.963,1.000]"]
+
+
 def test_what_stayed_out_is_named() -> None:
     made = even(
         unpaired=(name_of(3),),

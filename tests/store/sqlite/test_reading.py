@@ -138,9 +138,10 @@ HOUR = TS_US - TS_US % HOUR_US
         (Spending(tenant_id="globex"), 3),
         (Spending(tenant_id="globex", feature="billing"), 2),
         (Spending(tenant_id="globex", user_hash="u1"), 1),
-        (Spending(key_id="abcabcabcabc"), 2),
+        (Spending(key_id="abcabcabcabc"), 3),
+        (Spending(tenant_id="trimtab-eval"), 1),
         (Spending(tenant_id="initech"), 0),
-        (Spending(), 8),
+        (Spending(), 10),
     ],
 )
 @pytest.mark.parametrize("offset_us", [0, -HOUR_US // 2], ids=["whole hours", "half an hour off"])
@@ -154,7 +155,8 @@ async def test_sums_up_what_counts_against_a_budget(
     ]
     finishes = [finish(10 + n, tenant_id="globex", **it) for n, it in enumerate(told)]
     others = (
-        finish(20, tenant_id="globex", origin="eval"),
+        finish(20, tenant_id="globex", origin="eval", key_id="abcabcabcabc"),
+        finish(22, tenant_id="trimtab-eval", origin="judge"),
         finish(21, tenant_id="globex", ts_us=TS_US - 2 * HOUR_US),
     )
     with (

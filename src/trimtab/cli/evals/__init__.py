@@ -2,7 +2,9 @@
 
 import click
 
-from trimtab.cli.evals import gate, lint, look
+from trimtab.cli.evals import cache, gate, lint, look, run
+
+GROUPS = (lint, run, gate, look, cache)
 
 
 @click.group()
@@ -10,5 +12,5 @@ def command() -> None:
     """Judge what an application answers, and what a change does to it."""
 
 
-for it in (*lint.COMMANDS, *gate.COMMANDS, *look.COMMANDS):
+for it in (command for group in GROUPS for command in group.COMMANDS):
     command.add_command(it)

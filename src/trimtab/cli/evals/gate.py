@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trimtab.cli.evals.stored import with_stats
+from trimtab.cli.evals.stored import Asked, with_stats
 from trimtab.cli.switch import home_option, json_option
 from trimtab.evals.report.failure import failed_section
 from trimtab.store.files import replace_file
@@ -61,15 +61,25 @@ class Outputs:
     type=click.Path(path_type=Path),
     help="Add the Markdown to this file, too.",
 )
+@click.option("--candidate", default="", help="Of a suite that is run: as of `evals run`.")
+@click.option(
+    "--prompt",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Of a suite that is run: prompt file that is the candidate.",
+)
+@click.option("--baseline", default="", help="Of a suite that is run: as of `evals run`.")
 @home_option
 @json_option
 # one parameter an option
-def gate(  # noqa: PLR0913
+def gate(  # noqa: PLR0913, PLR0917
     runs: Sequence[str],
     junit: Path | None,
     html: Path | None,
     summary: Path | None,
     step_summary: Path | None,
+    candidate: str,
+    prompt: Path | None,
+    baseline: str,
     home: Path | None,
     *,
     annotate: bool,
@@ -90,8 +100,9 @@ def gate(  # noqa: PLR0913
         as_json=as_json,
         annotate=annotate,
     )
+    asked = Asked(candidate=candidate, prompt=prompt, baseline=baseline)
     try:
-        code: int = with_stats(VERDICTS)(runs, home, outputs)
+        code: int = with_stats(VERDICTS)(runs, home, asked, outputs)
     except BaseException as exc:
         outputs.write_summary(failed_section(", ".join(runs), exc))
         raise

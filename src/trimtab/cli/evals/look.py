@@ -1,6 +1,6 @@
 """`trimtab evals list`, `show` and `compare`: looking at stored runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def show(
         raise NotFound(
             f"run {found.run_id!r} has no case {(case or '')[:80]!r}; look at its dataset"
         )
-    samples = {it.id: [one for one in found.samples if one.case == it.id] for it in cases}
+    samples = _by_case(found, cases)
     if as_json:
         print_json({"cases": [{"case": it, "samples": samples[it.id]} for it in cases]})
         return
@@ -110,6 +110,14 @@ def compare(before: str, after: str, most: int, home: Path | None, *, as_json: b
 
 
 COMMANDS = (list_, show, compare)
+
+
+def _by_case(run: Run, cases: Sequence[CaseSeen]) -> dict[str, list[Sample]]:
+    found: dict[str, list[Sample]] = {it.id: [] for it in cases}
+    for it in run.samples:
+        if it.case in found:
+            found[it.case].append(it)
+    return found
 
 
 def _case(run: Run, case: CaseSeen) -> Iterator[str]:

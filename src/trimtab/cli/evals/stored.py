@@ -1,6 +1,7 @@
 """How a run is named on the command line: by id, by content hash, as a file, or by its suite."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -19,8 +20,18 @@ RUN_SUITE = "trimtab.cli.evals.run:run_suite"
 
 run_argument = click.argument("run")
 
-RunSuite = Callable[[Path, Path], Run]
-"""Runs a suite: its manifest, and the state directory."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a suite is to be run with; "" and `None` leave it to the suite."""
+
+    candidate: str = ""
+    prompt: Path | None = None
+    baseline: str = ""
+
+
+RunSuite = Callable[[Path, Path, Asked], Run]
+"""Runs a suite: its manifest, the state directory, and what with."""
 
 
 def shelf(home: Path | None) -> Shelf:
@@ -47,13 +58,13 @@ def stored(text: str, home: Path | None) -> Run:
     return shelved.read(shelved.find(text).run_id)
 
 
-def run_or_stored(text: str, home: Path | None) -> Run:
+def run_or_stored(text: str, home: Path | None, asked: Asked) -> Run:
     """Run a suite if it is one, else read a run."""
     path = Path(text)
     if path.suffix not in MANIFESTS:
         return stored(text, home)
     run_suite: RunSuite = resolve_name(RUN_SUITE)
-    return run_suite(path, wiring.home(home))
+    return run_suite(path, wiring.home(home), asked)
 
 
 # What is loaded by name has no type before it is there.

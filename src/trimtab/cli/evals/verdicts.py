@@ -11,9 +11,9 @@ from trimtab import wiring
 from trimtab.cli.evals.gate import Outputs
 from trimtab.cli.evals.prompts import Known, attach
 from trimtab.cli.evals.standing import standings
-from trimtab.cli.evals.stored import run_or_stored, shelf
+from trimtab.cli.evals.stored import Asked, run_or_stored, shelf
 from trimtab.cli.output import print_json
-from trimtab.domain.errors import TrimtabError, TryLater, UpstreamFailed
+from trimtab.domain.errors import BudgetExhausted, TrimtabError, TryLater, UpstreamFailed
 from trimtab.evals.judgement import Judgement, judged
 from trimtab.evals.report.annotations import annotations
 from trimtab.evals.report.document import document
@@ -25,7 +25,7 @@ from trimtab.evals.report.terminal import lines
 from trimtab.evals.verdict import Verdict
 from trimtab.store.files import replace_file
 
-USAGE, COULD_NOT = 2, 4
+USAGE, NO_MONEY, COULD_NOT = 2, 3, 4
 CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 3}
 GRAVEST = (1, COULD_NOT, USAGE, 3, 0)
 """Of several runs: a FAIL is one whatever else there is; a PASS is none unless all are."""
@@ -41,13 +41,15 @@ class Failed:
     @property
     def code(self) -> int:
         """The exit code of the command line for it."""
+        if isinstance(self.error, BudgetExhausted):
+            return NO_MONEY
         away = isinstance(self.error, TryLater | UpstreamFailed | OSError)
         return COULD_NOT if away else USAGE
 
 
-def gate_all(texts: Sequence[str], home: Path | None, outputs: Outputs) -> int:
+def gate_all(texts: Sequence[str], home: Path | None, asked: Asked, outputs: Outputs) -> int:
     """Judge each run, write all outputs, and give the exit code."""
-    found = [_judged(it, home) for it in texts]
+    found = [_judged(it, home, asked) for it in texts]
     known = Known.of(home)
     made = [it for it in found if isinstance(it, Judgement)]
     if outputs.junit is not None:
@@ -72,9 +74,9 @@ def gate_all(texts: Sequence[str], home: Path | None, outputs: Outputs) -> int:
     return next(it for it in GRAVEST if it in codes)
 
 
-def _judged(text: str, home: Path | None) -> Judgement | Failed:
+def _judged(text: str, home: Path | None, asked: Asked) -> Judgement | Failed:
     try:
-        run = run_or_stored(text, home)
+        run = run_or_stored(text, home, asked)
         return judged(run, standings(run, round(wiring.now().timestamp() * 1e6)))
     except (TrimtabError, OSError) as exc:
         return Failed(text, exc)

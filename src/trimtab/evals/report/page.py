@@ -11,7 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 from trimtab.domain.prompt import canonical
 from trimtab.evals.cells import Samples
@@ -84,8 +83,8 @@ def page(judgements: Sequence[Judgement]) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html").render(
-        style=Markup(style),  # noqa: S704 -- our own file, and so is the next
-        script=Markup(script),  # noqa: S704
+        style=style,
+        script=script,
         policy=_policy(style, script),
         reports=[_report(it) for it in judgements],
     )

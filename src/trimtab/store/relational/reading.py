@@ -78,7 +78,7 @@ _BILLED = Table(Billed)
 _SUM_GROUPS = 5
 _LONGEST_MONTH = 31
 _MOST_DAYS = 4_000
-_PAYERS = ("tenant_id", "feature", "user_hash", "key_id")
+_PAYERS = ("tenant_id", "feature", "user_hash", "key_id", "origin")
 
 _begins = msgspec.msgpack.Decoder(Begin)
 _T = TypeVar("_T")
