@@ -2,6 +2,8 @@
 
 import gzip
 import re
+import shlex
+from html import unescape
 
 import pytest
 from msgspec.structs import replace
@@ -187,6 +189,19 @@ async def test_nothing_that_a_model_or_a_suite_says_is_markup(site: Site) -> Non
         assert "{{ 7*7 }}" in html
         assert html.count("&lt;img src=x") > 5
     assert 'id="case"' in one
+
+
+async def test_a_command_to_copy_runs_nothing_of_what_a_suite_says(site: Site) -> None:
+    fill_hostile_run(site)
+    await site.log_in("viewer")
+
+    html = (await site.client.get(f"{EVALS}/{HOSTILE_RUN}")).text
+    told = html.partition("command that runs it again")[2].partition("<code>")[2]
+    words = shlex.split(unescape(told.partition("</code>")[0]))
+
+    assert words[:3] == ["trimtab", "evals", "run"]
+    assert words[3].startswith("'; rm -rf ~ #")
+    assert words[4:5] == ["--candidate"]
 
 
 async def test_a_thousand_cases_stay_a_small_page(site: Site) -> None:

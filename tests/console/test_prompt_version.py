@@ -134,6 +134,8 @@ async def test_evaluations_and_reviews_are_listed(filled: Site) -> None:
 
 async def test_evidence_leads_to_the_stored_run_that_it_is_of(filled: Site) -> None:
     card = store(filled, scored("ev_01K", 1, START_US, n=4))
+    for newer in (2, 3):
+        store(filled, scored(f"ev_01L{newer}", newer, START_US, n=6))
     registry = registry_of(filled)
     found = (await registry.prompts()).find("rag-answer", NEW)
     assert found is not None
