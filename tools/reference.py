@@ -491,6 +491,16 @@ def _evals_page() -> list[str]:
         _table(["metric", "scores", "needs"], evals.metric_rows()),
         "Options stand beside `floor` in the manifest:",
         _table(["metric", "option", "default", "meaning"], evals.option_rows()),
+        "## Label",
+        "JSON, one object a line, in `SUITE.labels.jsonl` beside the manifest. Lines are only added.",
+        _table(evals.HEAD, evals.members(evals.label_members(), evals.LABEL)),
+        "## Calibration",
+        "A judge is valid on 50 or more cases if the lower end of the 95% interval of its agreement"
+        " with people reaches the least. The interval is a bootstrap over cases, 10,000 draws, all"
+        " labels of a case (of a `group`, where cases have one) together. Under 200 cases it is"
+        " said to be wide. It is good for 90 days, and for the judge's dated model, judge prompts,"
+        " version and options of the metric, and labels that it was made with.",
+        _table(["metric", "what raters are asked", "agreement", "least"], evals.agreement_rows()),
         "## What lint finds",
         _table(["rule", "level", "finds"], evals.rule_rows()),
         "## Why a verdict is not PASS",

@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from trimtab.evals.calibration import STATISTICS, least_of
 from trimtab.evals.case import Case, Checks, Provenance
+from trimtab.evals.labels import Label
 from trimtab.evals.lint import RULES
 from trimtab.evals.manifest import Written
 from trimtab.evals.metrics.base import Metric, Parts
 from trimtab.evals.metrics.table import METRICS, make_metric
 from trimtab.evals.report.words import REASONS
+from trimtab.evals.scale import SCALES, Kind
 from trimtab.evals.suite import GateSetting, JudgeSetting, MetricSetting, Repeats, Target
 
 Rows = list[tuple[str, ...]]
@@ -74,6 +77,14 @@ CASE = {
     "provenance.added_at": "When it was added.",
     "provenance.added_by": "Who added it.",
     "provenance.redacted": "Kinds of personal data that were looked for and taken out.",
+}
+LABEL = {
+    "case_id": "Case whose answer it is of.",
+    "answer_hash": "SHA-256 of the answer's text, hex; where two answers are compared, of the hashes of both with a space between.",
+    "metric": "What the suite calls the metric.",
+    "rater": "Who said it: letters, digits, `.`, `_`, `@`, `+` and `-`.",
+    "value": "0 to 1, as scores are; `null` takes the label before it back, or says that it was skipped. Of `refuses`: 1 if the answer declines.",
+    "at": "When, with its zone. Of several labels of one rater for one answer the latest counts.",
 }
 SCORES = {
     "exact_match": "1 if the answer is an accepted text, white space collapsed.",
@@ -142,6 +153,7 @@ def things() -> dict[str, tuple[Iterable[str], Mapping[str, str]]]:
     return {
         "suite members": ([it.name for it in suite_members()], SUITE),
         "case members": ([it.name for it in case_members()], CASE),
+        "label members": ([it.name for it in label_members()], LABEL),
         "metrics": (METRICS, SCORES),
         "metric options": (options, OPTIONS),
     }
@@ -203,6 +215,26 @@ def case_members() -> list[Member]:
     within = {"checks": Checks, "provenance": Provenance}
     found = [it for it in _members(Case) if it.name not in within]
     return found + [it for at, kind in within.items() for it in _members(kind, f"{at}.")]
+
+
+def label_members() -> list[Member]:
+    """List the members of a label."""
+    return _members(Label)
+
+
+def agreement_rows() -> Rows:
+    """Give how a judge is held against people under each metric that asks one."""
+    made = {name: make({}) for name, make in SCALES.items()}
+    return [
+        (
+            f"`{name}`",
+            it.question,
+            STATISTICS[it.kind],
+            f"{least_of(it.kind):.2f}"
+            + (" and raw agreement 0.60" if it.kind is Kind.NOMINAL else ""),
+        )
+        for name, it in made.items()
+    ]
 
 
 def metric_options(metric: str) -> list[Member]:

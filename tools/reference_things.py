@@ -22,7 +22,6 @@ import reference_evals as evals
 import reference_words as words
 
 import trimtab.cli
-from trimtab.cli import COMMANDS, LazyGroup
 from trimtab.console import auth
 from trimtab.console.app import CALLS, PAGES
 from trimtab.cost import overrides
@@ -149,20 +148,16 @@ class CommandPage(NamedTuple):
 
 def commands() -> list[CommandPage]:
     """List every command that does something, in the order of the help."""
-    group: LazyGroup = trimtab.cli.program
-    context = click.Context(group)
-    found: list[CommandPage] = []
-    for name in COMMANDS:
-        command = group.get_command(context, name)
-        assert command is not None  # noqa: S101 -- the table is the group's own
-        found += _within(name, command)
-    return found
+    return [*_within("", trimtab.cli.program)]
 
 
 def _within(name: str, command: click.Command) -> Iterator[CommandPage]:
     if isinstance(command, click.Group):
-        for verb, it in command.commands.items():
-            yield from _within(f"{name} {verb}", it)
+        context = click.Context(command)
+        for verb in command.list_commands(context):
+            it = command.get_command(context, verb)
+            assert it is not None  # noqa: S101 -- the group's own name for it
+            yield from _within(f"{name} {verb}".strip(), it)
     else:
         yield CommandPage(name, command, command.help or "")
 

@@ -6,7 +6,7 @@ import click
 import click.testing
 import pytest
 
-from trimtab.cli import COMMANDS, LazyGroup, program
+from trimtab.cli import COMMANDS, Program, program
 from trimtab.domain.errors import ProviderError, SettingsInvalid, TrimtabError, TryLater
 
 
@@ -66,7 +66,7 @@ def test_an_unknown_command_is_a_usage_error() -> None:
 def test_what_goes_wrong_is_one_line_and_an_exit_code(
     raised: TrimtabError | OSError, code: int
 ) -> None:
-    group = LazyGroup("trimtab", invoke_without_command=True, callback=lambda: _raise(raised))
+    group = Program("trimtab", invoke_without_command=True, callback=lambda: _raise(raised))
 
     result = click.testing.CliRunner().invoke(group, [])
 

@@ -33,6 +33,7 @@ from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Targe
 from trimtab.domain.record import Attempt, Detail, LedgerLine, RequestRecord, StageTime
 from trimtab.domain.suspension import Scope, Suspension
 from trimtab.domain.tenant import Key, Limits, Tenant, Tier
+from trimtab.evals.desk import Desk
 from trimtab.jobs.delivery import Route
 from trimtab.jobs.reconcile import Acceptance
 from trimtab.registry.labels import Labels
@@ -304,6 +305,9 @@ class ListedLog(MemoryChangeLog):
         return self._changes
 
 
+NO_EVALS = Desk(Path("/nowhere"))
+
+
 @dataclass(frozen=True)
 class Site:
     """A running console and what lies behind it."""
@@ -313,6 +317,7 @@ class Site:
     control: ChangeBook
     clock: FrozenClock
     client: httpx2.AsyncClient
+    desk: Desk
 
     async def log_in(self, name: str) -> httpx2.Response:
         form = {"name": name, "password": PHRASE}
@@ -348,10 +353,11 @@ async def site(clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Site]:
     stored = hash_password(PHRASE, chance)
     for role in ROLES:
         await stores.put_account(Account(name=role, role=role, password=stored))
-    app = create_app(console_of(stores, control, clock))
+    desk = Desk(tmp_path / "evals")
+    app = create_app(console_of(stores, control, clock, desk))
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
-        yield Site(app, stores, control, clock, client)
+        yield Site(app, stores, control, clock, client, desk)
 
 
 @pytest.fixture
@@ -361,8 +367,11 @@ def api(site: Site) -> httpx2.AsyncClient:
     return site.client
 
 
-def console_of(stores: Stores, control: ChangeBook, clock: FrozenClock) -> Console:
+def console_of(
+    stores: Stores, control: ChangeBook, clock: FrozenClock, desk: Desk = NO_EVALS
+) -> Console:
     return Console(
+        desk=desk,
         records=stores,
         audit=Audit(stores.audit, stores, clock),
         rollups=stores,

@@ -79,7 +79,7 @@ def store(site: Site, made: Run, decided: Decided | None = None) -> Card:
     return shelf.find(made.run_id)
 
 
-def fill_evals(site: Site) -> None:
+def fill_runs(site: Site) -> None:
     """Store nine runs of a suite, the last of which failed, and one that nobody judged."""
     for at in range(1, 9):
         made = scored(f"{OLD[:-1]}{at}", 1, START_US - (10 - at) * 20 * HOUR_US)

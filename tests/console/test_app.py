@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from tests.console.alerting import PROPOSED, RATE, fill_alerts, fill_reports
 from tests.console.conftest import BEARER, EXAMPLE, KEY, ORIGIN, ROLES, Site
+from tests.console.evaluated import LABEL, RAG, fill_evals, store
 from tests.console.prompting import ANA, NEW, NEXT, OLD, fill_prompts, registry_of, vouch
 
 from trimtab.console.app import CALLS, PAGES
@@ -27,6 +28,9 @@ LOWEST = {
     "POST /console/tenants/{id}/throttle": "operator",
     "GET /console/tenants/{id}/resume": "operator",
     "POST /console/tenants/{id}/resume": "operator",
+    "GET /console/evals/calibration": "viewer",
+    "GET /console/evals/label/{run}/{metric}": "editor",
+    "POST /console/evals/label/{run}/{metric}": "editor",
     "GET /console/costs": "viewer",
     "GET /console/costs.csv": "viewer",
     "GET /console/evals": "viewer",
@@ -127,6 +131,7 @@ def names(path: str) -> str:
         path = f"{path}?from=3.2.0&to=3.3.0" if path.endswith("/diff") else path
         path = path.replace("{name}", "rag-answer").replace("{version}", OLD)
         return path.replace("{label}", "production").replace("{scope}", "tenant:acme")
+    path = path.replace("{run}", RAG.run_id).replace("{metric}", "faithfulness")
     return path.replace("{id}", thing).replace("{seq}", "9").replace("{name}", "chat")
 
 
@@ -162,6 +167,7 @@ def told(path: str) -> dict[str, object]:
     """Give what any other route is sent."""
     known: Mapping[str, dict[str, object]] = {
         "/move": {"to": "sim/other"},
+        "/{metric}": {"key": "u"},
         "/fallback": {"fallback": {"when_error": ["chat-small"]}},
         "/silence": {"hours": "4"},
         "/keys": {"tenant": "acme", "name": "ci"},
@@ -180,6 +186,8 @@ async def prepare(site: Site, path: str) -> None:
     if "/prompts" in path:
         await fill_prompts(site)
         await vouch(site, NEW)
+    if "/evals" in path:
+        store(site.desk, RAG)
     if "/alerts" in path:
         await fill_alerts(site)
     if "/reconcile" in path:
@@ -348,6 +356,8 @@ async def test_every_answer_tells_browsers_what_they_must_not_do(site: Site, pat
         "/console/tenants/acme",
         "/console/costs",
         "/console/costs?tenant=acme&by=key_id",
+        LABEL,
+        "/console/evals/calibration",
         "/console/changes",
         "/console/changes/9",
         "/console/prompts",
@@ -361,6 +371,7 @@ async def test_every_answer_tells_browsers_what_they_must_not_do(site: Site, pat
 )
 async def test_no_page_holds_script_or_style_of_its_own(site: Site, path: str) -> None:
     await fill_prompts(site)
+    fill_evals(site.desk, site.clock.now_us())
     await site.log_in("admin")
 
     html = (await site.client.get(path)).text

@@ -29,13 +29,14 @@ from tests.console.alerting import (
     fill_reports,
 )
 from tests.console.conftest import EXAMPLE, KEY, PHRASE, Site
+from tests.console.evaluated import LABEL, fill_evals
 from tests.console.evaluating import (
     ATTACK,
     EVALS,
     HOSTILE_RUN,
     UNDECIDED,
-    fill_evals,
     fill_hostile_run,
+    fill_runs,
 )
 from tests.console.evaluating import NEW as JUDGED
 from tests.console.evaluating import OLD as EARLIER
@@ -128,6 +129,9 @@ PAGES = {
     "eval-case": f"{EVALS}/{JUDGED}?case=q-0059",
     "eval-undecided": f"{EVALS}/{UNDECIDED}",
     "eval-compare": f"{EVALS}/compare?a={EARLIER}&b={JUDGED}",
+    "calibration": "/console/evals/calibration",
+    "label": LABEL,
+    "label-rubric": "/console/evals/label/ev_01JXC4000C/rubric",
     "audit": "/console/audit",
     "changes": "/console/changes",
     "change": "/console/changes/9",
@@ -199,13 +203,15 @@ async def test_every_page_loads_clean_and_accessible(  # noqa: PLR0913, PLR0917 
         color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
     )
     page = await log_in(context, address)
-    for empty in ("prompts", "alerts", "reconcile", "evals")[part::PARTS]:
+    empty_at = ("prompts", "alerts", "reconcile", "evals", "evals/calibration")
+    for empty in empty_at[part::PARTS]:
         await page.goto(f"{address}/console/{empty}")
         assert await violations(page) == [], empty
     await fill_prompts(site)
     await fill_alerts(site)
     fill_reports(site)
-    fill_evals(site)
+    fill_runs(site)
+    fill_evals(site.desk, site.clock.now_us())
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -379,7 +385,7 @@ async def test_nothing_in_an_evaluation_is_markup(
 async def test_a_case_is_reached_from_the_list_of_runs_by_keyboard_without_scripts(
     site: Site, address: str, browser: Browser
 ) -> None:
-    fill_evals(site)
+    fill_runs(site)
     page = await log_in(await browser.new_context(java_script_enabled=False), address)
 
     await page.goto(f"{address}{EVALS}?verdict=FAIL")
@@ -517,3 +523,34 @@ async def test_costs_are_asked_for_and_drawn_without_scripts(
     await expect(page.get_by_role("region", name="Costs by model")).to_be_visible()
     await page.get_by_text("Each day in figures").click()
     await expect(page.get_by_role("cell", name="2026-04-25")).to_be_visible()
+
+
+async def test_answers_are_labelled_from_the_keyboard(
+    site: Site, address: str, browser: Browser
+) -> None:
+    fill_evals(site.desk, site.clock.now_us())
+    page = await log_in(await browser.new_context(), address)
+    await page.goto(f"{address}/console/evals/calibration")
+    await page.get_by_role("link", name="Label answers").first.click()
+
+    for key, done in (("5", 1), ("1", 2), ("3", 3), ("u", 2), ("4", 3)):
+        site.clock.advance(1)
+        await page.keyboard.press(key)
+        await expect(page.locator(".progress")).to_contain_text(f"{done} of 200 labelled")
+
+    said = [it.value for it in site.desk.labels("rag-golden") if it.rater == "admin"]
+    assert said == [1, 0, 0.5, None, 0.75]
+
+
+async def test_answers_are_labelled_without_scripts(
+    site: Site, address: str, browser: Browser
+) -> None:
+    fill_evals(site.desk, site.clock.now_us())
+    page = await log_in(await browser.new_context(java_script_enabled=False), address)
+    await page.goto(address + LABEL)
+
+    await page.get_by_role("button", name="three quarters").press("Enter")
+    await expect(page.locator(".progress")).to_contain_text("1 of 200 labelled")
+    await page.get_by_role("button", name="Take the last one back").click()
+
+    await expect(page.locator(".progress")).to_contain_text("0 of 200 labelled")

@@ -13,8 +13,8 @@ from tests.console.evaluating import (
     NEW,
     OLD,
     UNDECIDED,
-    fill_evals,
     fill_hostile_run,
+    fill_runs,
     scored,
     store,
 )
@@ -27,7 +27,7 @@ def cases(html: str) -> list[str]:
 
 
 async def test_only_cases_that_differ_are_listed_the_worst_first(site: Site) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     html = (await site.client.get(HERE)).text
@@ -38,14 +38,14 @@ async def test_only_cases_that_differ_are_listed_the_worst_first(site: Site) -> 
 
 
 async def test_all_cases_can_be_asked_for(site: Site) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     assert len(cases((await site.client.get(f"{HERE}&show=all")).text)) == 40
 
 
 async def test_the_tests_are_computed_when_asked_for(site: Site) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     plain = (await site.client.get(HERE)).text
@@ -71,7 +71,7 @@ async def test_the_tests_are_computed_when_asked_for(site: Site) -> None:
 async def test_what_cannot_be_compared_says_why(
     site: Site, query: str, status: int, told: str
 ) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     found = await site.client.get(f"{EVALS}/compare{query}")
@@ -81,7 +81,7 @@ async def test_what_cannot_be_compared_says_why(
 
 
 async def test_runs_without_a_case_in_common_are_refused(site: Site) -> None:
-    fill_evals(site)
+    fill_runs(site)
     made = scored("ev_0X", 1, START_US)
     store(site, replace(made, cases=tuple(replace(it, hash="f" * 64) for it in made.cases)))
     await site.log_in("viewer")
@@ -111,7 +111,7 @@ def without(name: str) -> Any:  # noqa: ANN401 -- as `resolve_name` has it
 
 async def test_without_numpy_it_says_what_to_install(site: Site) -> None:
     site.stores.load = without
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     compared = await site.client.get(HERE)

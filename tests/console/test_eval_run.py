@@ -14,8 +14,8 @@ from tests.console.evaluating import (
     HOSTILE_RUN,
     NEW,
     UNDECIDED,
-    fill_evals,
     fill_hostile_run,
+    fill_runs,
     line,
     scored,
     store,
@@ -32,7 +32,7 @@ def cases(html: str) -> list[str]:
 
 
 async def test_a_run_tells_its_verdict_and_every_figure_of_its_metrics(site: Site) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     html = (await site.client.get(f"{EVALS}/{NEW}")).text
@@ -111,7 +111,7 @@ async def test_cases_are_narrowed_to_a_kind(site: Site, kind: str, found: list[s
 
 
 async def test_one_case_is_shown_in_full(site: Site) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     html = (await site.client.get(f"{EVALS}/{NEW}?case=q-0059")).text
@@ -127,7 +127,7 @@ async def test_one_case_is_shown_in_full(site: Site) -> None:
     [("?show=odd", 400), ("?cursor=nobody", 400), ("?case=nobody", 404), ("?figures=odd", 200)],
 )
 async def test_what_cannot_be_shown_says_why(site: Site, query: str, status: int) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     assert (await site.client.get(f"{EVALS}/{NEW}{query}")).status_code == status
@@ -141,7 +141,7 @@ async def test_a_run_that_is_not_there_is_not_found(site: Site) -> None:
 
 
 async def test_without_a_decision_it_says_who_makes_one_and_computes_when_asked(site: Site) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     plain = (await site.client.get(f"{EVALS}/{UNDECIDED}")).text

@@ -12,8 +12,8 @@ from tests.console.evaluating import (
     NEW,
     OLD,
     UNDECIDED,
-    fill_evals,
     fill_hostile_run,
+    fill_runs,
     scored,
     store,
 )
@@ -28,7 +28,7 @@ async def listed(site: Site, query: str = "") -> list[str]:
 
 
 async def test_runs_are_listed_newest_first_with_verdict_scores_and_cost(site: Site) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     html = (await site.client.get(EVALS)).text
@@ -56,7 +56,7 @@ async def test_runs_are_listed_newest_first_with_verdict_scores_and_cost(site: S
     ],
 )
 async def test_filters_are_in_the_url(site: Site, query: str, count: int) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     assert len(await listed(site, query)) == count
@@ -90,7 +90,7 @@ async def test_pages_follow_each_other_without_gap_or_repeat(site: Site) -> None
 
 
 async def test_a_suite_is_drawn_over_its_runs_and_told_in_a_table(site: Site) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
 
     html = (await site.client.get(f"{EVALS}?suite=rag-golden")).text
@@ -102,7 +102,7 @@ async def test_a_suite_is_drawn_over_its_runs_and_told_in_a_table(site: Site) ->
 
 
 async def test_a_decision_on_another_content_is_not_told(site: Site) -> None:
-    fill_evals(site)
+    fill_runs(site)
     await site.log_in("viewer")
     store(site, replace(scored(NEW, 2, START_US - 3 * HOUR_US)))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from tests.evals.suites import suite_of
 
 from trimtab.evals.answering import OfPrompt
@@ -63,6 +64,7 @@ class Running:
         self.at_once: int = members.get("at_once", 4)
         self.max_nano: int | None = members.get("max_nano")
         self.known: Mapping[tuple[str, int], Sample] = members.get("known", {})
+        self.only_known: bool = members.get("only_known", False)
         self.alone: bool = members.get("alone", False)
         self.judging: Judging | None = members.get("judging")
         self.purse = Purse()
@@ -86,7 +88,9 @@ class Running:
         sides = {Arm.CANDIDATE: Side(subject=subject("2.0.0"), answering=self._of(paced, "2.0.0"))}
         if not self.alone:
             sides[Arm.BASELINE] = Side(
-                subject=subject("1.0.0"), answering=self._of(paced, "1.0.0"), known=self.known
+                subject=replace(subject("1.0.0"), reused_from="ev_0" if self.known else None),
+                answering=None if self.only_known else self._of(paced, "1.0.0"),
+                known=self.known,
             )
         baseline = sides.get(Arm.BASELINE)
         head = Head(

@@ -19,11 +19,17 @@ CANDIDATE, JUDGE = "ev_1/q/candidate/0", "ev_1/q/judge/0"
 class Pace:
     """A paced gateway that gives answers in turn, and what it slept."""
 
-    def __init__(self, answers: Sequence[Reply | Exception], **purse: int) -> None:
+    def __init__(
+        self,
+        answers: Sequence[Reply | Exception],
+        *,
+        patience: int = 16,
+        max_nano: int | None = None,
+    ) -> None:
         left = iter(answers)
         self.gateway = ScriptedGateway(lambda _place, _body: next(left))
         self.clock, self.slept = FrozenClock(), list[float]()
-        self.purse = Purse(**purse)
+        self.purse = Purse(patience=patience, max_nano=max_nano)
         self.throttle = Throttle(8, self.clock, self.sleep)
         self.paid = list[int | None]()
         self.paced = Paced(

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.evals.running import Running, refuses, running, says
+from tests.evals.running import Running, Say, refuses, running, says
 from tests.evals.suites import row
 
-from trimtab.domain.errors import ProviderError
+from trimtab.domain.errors import ProviderError, TryLater
 from trimtab.evals.calling import Reply
 from trimtab.evals.journal import Answered, Journal
-from trimtab.evals.judging import Judge
+from trimtab.evals.judging import Judge, Question, V
 from trimtab.evals.metrics.base import Status
 from trimtab.evals.result import Arm, JudgeSeen, Run, Sample, Spent, Stop
-from trimtab.testing import ScriptedJudge
+from trimtab.testing import ScriptedGateway, ScriptedJudge
 
 ROWS = [row(it) for it in range(20)]
 REPEATED = "metrics: {exact_match: {}, latency_s: {}}\nrepeats: {first: 1, max: 5}\n"
@@ -26,11 +26,11 @@ class Killed(BaseException):
     """What no code of ours can heed, as SIGKILL."""
 
 
-def always(text: str) -> Any:  # noqa: ANN401
+def always(text: str) -> Say:
     return lambda _place, _body: says(text)
 
 
-def by_arm(candidate: str, baseline: str) -> Any:  # noqa: ANN401
+def by_arm(candidate: str, baseline: str) -> Say:
     return lambda place, _body: says(candidate if "/candidate/" in place else baseline)
 
 
@@ -234,7 +234,7 @@ async def test_interrupted_it_ends_once_what_runs_is_through(tmp_path: Path) -> 
             it.purse.stop(Stop.INTERRUPTED)
         return says("Yes")
 
-    it.gateway = type(it.gateway)(say)
+    it.gateway = ScriptedGateway(say)
     run = await it.run()
 
     assert run.stopped is Stop.INTERRUPTED
@@ -314,19 +314,102 @@ async def test_two_runs_at_once_do_not_disturb_each_other(tmp_path: Path) -> Non
     assert {s.text for s in runs[1].samples} == {"No"}
 
 
-async def test_what_a_name_led_to_before_is_told(tmp_path: Path) -> None:
-    known = {
+def given_before(count: int, text: str = "Yes") -> dict[tuple[str, int], Sample]:
+    """What a baseline answered in an earlier run, by a model that is gone."""
+    return {
         (f"q-{n}", 0): Sample(
-            case=f"q-{n}", arm=Arm.BASELINE, index=0, text="Yes", model="sim/large-0"
+            case=f"q-{n}", arm=Arm.BASELINE, index=0, text=text, model="sim/large-0"
         )
-        for n in range(20)
+        for n in range(count)
     }
-    it = running(tmp_path, always("Yes"), ROWS, known=known)
+
+
+async def test_what_a_name_led_to_before_is_told(tmp_path: Path) -> None:
+    run = await running(tmp_path, always("Yes"), ROWS, known=given_before(20)).run()
+    (tmp_path / "ev_1.jsonl").unlink()
+    some = await running(tmp_path, always("Yes"), ROWS, known=given_before(19)).run()
+
+    assert run.warnings == (
+        (
+            "model 'answers' is sim/large-1 now, and was sim/large-0 when the baseline answered;"
+            " run it again with --no-reuse"
+        ),
+    )
+    assert some.warnings == ()
+    assert some.baseline is not None
+    assert some.baseline.answered == ("sim/large-0", "sim/large-1")
+
+
+async def test_where_the_baseline_cannot_be_asked_nothing_is_sampled_again(tmp_path: Path) -> None:
+    known = given_before(18, "No")
+
+    it = running(tmp_path, always("Yes"), ROWS, REPEATED, known=known, only_known=True)
     run = await it.run()
 
-    assert run.warnings == ()
-    assert run.baseline is not None
-    assert run.baseline.answered == ("sim/large-0",)
+    assert len(it.gateway.called) == 20
+    assert Counter(s.arm for s in run.samples) == {Arm.CANDIDATE: 20, Arm.BASELINE: 18}
+
+
+async def test_scores_of_known_answers_are_made_once(tmp_path: Path) -> None:
+    rows = [row(it, checks={"refuses": True}) for it in range(4)]
+    panel, known = Panel(), given_before(4)
+
+    def say(place: str, _body: Any) -> Reply:  # noqa: ANN401
+        if "/q-3/" in place and len(panel.judge.asked) > 5:
+            raise Killed
+        return says("Yes")
+
+    it = running(tmp_path, say, rows, JUDGED, judging=panel, known=known, at_once=1)
+    with pytest.raises((Killed, BaseExceptionGroup)):
+        await it.run()
+    before = len(panel.judge.asked)
+    run = await running(tmp_path, always("Yes"), rows, JUDGED, judging=panel, known=known).run()
+
+    assert 6 <= before < 8
+    assert len(panel.judge.asked) == 8
+    assert all(len(s.scores) == 2 for s in run.samples)
+
+
+class Halted:
+    """A judge whose calls no longer begin."""
+
+    async def ask(self, question: Question[V]) -> V:
+        raise TryLater(f"the run was stopped before {question.step}")
+
+
+class Stopping(Panel):
+    """A panel that costs five whenever a metric might ask it, and stops the run at the fifth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running: Running | None = None
+
+    def at(self, place: str) -> Judge:
+        if self.running is not None and self.running.runner is not None:
+            if len(self.places) == 4:
+                self.running.purse.stop(Stop.BUDGET)
+                return Halted()
+            self.running.purse.pay(5, judging=True)
+            self.running.runner.paid(5)
+        return super().at(place)
+
+
+async def test_what_a_stopped_run_could_not_judge_is_judged_when_it_goes_on(tmp_path: Path) -> None:
+    rows = [row(it, checks={"refuses": True}) for it in range(4)]
+    panel = Stopping()
+    panel.running = it = running(
+        tmp_path, always("Yes"), rows, JUDGED, judging=panel, alone=True, at_once=1
+    )
+
+    run = await it.run()
+    panel.running = None
+    again = await running(tmp_path, always("Yes"), rows, JUDGED, judging=panel, alone=True).run()
+
+    assert (run.stopped, run.spent.judge_nano, run.spent.judge_calls) == (Stop.BUDGET, 20, 4)
+    assert [sorted(s.scores) for s in run.samples][2:] == [["exact_match"]]
+    assert len(panel.judge.asked) == 4
+    assert all(s.scores["refuses"].status is Status.SCORED for s in again.samples)
+    assert (again.spent.judge_nano, again.spent.judge_calls) == (20, 4)
 
 
 async def test_an_answer_given_a_second_time_gets_its_full_name(tmp_path: Path) -> None:
@@ -336,3 +419,18 @@ async def test_an_answer_given_a_second_time_gets_its_full_name(tmp_path: Path) 
     run = await running(tmp_path, say, ROWS).run()
 
     assert {s.model for s in run.samples} == {"sim/large-1"}
+
+
+async def test_answers_fill_all_places_from_the_first_to_the_last(tmp_path: Path) -> None:
+    rows = [row(it) for it in range(120)]
+    it = running(tmp_path, always("Yes"), rows, at_once=20)
+    it.gateway = ScriptedGateway(always("Yes"), latency_s=0.02)
+    loop = asyncio.get_running_loop()
+
+    began_s = loop.time()
+    await it.run()
+    took_s = loop.time() - began_s
+
+    assert it.gateway.most_at_once == 20
+    # Of 240 answers, 20 at once: 0.24 s; one after another it were 4.8.
+    assert took_s < 1.2

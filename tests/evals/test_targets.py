@@ -1,7 +1,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,6 +59,14 @@ async def asynchronous(question: str, prompt_version: str) -> Mapping[str, objec
     return {"text": f"{question} {prompt_version}", "retrieved": ["a", "b"], "more": 1}
 
 
+def giving(told: object) -> Callable[..., object]:
+    def answer(question: str, prompt_version: str) -> object:
+        _ = question, prompt_version
+        return told
+
+    return answer
+
+
 def test_a_function_answers_with_a_text() -> None:
     told = asyncio.run(of(plain))
 
@@ -67,7 +75,7 @@ def test_a_function_answers_with_a_text() -> None:
 
 async def test_or_with_an_object_of_text_and_what_it_retrieved() -> None:
     told = await of(asynchronous)
-    same = await of(lambda **_: SimpleNamespace(text="Yes", retrieved=("a",)))
+    same = await of(giving(SimpleNamespace(text="Yes", retrieved=("a",))))
 
     assert (told.text, told.retrieved) == ("Why? 1.2.0", ("a", "b"))
     assert (same.text, same.retrieved) == ("Yes", ("a",))
@@ -80,8 +88,8 @@ async def test_what_it_raises_or_gives_that_is_no_answer_is_an_error_of_the_case
     assert await of(broken) == Said(
         error="target_failed", error_detail="KeyError: 'question'", latency_s=0.0
     )
-    assert (await of(lambda **_: 7)).error == "answer_unreadable"
-    assert (await of(lambda **_: {"answer": "x"})).error == "answer_unreadable"
+    assert (await of(giving(7))).error == "answer_unreadable"
+    assert (await of(giving({"answer": "x"}))).error == "answer_unreadable"
     assert (await of(lambda: "x")).error == "target_failed"
 
 

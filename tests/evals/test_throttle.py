@@ -133,15 +133,15 @@ async def test_who_gives_up_while_waiting_leaves_no_gap() -> None:
 
 async def test_who_is_cancelled_in_the_moment_of_his_turn_gives_it_on() -> None:
     throttle, seen, gate = Throttle(1, FrozenClock()), list[int](), asyncio.Event()
-    first = asyncio.create_task(hold(throttle, seen, gate))
-    second = asyncio.create_task(hold(throttle, seen, gate))
-    await settle()
 
-    gate.set()
-    await first
+    async with throttle.slot():
+        second = asyncio.create_task(hold(throttle, seen, gate))
+        await settle()
+    # It is second's turn, and second does not know yet.
     second.cancel()
     with suppress(asyncio.CancelledError):
         await second
 
+    assert seen == []
     async with asyncio.timeout(1), throttle.slot():
         pass

@@ -5,7 +5,7 @@ import pytest
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import DEMO, load
-from trimtab.wiring.start import LOCK, as_run, hold
+from trimtab.wiring.start import LOCK, announce, announced, as_run, hold
 
 
 def url(home: Path) -> str:
@@ -37,3 +37,17 @@ def test_the_next_up_begins_with_nothing_of_the_one_before(tmp_path: Path) -> No
     with pytest.raises(SettingsInvalid, match="runs on"):
         hold(tmp_path)
     os.close(held)
+
+
+def test_the_gateway_of_a_running_up_is_found_and_of_none_else(tmp_path: Path) -> None:
+    nothing = announced(tmp_path)
+    held = hold(tmp_path)
+    early = announced(tmp_path)
+    announce(tmp_path, "http://127.0.0.1:8080")
+    running = announced(tmp_path)
+    os.close(held)
+    ended = announced(tmp_path)
+    os.close(hold(tmp_path))
+
+    assert (nothing, early, running, ended) == (None, None, "http://127.0.0.1:8080", None)
+    assert not (tmp_path / "up.url").exists()

@@ -7,20 +7,12 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
-from pkgutil import resolve_name
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
+from trimtab.cli.lazy import Command, LazyGroup
 from trimtab.domain.errors import TrimtabError, TryLater, UpstreamFailed
-
-
-class Command(NamedTuple):
-    """Where a command is, and its line in the help."""
-
-    target: str
-    summary: str
-
 
 COMMANDS: Mapping[str, Command] = {
     "up": Command("trimtab.cli.up:command", "Run everything on this machine."),
@@ -73,28 +65,10 @@ class CouldNot(Failure):
     exit_code = 4
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports them one by one."""
+class Program(LazyGroup):
+    """All commands."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands in the order of the table."""
-        _ = ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        _ = ctx
-        known = COMMANDS.get(cmd_name)
-        if known is None:
-            return None
-        found: click.Command = resolve_name(known.target)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table; nothing is imported for it."""
-        _ = ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
+    table = COMMANDS
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; what Trimtab raises on purpose becomes one line and an exit code."""
@@ -107,7 +81,7 @@ class LazyGroup(click.Group):
             raise CouldNot(str(exc)) from exc
 
 
-@click.group("trimtab", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("trimtab", cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="trimtab", message="trimtab %(version)s")
 @click.option("--supervised", is_flag=True, hidden=True, help="Stop when standard input closes.")
 def program(*, supervised: bool) -> None:

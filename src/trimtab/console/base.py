@@ -25,6 +25,7 @@ from trimtab.domain.errors import Forbidden, InvalidRequest
 from trimtab.domain.health import Ailing
 from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Provider, Target
+from trimtab.evals.desk import Desk
 from trimtab.jobs.delivery import Route
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
@@ -85,6 +86,7 @@ class Console:
         reconciled_to: Names the last day on which the ledger was held against every bill.
         spend: What every tenant spent, by its own days.
         spent: Sums up what counts against a budget, to the moment.
+        desk: Runs of evaluations, what people said of them, and what became of their judges.
         meter_events: Lists the parts of bills that are not known to have been passed on.
         evaluations: Stored runs of evaluations, and what was decided on them.
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
@@ -112,6 +114,7 @@ class Console:
     spend: SpendReader
     spent: Callable[[Spending], Awaitable[Already]]
     price: Callable[[Provider, Target], ListPrice | None]
+    desk: Desk
     reports: Kept
     book: Callable[[str, By], Awaitable[tuple[Adjustment, Change | None]]]
     evaluations: Evaluations

@@ -52,6 +52,11 @@ _MARKS = {
     "open alert": Mark("triangle-alert", "bad"),
     "over": Mark("circle-check", "quiet"),
     "held open": Mark("power-off", "warn"),
+    "valid": Mark("circle-check", "good"),
+    "valid, wide": Mark("gauge", "warn"),
+    "refused": Mark("ban", "bad"),
+    "outdated": Mark("circle-help", "warn"),
+    "not calibrated": Mark("circle-help", "quiet"),
     "booked": Mark("check", "good"),
     "match": Mark("circle-check", "good"),
     "rounding": Mark("circle-check", "good"),
@@ -94,6 +99,11 @@ def share(part: int, whole: int) -> str:
         return "< 0.1 %"
     digits = 0 if percent in (0, 100) else 1
     return f"{percent:.{digits}f} %"
+
+
+def coefficient(value: float | None) -> str:
+    """Write a coefficient of agreement with two decimals; a dash if it is undefined."""
+    return DASH if value is None else f"{value:.2f}"
 
 
 def usd(nano: int | None, *, estimated: bool = False) -> str:

@@ -82,6 +82,7 @@ _FILTERS = (
     text.byte_size,
     text.cents,
     text.clock_time,
+    text.coefficient,
     text.count,
     text.difference,
     text.duration,

@@ -32,9 +32,9 @@ def find_answers(
 ) -> Reused | None:
     """Find what a subject answered to a suite in the last seven days, in the first run that has it.
 
-    What has neither a prompt nor code that can be compared is never the same.
+    What has no prompt, no model and no code that can be compared is never the same.
     """
-    if wanted.prompt_hash is None and wanted.code_hash is None:
+    if wanted.prompt_hash is None and wanted.code_hash is None and not wanted.model:
         return None
     for run in runs:
         if run.suite_hash != suite_hash or now_us - run.spent.ended_us > GOOD_FOR_US:

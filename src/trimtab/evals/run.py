@@ -60,14 +60,23 @@ class Runner:
         self._done = 0
 
     async def run(self, at_once: int) -> Run:
-        """Run all that is not done yet, with so many cases under way, and tell what came of it."""
+        """Run all that is not done yet, with so many cases under way, and tell what came of it.
+
+        Raises:
+            OSError: the journal cannot be written.
+        """
         self._take_up(self._journal.lines())
         left = iter(self._work.suite.cases)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(at_once, len(self._work.suite.cases))):
-                _ = group.create_task(self._work_on(left))
-        self._end()
-        return document(self._work, self._samples.values(), self._purse, self._clock.now_us())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(at_once, len(self._work.suite.cases))):
+                    _ = group.create_task(self._work_on(left))
+        except* OSError as exc:
+            errors = exc
+        else:
+            self._end()
+            return document(self._work, self._samples.values(), self._purse, self._clock.now_us())
+        raise _first(errors)
 
     def paid(self, nano: int | None) -> None:
         """Write down that a call of a judge was paid for."""
@@ -239,6 +248,11 @@ class Runner:
         sample = self._samples[place]
         left = {name: it for name, it in sample.scores.items() if name != line.metric}
         self._samples[place] = replace(sample, scores=left)
+
+
+def _first(group: ExceptionGroup[OSError]) -> OSError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _place(sample: Sample) -> Place:

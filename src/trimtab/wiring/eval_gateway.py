@@ -76,7 +76,7 @@ class HttpGateway:
         self._transport = transport
         self._url = url.rstrip("/").removesuffix("/v1")
         self._headers = {"authorization": f"Bearer {key}"}
-        _ = _origin(self._url)
+        check_url(self._url)
 
     async def call(self, path: str, body: bytes, *, place: str) -> Reply:
         """See `Gateway.call`.
@@ -101,15 +101,12 @@ class HttpGateway:
         return await self._send("POST", url, body, {**headers, "content-type": "application/json"})
 
     async def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        parts = urlsplit(url)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        head = render_head(
-            method, path, [("host", parts.netloc.rpartition("@")[2]), *headers.items()]
-        )
+        netloc = urlsplit(url).netloc.rpartition("@")[2]
+        origin, head = _origin(url), _head(method, url, headers)
         try:
             async with asyncio.timeout(LONGEST_S):
                 response = await self._transport.send(
-                    _origin(url), head, body, connect_timeout_s=CONNECT_S
+                    origin, head, body, connect_timeout_s=CONNECT_S
                 )
                 try:
                     data = await response.body()
@@ -117,10 +114,10 @@ class HttpGateway:
                     response.close()
         except TimeoutError as exc:
             raise ProviderTimeout(
-                f"'{parts.netloc}' did not answer within {LONGEST_S:g} s; look at it"
+                f"'{netloc}' did not answer within {LONGEST_S:g} s; look at it"
             ) from exc
         except TransportError as exc:
-            raise ProviderError(f"'{parts.netloc}' cannot be called ({exc})") from exc
+            raise ProviderError(f"'{netloc}' cannot be called ({exc})") from exc
         return _reply(response.status, dict(response.headers), data)
 
 
@@ -249,11 +246,26 @@ async def _key(home: Path, run_id: str, author: str) -> AsyncGenerator[str]:
         )
 
 
+def check_url(url: str) -> None:
+    """Insist that a URL can be called. Raises `SettingsInvalid`."""
+    _ = _origin(url), _head("POST", url, {})
+
+
 def _origin(url: str) -> Origin:
     try:
         return origin_of(url, allow_private=True)
     except ValueError as exc:
         raise SettingsInvalid(f"'{url}' is {exc}; write http://host:port") from exc
+
+
+def _head(method: str, url: str, headers: Mapping[str, str]) -> bytes:
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    host = parts.netloc.rpartition("@")[2]
+    try:
+        return render_head(method, path, [("host", host), *headers.items()])
+    except ValueError as exc:
+        raise SettingsInvalid(f"'{url}' cannot be called ({exc}); write http://host:port") from exc
 
 
 def _reply(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Reply:

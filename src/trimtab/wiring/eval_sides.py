@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
+from semver import Version
 
 from trimtab import wiring
 from trimtab.domain.errors import PromptNotFound, SettingsInvalid
@@ -32,7 +33,7 @@ from trimtab.evals.targets import (
 )
 from trimtab.evals.throttle import Throttle
 from trimtab.evals.work import Side
-from trimtab.wiring.eval_gateway import Opened
+from trimtab.wiring.eval_gateway import Opened, check_url
 from trimtab.wiring.eval_prompts import Found, Library
 from trimtab.wiring.eval_store import RUN_PREFIX, read_stored, stored_runs
 
@@ -108,11 +109,17 @@ class Sides:
             PromptNotFound: there is no such version.
             SettingsInvalid: its file, or its code, cannot be used.
         """
+        if wanted.model and self._own:
+            raise SettingsInvalid(f"'{self._own}' chooses its model by itself; leave out --model")
         found = None
         if wanted.prompt is not None:
             found = await self.library.take(wanted.prompt)
         else:
-            name, _, at = (wanted.candidate or self.target.prompt or "").partition("@")
+            of_suite = self.target.prompt or ""
+            text = wanted.candidate or of_suite
+            if Version.is_valid(text):
+                text = f"{of_suite.partition('@')[0]}@{text}"
+            name, _, at = text.partition("@")
             found = await self.library.find(name, at) if name else None
         subject = self._subject(found, wanted.model)
         return Side(subject=subject, answering=self._who(found, subject)), found
@@ -181,14 +188,19 @@ class Sides:
     def asked(self, subject: Subject, found: Found | None, answers: int) -> Asked:
         """Say what an arm has to answer, for the estimate."""
         choice = None if found is None else found.content.model
-        target = self.target
         return Asked(
             subject=subject,
             text="" if found is None else found.text,
             model=subject.model or (choice.id if choice and choice.id else ""),
             answers=answers,
-            through_gateway=not (target.python or target.http or target.command),
+            through_gateway=not self._own,
         )
+
+    @property
+    def _own(self) -> str:
+        """The application that is run, as people call it; "" if it is a prompt or a model."""
+        target = self.target
+        return target.python or target.http or " ".join(target.command)
 
     def _of_run(self, run_id: str) -> Chosen:
         run = read_stored(self.home, run_id)
@@ -206,18 +218,16 @@ class Sides:
         return Side(subject=reused.subject, answering=answering, known=reused.samples)
 
     def _subject(self, found: Found | None, model: str) -> Subject:
-        target = self.target
-        own = target.python or target.http or " ".join(target.command)
-        model = model or target.model or ""
+        model = model or self.target.model or ""
         ref = "" if found is None else found.ref
         return Subject(
-            name=" ".join(filter(None, (own, ref))) or model,
+            name=" ".join(filter(None, (self._own, ref))) or model,
             prompt=None if found is None else found.name,
             prompt_version=None if found is None else found.version,
             prompt_hash=None if found is None else found.hash,
             model=model,
             label=None if found is None else found.label,
-            code_hash=_code(target),
+            code_hash=_code(self.target),
         )
 
     def _who(self, found: Found | None, subject: Subject) -> Answering:
@@ -234,6 +244,7 @@ class Sides:
             function = find_function(target.python)
             return OfFunction(function=function, turn=turn, threads=tools.threads)
         if target.http is not None:
+            check_url(target.http)
             return OfService(url=target.http, turn=turn, posting=tools.posting)
         if target.command:
             return OfProgram(

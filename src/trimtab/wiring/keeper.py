@@ -27,6 +27,7 @@ from trimtab.cost.meter import Meter
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Provider
+from trimtab.evals.desk import Desk
 from trimtab.jobs.push import LOOK_S as PUSH_LOOK_S
 from trimtab.jobs.reconcile import LOOK_S
 from trimtab.jobs.schedule import Job, Schedule
@@ -253,6 +254,7 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
         spend=Spend(reading),
         spent=spent(home),
         price=lambda provider, target: metering.prices.list_price(provider, target, clock.now_us()),
+        desk=Desk(home / "evals"),
         reports=kept(home),
         book=lambda adjustment_id, by: accept(
             home, adjustment_id, reason=by.reason, author=by.author, source=by.source

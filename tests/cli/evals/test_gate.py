@@ -203,6 +203,33 @@ def test_a_suite_that_cannot_be_run_is_told_by_its_exit_code(
     assert f"`{error}`" in (terminal.home / "s.md").read_text()
 
 
+def test_a_verdict_stands_though_nobody_keeps_it(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def attach(*_: object) -> str:
+        raise OSError("the control store is away")
+
+    monkeypatch.setattr("trimtab.cli.evals.verdicts.attach", attach)
+
+    done = terminal.run("evals", "gate", shelved(terminal, even()), "--summary", "s.md")
+
+    assert "the verdict could not be kept: the control store is away" in done.stderr
+    assert (terminal.home / "s.md").read_text().startswith("## PASS")
+
+
+def test_a_registry_that_cannot_be_read_is_not_asked(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has_control(_at: Path) -> bool:
+        raise OSError("the control store is away")
+
+    monkeypatch.setattr(wiring, "has_control", has_control)
+
+    done = terminal.run("evals", "gate", shelved(terminal, worse()), "--annotate", code=1)
+
+    assert "VERDICT FAIL" in done.stdout
+
+
 def version(shop: Terminal, number: str) -> dict[str, Any]:
     found: dict[str, Any] = shop.json("prompts", "show", f"rag-answer@{number}")["version"]
     return found

@@ -2,15 +2,27 @@
 
 import click
 
-from trimtab.cli.evals import cache, gate, lint, look, run
-
-GROUPS = (lint, run, gate, look, cache)
+from trimtab.cli.lazy import Command, LazyGroup
 
 
-@click.group()
+class Evals(LazyGroup):
+    """Its commands."""
+
+    table = {  # noqa: RUF012 -- declared in the base
+        "lint": Command("trimtab.cli.evals.lint:lint", "See what makes a verdict worth less."),
+        "run": Command("trimtab.cli.evals.run:run", "Ask every case, and score the answers."),
+        "gate": Command("trimtab.cli.evals.gate:gate", "Give a verdict, and exit by it."),
+        "list": Command("trimtab.cli.evals.look:list_", "List stored runs."),
+        "show": Command("trimtab.cli.evals.look:show", "Show a stored run, or a case of it."),
+        "compare": Command("trimtab.cli.evals.look:compare", "Hold two stored runs side by side."),
+        "label": Command("trimtab.cli.evals.label:label", "Label answers, blind."),
+        "calibrate": Command(
+            "trimtab.cli.evals.calibrate:calibrate", "Hold a judge against people's labels."
+        ),
+        "cache": Command("trimtab.cli.evals.cache:cache", "Look after remembered verdicts."),
+    }
+
+
+@click.group(cls=Evals)
 def command() -> None:
     """Judge what an application answers, and what a change does to it."""
-
-
-for it in (command for group in GROUPS for command in group.COMMANDS):
-    command.add_command(it)

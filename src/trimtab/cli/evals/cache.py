@@ -133,9 +133,6 @@ def gc(folder: Path, days: int) -> None:
     click.echo(f"removed {count} files, {size} bytes")
 
 
-COMMANDS = (cache,)
-
-
 def _look(opened: Cache) -> _Kept:
     kept = _Kept()
     for path, it in opened.entries():

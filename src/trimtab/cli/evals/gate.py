@@ -107,6 +107,3 @@ def gate(  # noqa: PLR0913, PLR0917
         outputs.write_summary(failed_section(", ".join(runs), exc))
         raise
     raise SystemExit(code)
-
-
-COMMANDS = (gate,)

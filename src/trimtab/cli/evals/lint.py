@@ -54,9 +54,6 @@ def lint(suites: Sequence[Path], prompt: Path | None, *, as_json: bool) -> None:
         raise SystemExit(WRONG)
 
 
-COMMANDS = (lint,)
-
-
 def _document(finding: Finding) -> dict[str, object]:
     members = ("path", "line", "rule", "level", "message")
     return {it: getattr(finding, it) for it in members}

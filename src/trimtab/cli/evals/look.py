@@ -109,9 +109,6 @@ def compare(before: str, after: str, most: int, home: Path | None, *, as_json: b
     with_stats(PRINT_COMPARISON)(*runs, most, as_json=as_json)
 
 
-COMMANDS = (list_, show, compare)
-
-
 def _by_case(run: Run, cases: Sequence[CaseSeen]) -> dict[str, list[Sample]]:
     found: dict[str, list[Sample]] = {it.id: [] for it in cases}
     for it in run.samples:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,18 +32,16 @@ class Known:
     def of(cls, home: Path | None) -> "Known":
         """Look at the registry and at the project; what cannot be read is not known."""
         prompts = Prompts()
-        if wiring.has_control(wiring.home(home)):
-            prompts = asyncio.run(opened(home).prompts())
+        with suppress(TrimtabError, OSError):
+            if wiring.has_control(wiring.home(home)):
+                prompts = asyncio.run(opened(home).prompts())
         versions = {it.hash: it for named in prompts.versions.values() for it in named.values()}
         files = dict[str, str]()
-        try:
-            read = read_prompts(prompt_paths(wiring.load_settings(None)))
-            for it in read:
+        with suppress(TrimtabError, OSError):
+            for it in read_prompts(prompt_paths(wiring.load_settings(None))):
                 made = it.published_as(flatten(it.content, it.partials, prompts.find))
                 _ = versions.setdefault(made.hash, made)
                 files[made.hash] = it.path
-        except TrimtabError:
-            return cls(versions, files)
         return cls(versions, files)
 
     def change(self, before: Subject, after: Subject) -> PromptChange | None:

@@ -107,13 +107,13 @@ def run(  # noqa: PLR0913, PLR0917
     except BudgetExhausted as exc:
         click.echo(f"trimtab: {exc}", err=True)
         raise SystemExit(INCONCLUSIVE) from exc
+    except asyncio.CancelledError as exc:
+        # The second interrupt: what runs is not waited for.
+        raise click.Abort from exc
     for it in runs:
         _tell(it, out, as_json=as_json)
     if any(it.stopped is not None for it in runs):
         raise SystemExit(INCONCLUSIVE)
-
-
-COMMANDS = (run,)
 
 
 def run_suite(path: Path, home: Path, asked: Asked) -> Run:

@@ -66,10 +66,7 @@ def gate_all(texts: Sequence[str], home: Path | None, asked: Asked, outputs: Out
     outputs.write_summary(summary(sections))
     _print(found, outputs, known)
     for it in made:
-        shelf(home).judged(it.run, str(it.verdict), it.reason)
-        told = asyncio.run(attach(it, home))
-        if told:
-            click.echo(told, err=outputs.as_json)
+        _note(it, home, outputs)
     codes = {it.code if isinstance(it, Failed) else CODES[it.verdict] for it in found}
     return next(it for it in GRAVEST if it in codes)
 
@@ -80,6 +77,18 @@ def _judged(text: str, home: Path | None, asked: Asked) -> Judgement | Failed:
         return judged(run, standings(run, round(wiring.now().timestamp() * 1e6)))
     except (TrimtabError, OSError) as exc:
         return Failed(text, exc)
+
+
+def _note(judgement: Judgement, home: Path | None, outputs: Outputs) -> None:
+    """Note a verdict on its run and its prompt; it stands though that should fail."""
+    try:
+        shelf(home).judged(judgement.run, str(judgement.verdict), judgement.reason)
+        told = asyncio.run(attach(judgement, home))
+    except (TrimtabError, OSError) as exc:
+        click.echo(f"trimtab: the verdict could not be kept: {sentence(exc)}", err=True)
+        return
+    if told:
+        click.echo(told, err=outputs.as_json)
 
 
 def _print(found: Sequence[Judgement | Failed], outputs: Outputs, known: Known) -> None:

@@ -37,7 +37,8 @@ const KEYS = {
 };
 
 document.addEventListener("keydown", (event) => {
-  const act = KEYS[event.key];
+  const button = document.querySelector(`[data-press="${CSS.escape(event.key)}"]`);
+  const act = button ? () => event.repeat || button.click() : KEYS[event.key];
   if (!act || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   event.preventDefault();
   act();
