@@ -75,6 +75,13 @@ def test_without_a_difference_of_shares_there_is_no_picture(members: dict[str, o
     assert one.whisker is None
 
 
+def test_what_was_not_judged_has_no_colour_of_a_verdict() -> None:
+    (one,), _ = shown([line(0.9, verdict="")])
+
+    assert one.whisker is not None
+    assert one.whisker.tone == "accent"
+
+
 def test_what_only_informs_is_quiet() -> None:
     (one,), _ = shown([line(0.9, verdict="FAIL", blocking=False)])
 

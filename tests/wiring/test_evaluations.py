@@ -59,6 +59,7 @@ async def test_two_runs_are_paired_and_figured(tmp_path: Path) -> None:
     assert figured is not None
     assert figured.lines[0].first == 3
     assert figured.lines[0].p is not None
+    assert (figured.verdict, figured.lines[0].verdict, figured.lines[0].reason) == ("", "", "")
 
 
 async def test_figures_are_computed_once_even_if_many_ask(tmp_path: Path) -> None:

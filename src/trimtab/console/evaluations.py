@@ -45,7 +45,7 @@ class Evaluations(Protocol):
     async def figured(self, run: Run) -> Decided | None:
         """Compute what can be said of a run; `None` if what it takes is not installed.
 
-        Nothing is known of its judges here, so the verdict is not the one of the gate.
+        Nothing is known of its judges here, so there is no verdict.
 
         Raises:
             InvalidRequest: the run's settings cannot be read.

@@ -83,7 +83,9 @@ def _whisker(line: DecidedLine, scale: float) -> Whisker | None:
 
 
 def tone(line: DecidedLine) -> str:
-    """Colour a line by what it decides; one that only informs is quiet."""
+    """Colour a line by what it decides; one that only informs is quiet, one not judged neutral."""
+    if not line.verdict:
+        return "accent"
     if not line.blocking:
         return "quiet"
     return {"FAIL": "bad", "INCONCLUSIVE": "warn"}.get(line.verdict, "good")

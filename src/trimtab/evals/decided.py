@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from trimtab.domain.errors import InvalidRequest
 from trimtab.evals.shelf import FOLDER, SHA256
@@ -91,6 +92,12 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def metrics(self) -> tuple[DecidedLine, ...]:
         """Those lines that are about all cases."""
         return tuple(it for it in self.lines if not it.slice)
+
+
+def without_verdict(decided: Decided) -> Decided:
+    """Give the figures alone, as of one who does not know the judges."""
+    lines = (replace(it, verdict="", reason="", within_noise=False) for it in decided.lines)
+    return replace(decided, verdict="", reason="", meaning="", because="", lines=tuple(lines))
 
 
 class Decisions:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from trimtab.evals.decided import Decided, Decisions
+from trimtab.evals.decided import Decided, Decisions, without_verdict
 from trimtab.evals.result import Run
 from trimtab.evals.shelf import Card, Shelf, content_hash
 
@@ -65,7 +65,7 @@ class StoredEvaluations:
 
     def _decide(self, run: Run) -> Decided | None:
         decide: Callable[[Run, Mapping[str, Any]], Decided] | None = self._loaded(DECIDE)
-        return None if decide is None else decide(run, {})
+        return None if decide is None else without_verdict(decide(run, {}))
 
     # What is loaded by name has no type before it is there.
     def _loaded(self, name: str) -> Any:  # noqa: ANN401
