@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -200,7 +201,7 @@ def test_t35_two_roles_that_start_at_once_on_an_empty_directory_both_serve(tmp_p
     try:
         host.launch()
         eventually(host.ready, "the gateway is ready")
-        eventually((host.home / "keeper.sock").exists, "the keeper is ready")
+        eventually(lambda: listens(host.home / "keeper.sock"), "the keeper is ready")
         assert host.admin("snapshot")["config_seq"] > 0
     finally:
         host.stop()
@@ -211,6 +212,11 @@ def test_t35_two_roles_that_start_at_once_on_an_empty_directory_both_serve(tmp_p
         assert connection.execute("PRAGMA user_version").fetchone() == (
             migrations("control", 0)[-1][0],
         )
+
+
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as caller:
+        return caller.connect_ex(str(path)) == 0
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])

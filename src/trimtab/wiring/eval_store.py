@@ -4,43 +4,37 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from trimtab import wiring
 from trimtab.domain.errors import NotFound
 from trimtab.domain.ids import ulid_ms
 from trimtab.evals.journal import SUFFIX, Head, Journal
 from trimtab.evals.manifest import read_suite
-from trimtab.evals.result import Run, read_run, write_run
+from trimtab.evals.result import Run
 from trimtab.evals.reuse import GOOD_FOR_US
+from trimtab.evals.shelf import FOLDER, Shelf
 from trimtab.evals.suite import Suite
-from trimtab.store.files import replace_file
 
-FOLDER = "evals"
 RUN_PREFIX = "ev_"
 
 
 def store(home: Path, run: Run) -> None:
     """Keep a run; what was kept of it before is replaced."""
-    replace_file(home / FOLDER / f"{run.run_id}.json", write_run(run))
+    Shelf(home).put(run)
 
 
 def stored_runs(home: Path) -> Iterator[Run]:
     """Give the stored runs of the last seven days, newest first; what is none is passed over."""
     since_ms = (wiring.SystemClock().now_us() - GOOD_FOR_US) // 1000
-    paths = (home / FOLDER).glob(f"{RUN_PREFIX}*.json")
-    for path in sorted(paths, key=lambda it: it.name, reverse=True):
-        if (ulid_ms(path.stem) or 0) >= since_ms:
-            with contextlib.suppress(msgspec.DecodeError, OSError):
-                yield read_run(path.read_bytes())
+    shelf = Shelf(home)
+    for card in shelf.cards():
+        if (ulid_ms(card.run_id) or 0) < since_ms:
+            return
+        yield shelf.read(card.run_id)
 
 
 def read_stored(home: Path, run_id: str) -> Run:
     """Read a stored run. Raises `NotFound`."""
-    try:
-        return read_run((home / FOLDER / f"{Path(run_id).name}.json").read_bytes())
-    except (OSError, msgspec.DecodeError) as exc:
-        raise NotFound(f"there is no run {run_id[:64]!r} in '{home / FOLDER}'") from exc
+    return Shelf(home).read(run_id)
 
 
 def begun(home: Path, run_id: str) -> tuple[Suite, Head]:
