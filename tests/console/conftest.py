@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import httpx2
@@ -59,6 +60,7 @@ from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.memory_spend import MemorySpend
 from trimtab.testing import FrozenClock, seeded_entropy
+from trimtab.wiring.evaluations import Load, StoredEvaluations
 
 START_US = 1_777_142_531_482_000  # 2026-04-25 18:42:11.482 UTC
 MINUTE_US = 60_000_000
@@ -105,6 +107,11 @@ class Stores:
     adjusted: list[LedgerLine] = field(default_factory=list[LedgerLine])
     ledger: MemoryRecords = field(default_factory=lambda: MemoryRecords(tenant_key))
     booked: int = 0
+    home: Path = Path("nowhere")
+    load: Load = resolve_name
+
+    def loaded(self, name: str) -> Any:  # noqa: ANN401 -- as `resolve_name` has it
+        return self.load(name)
 
     async def find(self, request_id: str) -> StoredRecord | None:
         self.asked["find"] += 1
@@ -336,7 +343,10 @@ def clock() -> FrozenClock:
 @pytest.fixture
 async def site(clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Site]:
     """A console with a small company behind it, nobody logged in."""
-    stores, control = Stores(clock, reports=Kept(tmp_path / "reconcile")), ChangeBook(clock)
+    stores, control = (
+        Stores(clock, reports=Kept(tmp_path / "reconcile"), home=tmp_path),
+        ChangeBook(clock),
+    )
     fill_changes(control, clock)
     fill_records(stores, clock)
     chance = seeded_entropy()
@@ -385,6 +395,7 @@ def console_of(
         book=lambda adjustment_id, by: Acceptance(stores.reports, control, stores).accept(
             adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
+        evaluations=StoredEvaluations(stores.home, stores.loaded),
         spend=MemorySpend(stores.ledger),
         spent=stores.spent,
         reconciled_to=lambda: "2026-04-24",

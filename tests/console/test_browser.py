@@ -30,6 +30,16 @@ from tests.console.alerting import (
 )
 from tests.console.conftest import EXAMPLE, KEY, PHRASE, Site
 from tests.console.evaluated import LABEL, fill_evals
+from tests.console.evaluating import (
+    ATTACK,
+    EVALS,
+    HOSTILE_RUN,
+    UNDECIDED,
+    fill_hostile_run,
+    fill_runs,
+)
+from tests.console.evaluating import NEW as JUDGED
+from tests.console.evaluating import OLD as EARLIER
 from tests.console.prompting import HERE, NEW, fill_prompts, publish
 from tests.services import lacking
 
@@ -114,6 +124,11 @@ PAGES = {
     "prompt-move-refused": f"{HERE}/move?scope=tenant%3Anobody&to={NEW}",
     "prompt-new": "/console/prompts/new",
     "prompt-edit": f"/console/prompts/new?from=rag-answer%40{NEW}",
+    "evals": f"{EVALS}?suite=rag-golden",
+    "eval-run": f"{EVALS}/{JUDGED}",
+    "eval-case": f"{EVALS}/{JUDGED}?case=q-0059",
+    "eval-undecided": f"{EVALS}/{UNDECIDED}",
+    "eval-compare": f"{EVALS}/compare?a={EARLIER}&b={JUDGED}",
     "calibration": "/console/evals/calibration",
     "label": LABEL,
     "label-rubric": "/console/evals/label/ev_01JXC4000C/rubric",
@@ -188,12 +203,14 @@ async def test_every_page_loads_clean_and_accessible(  # noqa: PLR0913, PLR0917 
         color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
     )
     page = await log_in(context, address)
-    for empty in ("prompts", "alerts", "reconcile", "evals/calibration")[part::PARTS]:
+    empty_at = ("prompts", "alerts", "reconcile", "evals", "evals/calibration")
+    for empty in empty_at[part::PARTS]:
         await page.goto(f"{address}/console/{empty}")
         assert await violations(page) == [], empty
     await fill_prompts(site)
     await fill_alerts(site)
     fill_reports(site)
+    fill_runs(site)
     fill_evals(site.desk, site.clock.now_us())
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -345,6 +362,39 @@ async def test_nothing_in_an_alert_or_a_bill_is_markup(
         assert await page.locator("main img[src=x], main script").count() == 0, path
 
     assert said == []
+
+
+async def test_nothing_in_an_evaluation_is_markup(
+    site: Site, address: str, browser: Browser
+) -> None:
+    fill_hostile_run(site)
+    page = await log_in(await browser.new_context(), address)
+    said: list[str] = []
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.on("pageerror", lambda error: said.append(str(error)))
+
+    compared = f"/compare?a={HOSTILE_RUN}&b={HOSTILE_RUN}&show=all"
+    for path in ("", f"/{HOSTILE_RUN}", compared):
+        await page.goto(f"{address}{EVALS}{path}")
+        assert ATTACK[:40] in await page.locator("main").inner_text(), path
+        assert await page.locator("main img[src=x]").count() == 0, path
+
+    assert said == []
+
+
+async def test_a_case_is_reached_from_the_list_of_runs_by_keyboard_without_scripts(
+    site: Site, address: str, browser: Browser
+) -> None:
+    fill_runs(site)
+    page = await log_in(await browser.new_context(java_script_enabled=False), address)
+
+    await page.goto(f"{address}{EVALS}?verdict=FAIL")
+    await page.locator("a.row").first.press("Enter")
+    await page.get_by_role("link", name="Errors").press("Enter")
+    await page.locator("a.row").first.press("Enter")
+
+    await expect(page.locator("#case")).to_contain_text("What of 58?")
+    await expect(page.locator("#case")).to_contain_text("judge_refused")
 
 
 async def test_a_plan_is_shown_and_published_by_keyboard_without_scripts(

@@ -53,3 +53,14 @@ def test_a_chart_without_values_can_be_drawn() -> None:
     assert drawing.top == 1
     assert drawing.path(drawing.lines[0]) == ""
     assert json.loads(drawing.series) == [[0, 60], [None, None]]
+
+
+def test_an_axis_that_begins_above_zero_is_drawn_from_there() -> None:
+    line = Line("score", "accent", (0.8, 0.9, 1.0))
+    drawing = Chart("lines", "", "scores", (0, 60, 120), (line,), low=0.8)
+
+    heights = [float(it.split()[1]) for it in drawing.path(line).replace("h0.1", "").split("L")]
+
+    assert heights[0] == HEIGHT
+    assert heights[1] == pytest.approx(HEIGHT / 2)
+    assert heights[2] == 0

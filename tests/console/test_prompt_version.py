@@ -5,14 +5,16 @@ import re
 import httpx2
 import pytest
 from msgspec.structs import force_setattr
-from tests.console.conftest import Site
+from tests.console.conftest import START_US, Site
+from tests.console.evaluating import scored, store
 from tests.console.prompting import ANA, HERE, NEW, OLD, fill_prompts, publish, registry_of, vouch
 from tests.console.test_prompts import words
 
 from trimtab.console.prompt_version import runs
 from trimtab.control.models import By
 from trimtab.domain.change import Source
-from trimtab.domain.prompt import Engine
+from trimtab.domain.prompt import Engine, Evidence
+from trimtab.evals.shelf import SHA256
 
 TYPED = """\
 name: typed
@@ -128,6 +130,25 @@ async def test_evaluations_and_reviews_are_listed(filled: Site) -> None:
 
     assert "passed" in told
     assert re.search(r"approved +by ben", told)
+
+
+async def test_evidence_leads_to_the_stored_run_that_it_is_of(filled: Site) -> None:
+    card = store(filled, scored("ev_01K", 1, START_US, n=4))
+    for newer in (2, 3):
+        store(filled, scored(f"ev_01L{newer}", newer, START_US, n=6))
+    registry = registry_of(filled)
+    found = (await registry.prompts()).find("rag-answer", NEW)
+    assert found is not None
+    for report in (SHA256 + card.content, SHA256 + "0" * 64, "https://ci.example/7"):
+        evidence = Evidence(hash=found.hash, passed=True, ts_us=START_US, report=report)
+        await registry.add_evidence(evidence, ANA)
+
+    html = (await filled.client.get(f"{HERE}/versions/{NEW}")).text
+
+    assert 'href="/console/evals/ev_01K"' in html
+    assert html.count('href="/console/evals/') == 1
+    assert f"sha256:{'0' * 64}" in html
+    assert "https://ci.example/7" in html
 
 
 async def test_another_person_approves_once(filled: Site) -> None:

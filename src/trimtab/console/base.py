@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from trimtab.console.auth import Actor, Right, Sessions, Throttle
+from trimtab.console.evaluations import Evaluations
 from trimtab.console.view import Views
 from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
@@ -87,6 +88,7 @@ class Console:
         spent: Sums up what counts against a budget, to the moment.
         desk: Runs of evaluations, what people said of them, and what became of their judges.
         meter_events: Lists the parts of bills that are not known to have been passed on.
+        evaluations: Stored runs of evaluations, and what was decided on them.
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
     """
 
@@ -115,6 +117,7 @@ class Console:
     desk: Desk
     reports: Kept
     book: Callable[[str, By], Awaitable[tuple[Adjustment, Change | None]]]
+    evaluations: Evaluations
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
     drifts: Callable[[], Mapping[str, float]] = dict

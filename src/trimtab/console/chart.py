@@ -29,7 +29,7 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Values over time on one axis that begins at zero.
+    """Values over time on one axis that begins at zero, unless `low` says where.
 
     Attributes:
         kind: `bars` (each drawn over the one before it), `stack` (each on those after it) or
@@ -38,6 +38,8 @@ class Chart:
         unit: Unit of the values, for the axis.
         times_s: Unix seconds at which each bucket begins, evenly spaced.
         label: The figure in one sentence, for those who cannot see it.
+        low: Lower end of the axis.
+        band: Places of two series between which is shaded, the upper first.
     """
 
     kind: str
@@ -46,6 +48,8 @@ class Chart:
     times_s: tuple[int, ...]
     lines: tuple[Line, ...]
     step: str = "minute"
+    low: float = 0.0
+    band: tuple[int, int] | None = None
 
     @property
     def drawn(self) -> tuple[Line, ...]:
@@ -90,12 +94,13 @@ class Chart:
 
     def path(self, line: Line) -> str:
         """Draw a series as an SVG path, with a gap where a value is missing."""
-        step, top = WIDTH / max(1, len(self.times_s)), self.top
+        step, low = WIDTH / max(1, len(self.times_s)), self.low
+        reach = self.top - low
         commands: list[str] = []
         pen_up = True
         for index, value in enumerate(line.values):
             if value is not None:
-                x, y = (index + 0.5) * step, HEIGHT - HEIGHT * value / top
+                x, y = (index + 0.5) * step, HEIGHT - HEIGHT * (value - low) / reach
                 commands.append(f"{'M' if pen_up else 'L'}{x:.1f} {y:.1f}")
                 if pen_up:
                     commands.append("h0.1")

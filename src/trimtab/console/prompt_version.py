@@ -1,5 +1,6 @@
 """One version: its text, what vouches for it, and trying it out."""
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from trimtab.console.base import Visit, see_other
 from trimtab.console.changes import find_change, read_seq
+from trimtab.console.evaluations import Evaluations
 from trimtab.console.prompt import pins
 from trimtab.console.prompts import found_version, path_of
 from trimtab.control.prompts import Prompts
@@ -23,8 +25,9 @@ from trimtab.domain.errors import (
     SettingsInvalid,
     TrimtabError,
 )
-from trimtab.domain.prompt import Content, Engine, Message, PromptVersion, Variable
+from trimtab.domain.prompt import Content, Engine, Evidence, Message, PromptVersion, Variable
 from trimtab.domain.rendering import NONCE_BYTES, Said, compile_version
+from trimtab.evals.shelf import SHA256
 from trimtab.registry.jinja import ENGINES
 
 VALUE = "value."
@@ -132,6 +135,7 @@ async def _show(
     prompts, version = await found_version(visit)
     snapshot = await console.control.snapshot()
     content, fault = _read(version)
+    evidence = prompts.evidence.get(version.hash, ())
     context = {
         "version": version,
         "content": content,
@@ -139,7 +143,8 @@ async def _show(
         "published": prompts.published[version.ref],
         "yank": prompts.yanked.get(version.ref),
         "pins": [it for it in pins(prompts, version.name) if _is_at(it.at.label.version, version)],
-        "evidence": prompts.evidence.get(version.hash, ()),
+        "evidence": evidence,
+        "runs": await asyncio.to_thread(_runs, console.evaluations, evidence),
         "approvals": prompts.approvals.get(version.ref, ()),
         "before": _before(prompts, version),
         "shown": [_shown(content.engine, it) for it in content.said] if content else (),
@@ -159,6 +164,19 @@ def _read(version: PromptVersion) -> tuple[Content | None, str]:
         return version.read(), ""
     except TrimtabError as exc:
         return None, str(exc)
+
+
+def _runs(evaluations: Evaluations, evidence: Sequence[Evidence]) -> Mapping[str, str]:
+    """Find the stored runs that evidence is made of: their ids by the hash of the report."""
+    wanted = {it.report for it in evidence if it.report and it.report.startswith(SHA256)}
+    found: dict[str, str] = {}
+    for card in evaluations.cards() if wanted else ():
+        report = SHA256 + card.content
+        if report in wanted:
+            found.setdefault(report, card.run_id)
+        if len(found) == len(wanted):
+            break
+    return found
 
 
 def _is_at(number: str, version: PromptVersion) -> bool:

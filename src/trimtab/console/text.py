@@ -73,6 +73,10 @@ _MARKS = {
     "delivered": Mark("circle-check", "good"),
     "waiting": Mark("circle-help", "quiet"),
     "retrying": Mark("refresh-cw", "warn"),
+    "PASS": Mark("circle-check", "good"),
+    "FAIL": Mark("triangle-alert", "bad"),
+    "INCONCLUSIVE": Mark("circle-help", "warn"),
+    "not judged": Mark("circle-slash", "quiet"),
 }
 
 

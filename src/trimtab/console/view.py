@@ -8,8 +8,9 @@ from typing import cast
 
 import jinja2
 
-from trimtab.console import text
+from trimtab.console import scores, text
 from trimtab.control.prompts import may_be_undone
+from trimtab.evals.report.plain import one_line
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -73,6 +74,11 @@ class Views:
 
 
 _FILTERS = (
+    one_line,
+    scores.chance,
+    scores.score,
+    scores.signed_score,
+    scores.span,
     text.byte_size,
     text.cents,
     text.clock_time,

@@ -54,6 +54,7 @@ from trimtab.wiring.alerts import (
     is_free,
 )
 from trimtab.wiring.counters import Counting
+from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pricing import keep_shipped
@@ -258,6 +259,7 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
         book=lambda adjustment_id, by: accept(
             home, adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
+        evaluations=StoredEvaluations(home),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
         drifts=kept(home).drifts,

@@ -92,18 +92,22 @@ class Chart extends HTMLElement {
         ? { fill: soft, width: 0, paths: uPlot.paths.bars({ size: [0.75, 24] }), points: { show: false } }
         : { stroke: color, width: 1.5, points: { size: 4, fill: color, filter: alone } };
     });
+    const { low, top, band } = this.dataset;
+    const reach = low ? [Number(low), Number(top)] : null;
+    const between = band?.split(",").map((place) => Number(place) + 1);
     this.#plot = new uPlot(
       {
         ...this.#size(),
         tzDate: (second) => uPlot.tzDate(new Date(second * 1000), "Etc/UTC"),
         legend: { show: false },
         cursor: { y: false, drag: { setScale: false, x: false }, points: { show: !bars, size: 6 } },
-        scales: { x: stack ? WHOLE_DAYS : {}, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+        scales: { x: stack ? WHOLE_DAYS : {}, y: { range: (_, __, most) => reach ?? [0, most > 0 ? most * 1.1 : 1] } },
         axes: [
           { ...axis, grid: { show: false }, size: 24, ...(stack ? { incrs: STEPS } : {}), values: (_, times) => times.map((t) => this.#clock.format(t * 1000)) },
           { ...axis, grid: { stroke: line, width: 1 }, size: room, values: (_, ticks) => ticks.map((t) => (unit ? `${+t.toPrecision(3)} ${unit}` : t)) },
         ],
         series: [{}, ...series],
+        bands: between ? [{ series: between, fill: `color-mix(in oklab, ${getComputedStyle(keys[0]).color} 12%, transparent)` }] : [],
         hooks: { setCursor: [(plot) => this.#say(keys, plot)] },
       },
       this.#series(),
