@@ -77,13 +77,14 @@ class Shelf:
         replace_file(path, write_run(run))
         return self._make_card(run)
 
-    def judged(self, run: Run, verdict: str, reason: str) -> None:
-        """Note the verdict on a stored run; of one that is not here there is nothing to note."""
+    def judged(self, run: Run, verdict: str, reason: str) -> bool:
+        """Note the verdict on a stored run. `False`: it is not here, and nothing is noted."""
         if not self._path(run.run_id).exists():
-            return
+            return False
         card = self._card(run.run_id)
         if card is not None and (card.verdict, card.reason) != (verdict, reason):
             self._write(replace(card, verdict=verdict, reason=reason))
+        return True
 
     def cards(self) -> Iterator[Card]:
         """Give the runs, newest first; a document that cannot be read is passed over."""
