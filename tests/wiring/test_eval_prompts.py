@@ -78,12 +78,13 @@ async def test_what_a_gateway_does_not_have_or_does_not_give_is_told() -> None:
 
 async def test_a_file_must_be_what_is_published_there(tmp_path: Path) -> None:
     path, content = written(tmp_path)
+    [file] = read_prompts([path])
     same, _ = there(published(content))
     other, _ = there(published(Content(template="other").canonical()))
     none, _ = there(refusal(404, "prompt_not_found"))
 
-    assert (await same.take(path)).ref == "rag@1.2.0"
+    assert (await same.take(file)).ref == "rag@1.2.0"
     with pytest.raises(SettingsInvalid, match=r"says something else than 'rag@1\.2\.0'"):
-        await other.take(path)
+        await other.take(file)
     with pytest.raises(SettingsInvalid, match="is not published at 'http://far'; publish it there"):
-        await none.take(path)
+        await none.take(file)

@@ -1,6 +1,6 @@
 """The prompts that evaluations compare: of the registry of a state directory, or of a gateway's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -16,6 +16,7 @@ from trimtab.domain.errors import PromptNotFound, ProviderError, SettingsInvalid
 from trimtab.domain.prompt import Content
 from trimtab.evals.calling import OK
 from trimtab.evals.paced import failure
+from trimtab.registry.format import PromptFile
 from trimtab.registry.labels import existing
 from trimtab.wiring.eval_gateway import HttpGateway
 from trimtab.wiring.registry import read_prompts, registry
@@ -63,7 +64,15 @@ class Library(Protocol):
         """
         ...
 
-    async def take(self, file: Path) -> Found:
+    def file_of(self, name: str) -> Path | None:
+        """Name the project's own file of a prompt, if it has one that could be published.
+
+        Raises:
+            SettingsInvalid: it may be one of those that cannot be read.
+        """
+        ...
+
+    async def take(self, file: PromptFile) -> Found:
         """Give the version that a prompt file is, so that the gateway has it.
 
         Raises:
@@ -74,10 +83,15 @@ class Library(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """The registry of a state directory, to which files can be published."""
+    """The registry of a state directory, to which files can be published.
+
+    Attributes:
+        files: The prompt files of the project.
+    """
 
     home: Path
     author: str
+    files: Sequence[Path] = ()
 
     async def find(self, name: str, at: str) -> Found:
         """See `Library.find`."""
@@ -92,14 +106,28 @@ class Here:
         version = existing(prompts, name, at or (newest.version if newest else ""))
         return Found(name, version.version, version.hash, version.read(), label)
 
-    async def take(self, file: Path) -> Found:
+    def file_of(self, name: str) -> Path | None:
+        """See `Library.file_of`."""
+        fault: SettingsInvalid | None = None
+        for path in self.files:
+            try:
+                [read] = read_prompts([path])
+            except SettingsInvalid as exc:
+                fault = fault or exc
+            else:
+                if read.name == name:
+                    return path
+        if fault is not None:
+            raise fault
+        return None
+
+    async def take(self, file: PromptFile) -> Found:
         """See `Library.take`."""
-        read = read_prompts([file])
         by = By(self.author, Source.CLI, "published to be evaluated")
-        _, changes = await registry(self.home).publish(read, by, may_jinja=True)
+        _, changes = await registry(self.home).publish([file], by, may_jinja=True)
         if changes:
             await seen(self.home, changes[-1].seq)
-        return await self.find(read[0].name, read[0].version)
+        return await self.find(file.name, file.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +149,14 @@ class There:
         content = msgspec.json.decode(told.content, type=Content)
         return Found(told.name, told.version, told.hash, content, told.label)
 
-    async def take(self, file: Path) -> Found:
+    def file_of(self, name: str) -> Path | None:  # noqa: ARG002 -- it has none
+        """See `Library.file_of`: there nothing can be published."""
+        return None
+
+    async def take(self, file: PromptFile) -> Found:
         """See `Library.take`."""
-        [read] = read_prompts([file])
-        remedy = f"publish it there with `trimtab prompts publish {file}`, or leave out --gateway"
+        read, path = file, file.path
+        remedy = f"publish it there with `trimtab prompts push {path}`, or leave out --gateway"
         try:
             found = await self.find(read.name, read.version)
         except PromptNotFound as exc:
@@ -133,7 +165,7 @@ class There:
             ) from exc
         if not read.partials and read.published_as(read.content).hash != found.hash:
             raise SettingsInvalid(
-                f"'{file}' says something else than '{found.ref}' at '{self.url}'; give it another"
+                f"'{path}' says something else than '{found.ref}' at '{self.url}'; give it another"
                 f" number, and {remedy}"
             )
         return found

@@ -33,21 +33,26 @@ from trimtab.evals.targets import (
 )
 from trimtab.evals.throttle import Throttle
 from trimtab.evals.work import Side
+from trimtab.registry.format import PromptFile, read_file
 from trimtab.wiring.eval_gateway import Opened, check_url
 from trimtab.wiring.eval_prompts import Found, Library
 from trimtab.wiring.eval_store import RUN_PREFIX, read_stored, stored_runs
+from trimtab.wiring.git import text_at
+from trimtab.wiring.registry import read_prompts
 
-NONE = "none"
+NONE, OF_GIT = "none", "git:"
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
     """What is to be compared with what.
 
     Attributes:
-        candidate: `NAME@VERSION`, `NAME@LABEL` or `NAME`; "" is the newest of the suite's prompt.
+        candidate: `NAME@VERSION`, `NAME@LABEL` or `NAME`; "" is what the project's own file of the
+            suite's prompt says, else its newest version.
         prompt: A prompt file that is the candidate.
         model: Another model than the suite's, for the candidate.
-        baseline: A version, a label, the id of a run, or `none`; "" is what production says.
+        baseline: A version, a label, the id of a run, `git:REF` for the prompt file as it is at a
+            branch or commit, or `none`; "" is what production says.
         reuse: Whether what the baseline answered before may count.
         max_usd: What a run may cost; `None` is what the suite says.
     """
@@ -111,9 +116,13 @@ class Sides:
         """
         if wanted.model and self._own:
             raise SettingsInvalid(f"'{self._own}' chooses its model by itself; leave out --model")
-        found = None
-        if wanted.prompt is not None:
-            found = await self.library.take(wanted.prompt)
+        found, file = None, self._file(wanted)
+        if file is not None:
+            before = _before(file, wanted)
+            if before is not None:
+                # Numbers only rise.
+                await self.library.take(before)
+            found = await self.library.take(file)
         else:
             of_suite = self.target.prompt or ""
             text = wanted.candidate or of_suite
@@ -136,6 +145,8 @@ class Sides:
             return Chosen()
         if text.startswith(RUN_PREFIX):
             return self._of_run(text)
+        if text.startswith(OF_GIT):
+            return await self._of_git(wanted, candidate)
         found = None
         if candidate.prompt is not None:
             name, _, at = text.rpartition("@")
@@ -153,6 +164,26 @@ class Sides:
                 f"{text[:64]!r} is no baseline of '{candidate.name}', which names no prompt; write"
                 " the id of a run, or none"
             )
+        return self._against(found, wanted, candidate)
+
+    def _file(self, wanted: Wanted) -> PromptFile | None:
+        """Read the file that the candidate is, if it is one."""
+        name, path = self.target.prompt or "", wanted.prompt
+        if path is None and name and "@" not in name and not wanted.candidate:
+            path = self.library.file_of(name)
+        return None if path is None else read_prompts([path])[0]
+
+    async def _of_git(self, wanted: Wanted, candidate: Subject) -> Chosen:
+        """Compare with the prompt file as it is at a branch or commit."""
+        file, at = self._file(wanted), wanted.baseline.removeprefix(OF_GIT)
+        if file is None:
+            return Chosen(warning=f"the candidate is no prompt file, so {at!r} gives no baseline")
+        before = _before(file, wanted)
+        if before is None:
+            return Chosen(warning=f"'{file.path}' is not there at {at!r}; there is no baseline")
+        return self._against(await self.library.take(before), wanted, candidate)
+
+    def _against(self, found: Found | None, wanted: Wanted, candidate: Subject) -> Chosen:
         subject = self._subject(found, "")
         if replace(subject, label=candidate.label) == candidate:
             return Chosen(
@@ -257,6 +288,28 @@ class Sides:
             model=subject.model,
             variables={} if found is None else found.schemas,
         )
+
+
+def _before(file: PromptFile, wanted: Wanted) -> PromptFile | None:
+    """Read a prompt file as it is where git has the baseline; `None` if that is not asked for.
+
+    Raises:
+        SettingsInvalid: it says something else there under the same number.
+    """
+    if not wanted.baseline.startswith(OF_GIT):
+        return None
+    at = wanted.baseline.removeprefix(OF_GIT)
+    text = text_at(Path(file.path), at)
+    if text is None:
+        return None
+    before = read_file(text, f"{file.path} at {at}")
+    same_number = (before.name, before.version) == (file.name, file.version)
+    if same_number and (before.content, before.partials) != (file.content, file.partials):
+        raise SettingsInvalid(
+            f"'{file.path}' says something else than at {at!r}, and has the same version"
+            f" {file.version}; give it a higher one"
+        )
+    return before
 
 
 def _code(target: Target) -> str | None:

@@ -26,6 +26,7 @@ from trimtab.evals.run import Runner
 from trimtab.evals.suite import Suite
 from trimtab.evals.throttle import Throttle
 from trimtab.evals.work import Side, Work
+from trimtab.settings import DEMO
 from trimtab.wiring.eval_gateway import HttpGateway, Opened, opened
 from trimtab.wiring.eval_prompts import Here, Library, There
 from trimtab.wiring.eval_sides import Sides, Tools, Wanted
@@ -33,6 +34,7 @@ from trimtab.wiring.eval_store import FOLDER, RUN_PREFIX, store, stored_runs
 from trimtab.wiring.judge_cache import judge_cache
 from trimtab.wiring.judging import judge_for
 from trimtab.wiring.pricing import pricing
+from trimtab.wiring.registry import prompt_paths
 
 FEWEST_MISSED = 10
 
@@ -215,7 +217,7 @@ async def bench(
             home=home,
             at=at,
             gateway=gateway,
-            library=Here(home, author) if at.is_ours else There(gateway, at.url),
+            library=_library(home, config, author) if at.is_ours else There(gateway, at.url),
             snapshot=snapshot,
             prices=_prices(snapshot) if at.is_ours else _unpriced,
             say=say,
@@ -279,3 +281,9 @@ def _heeding(purse: Purse) -> Generator[None]:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGINT)
+
+
+def _library(home: Path, config: Path | None, author: str) -> Here:
+    settings = wiring.load_settings(config)
+    # The demo's prompts are nobody's project.
+    return Here(home, author, () if settings.file == DEMO else prompt_paths(settings))

@@ -2,29 +2,22 @@
 
 import json
 import re
-import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from click.testing import CliRunner
-from tests.cli.evals.actions import EXPRESSION, Runner, parsed
-from tests.cli.evals.repository import PROMPT, Repository
+from tests.cli.evals.actions import EXPRESSION, parsed
+from tests.cli.evals.hub import WORKFLOW, Hub
+from tests.cli.evals.repository import PROMPT
 from tests.docs.pages import ROOT
-from tests.evals.test_delta import run
 
 from trimtab.cli import program
-from trimtab.evals.result import write_run
 
-WORKFLOW = (ROOT / "src/trimtab/demo/llm-eval.yml").read_text()
 ACTION = (ROOT / "action/action.yml").read_text()
 TEXTS = pytest.mark.parametrize("text", [WORKFLOW, ACTION], ids=["workflow", "action"])
-
-STANDS_IN = ("evals gate",)
-"""What a script says instead of Trimtab; nothing, once the command is there."""
 
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+\n")
 
@@ -108,75 +101,6 @@ def test_init_writes_it_where_github_looks(tmp_path: Path) -> None:
     assert json.loads(
         CliRunner().invoke(program, ["init", "ci", str(tmp_path), "--force", "--json"]).stdout
     ) == {"written": [str(target)]}
-
-
-class Hub:
-    """What GitHub keeps between runs, and the programs of its machine.
-
-    Attributes:
-        gate: How the gate ends.
-    """
-
-    def __init__(self, folder: Path, gate: int, *, pip: str = "exit") -> None:
-        self.folder = folder
-        self.caches = folder / "caches"
-        self.comments: list[str] = []
-        self.repository = Repository(folder)
-        self.app = self.repository.folder
-        binaries = folder / "bin"
-        binaries.mkdir()
-        self._program(binaries / "trimtab", gate)
-        (binaries / "pip").write_text(f"#!/bin/bash\n{pip}\n")
-        (binaries / "pip").chmod(0o755)
-        self.runner = Runner(
-            folder=self.app,
-            context={
-                "github.base_ref": "main",
-                "github.event.repository.default_branch": "main",
-                "github.run_id": "7",
-                "github.run_attempt": "1",
-                "secrets.ANTHROPIC_API_KEY": "sk-1",
-                "secrets.TRIMTAB_CACHE_KEY": "ck-1",
-            },
-            binaries=binaries,
-            actions={
-                "actions/checkout": lambda _: None,
-                "actions/setup-python": lambda _: None,
-                "actions/cache/restore": self._restore,
-                "actions/cache/save": self._save,
-                "marocchino/sticky-pull-request-comment": self._comment,
-            },
-        )
-
-    def _program(self, path: Path, gate: int) -> None:
-        """Write `trimtab`, and for what `STANDS_IN` names what the gate leaves behind."""
-        (self.folder / "report.json").write_bytes(write_run(run()))
-        asks = "".join(
-            f'if [ "$1 $2" = "{it}" ]; then\n'
-            '  [ -n "$ANTHROPIC_API_KEY" ] || exit 4\n'
-            "  mkdir -p .judge-cache/v1 && echo {} > .judge-cache/v1/paid.json\n"
-            '  echo "VERDICT of $3" > eval-summary.md; touch eval.xml eval.html\n'
-            f"  exit {gate}\nfi\n"
-            for it in STANDS_IN
-        )
-        path.write_text(f'#!/bin/bash\n{asks}exec "{sys.executable}" -m trimtab "$@"\n')
-        path.chmod(0o755)
-
-    def _restore(self, given: Mapping[str, str]) -> None:
-        for kept in sorted(self.caches.glob(f"{given['restore-keys']}*")):
-            shutil.copytree(kept, self.app / given["path"], dirs_exist_ok=True)
-
-    def _save(self, given: Mapping[str, str]) -> None:
-        if (self.app / given["path"]).exists():
-            shutil.copytree(self.app / given["path"], self.caches / given["key"])
-
-    def _comment(self, given: Mapping[str, str]) -> None:
-        self.comments.append((self.app / given["path"]).read_text())
-
-    def run(self) -> int:
-        read = parsed(WORKFLOW)
-        assert read["env"]
-        return self.runner.run(read["jobs"]["eval"]["steps"], read["env"])
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from trimtab.cli.evals.git import changed_files, files, text_of
 from trimtab.cli.output import print_json
 from trimtab.cli.switch import json_option
 from trimtab.domain.errors import SettingsInvalid
@@ -13,6 +12,7 @@ from trimtab.evals.changed import PromptNamed, Rests, matcher, rests_on, touched
 from trimtab.evals.delta import ChangedPrompt, find_runs, lacking
 from trimtab.evals.result import Run
 from trimtab.registry.format import PromptFile, read_file
+from trimtab.wiring.git import changed_files, files, text_of
 
 LACKS = 1
 

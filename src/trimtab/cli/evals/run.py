@@ -34,7 +34,11 @@ SAID = {
 
 @click.command()
 @click.argument("suites", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--candidate", default="", help="NAME@VERSION or NAME@LABEL; the newest by default.")
+@click.option(
+    "--candidate",
+    default="",
+    help="NAME@VERSION or NAME@LABEL; the project's own file by default, else the newest.",
+)
 @click.option(
     "--prompt",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -44,7 +48,7 @@ SAID = {
 @click.option(
     "--baseline",
     default="",
-    help="Version, label, id of a run, or none; what production says by default.",
+    help="Version, label, id of a run, git:REF, or none; what production says by default.",
 )
 @click.option("--no-reuse", is_flag=True, help="Ask the baseline again, though it answered lately.")
 @click.option(
