@@ -20,6 +20,7 @@ ARGUMENTS = {
     "budgets set TENANT": "Id of the tenant.",
     "evals lint SUITES": "Manifests of suites.",
     "limits rebuild TENANT": "Id of the tenant.",
+    "evals run SUITES": "Manifests of suites.",
     "models show MODEL": "Name of the model.",
     "models move MODEL": "Name of the model.",
     "models fallback MODEL": "Name of the model.",
@@ -81,9 +82,9 @@ OPTION_DEFAULTS = {
 
 EXIT_CODES = {
     0: "Done.",
-    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a sum is not that of its lines, a bill needs somebody to act, or the change log is broken.",
+    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a remembered verdict cannot be used, a sum is not that of its lines, a bill needs somebody to act, or the change log is broken.",
     2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
-    3: "Inconclusive; kept for verdicts, no command uses it yet.",
+    3: "Inconclusive: a run of a suite ended early, or was not begun for want of money.",
     4: "Could not: something the command needs is away, or a bill could not be fetched whole.",
 }
 
@@ -817,6 +818,22 @@ ENVIRONMENT = {
     "TRIMTAB_ENV": (
         "`dev`",
         "Name of the deployment, 2 to 8 lower-case letters; it is part of new keys and of every record.",
+    ),
+    "TRIMTAB_CACHE_KEY": (
+        "none",
+        "Secret that remembered verdicts of judges are signed with, at least 16 characters; with it, what is not signed is not used.",
+    ),
+    "TRIMTAB_URL": (
+        "set by runs",
+        "Gateway that a program which is evaluated shall call; it finds a key for it in `TRIMTAB_API_KEY`.",
+    ),
+    "TRIMTAB_EVAL": (
+        "set by runs",
+        "What such a program sends in the header `x-trimtab-eval`.",
+    ),
+    "TRIMTAB_API_KEY": (
+        "none",
+        "Key for the gateway that `trimtab evals run --gateway` names; one made with `--may evals`.",
     ),
 }
 

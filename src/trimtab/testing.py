@@ -6,9 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from trimtab.domain.errors import RecorderUnavailable, TrimtabError
 from trimtab.domain.ids import Entropy
 from trimtab.domain.transport import ConnectionLost, Origin, Poked, Response
+from trimtab.evals.calling import Reply as CallReply
 from trimtab.evals.judging import Fault, JudgeError, Question, Unreadable, V
 from trimtab.pipeline.reply import Facts
 from trimtab.telemetry.frames import Kind
@@ -19,6 +22,7 @@ __all__ = [
     "RecordingReply",
     "ScriptedAnswer",
     "ScriptedEmbedder",
+    "ScriptedGateway",
     "ScriptedJudge",
     "ScriptedProvider",
     "seeded_entropy",
@@ -268,6 +272,48 @@ class ScriptedEmbedder:
         """See `Embedder.embed`."""
         self.asked += texts
         return [self._vectors[it] for it in texts]
+
+
+class ScriptedGateway:
+    """A gateway that gives each call what a function makes of its place and body.
+
+    An exception that the function gives is raised.
+
+    Attributes:
+        called: Path, body and place of each call.
+        most_at_once: How many calls ran at once at most.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[str, Any], CallReply | Exception],
+        *,
+        latency_s: float = 0.0,
+    ) -> None:
+        self.called: list[tuple[str, bytes, str]] = []
+        self.most_at_once = 0
+        self._answer = answer
+        self._latency_s = latency_s
+        self._running = 0
+
+    @property
+    def places(self) -> list[str]:
+        """The place of each call."""
+        return [place for _, _, place in self.called]
+
+    async def call(self, path: str, body: bytes, *, place: str) -> CallReply:
+        """See `evals.calling.Gateway.call`."""
+        self.called.append((path, body, place))
+        self._running += 1
+        self.most_at_once = max(self.most_at_once, self._running)
+        try:
+            await asyncio.sleep(self._latency_s)
+            told = self._answer(place, msgspec.json.decode(body))
+        finally:
+            self._running -= 1
+        if isinstance(told, Exception):
+            raise told
+        return told
 
 
 def _in_turn(said: Iterable[str | Exception]) -> Callable[[Question[Any]], str]:

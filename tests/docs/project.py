@@ -38,7 +38,7 @@ DEADLINE_S = 20.0
 QUICK_S = 10.0
 KEY = re.compile(r"tt_[a-z]+_([0-9a-z]{12})_[0-9A-Za-z]{49}")
 SAMPLE_KEY, SAMPLE_KEY_ID, SAMPLE_REQUEST = "tt_dev_…", "7hq2m9xkd4wp", "r_01K…"
-PROMPT_FILE = re.compile(r"# (prompts/\S+\.yaml)\n")
+OWN_FILE = re.compile(r"# ((?:prompts|evals)/\S+\.yaml)\n")
 """What a block of YAML begins with that is a file of its own."""
 
 READS_ONLY = (
@@ -75,7 +75,7 @@ class Project:
                 self.run_python(block.text)
             case "text":
                 self.compare(block.text, self.printed, "the code before it")
-            case "yaml" if (named := PROMPT_FILE.match(block.text)) is not None:
+            case "yaml" if (named := OWN_FILE.match(block.text)) is not None:
                 path = self.directory / named[1]
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(block.text)

@@ -14,6 +14,7 @@ DONE = ("python", "console", "yaml")
 LANGUAGES = (*DONE, "sh", "text")
 UNSET = (
     *("TRIMTAB_HOME", "TRIMTAB_CONFIG", "TRIMTAB_LISTEN", "TRIMTAB_ENV", "TRIMTAB_STORE"),
+    "TRIMTAB_CACHE_KEY",
     *("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HONEYCOMB_API_KEY"),
 )
 """What a reader has not set."""

@@ -16,7 +16,7 @@ from trimtab.local import lock, serve
 from trimtab.local.pull import Shelf
 from trimtab.wiring.litellm import check_litellm
 from trimtab.wiring.sharing import check_workers
-from trimtab.wiring.start import SMOLLM2, Secrets, Start, hold, introduce, prepare
+from trimtab.wiring.start import SMOLLM2, Secrets, Start, announce, hold, introduce, prepare
 
 KEEPER_S = 10.0
 POLL_S = 0.02
@@ -80,6 +80,7 @@ def command(  # noqa: PLR0913
     _wait_for(wiring.keeper_socket(state))
     url = "http://{}:{}".format(*listeners[0].getsockname()[:2])
     secrets = introduce(state, start, author())
+    announce(state, url)
     if as_json:
         print_json(_document(url, secrets), indent=None)
     else:

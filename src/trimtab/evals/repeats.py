@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trimtab.evals.flipped import FAR
 from trimtab.stats.estimate import BoolArray, FloatArray, IntArray
-
-FAR = 0.25 + 1e-9  # .25 is not more than .25, however it is rounded
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ log = logging.getLogger("trimtab")
 SIM = "sim"
 SEEN_S, POLL_S = 2.0, 0.02
 SMOLLM2 = "smollm2"
-LOCK, COPY = "up.lock", "up.yaml"
+LOCK, COPY, URL = "up.lock", "up.yaml", "up.url"
 
 Places = dict[str, str]
 """URLs of what `trimtab up` runs itself: the simulator's, the local model's."""
@@ -87,7 +87,29 @@ def hold(home: Path) -> int:
         ) from exc
     # What the one before ran, nobody runs any more.
     os.ftruncate(file, 0)
+    (home / URL).unlink(missing_ok=True)
     return file
+
+
+def announce(home: Path, url: str) -> None:
+    """Tell other commands of this directory where its gateway listens."""
+    replace_file(home / URL, url.encode())
+
+
+def announced(home: Path) -> str | None:
+    """Find the gateway of the `trimtab up` that runs on a directory, if one does."""
+    try:
+        file = os.open(home / LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        there = home / URL
+        return there.read_text() if there.exists() else None
+    finally:
+        os.close(file)
+    return None
 
 
 def apply(
@@ -236,7 +258,7 @@ def introduce(home: Path, start: Start, author: str) -> Secrets:
         return Secrets(None, {})
 
 
-async def _seen(home: Path, seq: int) -> None:
+async def seen(home: Path, seq: int) -> None:
     """Wait until every worker runs a change, for at most two seconds."""
     store = control_store(home)
     for _ in range(round(SEEN_S / POLL_S)):
@@ -263,7 +285,7 @@ async def _demo_keys(home: Path, settings: Settings, author: str) -> Mapping[str
         )
         made[tenant] = key.text
     if made:
-        await _seen(home, (await keyring.control.snapshot()).config_seq)
+        await seen(home, (await keyring.control.snapshot()).config_seq)
     return made
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from trimtab.cli.evals import lint
+from trimtab.cli.evals import cache, lint, run
 
 
 @click.group()
@@ -10,5 +10,5 @@ def command() -> None:
     """Judge what an application answers, and what a change does to it."""
 
 
-for it in lint.COMMANDS:
+for it in (*lint.COMMANDS, *run.COMMANDS, *cache.COMMANDS):
     command.add_command(it)
