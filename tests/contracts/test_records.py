@@ -23,7 +23,6 @@ from trimtab.domain.annotation import Annotation, annotation_id, latest
 from trimtab.domain.record import Blob, Finish, Origin, RequestRecord
 from trimtab.pipeline.content import ContentCapture
 from trimtab.store.base import (
-    AnnotationReader,
     Batch,
     ContentReader,
     CostRow,
@@ -67,7 +66,7 @@ ASKED = msgspec.json.encode(
 )
 
 
-class Reader(RecordReader, AnnotationReader, ContentReader, RollupReader, LedgerReader, LineReader, Protocol):
+class Reader(RecordReader, ContentReader, RollupReader, LedgerReader, LineReader, Protocol):
     """All nouns, in one object."""
 
 

@@ -1,5 +1,6 @@
 """Reading what not everybody may read: it is written down first, or it is not read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.domain.audit import Protected, Reading
@@ -26,8 +27,15 @@ class Audit:
             TryLater: it could not be written down who reads, so nothing was read.
         """
         refs = record.input_ref, record.output_ref
-        if refs == (None, None):
-            return None, None
+        asked, answered = await self.read_all(record, refs, author=author, source=source)
+        return asked, answered
+
+    async def read_all(
+        self, record: RequestRecord, refs: Sequence[bytes | None], *, author: str, source: Source
+    ) -> Sequence[bytes | None]:
+        """Read contents of a request, noted as one look. Raises as `read`."""
+        if not any(refs):
+            return [None for _ in refs]
         reading = Reading(
             ts_us=self.clock.now_us(),
             author=author,
@@ -37,13 +45,12 @@ class Audit:
             request_id=record.request_id,
         )
         await self.log.note(reading)
-        asked, answered = [
+        return [
             None
             if ref is None
             else await self.contents.content(record.tenant_id, record.ts_us, ref)
             for ref in refs
         ]
-        return asked, answered
 
     async def keys(self, *, author: str, source: Source) -> None:
         """Write down that somebody lists the keys. Raises `TryLater`: then they may not."""

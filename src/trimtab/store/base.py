@@ -520,7 +520,26 @@ class Took(NamedTuple):
     latency_us: int
 
 
-class RecordReader(Protocol):
+class Stratum(NamedTuple):
+    """Requests that a sample holds apart: with one prompt, of tenants of one tier."""
+
+    prompt: str
+    tier: str
+
+
+class AnnotationReader(Protocol):
+    """Reading what arrived about requests after they ended."""
+
+    async def annotations(self, request_id: str) -> tuple[Annotation, ...]:
+        """List what is known of a request, in the order it came in."""
+        ...
+
+    async def judged(self, *, since_us: int) -> Mapping[Stratum, int]:
+        """Count the requests since an instant that a judge scored, by what samples hold apart."""
+        ...
+
+
+class RecordReader(AnnotationReader, Protocol):
     """Reading records back. Lists never touch content."""
 
     async def find(self, request_id: str) -> StoredRecord | None:
@@ -541,25 +560,6 @@ class RecordReader(Protocol):
 
     async def took(self, *, prompt: str, since_us: int, limit: int) -> tuple[Took, ...]:
         """List how long the newest live requests with a prompt took, up to a limit."""
-        ...
-
-
-class Stratum(NamedTuple):
-    """Requests that a sample holds apart: with one prompt, of tenants of one tier."""
-
-    prompt: str
-    tier: str
-
-
-class AnnotationReader(Protocol):
-    """Reading what arrived about requests after they ended."""
-
-    async def annotations(self, request_id: str) -> tuple[Annotation, ...]:
-        """List what is known of a request, in the order it came in."""
-        ...
-
-    async def judged(self, *, since_us: int) -> Mapping[Stratum, int]:
-        """Count the requests since an instant that a judge scored, by what samples hold apart."""
         ...
 
 
