@@ -100,12 +100,6 @@ class Site:
             self._own.close()
 
     @property
-    def own(self) -> Spool:
-        """The spool of the keeper that runs."""
-        assert self._own is not None
-        return self._own
-
-    @property
     def told(self) -> list[str]:
         """The requests that keepers ended in their own spool, oldest first."""
         steps = follow(self.home / "spool" / "keeper-1", START)
@@ -249,15 +243,8 @@ async def test_who_wants_to_know_is_told_of_outcomes_once_they_are_stored(
     tmp_path: Path, site: Site, store: Records
 ) -> None:
     told = list[str]()
-    _ = await site.start()
-    recorder = Recorder(
-        tmp_path,
-        store,
-        site.own,
-        lose,
-        lambda finishes: told.extend(it.record.request_id for it in finishes),
-    )
-    await recorder.start()
+    recorder = await site.start()
+    recorder.stored = lambda finishes: told.extend(it.record.request_id for it in finishes)
     Worker(tmp_path).finish(finish(1), finish(2))
     store.away = True
     with pytest.raises(TryLater):

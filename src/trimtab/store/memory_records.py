@@ -82,9 +82,9 @@ _Days = dict[tuple[int, Key], Sums]
 class MemoryRecords:
     """The record stores and the ledger of `store.base`, in dicts.
 
-    Atomic because no method awaits anything. State: records, annotations, adjustments, content by tenant and
-    day, requests that run, spool positions, sums, and the features of each tenant that have sums of
-    their own.
+    Atomic because no method awaits anything. State: records, annotations, adjustments, content by
+    tenant and day, requests that run, spool positions, sums, and the features of each tenant that
+    have sums of their own.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:

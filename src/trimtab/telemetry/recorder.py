@@ -87,6 +87,7 @@ class Recorder:
 
     Attributes:
         is_recording: Whether the store was there when it was asked last, and all of it made.
+        stored: Told of outcomes once they are stored, of some perhaps again.
     """
 
     def __init__(
@@ -95,7 +96,6 @@ class Recorder:
         store: RecordWriter,
         own: Spool,
         lose: Callable[[OpenRequest], Finish],
-        stored: Callable[[Sequence[Finish]], None] = lambda _finishes: None,
     ) -> None:
         """Begin with nothing read.
 
@@ -104,14 +104,13 @@ class Recorder:
             store: Where records go.
             own: The keeper's own spool, for outcomes that dead workers did not write.
             lose: Makes the outcome of a request whose worker died.
-            stored: Told of outcomes once they are stored, of some perhaps again.
         """
         self._home = home
         self._spool = home / "spool"
         self._store = store
         self._own = own
         self._lose = lose
-        self._stored = stored
+        self.stored: Callable[[Sequence[Finish]], None] = lambda _finishes: None
         self._places: dict[str, Place] = {}
         self._open: dict[str, OpenRequest] = {}
         self._told: set[str] = set()
@@ -268,7 +267,7 @@ class Recorder:
             self._open.pop(request_id, None)
             self._told.discard(request_id)
         self._one_by_one = max(0, self._one_by_one - len(reading.frames))
-        self._stored(reading.finishes)
+        self.stored(reading.finishes)
 
     async def _after_poison(self, reading: _Reading, exc: Unstorable) -> None:
         """Take the frames of a batch one by one; the one that fails alone is put aside."""

@@ -55,6 +55,7 @@ from trimtab.wiring.alerts import (
 from trimtab.wiring.counters import Counting
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
+from trimtab.wiring.online import judging_jobs
 from trimtab.wiring.pricing import keep_shipped
 from trimtab.wiring.push import books, outbox, push
 from trimtab.wiring.reconcile import accept, kept, listed, reconciliation
@@ -91,17 +92,8 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     await following.start()
     keep_shipped(home)
     store = recording(home, is_keeper=True)
-    recorder = Recorder(
-        home,
-        store,
-        spool,
-        Lose(
-            metering,
-            _provider(following),
-            wiring.environment(),
-            clock,
-        ),
-    )
+    lose = Lose(metering, _provider(following), wiring.environment(), clock)
+    recorder = Recorder(home, store, spool, lose)
     lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
     exporters = [_exporter(home, it, clock) for it in settings.exporters]
     hooks = webhooks(
@@ -121,8 +113,12 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     server = _server(create_app(_console(home, settings, parts)))
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule, counting)
-    jobs = [it.run() for it in (*always, *exporters, *hooks)]
-    jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
+    needed = [recorder.needed, lines.needed, *(it.needed for it in exporters)]
+    jobs = [
+        *(it.run() for it in (*always, *exporters, *hooks)),
+        *await judging_jobs(home, settings, spool, recorder, current.snapshot),
+        _sweep(home, needed),
+    ]
     try:
         await _until_one_ends(jobs, server, listening)
     finally:
