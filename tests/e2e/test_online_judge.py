@@ -131,6 +131,23 @@ def test_every_look_of_the_judge_is_in_the_audit(site: Stack, judged: list[str])
     assert len({it["request_id"] for it in looks} & set(judged)) == CALLS
 
 
+def test_its_key_is_revoked_when_the_keeper_stops(tmp_path: Path) -> None:
+    with stack_of(tmp_path, config("5")) as site:
+        asked(site, site.key(), 1)
+        eventually(lambda: annotations(site), "one is judged")
+        before = keys_of_evals(site)
+
+        site.stop()
+
+        assert [it["status"] for it in before] == ["active"]
+        assert [it["status"] for it in keys_of_evals(site)] == ["revoked"]
+
+
+def keys_of_evals(site: Stack) -> list[dict[str, Any]]:
+    told = json.loads(site.run("keys", "list", "--json").stdout)
+    return [it for it in told["keys"] if it["name"].startswith("evals-online-")]
+
+
 def test_judging_stops_when_it_cost_what_it_may_on_a_day(tmp_path: Path) -> None:
     with stack_of(tmp_path, config("0.001")) as site:
         asked(site, site.key(), CALLS)

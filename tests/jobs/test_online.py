@@ -155,6 +155,7 @@ async def test_it_stops_when_the_day_has_cost_what_it_may_and_goes_on_the_next(
         site.offer(20)
         await site.online.step(judge)
     assert len(site.judged) == 4
+    assert site.online.missed == 9
     assert caplog.text.count("has cost what it may today") == 1
 
     site.clock.advance(DAY_US / 1e6)

@@ -109,7 +109,7 @@ class Online:
         allows: Whether the tenant of a request lets it be judged.
         is_behind: Whether the recorder has more to do than it can.
         write: Puts an annotation on its way.
-        missed: How many were chosen and not judged, for too many waited.
+        missed: How many were chosen and not judged, for too many waited or the money was spent.
     """
 
     sampler: Sampler
@@ -150,6 +150,7 @@ class Online:
         while self._waiting and not self.is_behind():
             if self.purse.is_empty:
                 self._tell("judging has cost what it may today; it goes on tomorrow")
+                self.missed += len(self._waiting)
                 self._waiting.clear()
                 break
             few = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]

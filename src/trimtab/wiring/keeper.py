@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import random
+import signal
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -81,10 +82,15 @@ def run_keeper(home: Path, settings: Settings) -> None:
     claimed = claim_alone(home / "spool", "keeper")
     # What is recorded can wait a moment; who asks the gateway cannot.
     os.nice(NICENESS)
-    asyncio.run(_run(home, settings, claimed))
+    stopped_by: list[int] = []
+    asyncio.run(_run(home, settings, claimed, stopped_by))
+    for number in stopped_by:
+        # Whoever started it sees that it was told to stop.
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
 
 
-async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
+async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[int]) -> None:
     clock = wiring.SystemClock()
     spool = Spool(claimed, clock)
     following = follower(home, clock, spool.worker_id)
@@ -120,7 +126,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
         _sweep(home, needed),
     ]
     try:
-        await _until_one_ends(jobs, server, listening)
+        await _until_one_ends(jobs, server, listening, stopped_by)
     finally:
         spool.close()
         store.close()
@@ -156,9 +162,12 @@ async def _until_one_ends(
     jobs: Sequence[Coroutine[object, object, None]],
     server: uvicorn.Server,
     listening: socket.socket,
+    stopped_by: list[int],
 ) -> None:
     """Serve while all jobs run; one that fails ends the keeper, for whoever started it to see."""
     tasks = [asyncio.create_task(job) for job in jobs]
+    # The server hands on what stopped it once it is through, and then the jobs are not.
+    signal.signal(signal.SIGTERM, lambda number, _frame: stopped_by.append(number))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     await asyncio.wait([*tasks, serving], return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from trimtab.control.snapshot import Snapshot
 from trimtab.domain.annotation import Annotated
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid, TrimtabError, TryLater
-from trimtab.domain.ids import TenantId
+from trimtab.domain.ids import TenantId, ulid
 from trimtab.domain.record import RequestRecord
 from trimtab.domain.tenant import EVALS, JudgePolicy
 from trimtab.evals.cache import Forgetful
@@ -101,7 +102,9 @@ class Judging:
         suite = suite_of(self.file, judge, it.metrics)
         transport = Http1Transport()
         try:
-            async with key_for(self.home, RUN, AUTHOR) as key:
+            # Other hosts, and a keeper that was killed, have keys of their own.
+            name = f"{RUN}-{ulid(self.clock.now_us() // 1000, os.urandom)}"
+            async with key_for(self.home, name, AUTHOR) as key:
                 gateway = HttpGateway(transport, url, key, FEATURE)
                 paid = PaidFrom(gateway, self.online.purse)
                 cache = Forgetful(self.home, self.clock)
