@@ -298,6 +298,12 @@ def _attributes_page() -> list[str]:
         "### Attempts",
         "Named by operation and model, as `chat large`; kind CLIENT, with an event `first_chunk`.",
         _table(["attribute", "meaning"], rows(attempted)),
+        "### Evaluations",
+        "What the [online judge](../how-to/judge-live-traffic.md) finds comes after the trace was"
+        " sent: as a span `evaluation METRIC` of no length, under the attempt's, with the event"
+        " `gen_ai.evaluation.result`. The event has the attributes that begin with `gen_ai.`, the"
+        " span has all. Why the judge said so is not sent.",
+        _table(["attribute", "meaning"], [(_code(k), v) for k, v in words.EVALUATION.items()]),
         "### Resource",
         _table(
             ["attribute", "meaning"],

@@ -475,6 +475,12 @@ SETTINGS = {
         "How much of what people wrote is kept; nothing redacts yet, so `redacted` keeps as little as `none`.",
         "full",
     ),
+    "tiers.NAME.judge": Setting(
+        "`sampled` or `never`",
+        "never",
+        "Whether samples of live traffic may be judged, as `evals.online` says.",
+        "sampled",
+    ),
     "tiers.NAME.durability": Setting(
         "`group` or `strict`",
         "strict",
@@ -525,6 +531,9 @@ SETTINGS = {
     ),
     "tenants.NAME.content": Setting(
         "`full`, `redacted` or `none`", "none", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.judge": Setting(
+        "`sampled` or `never`", "never", "Wins over the tier's.", unsaid="as the tier says"
     ),
     "tenants.NAME.durability": Setting(
         "`group` or `strict`", "strict", "Wins over the tier's.", unsaid="as the tier says"
@@ -726,6 +735,40 @@ SETTINGS = {
         "true",
         "Whether it may live on a loopback or private address, as the simulator does.",
         "false",
+    ),
+    "evals.online.rate": Setting(
+        "per cent",
+        "5%",
+        "Share of ordinary requests that are judged. Those of experiments and those that a guard flagged all are.",
+        "1%",
+    ),
+    "evals.online.at_least": Setting(
+        "whole number",
+        "20",
+        "So many of each prompt and tier are judged on each UTC day, whatever the share is.",
+        "10",
+    ),
+    "evals.online.max_usd": Setting(
+        "amount in USD",
+        "5",
+        "What judging may cost on a UTC day, of all hosts that record in one store; then it stops. `trimtab-eval` pays.",
+    ),
+    "evals.online.judge.model": Setting(
+        "model", "chat-frozen", "Model that judges; pin a dated one."
+    ),
+    "evals.online.judge.max_tokens": Setting(
+        "whole number", "1_024", "How long its answers may be.", "2048"
+    ),
+    "evals.online.judge.embeddings": Setting(
+        "model",
+        "sim/embed-2026-01-15",
+        "Model of the metrics that compare vectors.",
+        unsaid="none of them",
+    ),
+    "evals.online.metrics": Setting(
+        "map from names to [options](evals.md#metrics)",
+        "{refuses: {expected: false}}",
+        "Metrics that ask the judge and need no expected answer, with their options; `metric` among them names the metric if the name does not. `faithfulness` scores where the prompt has variables with `x-trust: retrieved`.",
     ),
     **_budget("site", "all tenants together", "no budget"),
     "alerts.every": Setting(
@@ -1156,6 +1199,20 @@ ATTRIBUTES = {
     "gen_ai.usage.reasoning.output_tokens": "Tokens of reasoning; on the last attempt.",
     "gen_ai.prompt.name": "Name of the prompt; not set yet.",
     "gen_ai.conversation.id": "Conversation, as the request named it.",
+}
+
+EVALUATION = {
+    "gen_ai.evaluation.name": "The metric, by its name in `evals.online.metrics`.",
+    "gen_ai.evaluation.score.value": "The score.",
+    "gen_ai.evaluation.score.label": "What the answer was taken for, such as `refuses`.",
+    "gen_ai.response.id": "Id of the provider's answer.",
+    "trimtab.request_id": "Names the request that was judged.",
+    "trimtab.tenant.id": "Whose request it was.",
+    "tenant.id": "The same.",
+    "trimtab.evaluation.source": "Who said it: `judge`.",
+    "trimtab.evaluation.author": "Model that judged.",
+    "trimtab.evaluation.version": "Version of the metric, with a hash of its options and prompts; others do not compare.",
+    "trimtab.evaluation.probability": "With which the request was chosen: in a rate it counts 1/probability times.",
 }
 
 RESOURCE = {

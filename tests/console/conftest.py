@@ -1,7 +1,7 @@
 """A console over small fake stores that count how often they are asked."""
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -25,6 +25,7 @@ from trimtab.control.snapshot import Snapshot
 from trimtab.control.switches import Switches
 from trimtab.cost.prices import ListPrice
 from trimtab.cost.reconcile.kept import Kept
+from trimtab.domain.annotation import Annotation
 from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source, canonical
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.health import Ailing, BreakerState
@@ -51,6 +52,7 @@ from trimtab.store.base import (
     SeriesPoint,
     Spending,
     StoredRecord,
+    Stratum,
     Took,
     Tried,
     Use,
@@ -96,6 +98,7 @@ class Stores:
 
     clock: FrozenClock
     records: list[StoredRecord] = field(default_factory=list[StoredRecord])
+    said: list[Annotation] = field(default_factory=list[Annotation])
     contents: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     people: dict[str, Account] = field(default_factory=dict[str, Account])
     asked: Counter[str] = field(default_factory=Counter[str])
@@ -141,6 +144,12 @@ class Stores:
             for record, it in made
             if it.provider in providers and it.started_us >= since_us
         )[:limit]
+
+    async def annotations(self, request_id: str) -> tuple[Annotation, ...]:
+        return tuple(it for it in self.said if it.request_id == request_id)
+
+    async def judged(self, *, since_us: int) -> Mapping[Stratum, int]:
+        raise NotImplementedError(since_us)
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         self.asked["content"] += 1

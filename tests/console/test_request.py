@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests.console.conftest import EXAMPLE, START_US, Site, example
 
 from trimtab.console.request import cost_parts, is_too_new, verdict
+from trimtab.domain.annotation import Annotation
 from trimtab.domain.ids import request_id
 from trimtab.testing import seeded_entropy
 
@@ -77,6 +78,53 @@ async def test_content_is_not_even_read_without_the_right(site: Site) -> None:
     assert "only with the right <code>content</code>" in html
     assert "kettle" not in html
     assert site.stores.asked["content"] == 0
+
+
+def judged(site: Site, said: bytes) -> None:
+    """Let a judge score the example, and then think better of it."""
+    record = site.stores.records[0].record
+    ref = b"w" * 32
+    site.stores.contents[ref] = said
+    first = Annotation(
+        annotation_id="n_1",
+        request_id=record.request_id,
+        tenant_id=record.tenant_id,
+        ts_us=START_US,
+        kind="evaluation",
+        name="faithfulness",
+        score=0.125,
+        source="judge",
+    )
+    later = replace(first, annotation_id="n_2", score=0.75, author="sim/large", text_ref=ref)
+    site.stores.said += [first, later]
+
+
+async def test_what_arrived_later_is_shown_as_it_was_corrected_last(site: Site) -> None:
+    judged(site, b"<b>one claim</b>")
+    await site.log_in("admin")
+
+    html = (await site.client.get(PATH)).text
+
+    assert "0.75" in html
+    assert "0.125" not in html
+    assert "evaluation by judge sim/large" in html
+    assert "&lt;b&gt;one claim&lt;/b&gt;" in html
+
+
+async def test_the_words_of_a_judge_are_content(site: Site) -> None:
+    judged(site, b"one claim has no support")
+    await site.log_in("operator")
+
+    html = (await site.client.get(PATH)).text
+
+    assert "0.75" in html
+    assert "one claim" not in html
+
+
+async def test_a_request_without_annotations_has_no_place_for_them(site: Site) -> None:
+    await site.log_in("admin")
+
+    assert "Annotations" not in (await site.client.get(PATH)).text
 
 
 @pytest.mark.parametrize(

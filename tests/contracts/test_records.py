@@ -19,6 +19,7 @@ from tests.postgres import Server
 from tests.records import DAY_US, begin, chance_finish, finish, line_of, tenant_key
 from tests.telemetry.shapes import TS_US, attempt
 
+from trimtab.domain.annotation import Annotation, annotation_id, latest
 from trimtab.domain.record import Blob, Finish, Origin, RequestRecord
 from trimtab.pipeline.content import ContentCapture
 from trimtab.store.base import (
@@ -40,6 +41,7 @@ from trimtab.store.base import (
     SpoolPosition,
     StoredBlob,
     StoredRecord,
+    Stratum,
     Took,
     Unstorable,
     Use,
@@ -896,3 +898,90 @@ def of(made: Finish, tenant_id: str) -> Finish:
             for n, line in enumerate(made.lines, 1)
         ),
     )
+
+
+def annotation(of: Finish, /, **fields: Any) -> Annotation:  # noqa: ANN401 -- of many kinds
+    """Make what a judge says of a request a second after it began."""
+    record = of.record
+    ordinary = Annotation(
+        annotation_id=annotation_id(record, str(sorted(fields.items()))),
+        request_id=record.request_id,
+        tenant_id=record.tenant_id,
+        ts_us=record.ts_us + 1_000_000,
+        kind="evaluation",
+        name="faithfulness",
+        score=0.5,
+        source="judge",
+    )
+    return replace(ordinary, **fields)
+
+
+async def annotate(stores: Stores, *annotations: Annotation) -> None:
+    assert await stores.writer.commit(Batch(annotations=annotations)) == 0
+
+
+async def test_gives_back_every_member_of_an_annotation(stores: Stores) -> None:
+    bare = annotation(finish(1), kind="label", name="bad_answer", score=None)
+    whole = annotation(
+        finish(1),
+        ts_us=TS_US + 9_000_000,
+        label="it's",
+        text_ref=b"r" * 32,
+        author="sim/large",
+        version="1+ab",
+        probability=0.01,
+    )
+
+    await annotate(stores, whole, bare, annotation(finish(2)))
+
+    assert await stores.reader.annotations(bare.request_id) == (bare, whole)
+    assert await stores.reader.annotations("r_unknown") == ()
+
+
+async def test_an_annotation_is_stored_once_and_never_changed(stores: Stores) -> None:
+    first = annotation(finish(1))
+
+    await annotate(stores, first)
+    await annotate(stores, replace(first, score=1.0), first)
+
+    assert await stores.reader.annotations(first.request_id) == (first,)
+
+
+async def test_a_later_annotation_corrects_one_and_both_stay(stores: Stores) -> None:
+    first = annotation(finish(1), label="first")
+    later = annotation(finish(1), ts_us=first.ts_us + 1, score=1.0)
+    other = annotation(finish(1), source="reviewer")
+
+    await annotate(stores, later, first, other)
+
+    found = await stores.reader.annotations(first.request_id)
+    assert len(found) == 3
+    assert sorted(latest(found), key=lambda it: it.source) == [later, other]
+
+
+async def test_a_batch_with_poison_stores_no_annotation(stores: Stores) -> None:
+    good, poison = annotation(finish(1)), annotation(finish(2), ts_us=TOO_MUCH)
+
+    with pytest.raises(Unstorable):
+        await stores.writer.commit(Batch(annotations=(good, poison)))
+
+    assert await stores.reader.annotations(good.request_id) == ()
+
+
+async def test_counts_the_requests_that_a_judge_scored_by_prompt_and_tier(stores: Stores) -> None:
+    made = [
+        finish(1, prompt_name="rag", tier="gold"),
+        finish(2, prompt_name="rag", tier="gold"),
+        finish(3, prompt_name=None, tier="gold"),
+        finish(4, prompt_name="rag", tier="free", ts_us=TS_US - 1),
+        finish(5, prompt_name="rag", tier="free"),
+    ]
+    assert await put(stores, *made) == 5
+    scored = [annotation(it) for it in made[:4]]
+    again = annotation(made[0], name="refuses")
+    by_people = annotation(made[4], source="reviewer")
+
+    await annotate(stores, *scored, again, by_people, annotation(made[4], kind="label"))
+
+    judged = await stores.reader.judged(since_us=TS_US)
+    assert judged == {Stratum("rag", "gold"): 2, Stratum("", "gold"): 1}

@@ -42,7 +42,14 @@ LEAST: dict[str, Any] = {
         name: {"kind": "freezer", "to": "sim/large-2026-01-15"} for name in ("chat", "chat-frozen")
     },
     "tiers": {"free": {"models": "[]"}},
-    "tenants": {"acme": {"tier": "free"}},
+    "tenants": {"acme": {"tier": "free"}, "trimtab-eval": {"tier": "free"}},
+    "evals": {
+        "online": {
+            "max_usd": "1",
+            "judge": {"model": "chat-frozen"},
+            "metrics": {"refuses": {"expected": "true"}},
+        }
+    },
     "keys": [{"name": "k", "tenant": "acme", "id": "7hq2m9xkd4wp", "sha256": '"' + "0" * 64 + '"'}],
     "stripe": {"key": "env:STRIPE"},
     "telemetry": {"exporters": [{"endpoint": "https://otlp.example"}]},

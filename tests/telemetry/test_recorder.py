@@ -14,6 +14,7 @@ from tests.records import begin, chance_finish, finish, tenant_key
 from tests.telemetry.shapes import TS_US, record
 from tests.telemetry.spooled import Spooled
 
+from trimtab.domain.annotation import Annotated, Annotation
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Begin, Blob, Checkpoint, Finish
 from trimtab.pipeline.content import ContentCapture
@@ -183,6 +184,77 @@ async def test_content_is_stored_with_the_frame_that_brings_it(
     assert await store.content("acme-corp", TS_US, asked.ref) == b"asked"
     assert await store.content("acme-corp", TS_US, answered.ref) == b"answered"
     assert await store.opened() == ()
+
+
+def said(seed: int, text: bytes) -> Annotated:
+    """Make what a judge says of a request, with its reason."""
+    about, reason = record(seed), _content(text)
+    annotation = Annotation(
+        annotation_id=f"n_{seed}",
+        request_id=about.request_id,
+        tenant_id="acme-corp",
+        ts_us=about.end_us,
+        kind="evaluation",
+        name="faithfulness",
+        score=0.5,
+        text_ref=reason.ref,
+        source="judge",
+    )
+    return Annotated(
+        annotation=annotation,
+        request_us=TS_US,
+        trace_id=about.trace_id,
+        span_id=about.span_id,
+        content=(reason,),
+    )
+
+
+async def test_an_annotation_is_stored_with_its_words_and_twice_is_once(
+    tmp_path: Path, site: Site, store: Records
+) -> None:
+    worker, told = Worker(tmp_path), said(1, b"two claims have no support")
+    for _ in range(2):
+        worker.raw(worker.frame(Kind.ANNOTATION, msgspec.msgpack.encode(told)))
+
+    await settle(await site.start())
+
+    (found,) = await store.annotations(told.annotation.request_id)
+    assert found == told.annotation
+    assert found.text_ref is not None
+    assert await store.content("acme-corp", TS_US, found.text_ref) == b"two claims have no support"
+
+
+async def test_an_annotation_that_fits_no_column_is_put_aside_and_others_are_stored(
+    tmp_path: Path, site: Site, store: Records
+) -> None:
+    worker, good, bad = Worker(tmp_path), said(1, b"good"), said(2, b"bad")
+    bad = replace(bad, annotation=replace(bad.annotation, ts_us=1 << 63))
+    for it in (bad, good):
+        worker.raw(worker.frame(Kind.ANNOTATION, msgspec.msgpack.encode(it)))
+
+    await settle(await site.start())
+
+    assert await store.annotations(good.annotation.request_id) == (good.annotation,)
+    assert await store.annotations(bad.annotation.request_id) == ()
+    assert len(list((tmp_path / "dead" / "recorder").rglob("*.msgpack"))) == 1
+
+
+async def test_who_wants_to_know_is_told_of_outcomes_once_they_are_stored(
+    tmp_path: Path, site: Site, store: Records
+) -> None:
+    told = list[str]()
+    recorder = await site.start()
+    recorder.stored = lambda finishes: told.extend(it.record.request_id for it in finishes)
+    Worker(tmp_path).finish(finish(1), finish(2))
+    store.away = True
+    with pytest.raises(TryLater):
+        await recorder.step()
+    assert told == []
+    store.away = False
+
+    await settle(recorder)
+
+    assert told == ids(1, 2)
 
 
 def _content(text: bytes) -> Blob:

@@ -10,6 +10,7 @@ import msgspec
 
 from trimtab import wiring
 from trimtab.cli.output import author, print_json
+from trimtab.domain.annotation import Annotation, latest
 from trimtab.domain.change import Source
 from trimtab.domain.errors import NotFound
 from trimtab.domain.money import usd_text
@@ -60,15 +61,22 @@ async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -
         )
     texts: dict[str, str] = {}
     record = stored.record
+    annotations = await records.annotations(record.request_id)
     if content:
-        found = await wiring.audit(home).read(record, author=author(), source=Source.CLI)
-        for name, data in zip(("input", "output"), found, strict=True):
+        parts = {"input": record.input_ref, "output": record.output_ref}
+        said = {f"why {it.name}": it.text_ref for it in latest(annotations) if it.text_ref}
+        found = await wiring.audit(home).read_all(
+            record, [*parts.values(), *said.values()], author=author(), source=Source.CLI
+        )
+        for name, data in zip((*parts, *said), found, strict=True):
             texts[name] = data.decode(errors="replace") if data else "(not kept)"
     if as_json:
         document = msgspec.to_builtins(stored.record, builtin_types=(bytes,))
-        print_json({**_hex(document), **_parts(stored), **texts})
+        told = {"annotations": [_hex(_built(it)) for it in annotations]}
+        print_json({**_hex(document), **_parts(stored), **told, **texts})
     else:
-        click.echo("\n".join(_story(stored)))
+        story = [*_story(stored), *map(_annotation, latest(annotations))]
+        click.echo("\n".join(story))
         for name, text in texts.items():
             click.echo(f"\n{name}\n{text}")
 
@@ -112,6 +120,18 @@ def _story(stored: StoredRecord) -> list[str]:
     ]
     lines += [_attempt(record, attempt) for attempt in stored.attempts]
     return lines
+
+
+def _built(annotation: Annotation) -> dict[str, object]:
+    return msgspec.to_builtins(annotation, builtin_types=(bytes,))
+
+
+def _annotation(said: Annotation) -> str:
+    score = "" if said.score is None else f"  {said.score:g}"
+    label = f"  {said.label}" if said.label else ""
+    author = f" {said.author}" if said.author else ""
+    version = f", version {said.version}" if said.version else ""
+    return f"{said.kind}  {said.name}{score}{label}  by {said.source}{author}{version}"
 
 
 def _prompt(stored: StoredRecord) -> list[str]:

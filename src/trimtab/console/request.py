@@ -12,6 +12,7 @@ from trimtab.console.base import Visit
 from trimtab.console.messages import Conversation, Message, read_answer, read_input
 from trimtab.console.waterfall import draw
 from trimtab.console.wire import pretty, stored_members
+from trimtab.domain.annotation import Annotation, latest
 from trimtab.domain.ids import ulid_ms
 from trimtab.domain.record import RequestRecord
 from trimtab.incidents.explain import explain
@@ -44,9 +45,18 @@ async def show(visit: Visit) -> Response:
         too_new = is_too_new(request_id, visit.console.clock.now_us())
         context = {"request_id": request_id, "too_new": too_new}
         return visit.page("request_missing.html", context, status=404)
-    asked, answered = await _content(visit, stored.record)
-    state = await visit.console.control.state_at(stored.record.config_seq)
-    context = {**_context(stored, asked, answered), "steps": explain(stored, state)}
+    record = stored.record
+    annotations = latest(await visit.console.records.annotations(record.request_id))
+    asked, answered, *why = await _content(visit, record, annotations)
+    state = await visit.console.control.state_at(record.config_seq)
+    context = {
+        **_context(stored, *await asyncio.to_thread(_read, asked, answered)),
+        "steps": explain(stored, state),
+        "annotations": [
+            (it, said.decode(errors="replace") if said else "")
+            for it, said in zip(annotations, why, strict=True)
+        ],
+    }
     return visit.page("request.html", context)
 
 
@@ -83,13 +93,14 @@ def cost_parts(record: RequestRecord) -> tuple[CostPart, ...]:
 
 
 async def _content(
-    visit: Visit, record: RequestRecord
-) -> tuple[Conversation | None, Message | None]:
+    visit: Visit, record: RequestRecord, annotations: Sequence[Annotation]
+) -> Sequence[bytes | None]:
+    """Read what was asked, what was answered, and what each annotation says in words."""
+    refs = [record.input_ref, record.output_ref, *(it.text_ref for it in annotations)]
     if not visit.may(Right.CONTENT):
-        return None, None
+        return [None for _ in refs]
     audit = visit.console.audit
-    asked, answered = await audit.read(record, author=visit.author, source=visit.source)
-    return await asyncio.to_thread(_read, asked, answered)
+    return await audit.read_all(record, refs, author=visit.author, source=visit.source)
 
 
 def _read(

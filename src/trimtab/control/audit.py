@@ -1,5 +1,6 @@
 """Reading what not everybody may read: it is written down first, or it is not read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.domain.audit import Protected, Reading
@@ -25,30 +26,24 @@ class Audit:
         Raises:
             TryLater: it could not be written down who reads, so nothing was read.
         """
-        return await self._read(record, record.input_ref, record.output_ref, author, source)
+        refs = record.input_ref, record.output_ref
+        asked, answered = await self.read_all(record, refs, author=author, source=source)
+        return asked, answered
 
     async def read_asked(
         self, record: RequestRecord, *, author: str, source: Source
     ) -> tuple[bytes | None, bytes | None]:
         """Read what was asked: the variables of its prompt, and the body; as `read` does."""
-        return await self._read(record, record.prompt_vars_ref, record.input_ref, author, source)
+        refs = record.prompt_vars_ref, record.input_ref
+        variables, body = await self.read_all(record, refs, author=author, source=source)
+        return variables, body
 
-    async def keys(self, *, author: str, source: Source) -> None:
-        """Write down that somebody lists the keys. Raises `TryLater`: then they may not."""
-        now_us = self.clock.now_us()
-        reading = Reading(ts_us=now_us, author=author, source=source, what=Protected.KEYS)
-        await self.log.note(reading)
-
-    async def _read(
-        self,
-        record: RequestRecord,
-        first: bytes | None,
-        second: bytes | None,
-        author: str,
-        source: Source,
-    ) -> tuple[bytes | None, bytes | None]:
-        if (first, second) == (None, None):
-            return None, None
+    async def read_all(
+        self, record: RequestRecord, refs: Sequence[bytes | None], *, author: str, source: Source
+    ) -> Sequence[bytes | None]:
+        """Read contents of a request, noted as one look. Raises as `read`."""
+        if not any(refs):
+            return [None for _ in refs]
         reading = Reading(
             ts_us=self.clock.now_us(),
             author=author,
@@ -58,10 +53,15 @@ class Audit:
             request_id=record.request_id,
         )
         await self.log.note(reading)
-        one, other = [
+        return [
             None
             if ref is None
             else await self.contents.content(record.tenant_id, record.ts_us, ref)
-            for ref in (first, second)
+            for ref in refs
         ]
-        return one, other
+
+    async def keys(self, *, author: str, source: Source) -> None:
+        """Write down that somebody lists the keys. Raises `TryLater`: then they may not."""
+        now_us = self.clock.now_us()
+        reading = Reading(ts_us=now_us, author=author, source=source, what=Protected.KEYS)
+        await self.log.note(reading)

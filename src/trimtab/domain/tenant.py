@@ -38,6 +38,13 @@ class Durability(StrEnum):
     STRICT = "strict"
 
 
+class JudgePolicy(StrEnum):
+    """Whether samples of a tenant's live traffic may be judged."""
+
+    SAMPLED = "sampled"
+    NEVER = "never"
+
+
 class WhenAway(StrEnum):
     """What a worker does while the limits that it shares with others are away.
 
@@ -84,6 +91,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     models: tuple[str, ...] = ()
     limits: Limits = Limits()
     content: ContentPolicy = ContentPolicy.FULL
+    judge: JudgePolicy = JudgePolicy.SAMPLED
     durability: Durability = Durability.GROUP
     budget: Budget = Budget()
     when_redis_is_down: WhenAway | None = None
@@ -106,6 +114,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     models: tuple[str, ...] | None = None
     limits: Limits = Limits()
     content: ContentPolicy | None = None
+    judge: JudgePolicy | None = None
     durability: Durability | None = None
     when_redis_is_down: WhenAway | None = None
     server_tools: tuple[str, ...] | None = None

@@ -204,6 +204,21 @@ class Cache:
         return hmac.digest(self.secret, data, "sha256").hex()
 
 
+class Forgetful(Cache):
+    """Remembers nothing: what users were answered stays where it goes with their content."""
+
+    def get(self, key: Key) -> Entry | None:
+        """Find nothing."""
+        _ = key
+
+    def put(self, entry: Entry) -> None:
+        """Keep nothing."""
+
+    def moved(self, name: str, resolved: str) -> str | None:
+        """Take down nothing."""
+        _ = name, resolved
+
+
 def _write(path: Path, data: bytes) -> None:
     """Write a file and rename it. It need not be on the disk: what is torn is not used."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -54,7 +54,8 @@ def _part(node: Node, faults: Faults, table: Mapping[str, Read]) -> Budget | Non
     return None if given is None else Budget(nano=given.pop("usd", None), **given)
 
 
-def _usd(node: Node, _faults: Faults) -> int:
+def usd(node: Node, _faults: Faults) -> int:
+    """Read an amount in USD, above 0, as nano-USD."""
     written = scalar(node).text.replace("_", "")
     try:
         nano = parse_usd(written)
@@ -67,7 +68,7 @@ def _usd(node: Node, _faults: Faults) -> int:
 
 
 def _speed(node: Node, faults: Faults) -> Speed | None:
-    table: Mapping[str, Read] = {"usd": _usd, "per": one_of(Period)}
+    table: Mapping[str, Read] = {"usd": usd, "per": one_of(Period)}
     given = members(node, faults, table, frozenset({"usd"}))
     return None if given is None else Speed(nano=given.pop("usd"), **given)
 
@@ -76,7 +77,7 @@ def _when_empty(node: Node, faults: Faults) -> WhenEmpty | Downgrade | None:
     """Read `block`, `warn`, or `{downgrade_to: chat-small, up_to_usd: 50}`."""
     if not isinstance(node, Members):
         return one_of(WhenEmpty)(node, faults)
-    table: Mapping[str, Read] = {"downgrade_to": text, "up_to_usd": _usd}
+    table: Mapping[str, Read] = {"downgrade_to": text, "up_to_usd": usd}
     given = members(node, faults, table, frozenset(table))
     if given is None:
         return None
@@ -95,7 +96,7 @@ def _warn_at(node: Node, _faults: Faults) -> tuple[int, ...]:
 
 
 _BUDGET: Mapping[str, Read] = {
-    "usd": _usd,
+    "usd": usd,
     "per": one_of(Period),
     "speed": _speed,
     "when_empty": _when_empty,

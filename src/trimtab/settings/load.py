@@ -8,6 +8,7 @@ from pathlib import Path
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import unpinned
 from trimtab.domain.signing import read_secret
+from trimtab.domain.tenant import EVALS
 from trimtab.domain.yaml_tree import Faults, Members, Wrong, read_tree, scalars
 from trimtab.settings.fields import members, read_listen
 from trimtab.settings.model import (
@@ -102,6 +103,7 @@ def _settings(
         alerts=given.get("alerts", AlertSettings()),
         billings=given.get("reconcile", ()),
         stripe=given.get("stripe"),
+        online=given.get("evals"),
         log_to_stdout=given.get("log_line", False),
         lines=faults.lines,
     )
@@ -116,6 +118,9 @@ def _misfits(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.stripe is not None and settings.gateway.records is not None:
         why = "`gateway.records` names a store elsewhere; remove one of them"
         yield "stripe", f"passes on from records that are in the state directory, and {why}"
+    if settings.online is not None and EVALS not in settings.tenants:
+        why = f"and there is no tenant {EVALS!r}; add it to `tenants`, with a budget"
+        yield "evals.online", f"has to be paid for, {why}"
     for tenant in settings.tenants.values():
         if tenant.stripe_customer is not None and settings.stripe is None:
             yield (

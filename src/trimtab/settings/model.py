@@ -238,6 +238,27 @@ class AlertSettings:
     routes: tuple[RouteSettings, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnlineSettings:
+    """What of live traffic is judged, by whom; of interest to the keeper alone.
+
+    Attributes:
+        rate: Share of ordinary requests, 0 to 1.
+        at_least: So many of each prompt and tier are judged in any case on each UTC day.
+        most_nano: What judging may cost on a UTC day.
+        metrics: Options of each metric by its name.
+        embeddings: Model of metrics that compare vectors.
+    """
+
+    model: str
+    metrics: Mapping[str, Mapping[str, Any]]
+    most_nano: int
+    rate: float = 0.01
+    at_least: int = 10
+    max_tokens: int = 2048
+    embeddings: str | None = None
+
+
 class Level(StrEnum):
     """How bad a note is: a warning is worth a look, an error fails `trimtab check`."""
 
@@ -278,6 +299,7 @@ class Settings:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     billings: tuple[BillingSettings, ...] = ()
     stripe: StripeSettings | None = None
+    online: OnlineSettings | None = None
     log_to_stdout: bool = False
     unset: tuple[tuple[str, str], ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict[str, int], repr=False)

@@ -18,17 +18,29 @@ def check_references(top: Members, faults: Faults) -> None:
     for owner in (*tiers.values(), *tenants.values(), *keys):
         for model in _items(_member(owner, "models")):
             _expect_model(model, providers, models, faults)
-    billed = _members(_member(top, "reconcile")).get("providers")
-    for name, billing in _members(billed).items():
-        if name not in providers:
-            message = f"provider {name!r} is not in the file; {nearest(name, providers)}"
-            faults.add(billing.path, message, billing.line)
+    for model in _judges(top):
+        _expect_model(model, providers, models, faults)
+    _check_billed(top, providers, faults)
     for tier in _texts(tenants.values(), "tier"):
         _expect(tier, "tier", tier.text, tiers, faults)
     for tier in _texts(keys, "new_tenant_tier"):
         _expect(tier, "tier", tier.text, tiers, faults)
     for tenant in (*_texts(keys, "tenant"), *_acted_for(keys)):
         _expect(tenant, "tenant", tenant.text, tenants, faults)
+
+
+def _check_billed(top: Members, providers: Mapping[str, Node], faults: Faults) -> None:
+    billed = _members(_member(top, "reconcile")).get("providers")
+    for name, billing in _members(billed).items():
+        if name not in providers:
+            message = f"provider {name!r} is not in the file; {nearest(name, providers)}"
+            faults.add(billing.path, message, billing.line)
+
+
+def _judges(top: Members) -> Iterator[Node]:
+    online = _members(_members(top.members.get("evals")).get("online"))
+    judge = _members(online.get("judge"))
+    yield from (judge[name] for name in ("model", "embeddings") if name in judge)
 
 
 def _check_models(

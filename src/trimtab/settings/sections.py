@@ -17,6 +17,7 @@ from trimtab.domain.tenant import (
     RESERVED_PREFIX,
     ContentPolicy,
     Durability,
+    JudgePolicy,
     Key,
     KeyRight,
     Limits,
@@ -28,6 +29,7 @@ from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong
 from trimtab.settings.alerts import read_alerts
 from trimtab.settings.billing import read_plan, read_stripe, stripe_name
 from trimtab.settings.budget import budget, budget_of, budget_of_users, features, part_of_budget
+from trimtab.settings.evals import read_evals
 from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
@@ -93,6 +95,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "site": budget_of,
         "alerts": read_alerts,
         "stripe": read_stripe,
+        "evals": read_evals,
     }
 
 
@@ -134,6 +137,7 @@ _TIER: Mapping[str, Read] = {
     "models": texts,
     "limits": lambda node, faults: Limits(**members(node, faults, _LIMITS) or {}),
     "content": one_of(ContentPolicy),
+    "judge": one_of(JudgePolicy),
     "durability": one_of(Durability),
     "when_redis_is_down": one_of(WhenAway),
     "server_tools": texts,

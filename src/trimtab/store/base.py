@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from trimtab.domain.annotation import Annotation
 from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.record import (
@@ -433,12 +434,14 @@ class Batch(Struct, frozen=True, kw_only=True):
 
     Attributes:
         finishes: Outcomes, some perhaps stored before.
+        annotations: What came later about requests, some perhaps stored before.
         blobs: Content; the same piece may come many times.
         opened: Requests that still run, new or changed; those that finished are no longer open.
         moves: How far each spool is then read.
     """
 
     finishes: tuple[Finish, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
     blobs: tuple[StoredBlob, ...] = ()
     opened: tuple[OpenRequest, ...] = ()
     moves: tuple[Move, ...] = ()
@@ -517,7 +520,26 @@ class Took(NamedTuple):
     latency_us: int
 
 
-class RecordReader(Protocol):
+class Stratum(NamedTuple):
+    """Requests that a sample holds apart: with one prompt, of tenants of one tier."""
+
+    prompt: str
+    tier: str
+
+
+class AnnotationReader(Protocol):
+    """Reading what arrived about requests after they ended."""
+
+    async def annotations(self, request_id: str) -> tuple[Annotation, ...]:
+        """List what is known of a request, in the order it came in."""
+        ...
+
+    async def judged(self, *, since_us: int) -> Mapping[Stratum, int]:
+        """Count the requests since an instant that a judge scored, by what samples hold apart."""
+        ...
+
+
+class RecordReader(AnnotationReader, Protocol):
     """Reading records back. Lists never touch content."""
 
     async def find(self, request_id: str) -> StoredRecord | None:

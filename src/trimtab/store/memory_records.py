@@ -1,12 +1,13 @@
 """The reference implementation of the record stores, in dicts."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
+from trimtab.domain.annotation import Annotation, AnnotationKind, AnnotationSource
 from trimtab.domain.errors import ModelRefused
 from trimtab.domain.record import (
     Attempt,
@@ -32,6 +33,7 @@ from trimtab.store.base import (
     SeriesPoint,
     SpoolPosition,
     StoredRecord,
+    Stratum,
     Took,
     Tried,
     Unstorable,
@@ -80,14 +82,15 @@ _Days = dict[tuple[int, Key], Sums]
 class MemoryRecords:
     """The record stores and the ledger of `store.base`, in dicts.
 
-    Atomic because no method awaits anything. State: records, adjustments, content by tenant and
-    day, requests that run, spool positions, sums, and the features of each tenant that have sums of
-    their own.
+    Atomic because no method awaits anything. State: records, annotations, adjustments, content by
+    tenant and day, requests that run, spool positions, sums, and the features of each tenant that
+    have sums of their own.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
         self._tenant_key = tenant_key
         self._records: dict[str, StoredRecord] = {}
+        self._annotations: dict[str, Annotation] = {}
         self._adjustments: dict[str, LedgerLine] = {}
         self._blobs: dict[tuple[str, int, bytes], Blob] = {}
         self._open: dict[str, OpenRequest] = {}
@@ -108,6 +111,8 @@ class MemoryRecords:
         new = sum([self._put(finish) for finish in batch.finishes])
         for finish in batch.finishes:
             self._open.pop(finish.record.request_id, None)
+        for it in batch.annotations:
+            self._annotations.setdefault(it.annotation_id, it)
         self._open.update((it.begin.request_id, it) for it in batch.opened)
         self._positions.update((it.to.worker_id, it.to) for it in batch.moves)
         return new
@@ -166,6 +171,22 @@ class MemoryRecords:
         ]
         found.sort(key=lambda it: (it.ts_us, it.request_id), reverse=True)
         return tuple(Took(it.prompt_version or "", it.latency_us) for it in found[:limit])
+
+    async def annotations(self, request_id: str) -> tuple[Annotation, ...]:
+        """See `AnnotationReader.annotations`."""
+        found = [it for it in self._annotations.values() if it.request_id == request_id]
+        return tuple(sorted(found, key=lambda it: (it.ts_us, it.annotation_id)))
+
+    async def judged(self, *, since_us: int) -> Mapping[Stratum, int]:
+        """See `AnnotationReader.judged`."""
+        wanted = AnnotationKind.EVALUATION, AnnotationSource.JUDGE
+        scored = {
+            it.request_id for it in self._annotations.values() if (it.kind, it.source) == wanted
+        }
+        found = [self._records[it].record for it in scored if it in self._records]
+        return Counter(
+            Stratum(it.prompt_name or "", it.tier) for it in found if it.ts_us >= since_us
+        )
 
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `ContentReader.content`."""
@@ -387,8 +408,8 @@ def _check_storable(batch: Batch) -> None:
             raise Unstorable(str(exc)) from exc
         for struct in (finish.record, *finish.attempts, *finish.lines):
             _check_numbers(struct)
-    for request in batch.opened:
-        _check_numbers(request)
+    for struct in (*batch.opened, *batch.annotations):
+        _check_numbers(struct)
 
 
 def _check_numbers(struct: Struct) -> None:

@@ -11,8 +11,10 @@ import msgspec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from trimtab.domain.annotation import Annotated
 from trimtab.domain.record import Finish
 from trimtab.telemetry import frames
+from trimtab.telemetry.evaluations import evaluation
 from trimtab.telemetry.facts import Attributes
 from trimtab.telemetry.follow import START, Place, Step, follow, workers
 from trimtab.telemetry.frames import HEADER_BYTES, Frame, Kind
@@ -25,6 +27,7 @@ MAX_BYTES = 1 << 20
 _GZIP_LEVEL = 1
 
 _finish = msgspec.msgpack.Decoder(Finish)
+_annotated = msgspec.msgpack.Decoder(Annotated)
 
 
 class Entry(NamedTuple):
@@ -110,15 +113,24 @@ def give_up(
 
 def _entries(worker: str, step: Step, version: Version, batch: Batch) -> list[Entry]:
     place, frame = step
-    if not isinstance(frame, Frame) or frame.kind != Kind.FINISH:
+    if not isinstance(frame, Frame):
         return []
     try:
-        finish = _finish.decode(frame.payload)
-        spans = render(finish, version)
+        match frame.kind:
+            case Kind.FINISH:
+                finish = _finish.decode(frame.payload)
+                spans = render(finish, version)
+                source = Source(finish.record.worker_id, finish.record.env)
+            case Kind.ANNOTATION:
+                said = _annotated.decode(frame.payload)
+                span = evaluation(said, version)
+                spans = [] if span is None else [span]
+                source = Source(worker, said.env)
+            case _:
+                return []
     except (msgspec.DecodeError, ValueError):
         batch.unreadable += 1
         return []
-    source = Source(finish.record.worker_id, finish.record.env)
     last = len(spans) - 1
     return [
         Entry(source, worker, span, place if number == last else None)

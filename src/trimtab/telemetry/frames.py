@@ -38,6 +38,7 @@ class Kind(IntEnum):
     BEGIN = 1
     CHECKPOINT = 2
     FINISH = 3
+    ANNOTATION = 5
     NOTE = 7
     START = 8
     """A process takes the spool over: what the one before it began will not finish."""

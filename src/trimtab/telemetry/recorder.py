@@ -8,7 +8,7 @@ import asyncio
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from trimtab.domain.annotation import Annotated, Annotation
 from trimtab.domain.errors import RecorderUnavailable, TryLater
 from trimtab.domain.record import Begin, Checkpoint, Finish
 from trimtab.store.base import (
@@ -39,6 +40,7 @@ AWAY_S = 1.0
 _begin = msgspec.msgpack.Decoder(Begin)
 _checkpoint = msgspec.msgpack.Decoder(Checkpoint)
 _finish = msgspec.msgpack.Decoder(Finish)
+_annotated = msgspec.msgpack.Decoder(Annotated)
 _encoder = msgspec.msgpack.Encoder()
 
 log = logging.getLogger("trimtab")
@@ -65,6 +67,7 @@ class _Reading:
     """
 
     finishes: list[Finish] = field(default_factory=list[Finish])
+    annotations: list[Annotation] = field(default_factory=list[Annotation])
     blobs: list[StoredBlob] = field(default_factory=list[StoredBlob])
     still: dict[str, OpenRequest] = field(default_factory=dict[str, OpenRequest])
     ended: set[str] = field(default_factory=set[str])
@@ -84,6 +87,7 @@ class Recorder:
 
     Attributes:
         is_recording: Whether the store was there when it was asked last, and all of it made.
+        stored: Told of outcomes once they are stored, of some perhaps again.
     """
 
     def __init__(
@@ -106,6 +110,7 @@ class Recorder:
         self._store = store
         self._own = own
         self._lose = lose
+        self.stored: Callable[[Sequence[Finish]], None] = lambda _finishes: None
         self._places: dict[str, Place] = {}
         self._open: dict[str, OpenRequest] = {}
         self._told: set[str] = set()
@@ -223,6 +228,8 @@ class Recorder:
                     self._take_checkpoint(reading, _checkpoint.decode(frame.payload))
                 case Kind.FINISH:
                     _take_finish(reading, _finish.decode(frame.payload))
+                case Kind.ANNOTATION:
+                    _take_annotation(reading, _annotated.decode(frame.payload))
                 case Kind.START:
                     self._take_start(reading, worker)
                 case _:
@@ -243,6 +250,7 @@ class Recorder:
     def _batch(self, reading: _Reading) -> Batch:
         return Batch(
             finishes=tuple(reading.finishes),
+            annotations=tuple(reading.annotations),
             blobs=tuple(reading.blobs),
             opened=tuple(reading.still.values()),
             moves=tuple(
@@ -259,6 +267,7 @@ class Recorder:
             self._open.pop(request_id, None)
             self._told.discard(request_id)
         self._one_by_one = max(0, self._one_by_one - len(reading.frames))
+        self.stored(reading.finishes)
 
     async def _after_poison(self, reading: _Reading, exc: Unstorable) -> None:
         """Take the frames of a batch one by one; the one that fails alone is put aside."""
@@ -266,7 +275,8 @@ class Recorder:
             self._one_by_one = len(reading.frames)
             return
         self._put_aside(reading.frames[0], str(exc))
-        reading.finishes, reading.blobs, reading.still, reading.ended = [], [], {}, set()
+        reading.finishes, reading.annotations, reading.blobs = [], [], []
+        reading.still, reading.ended = {}, set()
         await self._store.commit(self._batch(reading))
         self._passed(reading)
 
@@ -322,6 +332,14 @@ def _take_finish(reading: _Reading, finish: Finish) -> None:
     reading.ended.add(record.request_id)
     reading.still.pop(record.request_id, None)
     reading.blobs += [StoredBlob(record.tenant_id, record.ts_us, blob) for blob in finish.content]
+
+
+def _take_annotation(reading: _Reading, said: Annotated) -> None:
+    annotation = said.annotation
+    reading.annotations.append(annotation)
+    reading.blobs += [
+        StoredBlob(annotation.tenant_id, said.request_us, blob) for blob in said.content
+    ]
 
 
 def _position(worker: str, place: Place) -> SpoolPosition:

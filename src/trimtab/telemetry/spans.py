@@ -41,8 +41,8 @@ _STAGES: Mapping[str, Mapping[str, str]] = {
 }
 """What each stage decided. `call` has no span of its own: its attempts stand for it."""
 
-_SAMPLED = 0x01
-_REMOTENESS_KNOWN = 0x100
+SAMPLED = 0x01
+REMOTENESS_KNOWN = 0x100
 _PARENT_IS_REMOTE = 0x200
 
 
@@ -68,9 +68,9 @@ def render(finish: Finish, version: Version) -> list[Span]:
     grouping = shared(record)
     for attempt in attempts:
         span = _attempt(record, attempt, root, _names(record, attempt, finish.attempts, version))
-        _put(span, grouping)
+        put(span, grouping)
         if collapsed and attempt is attempts[0]:
-            _put(span, {"trimtab.collapsed": collapsed})
+            put(span, {"trimtab.collapsed": collapsed})
         spans.append(span)
     return spans
 
@@ -86,7 +86,7 @@ def resource_spans(
         **resource,
     }
     about = Resource()
-    _put(about, described)
+    put(about, described)
     release = described.get("service.version")
     scope = InstrumentationScope(name="trimtab", version=str(release or ""))
     scoped = ScopeSpans(scope=scope, spans=spans, schema_url=version.schema_url)
@@ -95,7 +95,7 @@ def resource_spans(
 
 def _root(record: RequestRecord, trace: bytes) -> Span:
     method, path = route(record)
-    flags = _SAMPLED | _REMOTENESS_KNOWN
+    flags = SAMPLED | REMOTENESS_KNOWN
     span = Span(
         trace_id=trace,
         span_id=bytes.fromhex(record.span_id),
@@ -109,7 +109,7 @@ def _root(record: RequestRecord, trace: bytes) -> Span:
     )
     if record.parent_span_id:
         span.parent_span_id = bytes.fromhex(record.parent_span_id)
-    _put(span, facts(record))
+    put(span, facts(record))
     return span
 
 
@@ -119,7 +119,7 @@ def _stage(record: RequestRecord, stage: StageTime, root: Span) -> Span:
     span.name = f"trimtab.{stage.stage}"
     span.kind = Span.SPAN_KIND_INTERNAL
     decided = _STAGES.get(stage.stage, {})
-    _put(span, {name: getattr(record, field) for field, name in decided.items()})
+    put(span, {name: getattr(record, field) for field, name in decided.items()})
     return span
 
 
@@ -129,8 +129,8 @@ def _attempt(record: RequestRecord, attempt: Attempt, root: Span, named: Attribu
     span.kind = Span.SPAN_KIND_CLIENT
     span.status.CopyFrom(_status(failed=attempt.error_code is not None))
     cost = attempt.cost_nano
-    _put(span, named)
-    _put(
+    put(span, named)
+    put(
         span,
         {
             "error.type": attempt.error_code,
@@ -183,7 +183,7 @@ def _child(record: RequestRecord, path: str, root: Span, start_us: int, dur_us: 
         span_id=bytes.fromhex(span_id(record.request_id, path)),
         parent_span_id=root.span_id,
         trace_state=root.trace_state,
-        flags=_SAMPLED | _REMOTENESS_KNOWN,
+        flags=SAMPLED | REMOTENESS_KNOWN,
         start_time_unix_nano=start_us * 1000,
         end_time_unix_nano=(start_us + dur_us) * 1000,
     )
@@ -199,7 +199,8 @@ def _status(*, failed: bool) -> Status:
     return Status(code=Status.STATUS_CODE_ERROR if failed else Status.STATUS_CODE_OK)
 
 
-def _put(what: Span | Resource, attributes: Attributes) -> None:
+def put(what: Span | Span.Event | Resource, attributes: Attributes) -> None:
+    """Add attributes; what is unknown is left out."""
     for name, value in attributes.items():
         if value is not None:
             pair = what.attributes.add()

@@ -67,15 +67,18 @@ class Opened:
 class HttpGateway:
     """`evals.calling.Gateway`, and `evals.targets.Posting`, over HTTP."""
 
-    def __init__(self, transport: Transport, url: str, key: str) -> None:
-        """Call a gateway.
+    def __init__(
+        self, transport: Transport, url: str, key: str, feature: str | None = None
+    ) -> None:
+        """Call a gateway, for a feature if one is named.
 
         Raises:
             SettingsInvalid: that is no address of one.
         """
         self._transport = transport
         self._url = url.rstrip("/").removesuffix("/v1")
-        self._headers = {"authorization": f"Bearer {key}"}
+        of_feature = {} if feature is None else {"x-trimtab-feature": feature}
+        self._headers = {"authorization": f"Bearer {key}", **of_feature}
         check_url(self._url)
 
     async def call(self, path: str, body: bytes, *, place: str) -> Reply:
@@ -141,7 +144,7 @@ async def opened(
                 )
             yield Opened(url, key, is_ours=False), HttpGateway(transport, url, key)
             return
-        async with _at(home, config) as here, _key(home, run_id, author) as key:
+        async with _at(home, config) as here, key_for(home, run_id, author) as key:
             yield Opened(here, key, is_ours=True), HttpGateway(transport, here, key)
     finally:
         transport.close()
@@ -219,7 +222,12 @@ async def _read(out: asyncio.StreamReader, url: asyncio.Future[str], said: deque
 
 
 @asynccontextmanager
-async def _key(home: Path, run_id: str, author: str) -> AsyncGenerator[str]:
+async def key_for(home: Path, run_id: str, author: str) -> AsyncGenerator[str]:
+    """Make a key that may evaluate, good for as long as the block lasts, at most a day.
+
+    Raises:
+        SettingsInvalid: nobody pays for evaluations.
+    """
     keyring = wiring.keyring(home)
     name = f"evals-{run_id.lower()}"
     terms = KeyTerms(

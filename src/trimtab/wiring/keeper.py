@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import random
+import signal
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -57,6 +58,7 @@ from trimtab.wiring.counters import Counting
 from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
+from trimtab.wiring.online import judging_jobs
 from trimtab.wiring.pricing import keep_shipped
 from trimtab.wiring.push import books, outbox, push
 from trimtab.wiring.reconcile import accept, kept, listed, reconciliation
@@ -82,10 +84,15 @@ def run_keeper(home: Path, settings: Settings) -> None:
     claimed = claim_alone(home / "spool", "keeper")
     # What is recorded can wait a moment; who asks the gateway cannot.
     os.nice(NICENESS)
-    asyncio.run(_run(home, settings, claimed))
+    stopped_by: list[int] = []
+    asyncio.run(_run(home, settings, claimed, stopped_by))
+    for number in stopped_by:
+        # Whoever started it sees that it was told to stop.
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
 
 
-async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
+async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[int]) -> None:
     clock = wiring.SystemClock()
     spool = Spool(claimed, clock)
     following = follower(home, clock, spool.worker_id)
@@ -93,17 +100,8 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     await following.start()
     keep_shipped(home)
     store = recording(home, is_keeper=True)
-    recorder = Recorder(
-        home,
-        store,
-        spool,
-        Lose(
-            metering,
-            _provider(following),
-            wiring.environment(),
-            clock,
-        ),
-    )
+    lose = Lose(metering, _provider(following), wiring.environment(), clock)
+    recorder = Recorder(home, store, spool, lose)
     lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
     exporters = [_exporter(home, it, clock) for it in settings.exporters]
     hooks = webhooks(
@@ -123,10 +121,14 @@ async def _run(home: Path, settings: Settings, claimed: Claim) -> None:
     server = _server(create_app(_console(home, settings, parts)))
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule, counting)
-    jobs = [it.run() for it in (*always, *exporters, *hooks)]
-    jobs.append(_sweep(home, [recorder.needed, lines.needed, *(it.needed for it in exporters)]))
+    needed = [recorder.needed, lines.needed, *(it.needed for it in exporters)]
+    jobs = [
+        *(it.run() for it in (*always, *exporters, *hooks)),
+        *await judging_jobs(home, settings, spool, recorder, current.snapshot),
+        _sweep(home, needed),
+    ]
     try:
-        await _until_one_ends(jobs, server, listening)
+        await _until_one_ends(jobs, server, listening, stopped_by)
     finally:
         spool.close()
         store.close()
@@ -162,9 +164,12 @@ async def _until_one_ends(
     jobs: Sequence[Coroutine[object, object, None]],
     server: uvicorn.Server,
     listening: socket.socket,
+    stopped_by: list[int],
 ) -> None:
     """Serve while all jobs run; one that fails ends the keeper, for whoever started it to see."""
     tasks = [asyncio.create_task(job) for job in jobs]
+    # The server hands on what stopped it once it is through, and then the jobs are not.
+    signal.signal(signal.SIGTERM, lambda number, _frame: stopped_by.append(number))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     await asyncio.wait([*tasks, serving], return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True

@@ -1,4 +1,5 @@
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import closing
 from pathlib import Path
@@ -171,3 +172,11 @@ async def test_sums_up_what_counts_against_a_budget(
         )
 
     assert found == InLedger(sums=((lines * COST_NANO, 0),))
+
+
+async def test_records_of_before_there_were_annotations_have_none(home: Path) -> None:
+    with closing(sqlite3.connect(home / "records.db")) as old:
+        old.execute("DROP TABLE annotation")
+
+    with closing(SqliteReading(home, tenant_key, FrozenClock())) as reading:
+        assert await reading.annotations(finish(1).record.request_id) == ()

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from trimtab.domain.annotation import Annotation
 from trimtab.domain.record import Attempt, LedgerLine, RequestRecord
 from trimtab.store.relational.rows import Row, Table
 from trimtab.store.rollup import Key, Sums
 from trimtab.store.statements import statements
 
 REQUEST, ATTEMPT, LINE = Table(RequestRecord), Table(Attempt), Table(LedgerLine)
+ANNOTATION = Table(Annotation)
 
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -69,6 +71,7 @@ class Dialect:
             request=REQUEST.columns,
             attempt=ATTEMPT.columns,
             line=LINE.columns,
+            annotation=ANNOTATION.columns,
             key=Key._fields,
             sums=Sums._fields,
             add=[f"{name} = total.{name} + excluded.{name}" for name in Sums._fields],

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from trimtab.domain.annotation import Annotation
 from trimtab.domain.errors import ModelRefused
 from trimtab.domain.record import Begin, LedgerLine, RequestRecord
 from trimtab.store.base import (
@@ -24,12 +25,13 @@ from trimtab.store.base import (
     Spending,
     SpoolPosition,
     StoredRecord,
+    Stratum,
     Took,
     Tried,
     Use,
 )
 from trimtab.store.content import is_whole
-from trimtab.store.relational.dialect import ATTEMPT, LINE, REQUEST, Connection, Dialect
+from trimtab.store.relational.dialect import ANNOTATION, ATTEMPT, LINE, REQUEST, Connection, Dialect
 from trimtab.store.relational.recording import position_of, unpacked
 from trimtab.store.relational.rows import Table
 from trimtab.store.rollup import DAY_US, HOUR_US, month_us, quantile_us
@@ -158,6 +160,18 @@ class Reading(ABC):
         values = (prompt, since_us, limit)
         rows = await self.do(lambda it: it.execute(self._sql["took"], values).fetchall())
         return tuple(Took(*row) for row in rows)
+
+    async def annotations(self, request_id: str) -> tuple[Annotation, ...]:
+        """See `AnnotationReader.annotations`."""
+        values = (request_id,)
+        rows = await self.do(lambda it: it.execute(self._sql["annotations"], values).fetchall())
+        return tuple(ANNOTATION.struct(row) for row in rows)
+
+    async def judged(self, *, since_us: int) -> Mapping[Stratum, int]:
+        """See `AnnotationReader.judged`."""
+        values = (since_us, since_us)
+        rows = await self.do(lambda it: it.execute(self._sql["judged"], values).fetchall())
+        return {Stratum(prompt, tier): n for prompt, tier, n in rows}
 
     async def spent(self, budgets: Sequence[Spending]) -> InLedger:
         """Sum up what the lines of budgets cost, and tell what is under way.

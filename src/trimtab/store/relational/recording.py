@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import zstandard
 
+from trimtab.domain.annotation import Annotation
 from trimtab.domain.record import Begin, Detail, Finish, LedgerLine
 from trimtab.store.base import (
     Batch,
@@ -22,7 +23,7 @@ from trimtab.store.base import (
     SpoolPosition,
     StoredBlob,
 )
-from trimtab.store.relational.dialect import ATTEMPT, LINE, REQUEST, Connection
+from trimtab.store.relational.dialect import ANNOTATION, ATTEMPT, LINE, REQUEST, Connection
 from trimtab.store.relational.rows import Row
 from trimtab.store.rollup import (
     Buckets,
@@ -128,6 +129,8 @@ class Recording(ABC, Generic[_C]):
                 ((buckets(it), key, sums) for it in fresh for key, sums in parts(it)),
             )
             self._put_minutes(connection, fresh)
+            rows = [ANNOTATION.row(it) for it in sorted(batch.annotations, key=_by_id)]
+            self.put(connection, "put_annotation", rows)
             self._put_open(connection, batch)
             for move in batch.moves:
                 self._move(connection, move)
@@ -238,6 +241,10 @@ def position_of(row: Row) -> SpoolPosition:
     """Make the position of a row."""
     worker_id, segment, offset = row
     return SpoolPosition(worker_id=worker_id, segment=segment, offset=offset)
+
+
+def _by_id(annotation: Annotation) -> str:
+    return annotation.annotation_id
 
 
 def _add(sums: dict[_K, _S], key: _K, more: _S) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from trimtab.domain.annotation import Annotation
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
 from trimtab.store.relational.dialect import Connection
@@ -17,6 +18,7 @@ from trimtab.store.sqlite.content import ContentReader
 from trimtab.store.sqlite.dialect import DIALECT
 
 _CHECK_EVERY = 10_000
+_HAS_ANNOTATIONS = "SELECT 1 FROM sqlite_master WHERE name = 'annotation'"
 
 _T = TypeVar("_T")
 
@@ -46,6 +48,11 @@ class SqliteReading(Reading):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    async def annotations(self, request_id: str) -> tuple[Annotation, ...]:
+        """See `AnnotationReader.annotations`: none where no keeper made a place for them yet."""
+        found = await self.do(lambda it: it.execute(_HAS_ANNOTATIONS).fetchone())
+        return () if found is None else await super().annotations(request_id)
 
     async def do(self, work: Callable[[Connection], _T]) -> _T:
         """See `Reading.do`."""

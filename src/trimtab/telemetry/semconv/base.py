@@ -15,7 +15,9 @@ class Version:
     Attributes:
         schema_url: Tells receivers which version the names of a scope are.
         names: Our word to the attribute's name; a word without a name is not exported.
+        evaluation: The same of what an evaluation found.
     """
 
     schema_url: str
     names: Mapping[str, str]
+    evaluation: Mapping[str, str]

@@ -21,4 +21,10 @@ V1_41 = Version(
         "prompt_name": "gen_ai.prompt.name",
         "conversation_id": "gen_ai.conversation.id",
     },
+    evaluation={
+        "name": "gen_ai.evaluation.name",
+        "score": "gen_ai.evaluation.score.value",
+        "label": "gen_ai.evaluation.score.label",
+        "response_id": "gen_ai.response.id",
+    },
 )

@@ -18,6 +18,10 @@ INSERT INTO ledger (/*line*/) VALUES (/*line?*/);
 -- A ledger line of no request, unless it is there.
 INSERT INTO ledger (/*line*/) VALUES (/*line?*/) ON CONFLICT DO NOTHING;
 
+-- name: put_annotation
+-- What came later about a request, unless it is there.
+INSERT INTO annotation (/*annotation*/) VALUES (/*annotation?*/) ON CONFLICT DO NOTHING;
+
 -- name: known
 -- Which of the ids in a JSON list are stored.
 SELECT request_id FROM request WHERE request_id IN (SELECT value FROM /*each*/(?));
@@ -95,6 +99,17 @@ SELECT /*attempt*/ FROM attempt WHERE request_id = ? ORDER BY n;
 -- name: lines
 -- Lines begin with the id of their request and a slash; `0` is what follows the slash.
 SELECT /*line*/ FROM ledger WHERE line_id >= ? || '/' AND line_id < ? || '0' ORDER BY line_id;
+
+-- name: annotations
+-- What came later about a request.
+SELECT /*annotation*/ FROM annotation WHERE request_id = ? ORDER BY ts_us, annotation_id;
+
+-- name: judged
+-- Requests that a judge scored, by prompt and tier. An annotation is never older than its request.
+SELECT coalesce(prompt_name, ''), tier, count(DISTINCT request.request_id)
+FROM annotation JOIN request USING (request_id)
+WHERE annotation.ts_us >= ? AND request.ts_us >= ? AND kind = 'evaluation' AND source = 'judge'
+GROUP BY coalesce(prompt_name, ''), tier;
 
 -- name: page
 -- Records newest first; the conditions are those of `store.relational.reading`.
