@@ -3,6 +3,8 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 UP ?=
+# Tests wait a good deal for programs that they started: one more at a time than there are cores.
+JOBS ?= $(shell expr $$(nproc) + 1)
 BENCH ?= tests/bench
 
 .PHONY: up test check fmt docs bench lock clean
@@ -11,7 +13,7 @@ up: .venv/core $(if $(findstring --local-model,$(UP)),.venv/local)
 	$(BIN)/trimtab up $(UP)
 
 test: check
-	$(BIN)/pytest -n auto $(TESTS)
+	$(BIN)/pytest -n $(JOBS) $(TESTS)
 
 check: .venv/dev
 	$(BIN)/ruff format --check src tests tools

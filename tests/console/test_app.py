@@ -21,6 +21,8 @@ LOWEST = {
     "POST /console/logout": "viewer",
     "GET /console/requests": "viewer",
     "GET /console/requests/{id}": "viewer",
+    "GET /console/requests/{id}/case": "admin",
+    "POST /console/requests/{id}/case": "admin",
     "GET /console/tenants": "viewer",
     "GET /console/tenants/{id}/suspend": "operator",
     "POST /console/tenants/{id}/suspend": "operator",

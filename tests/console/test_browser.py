@@ -188,8 +188,7 @@ async def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("width", [1360, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 400)])
 async def test_every_page_loads_clean_and_accessible(  # noqa: PLR0913, PLR0917 -- a fixture each
     site: Site,
     address: str,

@@ -120,12 +120,14 @@ def test_nobody_but_trimtab_eval_pays_and_costs_are_those_of_the_ledger(site: St
 
 
 def test_the_key_of_a_run_is_good_for_the_run_alone(site: Stack) -> None:
+    before = {it["id"] for it in site.json("keys", "list")["keys"]}
     run = site.json("evals", "run", suite(site.home, "keyed", cases=2), "--baseline", "none")
 
-    keys = [it for it in site.json("keys", "list")["keys"] if it["name"].startswith("evals-")]
+    keys = [it for it in site.json("keys", "list")["keys"] if it["id"] not in before]
 
     assert run["samples"]
-    assert keys
+    assert len(keys) == 1
+    assert keys[0]["name"].startswith("evals-")
     assert all(it["status"] == "revoked" and it["expires_us"] for it in keys)
     assert {it["tenant"] for it in keys} == {"trimtab-eval"}
 

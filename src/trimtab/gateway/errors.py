@@ -74,6 +74,7 @@ SHAPES: Mapping[str, Shape] = {
     "prompt_not_found": Shape(404, "invalid_request_error", "not_found_error"),
     "not_a_version": Shape(404, "invalid_request_error", "not_found_error"),
     "record_not_found": Shape(404, "invalid_request_error", "not_found_error"),
+    "content_expired": Shape(410, "invalid_request_error", "not_found_error"),
     "record_erased": Shape(410, "invalid_request_error", "not_found_error"),
     "request_timeout": Shape(408, "invalid_request_error", "invalid_request_error"),
     "body_too_large": Shape(413, "invalid_request_error", "request_too_large"),
