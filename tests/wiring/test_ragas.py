@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -29,15 +30,16 @@ for line in sys.stdin:
 """
 
 
-def environment(home: Path) -> RagasProcess:
+def scripted(home: Path, program: str = ECHO) -> RagasProcess:
+    """Put a program in the place of the environment of ragas."""
     folder = home / FOLDER
     (folder / "bin").mkdir(parents=True)
-    (folder / "echo.py").write_text(ECHO)
+    (folder / "program.py").write_text(program)
     python = folder / "bin" / "python"
-    python.write_text(f"#!/bin/sh\nexec {sys.executable} {folder / 'echo.py'}\n")
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} {folder / 'program.py'}\n")
     python.chmod(0o700)
-    requirements = Path(sys.modules[install.__module__].__file__ or "").parents[1] / "evals"
-    (folder / "installed.txt").write_text((requirements / "ragas.requirements.txt").read_text())
+    requirements = files("trimtab.evals") / "ragas.requirements.txt"
+    (folder / "installed.txt").write_text(requirements.read_text())
     found = installed(home)
     assert found is not None
     return found
@@ -52,7 +54,7 @@ async def score(ragas: RagasProcess, word: str, said: float) -> tuple[str, float
 
 
 async def test_many_scores_share_one_process(tmp_path: Path) -> None:
-    async with environment(tmp_path) as ragas:
+    async with scripted(tmp_path) as ragas:
         found = await asyncio.gather(*(score(ragas, w, n) for n, w in enumerate("abcdefgh")))
 
     assert found == [(word * 40_000, number) for number, word in enumerate("abcdefgh")]
@@ -61,7 +63,7 @@ async def test_many_scores_share_one_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["die", "garble"])
 async def test_the_end_of_the_process_ends_every_score(tmp_path: Path, word: str) -> None:
-    async with environment(tmp_path) as ragas, ragas.dialogue() as one, ragas.dialogue() as other:
+    async with scripted(tmp_path) as ragas, ragas.dialogue() as one, ragas.dialogue() as other:
         await one.tell(metric=word)
         heard = [await one.hear(), await other.hear()]
         await one.tell(said=1)
@@ -72,7 +74,7 @@ async def test_the_end_of_the_process_ends_every_score(tmp_path: Path, word: str
 
 
 async def test_a_score_that_is_given_up_is_told(tmp_path: Path) -> None:
-    async with environment(tmp_path) as ragas:
+    async with scripted(tmp_path) as ragas:
         with pytest.raises(KeyError):
             async with ragas.dialogue():
                 raise KeyError
@@ -85,7 +87,7 @@ async def test_it_is_told_not_to_report_to_anybody_and_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOME_API_KEY", "tt_secret")
-    async with environment(tmp_path) as ragas, ragas.dialogue() as dialogue:
+    async with scripted(tmp_path) as ragas, ragas.dialogue() as dialogue:
         await dialogue.tell(metric="environment")
         told = (await dialogue.hear()).failed or ""
 
@@ -96,7 +98,7 @@ async def test_it_is_told_not_to_report_to_anybody_and_no_secret(
 def test_what_is_not_there_or_of_another_version_is_not_used(tmp_path: Path) -> None:
     assert installed(tmp_path) is None
 
-    environment(tmp_path)
+    scripted(tmp_path)
     (tmp_path / FOLDER / "installed.txt").write_text("ragas==0.3.0\n")
 
     assert installed(tmp_path) is None
@@ -105,7 +107,7 @@ def test_what_is_not_there_or_of_another_version_is_not_used(tmp_path: Path) -> 
 def test_what_cannot_be_built_is_not_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment(tmp_path)
+    scripted(tmp_path)
     monkeypatch.setattr(sys, "executable", "/bin/false")
 
     with pytest.raises(UpstreamFailed, match=r"cannot be built .*; look at the package index"):
