@@ -6,7 +6,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli.switch import home_option
-from trimtab.wiring.ragas import FOLDER, install
+from trimtab.wiring.ragas import FOLDER, install, installed
 
 
 @click.group()
@@ -19,11 +19,13 @@ def ragas() -> None:
 def install_(home: Path | None) -> None:
     """Build the environment of ragas in the state directory: about 100 packages, 800 MB.
 
-    They come from whichever package index this machine uses.
+    They come from whichever package index this machine uses. What is there already is left as it
+    is; to build it anew, delete it first.
 
     Example: trimtab evals ragas install
     """
     folder = wiring.home(home) / FOLDER
-    click.echo(f"building '{folder}'; this takes a minute or two", err=True)
-    install(folder)
+    if installed(folder.parent) is None:
+        click.echo(f"building '{folder}'; this takes a minute or two", err=True)
+        install(folder)
     click.echo(f"ragas is in '{folder}'")
