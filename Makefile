@@ -7,13 +7,17 @@ UP ?=
 JOBS ?= $(shell expr $$(nproc) + 1)
 BENCH ?= tests/bench
 
-.PHONY: up test check fmt docs bench lock clean
+.PHONY: up test test-ragas check fmt docs bench lock clean
 
 up: .venv/core $(if $(findstring --local-model,$(UP)),.venv/local)
 	$(BIN)/trimtab up $(UP)
 
 test: check
 	$(BIN)/pytest -n $(JOBS) $(TESTS)
+
+# Apart from `test`, for its environment has 800 MB; it is built once.
+test-ragas: .venv/dev .venv/ragas/installed.txt
+	$(BIN)/pytest -m ragas tests/evals/test_ragas_parity.py
 
 check: .venv/dev
 	$(BIN)/ruff format --check src tests tools
@@ -68,3 +72,6 @@ clean:
 .venv/dev: .venv/core requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.lock
 	@touch $@
+
+.venv/ragas/installed.txt: src/trimtab/evals/ragas.requirements.txt | .venv/core
+	$(BIN)/trimtab evals ragas install --home .venv

@@ -108,3 +108,38 @@ def xsum() -> Xsum:
             counts[row["bbcid"], row["system"]][CLASSES.index(row["is_factual"])] += 1
     documents, systems = zip(*counts, strict=True)
     return Xsum(np.array(list(counts.values())), documents, systems)
+
+
+@dataclass(frozen=True, slots=True)
+class TwoTurns:
+    """A question of MT-Bench in two turns, with what GPT-4 answers to some."""
+
+    id: str
+    category: str
+    turns: tuple[str, str]
+    references: tuple[str, str] | None
+
+
+def mt_bench() -> list[TwoTurns]:
+    answers = {
+        it["question_id"]: tuple(it["choices"][0]["turns"])
+        for it in _lines("reference_answer_gpt-4")
+    }
+    return [
+        TwoTurns(
+            str(it["question_id"]),
+            it["category"],
+            tuple(it["turns"]),
+            answers.get(it["question_id"]),
+        )
+        for it in _lines("question")
+    ]
+
+
+def mt_bench_judges() -> list[dict[str, str]]:
+    return _lines("judge_prompts")
+
+
+def _lines(name: str) -> list[Any]:
+    text = (recorded("evals") / "mt-bench" / f"{name}.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines() if line]

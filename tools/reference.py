@@ -26,6 +26,8 @@ from trimtab.cost.lock import shipped_lock
 from trimtab.domain import errors as domain
 from trimtab.domain.errors import TrimtabError
 from trimtab.domain.model import Wire
+from trimtab.evals.metrics.ragas import KINDS, VERSION
+from trimtab.evals.metrics.ragas import PREFIX as RAGAS
 from trimtab.gateway import errors
 from trimtab.gateway.routing import TrimtabMember
 from trimtab.local import lock as local_lock
@@ -495,6 +497,10 @@ def _evals_page() -> list[str]:
         " their units, and lower is better. Where there is nothing to compare with, a metric is not"
         " applicable; where it could not be computed, it is an error. Neither is ever a number.",
         _table(["metric", "scores", "needs"], evals.metric_rows()),
+        f"{', '.join(f'`{RAGAS}{it}`' for it in KINDS)} are scores of ragas {VERSION}, once `trimtab evals"
+        " ragas install` has built its environment. They need what ours of that name need and take no"
+        " options; NaN, and what ragas refuses to score, is the error `ragas_failed`. They are"
+        " calibrated like ours.",
         "Options stand beside `floor` in the manifest:",
         _table(["metric", "option", "default", "meaning"], evals.option_rows()),
         "## Label",

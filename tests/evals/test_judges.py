@@ -25,7 +25,8 @@ from trimtab.registry.lint import lint
 from trimtab.registry.lint_case import Surroundings
 from trimtab.testing import ScriptedEmbedder, ScriptedJudge
 
-PROMPTS = judge_prompts()
+OF_RAGAS = "judge-ragas"  # holds a prompt of ragas, which says what is wanted, and fences nothing
+PROMPTS = {name: text for name, text in judge_prompts().items() if name != OF_RAGAS}
 VERDICTS: Mapping[str, Any] = {
     "judge-faithfulness-split": Claims,
     "judge-faithfulness-verify": Supports,

@@ -128,4 +128,4 @@ async def test_where_one_has_no_verdict_the_others_are_given_up() -> None:
 
 def test_there_are_judge_prompts_in_the_package() -> None:
     assert all(text.startswith(f"name: {name}\n") for name, text in judge_prompts().items())
-    assert len(judge_prompts()) == 8
+    assert len(judge_prompts()) == 9

@@ -1,13 +1,16 @@
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.evals.suites import row, suite_of
+from tests.wiring.test_ragas import scripted
 
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import BudgetExhausted, SettingsInvalid
 from trimtab.evals.journal import Head
+from trimtab.evals.metrics.ragas import NO_RAGAS
 from trimtab.evals.result import Subject
 from trimtab.testing import ScriptedAnswer, ScriptedProvider
 from trimtab.wiring.eval_gateway import HttpGateway, Opened
@@ -18,6 +21,12 @@ from trimtab.wiring.evals import Bench
 
 ROWS = [row(it) for it in range(3)]
 TARGET = "target: {model: answers}\nmetrics: {exact_match: {}}\n"
+COUNTING = """
+import json, os, sys
+print(os.getpid(), file=sys.stderr, flush=True)
+for line in sys.stdin:
+    print(json.dumps({"id": json.loads(line)["id"], "value": 0.5}), flush=True)
+"""
 
 
 def answer() -> ScriptedAnswer:
@@ -128,3 +137,31 @@ async def test_metrics_that_need_a_judge_are_told_before_anything_is_asked(
     run = await Table(tmp_path, 6).bench.run(judged, Wanted(model="cheap"))
     assert run.judge is not None
     assert run.judge.model == "j"
+
+
+RAGAS = (
+    "target: {model: answers}\njudge: {model: m}\nmetrics: {ragas:context_recall: {}}\n"
+    "repeats: {first: 1}\n"
+)
+WITH_CONTEXTS = [row(it, contexts=["c"]) for it in range(3)]
+
+
+async def test_without_ragas_its_metrics_say_how_to_get_it(tmp_path: Path) -> None:
+    table, suite = Table(tmp_path, 6), suite_of(tmp_path, RAGAS, WITH_CONTEXTS)
+
+    run = await table.bench.run(suite, Wanted(model="cheap"))
+
+    found = {it.scores["ragas:context_recall"] for it in run.samples}
+    assert found == {NO_RAGAS}
+
+
+async def test_ragas_serves_a_run_and_ends_with_it(tmp_path: Path) -> None:
+    table, suite = Table(tmp_path, 6), suite_of(tmp_path, RAGAS, WITH_CONTEXTS)
+    scripted(tmp_path, COUNTING)
+
+    run = await table.bench.run(suite, Wanted(model="cheap"))
+
+    assert [it.scores["ragas:context_recall"].value for it in run.samples] == [0.5] * 6
+    (pid,) = (tmp_path / "ragas" / "ragas.log").read_text().split()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)

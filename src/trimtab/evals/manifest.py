@@ -12,7 +12,7 @@ from trimtab.domain.yaml_tree import Faults, Members, Wrong, anything, is_null, 
 from trimtab.evals.case import Case, Kind, shuffled
 from trimtab.evals.dataset import MOST_BYTES, Placed, check_unique, read_cases
 from trimtab.evals.explain import explained
-from trimtab.evals.metrics.base import Direction, Embedder, Metric, Parts
+from trimtab.evals.metrics.base import Direction, Embedder, Metric, Parts, Ragas
 from trimtab.evals.metrics.table import METRICS, make_metric
 from trimtab.evals.suite import (
     GateSetting,
@@ -82,14 +82,16 @@ def read_suite(path: Path) -> Suite:
     )
 
 
-def make_metrics(suite: Suite, embedder: Embedder | None = None) -> dict[str, Metric]:
+def make_metrics(
+    suite: Suite, embedder: Embedder | None = None, ragas: Ragas | None = None
+) -> dict[str, Metric]:
     """Make the metrics of a suite, by their names in it.
 
     Raises:
         SettingsInvalid: one cannot be made any more, as a file that it needs was changed.
     """
     faults = Faults(suite.file, lines=dict(suite.lines))
-    parts = Parts(folder=Path(suite.file).parent, embedder=embedder)
+    parts = Parts(folder=Path(suite.file).parent, embedder=embedder, ragas=ragas)
     made = {it.name: _made(it, parts, faults) for it in suite.metrics}
     if faults.found:
         raise SettingsInvalid(faults.text())

@@ -12,6 +12,7 @@ from trimtab.evals.calling import JUDGE, Judging, place_of
 from trimtab.evals.case import Case, Kind
 from trimtab.evals.explain import explained
 from trimtab.evals.metrics.base import Answer, Metric, Need, Parts, Score, Status
+from trimtab.evals.metrics.ragas import PREFIX
 from trimtab.evals.metrics.table import make_metric
 from trimtab.evals.suite import GateSetting, JudgeSetting, MetricSetting, Repeats, Suite
 
@@ -118,4 +119,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _made(name: str, given: Mapping[str, Any]) -> Metric:
-    return make_metric(_kind(name, given), _options(given), Parts())
+    kind = _kind(name, given)
+    if kind.startswith(PREFIX):
+        raise Wrong(f"is for suites alone; name our {kind.removeprefix(PREFIX)}")
+    return make_metric(kind, _options(given), Parts())

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from trimtab.evals.metrics.base import Score
+from trimtab.evals.metrics.ragas import PREFIX
 from trimtab.evals.metrics.refuses import REFUSES
 
 DEFAULT_STEPS = 5
@@ -91,8 +92,9 @@ def judged_metrics(metrics: Iterable[str], settings: Mapping[str, Any]) -> dict[
     for name in metrics:
         setting = written.get(name, {})
         metric, options = str(setting.get("metric", name)), setting.get("options", {})
-        if metric in SCALES:
-            found[name] = Asked(metric, options, SCALES[metric](options))
+        scale = SCALES.get(metric.removeprefix(PREFIX))
+        if scale is not None:
+            found[name] = Asked(metric, options, scale(options))
     return found
 
 

@@ -7,7 +7,12 @@ import random
 import signal
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +39,7 @@ from trimtab.wiring.eval_store import FOLDER, RUN_PREFIX, store, stored_runs
 from trimtab.wiring.judge_cache import judge_cache
 from trimtab.wiring.judging import judge_for
 from trimtab.wiring.pricing import pricing
+from trimtab.wiring.ragas import installed
 from trimtab.wiring.registry import prompt_paths
 
 FEWEST_MISSED = 10
@@ -77,7 +83,7 @@ class Bench:
             SettingsInvalid: it cannot be run as written.
             PromptNotFound: what is to be compared is not there.
         """
-        with self._at(suite, wanted, new_run_id()) as (finding, paid):
+        async with self._at(suite, wanted, new_run_id()) as (finding, paid):
             candidate, prompt = await finding.candidate(wanted)
             baseline = await finding.baseline(wanted, candidate.subject)
             warnings = (baseline.warning,) if baseline.warning else ()
@@ -112,7 +118,7 @@ class Bench:
         Raises:
             SettingsInvalid: the suite, or what it is run against, is not the same any more.
         """
-        with self._at(suite, wanted, head.run_id) as (finding, paid):
+        async with self._at(suite, wanted, head.run_id) as (finding, paid):
             if finding.tools.suite_hash != head.suite_hash:
                 raise SettingsInvalid(
                     f"'{suite.file}' has changed since run '{head.run_id}' began; run it anew"
@@ -122,8 +128,10 @@ class Bench:
                 sides[Arm.BASELINE] = await finding.again(head.baseline)
             return await self._through(finding, paid, head, sides, wanted.concurrency)
 
-    @contextmanager
-    def _at(self, suite: Suite, wanted: Wanted, run_id: str) -> Generator[tuple[Sides, _Paid]]:
+    @asynccontextmanager
+    async def _at(
+        self, suite: Suite, wanted: Wanted, run_id: str
+    ) -> AsyncGenerator[tuple[Sides, _Paid]]:
         if suite.target is None:
             raise SettingsInvalid(
                 f"'{suite.file}' names no target; write `target: {{prompt: NAME, model: NAME}}`"
@@ -144,10 +152,14 @@ class Bench:
             paid=paid,
         )
         judging = judge_for(paced, suite, run_id, self.snapshot, judge_cache(), paced=True)
-        metrics = make_metrics(suite, None if judging is None else judging.embedder)
+        ragas = installed(self.home)
+        metrics = make_metrics(suite, None if judging is None else judging.embedder, ragas)
         versions = {name: it.about.version for name, it in metrics.items()}
         judges: Mapping[str, str] = {} if judging is None else judging.seen().prompts
-        with ThreadPoolExecutor(wanted.concurrency) as threads:
+        async with AsyncExitStack() as stack:
+            threads = stack.enter_context(ThreadPoolExecutor(wanted.concurrency))
+            if ragas is not None:
+                await stack.enter_async_context(ragas)
             tools = Tools(
                 run_id=run_id,
                 purse=purse,

@@ -67,7 +67,8 @@ def test_the_suite_of_the_docs_is_good_but_small(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     page = blocks(ROOT / "docs/how-to/write-an-eval-suite.md")
-    cases, manifest, _, metrics, function = (it.text for it in page)
+    cases, manifest, _, metrics, function, _, ragas = (it.text for it in page)
+    metrics += ragas.removeprefix("metrics:\n")
     (tmp_path / "rag-golden.jsonl").write_text(cases)
     (tmp_path / "rag-golden.yaml").write_text(
         manifest.replace("metrics:\n", metrics.replace("app.metrics", "docs_metrics"))

@@ -35,6 +35,7 @@ class Evals(LazyGroup):
             "trimtab.cli.evals.foreign:export", "Write a suite for another tool, or as a table."
         ),
         "cache": Command("trimtab.cli.evals.cache:cache", "Look after remembered verdicts."),
+        "ragas": Command("trimtab.cli.evals.ragas:ragas", "Have the scores of ragas, too."),
     }
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -127,6 +128,37 @@ class Embedder(Protocol):
         ...
 
 
+class Heard(Struct, frozen=True, kw_only=True):
+    """What ragas says of a score: a question, texts to make vectors of, or how it ended."""
+
+    id: int
+    prompt: str = ""
+    shape: str = ""
+    texts: tuple[str, ...] | None = None
+    value: float | None = None
+    failed: str | None = None
+
+
+class Dialogue(Protocol):
+    """The way to ragas and back, of one score."""
+
+    async def tell(self, **members: object) -> None:
+        """Say something."""
+        ...
+
+    async def hear(self) -> Heard:
+        """Wait for what it says; that it ended is a failure, too."""
+        ...
+
+
+class Ragas(Protocol):
+    """A process of ragas."""
+
+    def dialogue(self) -> AbstractAsyncContextManager[Dialogue]:
+        """Begin one; what ends it early is told to the other side."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What metrics are made of beside their options.
@@ -137,6 +169,7 @@ class Parts:
 
     folder: Path = Path()
     embedder: Embedder | None = None
+    ragas: Ragas | None = None
 
 
 def options(given: Mapping[str, object], kind: type[T]) -> T:

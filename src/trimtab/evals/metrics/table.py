@@ -14,6 +14,7 @@ from trimtab.evals.metrics.number import Numeric
 from trimtab.evals.metrics.overlap import TokenF1
 from trimtab.evals.metrics.pairwise import Pairwise
 from trimtab.evals.metrics.pattern import regex
+from trimtab.evals.metrics.ragas import PREFIX, ragas_metric
 from trimtab.evals.metrics.refuses import Refuses
 from trimtab.evals.metrics.relevancy import answer_relevancy
 from trimtab.evals.metrics.retrieval import ContextPrecision, ContextRecall
@@ -66,6 +67,8 @@ def make_metric(
         if given:
             raise Wrong(f"a function takes no options, and has {', '.join(given)}; remove them")
         return user_metric(metric, python)
+    if metric.startswith(PREFIX):
+        return ragas_metric(metric, given, parts)
     make = METRICS.get(metric)
     if make is None:
         raise Wrong(f"{metric[:64]!r} is no metric; {nearest(metric, METRICS)}")
