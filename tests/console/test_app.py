@@ -172,6 +172,7 @@ def told(path: str) -> dict[str, object]:
         "/{metric}": {"key": "u"},
         "/fallback": {"fallback": {"when_error": ["chat-small"]}},
         "/silence": {"hours": "4"},
+        "/case": {"expect": "Yes"},
         "/keys": {"tenant": "acme", "name": "ci"},
         "/keys/new": {"tenant": "acme", "name": "ci"},
         "/breaker": {"target": "sim/large"},
@@ -188,6 +189,8 @@ async def prepare(site: Site, path: str) -> None:
     if "/prompts" in path:
         await fill_prompts(site)
         await vouch(site, NEW)
+    if path.endswith("/case"):
+        site.stores.contents[b"asked"] = b'{"messages": [{"role": "user", "content": "Hi"}]}'
     if "/evals" in path:
         store(site.desk, RAG)
     if "/alerts" in path:
