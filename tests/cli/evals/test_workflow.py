@@ -17,6 +17,7 @@ from tests.docs.pages import ROOT
 from trimtab.cli import program
 
 ACTION = (ROOT / "action/action.yml").read_text()
+OURS = (ROOT / ".github/workflows/ragas.yml").read_text()
 TEXTS = pytest.mark.parametrize("text", [WORKFLOW, ACTION], ids=["workflow", "action"])
 
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+\n")
@@ -27,7 +28,9 @@ def steps_of(text: str) -> list[Any]:
     return read["runs"]["steps"] if "runs" in read else read["jobs"]["eval"]["steps"]
 
 
-@pytest.mark.parametrize(("text", "schema"), [(WORKFLOW, "workflow"), (ACTION, "action")])
+@pytest.mark.parametrize(
+    ("text", "schema"), [(WORKFLOW, "workflow"), (ACTION, "action"), (OURS, "workflow")]
+)
 def test_it_is_of_githubs_schema(text: str, schema: str) -> None:
     written = json.loads((ROOT / f"tests/data/github/{schema}.schema.json").read_text())
 
