@@ -1,5 +1,5 @@
 import random
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,9 @@ class Office:
         self.home = home
         self.threads = ThreadPoolExecutor(1)
 
-    def sides(self, body: str = OF_PROMPT, suite_hash: str = "suite") -> Sides:
+    def sides(
+        self, body: str = OF_PROMPT, suite_hash: str = "suite", files: Sequence[Path] = ()
+    ) -> Sides:
         suite = suite_of(self.home, body + "metrics: {exact_match: {}}\n", ROWS)
         clock, purse = FrozenClock(), Purse()
         throttle = Throttle(2, clock)
@@ -81,7 +83,7 @@ class Office:
         return Sides(
             home=self.home,
             at=Opened("http://gateway", "tt_key", is_ours=True),
-            library=Here(self.home, "ana"),
+            library=Here(self.home, "ana", files),
             suite=suite,
             target=suite.target,
             tools=tools,
@@ -355,3 +357,26 @@ async def test_a_bare_model_is_compared_with_that_of_the_suite(office: Office) -
 async def test_a_service_that_cannot_be_called_is_told_before_the_run(office: Office) -> None:
     with pytest.raises(SettingsInvalid, match="'ftp://app' is not an http"):
         await office.sides("target: {http: 'ftp://app'}\n").candidate(Wanted())
+
+
+async def test_a_prompt_that_nobody_published_is_the_projects_own_file(office: Office) -> None:
+    path = office.file("2.0.0", "d")
+    path.write_text(path.read_text().replace("name: rag", "name: other"))
+    sides = office.sides(OF_PROMPT.replace("rag", "other"), files=[path])
+
+    candidate, _ = await sides.candidate(Wanted())
+
+    assert candidate.subject.name == "other@2.0.0"
+
+
+async def test_a_file_is_not_published_beside_versions_unless_it_is_asked_for(
+    office: Office,
+) -> None:
+    sides = office.sides(files=[office.file("2.0.0", "d")])
+
+    candidate, _ = await sides.candidate(Wanted())
+
+    assert candidate.subject.name == "rag@1.2.0"
+    newest = (await registry(office.home).prompts()).newest("rag")
+    assert newest is not None
+    assert newest.version == "1.2.0"

@@ -47,8 +47,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """What is to be compared with what.
 
     Attributes:
-        candidate: `NAME@VERSION`, `NAME@LABEL` or `NAME`; "" is what the project's own file of the
-            suite's prompt says, else its newest version.
+        candidate: `NAME@VERSION`, `NAME@LABEL` or `NAME`; "" is the newest version of the suite's
+            prompt, or the project's own file where there is none or the baseline is in git.
         prompt: A prompt file that is the candidate.
         model: Another model than the suite's, for the candidate.
         baseline: A version, a label, the id of a run, `git:REF` for the prompt file as it is at a
@@ -116,20 +116,15 @@ class Sides:
         """
         if wanted.model and self._own:
             raise SettingsInvalid(f"'{self._own}' chooses its model by itself; leave out --model")
-        found, file = None, self._file(wanted)
-        if file is not None:
+        found = None
+        if file := self._file(wanted):
             before = _before(file, wanted)
             if before is not None:
                 # Numbers only rise.
                 await self.library.take(before)
             found = await self.library.take(file)
-        else:
-            of_suite = self.target.prompt or ""
-            text = wanted.candidate or of_suite
-            if Version.is_valid(text):
-                text = f"{of_suite.partition('@')[0]}@{text}"
-            name, _, at = text.partition("@")
-            found = await self.library.find(name, at) if name else None
+        elif text := self._named(wanted):
+            found = await self._found(*text.partition("@")[::2])
         subject = self._subject(found, wanted.model)
         return Side(subject=subject, answering=self._who(found, subject)), found
 
@@ -166,10 +161,26 @@ class Sides:
             )
         return self._against(found, wanted, candidate)
 
+    def _named(self, wanted: Wanted) -> str:
+        """Write the candidate as `NAME`, `NAME@VERSION` or `NAME@LABEL`; "" if it is no prompt."""
+        of_suite = self.target.prompt or ""
+        text = wanted.candidate or of_suite
+        return f"{of_suite.partition('@')[0]}@{text}" if Version.is_valid(text) else text
+
+    async def _found(self, name: str, at: str) -> Found:
+        """Find a version; of a prompt that the registry does not have, the project's own file."""
+        try:
+            return await self.library.find(name, at)
+        except PromptNotFound:
+            path = None if at else self.library.file_of(name)
+            if path is None:
+                raise
+            return await self.library.take(read_prompts([path])[0])
+
     def _file(self, wanted: Wanted) -> PromptFile | None:
-        """Read the file that the candidate is, if it is one."""
-        name, path = self.target.prompt or "", wanted.prompt
-        if path is None and name and "@" not in name and not wanted.candidate:
+        """Read the file that the candidate is said to be: with a baseline in git, the project's."""
+        path, name = wanted.prompt, self._named(wanted)
+        if path is None and name and "@" not in name and wanted.baseline.startswith(OF_GIT):
             path = self.library.file_of(name)
         return None if path is None else read_prompts([path])[0]
 

@@ -37,7 +37,7 @@ SAID = {
 @click.option(
     "--candidate",
     default="",
-    help="NAME@VERSION or NAME@LABEL; the project's own file by default, else the newest.",
+    help="NAME@VERSION or NAME@LABEL; the newest by default, or with git:REF the project's file.",
 )
 @click.option(
     "--prompt",
