@@ -97,7 +97,7 @@ async def havoc(stack: MixedStack, watch: Watch) -> None:
         eventually, lambda: watch.seen and watch.seen[-1][1] > MUCH * SCARCE, "much is held"
     )
     os.kill(stack.worker_pids()[0], signal.SIGKILL)
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(0.1)
     stack.redis.kill()
     await asyncio.sleep(0.3)
     os.kill(stack.worker_pids()[0], signal.SIGKILL)
