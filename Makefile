@@ -3,8 +3,6 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 UP ?=
-# Tests wait a good deal for programs that they started: one more at a time than there are cores.
-JOBS ?= $(shell expr $$(nproc) + 1)
 BENCH ?= tests/bench
 
 .PHONY: up test test-ragas check fmt docs bench lock clean
@@ -13,7 +11,7 @@ up: .venv/core $(if $(findstring --local-model,$(UP)),.venv/local)
 	$(BIN)/trimtab up $(UP)
 
 test: check
-	$(BIN)/pytest -n $(JOBS) $(TESTS)
+	$(BIN)/pytest -n auto $(TESTS)
 
 # Apart from `test`, for its environment has 800 MB; it is built once.
 test-ragas: .venv/dev .venv/ragas/installed.txt

@@ -98,7 +98,8 @@ async def havoc(stack: MixedStack, watch: Watch) -> None:
     stack.redis.kill()
     await asyncio.sleep(0.3)
     os.kill(stack.worker_pids()[0], signal.SIGKILL)
-    await asyncio.sleep(0.5)
+    # Long enough for streams to end, and for others to ask while it is away.
+    await asyncio.sleep(2.0)
     await asyncio.to_thread(stack.redis.restart)
 
 
