@@ -14,7 +14,7 @@ from trimtab.domain.model import (
     WhenUntranslatable,
 )
 from trimtab.domain.tenant import KeyRight
-from trimtab.settings import ExporterSettings, UnknownModel
+from trimtab.settings import UnknownModel
 
 PROVIDER = "version: 1\nproviders:\n  p: {{wire: openai, url: https://example.com/v1, {}}}\n"
 MODEL = "version: 1\nproviders: {{p: {{wire: openai, url: https://e.com}}}}\nmodels:\n  m: {{{}}}\n"
@@ -329,50 +329,6 @@ def test_says_which_price_cannot_be_read(faults: Faults, entry: str) -> None:
     (fault,) = faults(f"version: 1\nprices:\n  overrides:\n    sim/*: {entry}\n")
 
     assert fault.startswith("trimtab.yaml:4: prices.overrides.sim/*: price override 'sim/*' ")
-
-
-def test_reads_exporters(load_text: Load) -> None:
-    settings = load_text(
-        "version: 1\ntelemetry:\n  exporters:\n    - {endpoint: http://127.0.0.1:4318}\n"
-        "    - {name: honeycomb, endpoint: https://api.honeycomb.io/, content: none,"
-        " headers: {x-honeycomb-team: env:KEY}}\nlog_line: {stdout: true}\n"
-    )
-
-    assert settings.exporters == (
-        ExporterSettings(name="otlp", endpoint="http://127.0.0.1:4318"),
-        ExporterSettings(
-            name="honeycomb",
-            endpoint="https://api.honeycomb.io",
-            headers={"x-honeycomb-team": "env:KEY"},
-        ),
-    )
-    assert settings.log_to_stdout
-
-
-@pytest.mark.parametrize(
-    ("exporter", "at", "says"),
-    [
-        ("name: a", "", "'endpoint' is missing"),
-        ("endpoint: https://e.com, content: span", ".content", "'span' is not taken; write none"),
-        ("endpoint: https://e.com, headers: {x: y}", ".headers.x", "must be a reference"),
-        ("endpoint: https://e.com, headers: {'a b': env:K}", ".headers.a b", "is no name"),
-    ],
-)
-def test_says_what_is_wrong_with_an_exporter(
-    faults: Faults, exporter: str, at: str, says: str
-) -> None:
-    (fault,) = faults(f"version: 1\ntelemetry:\n  exporters:\n    - {{{exporter}}}\n")
-
-    assert fault.startswith(f"trimtab.yaml:4: telemetry.exporters[0]{at}: ")
-    assert says in fault
-
-
-def test_two_exporters_need_two_names(faults: Faults) -> None:
-    (fault,) = faults(
-        "version: 1\ntelemetry: {exporters: [{endpoint: https://a.com}, {endpoint: https://b.com}]}"
-    )
-
-    assert "two exporters are called 'otlp'; name them" in fault
 
 
 @pytest.mark.parametrize("section", ["providers", "models", "tiers", "tenants", "gateway"])

@@ -22,6 +22,7 @@ class Collector:
 
     Attributes:
         judge: Answers when no scripted reply is left, by the number of spans.
+        weigh: The same by the number of bytes; asked if the other one says yes.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class Collector:
         self.workers: set[str] = set()
         self.replies: deque[Reply] = deque()
         self.judge: Callable[[int], Reply] = lambda _: OK
+        self.weigh: Callable[[int], Reply] = lambda _: OK
         self.arrived = asyncio.Event()
 
     @property
@@ -82,6 +84,8 @@ class Collector:
         self.heads.append(head)
         self.sizes.append(len(spans))
         reply = self.replies.popleft() if self.replies else self.judge(len(spans))
+        if reply is OK:
+            reply = self.weigh(request.ByteSize())
         if reply[0] == OK[0]:
             self.taken += spans
             self.workers |= {

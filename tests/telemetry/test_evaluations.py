@@ -10,9 +10,11 @@ from tests.telemetry.spooled import Spooled
 from trimtab.domain.annotation import Annotated, Annotation
 from trimtab.jobs.verdicts import evaluated
 from trimtab.telemetry.batch import gather
-from trimtab.telemetry.evaluations import EVENT, evaluation
+from trimtab.telemetry.evaluations import EVENT, evaluation, log_record
 from trimtab.telemetry.frames import Kind
+from trimtab.telemetry.preset import Signal
 from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.view import View
 
 ABOUT = Annotation(
     annotation_id="n_1",
@@ -79,7 +81,7 @@ def test_its_span_has_no_length_and_is_under_the_attempt_that_was_sent_before(
     worker.finish(answered(7))
     worker.raw(worker.frame(Kind.ANNOTATION, msgspec.msgpack.encode(SAID)))
 
-    batch = gather(tmp_path / "spool", {}, DEFAULT)
+    batch = gather(tmp_path / "spool", {}, View())
 
     *spans, last = batch.entries
     (attempt,) = [it.span for it in spans if it.span.name.startswith("chat ")]
@@ -102,7 +104,7 @@ def test_what_is_no_evaluation_is_not_sent_and_passed(tmp_path: Path, kind: str)
     worker = Spooled(tmp_path)
     worker.raw(worker.frame(Kind.ANNOTATION, msgspec.msgpack.encode(said)))
 
-    batch = gather(tmp_path / "spool", {}, DEFAULT)
+    batch = gather(tmp_path / "spool", {}, View())
 
     assert batch.entries == []
     assert batch.places["w1"].offset == worker.path.stat().st_size
@@ -113,6 +115,33 @@ def test_one_that_cannot_be_rendered_is_counted_and_passed(tmp_path: Path) -> No
     for payload in (msgspec.msgpack.encode(replace(SAID, trace_id="none")), b"\xc1"):
         worker.raw(worker.frame(Kind.ANNOTATION, payload))
 
-    batch = gather(tmp_path / "spool", {}, DEFAULT)
+    batch = gather(tmp_path / "spool", {}, View())
 
     assert (batch.entries, batch.unreadable) == ([], 2)
+
+
+def test_as_a_log_record_it_is_the_event_at_the_span_that_was_evaluated() -> None:
+    record = log_record(rendered())
+
+    assert record.event_name == EVENT
+    assert record.trace_id.hex() == SAID.trace_id
+    assert record.span_id.hex() == SAID.span_id
+    assert record.time_unix_nano == ABOUT.ts_us * 1000
+    assert {it.key for it in record.attributes} == attributes(rendered()).keys()
+
+
+def test_where_it_goes_as_a_log_traces_leave_it_out_and_logs_have_it_alone(
+    tmp_path: Path,
+) -> None:
+    worker = Spooled(tmp_path)
+    worker.finish(answered(7))
+    worker.raw(worker.frame(Kind.ANNOTATION, msgspec.msgpack.encode(SAID)))
+    spool = tmp_path / "spool"
+
+    traces = gather(spool, {}, View(evaluations=False))
+    logs = gather(spool, {}, View(signal=Signal.LOGS))
+
+    assert len(traces.entries) == 7
+    assert not any(it.span.name.startswith("evaluation") for it in traces.entries)
+    assert [it.span.name for it in logs.entries] == ["evaluation faithfulness"]
+    assert traces.places == logs.places

@@ -1,7 +1,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from gzip import decompress
 from pathlib import Path
 
@@ -10,35 +10,42 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.telemetry.collector import OK, Collector
-from tests.telemetry.shapes import answered, record
+from tests.telemetry.shapes import answered, content_of, record, spoken
 from tests.telemetry.spooled import Spooled
 
+from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Finish
 from trimtab.domain.transport import Transport
 from trimtab.providers.http1 import Http1Transport
 from trimtab.telemetry.export import PAUSE_S, Counts, Exporter
+from trimtab.telemetry.follow import Place
 from trimtab.telemetry.frames import Kind
+from trimtab.telemetry.preset import Content
 from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.semconv.versions import DEFAULT
 from trimtab.telemetry.spans import render
+from trimtab.telemetry.standing import Standing, standing
+from trimtab.telemetry.words import Words
 from trimtab.testing import FrozenClock
 
 NOW_US = 1_777_142_600_000_000
 DAY_S = 24 * 3600.0
 
 Start = Callable[[], Exporter]
+StartWith = Callable[..., Exporter]
 
 
-def to(port: int, transport: Transport, home: Path) -> Exporter:
+def to(port: int, transport: Transport, home: Path, words: Words | None = None) -> Exporter:
     return Exporter(
         Receiver("otlp", f"http://127.0.0.1:{port}"),
         transport,
         home,
-        {"service.version": "0.1.0"},
         FrozenClock(NOW_US),
         # Repeatable on purpose: nothing made of it is a secret.
         random.Random(7),  # noqa: S311
+        words,
     )
 
 
@@ -61,6 +68,26 @@ async def start(tmp_path: Path, collector: Collector) -> AsyncGenerator[Start]:
     yield start
     for transport in made:
         transport.close()
+
+
+@pytest.fixture
+async def start_with(tmp_path: Path, collector: Collector) -> AsyncGenerator[StartWith]:
+    """Make an exporter that may send content, over a spool that is stored as far as is said."""
+    transport = Http1Transport()
+
+    def start(
+        content: Content, recorded: Mapping[str, Place], failure: Exception | None = None
+    ) -> Exporter:
+        async def read(tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+            if failure is not None:
+                raise failure
+            return await content_of(tenant_id, ts_us, ref)
+
+        words = Words(content=content, read=read, recorded=lambda: recorded)
+        return to(collector.port, transport, tmp_path, words)
+
+    yield start
+    transport.close()
 
 
 def ids(*finishes: Finish) -> list[bytes]:
@@ -429,7 +456,7 @@ async def test_it_runs_until_it_is_told_to_stop(
     tmp_path: Path, collector: Collector, start: Start
 ) -> None:
     Spooled(tmp_path).finish(answered())
-    running = asyncio.create_task(start().run())
+    running = asyncio.create_task(start().run(asyncio.Semaphore(1)))
 
     await collector.arrived.wait()
     running.cancel()
@@ -437,6 +464,108 @@ async def test_it_runs_until_it_is_told_to_stop(
         await running
 
     assert collector.ids == ids(answered())
+
+
+async def test_only_so_many_send_at_a_time(
+    tmp_path: Path, collector: Collector, start: Start
+) -> None:
+    Spooled(tmp_path).finish(answered())
+    turn = asyncio.Semaphore(1)
+    async with turn:
+        running = asyncio.create_task(start().run(turn))
+        await asyncio.sleep(0.02)
+        assert collector.sizes == []
+    await collector.arrived.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_what_was_kept_for_a_reason_is_put_aside_after_a_day_and_not_given_up(
+    tmp_path: Path, collector: Collector, start: Start
+) -> None:
+    worker = Spooled(tmp_path)
+    rules = ["rest", "error", "slow", "all"] * 100
+    finishes = [answered(seed, sampling_rule=rule) for seed, rule in enumerate(rules)]
+    worker.finish(*finishes)
+    worker.aged(NOW_US / 1e6 - DAY_S - 1)
+    collector.judge = lambda _: (503, "", b"")
+    exporter = start()
+
+    for _ in range(7):
+        await exporter.step()
+    collector.judge = lambda _: OK
+    await exporter.step()
+
+    for_a_reason = [it for it in finishes if it.record.sampling_rule in ("error", "slow")]
+    assert exporter.counts == Counts(given_up=200, put_aside=200 * 7)
+    assert [it for batch in aside(tmp_path) for it in batch] == ids(*for_a_reason)
+    assert collector.taken == []
+
+
+async def test_trouble_is_told_to_other_processes_and_known_after_a_restart(
+    tmp_path: Path, collector: Collector, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    Spooled(tmp_path).finish(answered())
+    collector.replies += [(401, "", b""), (401, "", b"")]
+
+    await start().step()
+    assert standing(tmp_path, "otlp").trouble == 401
+    again = start()
+    await again.step()
+    await again.step()
+
+    assert standing(tmp_path, "otlp") == Standing(waiting_bytes=0, put_aside=0, trouble=None)
+    told = [line.getMessage().partition(":")[0] for line in caplog.records]
+    assert told == ["exporter 'otlp' is paused", "exporter 'otlp' is through again"]
+
+
+async def test_words_are_sent_where_they_are_allowed_behind_the_recorder(
+    tmp_path: Path, collector: Collector, start_with: StartWith
+) -> None:
+    worker = Spooled(tmp_path)
+    worker.finish(spoken())
+    recorded: dict[str, Place] = {}
+    exporter = start_with(Content.SPAN, recorded)
+
+    assert await exporter.step() == 0
+    recorded["w1"] = Place(1, worker.path.stat().st_size)
+    await exporter.step()
+
+    assert b"Yes, for 30 days." in said(collector.taken[-1], "gen_ai.output.messages")
+    assert collector.ids == ids(spoken())
+
+
+async def test_a_single_span_that_is_too_large_goes_without_its_words(
+    tmp_path: Path, collector: Collector, start_with: StartWith
+) -> None:
+    worker = Spooled(tmp_path)
+    worker.finish(spoken())
+    exporter = start_with(Content.SPAN, {"w1": Place(1, worker.path.stat().st_size)})
+    largest = max(it.ByteSize() for it in render(spoken(), DEFAULT))
+    collector.weigh = lambda size: (413, "", b"") if size > largest + 300 else OK
+
+    await exporter.step()
+
+    assert collector.ids == ids(spoken())
+    assert said(collector.taken[-1], "gen_ai.output.messages") == b""
+    assert exporter.counts == Counts(exported=7)
+
+
+async def test_a_store_that_is_away_holds_words_back_and_loses_nothing(
+    tmp_path: Path, collector: Collector, start_with: StartWith
+) -> None:
+    worker = Spooled(tmp_path)
+    worker.finish(spoken())
+    exporter = start_with(Content.SPAN, {"w1": Place(1, worker.path.stat().st_size)}, TryLater("x"))
+
+    assert await exporter.step() == 0
+
+    assert (exporter.wait_s, collector.sizes) == (60, [])
+
+
+def said(span: Span, name: str) -> bytes:
+    return b"".join(it.value.string_value.encode() for it in span.attributes if it.key == name)
 
 
 def aside(home: Path) -> list[list[bytes]]:

@@ -1,15 +1,28 @@
 import random
+import re
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from tests.telemetry.shapes import GOLDEN, SHAPES, answered, attempt, golden, record
+from tests.telemetry.shapes import (
+    GOLDEN,
+    GOLDENS,
+    SHAPES,
+    answered,
+    attempt,
+    golden,
+    main,
+    record,
+)
 
+import trimtab
 from trimtab.domain.ids import span_id
 from trimtab.domain.record import Blob, Finish
 from trimtab.telemetry.facts import FIELDS, facts
-from trimtab.telemetry.semconv.versions import DEFAULT, VERSIONS
+from trimtab.telemetry.semconv.versions import DEFAULT, VERSIONS, Semconv
 from trimtab.telemetry.spans import MAX_SPANS, Source, render, resource_spans
 
 Read = str | float | list[str]
@@ -36,11 +49,63 @@ def attributes(what: Span | Resource) -> dict[str, Read]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_renders_as_its_golden_file(shape: str, version: str) -> None:
+@pytest.mark.parametrize("shape", GOLDENS)
+def test_every_shape_renders_as_its_golden_file(shape: str, version: Semconv) -> None:
     expected = (GOLDEN / version / f"{shape}.json").read_text()
 
-    assert golden(SHAPES[shape], version) == expected
+    assert golden(shape, version) == expected
+
+
+def test_no_golden_file_is_left_over() -> None:
+    files = {str(it.relative_to(GOLDEN)) for it in GOLDEN.rglob("*.json")}
+
+    assert files == {f"{version}/{shape}.json" for version in VERSIONS for shape in GOLDENS}
+
+
+def test_a_golden_file_changes_only_if_that_is_accepted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "1.36" / "tools.json"
+    file.write_text(file.read_text().replace("gen_ai.system", "gen_ai.vendor"))
+    before = file.read_text()
+
+    assert main(tmp_path, accept=False) == 1
+    assert file.read_text() == before
+    assert re.search(r'^- +"key": "gen_ai.vendor",$', capsys.readouterr().out, re.MULTILINE)
+    main(tmp_path, accept=True)
+
+    assert file.read_text() == golden("tools", Semconv.V1_36)
+    assert main(tmp_path, accept=False) == 0
+
+
+def test_no_name_comes_from_a_package() -> None:
+    """Constants of a package go with its release; ours go with the version that is asked for."""
+    source = Path(trimtab.__file__).parent
+    for file in source.rglob("*.py"):
+        assert "opentelemetry.semconv" not in file.read_text(), file
+
+
+def test_1_36_has_the_old_names_and_only_those() -> None:
+    said = attributes(render(answered(stream=True), VERSIONS[Semconv.V1_36])[-1])
+
+    assert {it for it in said if it.startswith("gen_ai.")} == {
+        "gen_ai.system",
+        "gen_ai.operation.name",
+        "gen_ai.request.model",
+        "gen_ai.response.model",
+        "gen_ai.response.id",
+        "gen_ai.response.finish_reasons",
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.output_tokens",
+    }
+
+
+def test_the_latest_names_what_is_written_to_a_cache_anew_and_never_both_ways() -> None:
+    said = attributes(render(SHAPES["cached"], VERSIONS[Semconv.LATEST])[-1])
+
+    assert said["gen_ai.usage.cache_write.input_tokens"] == 2_000
+    assert "gen_ai.usage.cache_creation.input_tokens" not in said
 
 
 def test_the_root_span_says_what_the_record_says_for_a_thousand_random_requests() -> None:

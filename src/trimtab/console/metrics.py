@@ -78,6 +78,13 @@ def is_open(console: Console, request: Request) -> bool:
 
 async def exposition(console: Console) -> str:
     """Write all metrics."""
+    known = await samples(console)
+    lines = [line for name in METRICS for line in _written(name, known[name])]
+    return "\n".join([*lines, ""])
+
+
+async def samples(console: Console) -> Mapping[str, Samples]:
+    """Ask for the values of all metrics, by name."""
     rows = await console.rollups.costs(since_us=0, until_us=_ALWAYS_US, group_by=_GROUPS)
     acks = await console.acknowledgements.acknowledgements()
     # Workers of other hosts are named HOST/WORKER, and those hosts tell of them.
@@ -99,9 +106,7 @@ async def exposition(console: Console) -> str:
             ({"provider": name}, ratio) for name, ratio in sorted(console.drifts().items())
         ],
     }
-    samples = {**_counters(rows), **gauges}
-    lines = [line for name in METRICS for line in _written(name, samples[name])]
-    return "\n".join([*lines, ""])
+    return {**_counters(rows), **gauges}
 
 
 def _counters(rows: Sequence[CostRow]) -> dict[str, Samples]:

@@ -17,6 +17,7 @@ from trimtab.settings.model import (
     PriceSettings,
     RegistrySettings,
     Settings,
+    TelemetrySettings,
 )
 from trimtab.settings.reconcile import check_billings
 from trimtab.settings.references import check_references
@@ -97,7 +98,7 @@ def _settings(
         tenants=given.get("tenants", {}),
         keys=given.get("keys", {}),
         prices=given.get("prices", PriceSettings()),
-        exporters=given.get("telemetry", ()),
+        exporters=given.get("telemetry", TelemetrySettings()).exporters,
         site_budget=given.get("site"),
         registry=given.get("registry", RegistrySettings()),
         alerts=given.get("alerts", AlertSettings()),
@@ -187,6 +188,10 @@ def _references(settings: Settings) -> list[tuple[str, str]]:
         references += [
             (f"telemetry.exporters[{index}].headers.{name}", value)
             for name, value in exporter.headers.items()
+        ]
+        references += [
+            (f"telemetry.exporters[{index}].{name}", value)
+            for name, value in exporter.secrets.items()
         ]
     references += [
         (f"alerts.routes[{index}].{member}", reference)

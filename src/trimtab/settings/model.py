@@ -28,6 +28,8 @@ from trimtab.domain.model import (
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.prompt import RegistryPolicy
 from trimtab.domain.tenant import Key, Tenant, Tier, WhenAway
+from trimtab.telemetry.preset import Content, Signal
+from trimtab.telemetry.semconv.versions import Semconv
 
 REVIEW_NOTICE = timedelta(days=30)
 
@@ -83,18 +85,35 @@ class PriceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExporterSettings:
-    """Where traces are sent.
+    """Where traces are sent, and what else.
 
     Attributes:
         name: Names its place in the spool; a new name begins anew.
-        headers: References to secrets by header name.
+        endpoint: Base URL; `None` is that of the preset.
+        headers: References to secrets by header name, beside those of the preset.
+        values: What the preset has places for, such as `project`.
+        secrets: The same of secrets, as references.
         ca_file: PEM file of one more trusted root.
+        semconv: Version of the conventions.
     """
 
     name: str
-    endpoint: str
+    preset: str = "otlp"
+    endpoint: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     ca_file: str | None = None
+    semconv: Semconv = Semconv.V1_41
+    content: Content = Content.NONE
+    signals: tuple[Signal, ...] = (Signal.TRACES,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    """What leaves the site."""
+
+    exporters: tuple[ExporterSettings, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

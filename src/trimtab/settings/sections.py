@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
 from functools import partial
 
 from trimtab.control.keyring import check_terms
@@ -49,13 +48,11 @@ from trimtab.settings.fields import (
     size,
     store,
     take,
-    text,
     texts,
     timezone,
     url,
 )
 from trimtab.settings.model import (
-    ExporterSettings,
     GatewaySettings,
     PriceSettings,
     UnknownModel,
@@ -65,16 +62,10 @@ from trimtab.settings.reconcile import read_reconcile
 from trimtab.settings.registry import read_registry
 from trimtab.settings.routing import read_model
 from trimtab.settings.secrets import resolve
+from trimtab.settings.telemetry import read_telemetry
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[a-z0-9]{12}")
-_HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
-
-
-class _ContentPolicy(StrEnum):
-    """How much of what people wrote an exporter sends."""
-
-    NONE = "none"
 
 
 def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
@@ -88,7 +79,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "tenants": lambda node, faults: entries(node, faults, NAME, _tenant),
         "keys": partial(_keys, environ),
         "prices": _prices,
-        "telemetry": _telemetry,
+        "telemetry": partial(read_telemetry, environ),
         "log_line": _log_to_stdout,
         "registry": read_registry,
         "reconcile": read_reconcile,
@@ -269,50 +260,6 @@ def _overrides(node: Node, faults: Faults) -> dict[str, object]:
         except SettingsInvalid as exc:
             faults.add(member.path, str(exc))
     return overrides
-
-
-def _telemetry(node: Node, faults: Faults) -> tuple[ExporterSettings, ...]:
-    given = members(node, faults, {"exporters": _exporters}) or {}
-    return given.get("exporters", ())
-
-
-def _exporters(node: Node, faults: Faults) -> tuple[ExporterSettings, ...]:
-    if not isinstance(node, Items):
-        raise Wrong("is not a list; write `- {endpoint: https://...}`")
-    exporters: dict[str, ExporterSettings] = {}
-    for item in node.items:
-        exporter = _exporter(item, faults)
-        if exporter is None:
-            continue
-        if exporter.name in exporters:
-            faults.add(item.path, f"two exporters are called {exporter.name!r}; name them")
-        exporters[exporter.name] = exporter
-    return tuple(exporters.values())
-
-
-_EXPORTER: Mapping[str, Read] = {
-    "name": name,
-    "endpoint": url,
-    "headers": lambda node, faults: entries(node, faults, _HEADER, _header),
-    "content": one_of(_ContentPolicy),
-    "ca_file": text,
-}
-
-
-def _exporter(node: Node, faults: Faults) -> ExporterSettings | None:
-    given = members(node, faults, _EXPORTER, frozenset({"endpoint"}))
-    if given is None:
-        return None
-    return ExporterSettings(
-        name=given.get("name", "otlp"),
-        endpoint=given["endpoint"],
-        headers=given.get("headers", {}),
-        ca_file=given.get("ca_file"),
-    )
-
-
-def _header(_name: str, node: Node, faults: Faults) -> str:
-    return reference(node, faults)
 
 
 def _log_to_stdout(node: Node, faults: Faults) -> bool:

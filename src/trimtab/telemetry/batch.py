@@ -1,30 +1,28 @@
 """What waits in the spool for an exporter: frames behind its places, rendered, up to one batch."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from gzip import compress
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from trimtab.domain.annotation import Annotated
-from trimtab.domain.record import Finish
+from trimtab.domain.record import Finish, RequestRecord
 from trimtab.telemetry import frames
 from trimtab.telemetry.evaluations import evaluation
-from trimtab.telemetry.facts import Attributes
 from trimtab.telemetry.follow import START, Place, Step, follow, workers
 from trimtab.telemetry.frames import HEADER_BYTES, Frame, Kind
-from trimtab.telemetry.semconv.base import Version
-from trimtab.telemetry.spans import Source, render, resource_spans
+from trimtab.telemetry.preset import Signal
+from trimtab.telemetry.spans import Source, render
+from trimtab.telemetry.view import View
+from trimtab.telemetry.words import About
 
 MAX_SPANS = 512
 MAX_BYTES = 1 << 20
-
-_GZIP_LEVEL = 1
+NO_END = Place(1 << 62, 0)
 
 _finish = msgspec.msgpack.Decoder(Finish)
 _annotated = msgspec.msgpack.Decoder(Annotated)
@@ -35,12 +33,16 @@ class Entry(NamedTuple):
 
     Attributes:
         passed: Place to be at once this span has its answer; `None` if more of its request follow.
+        about: Whose words may be added.
+        bare: The span without the words that were added.
     """
 
     source: Source
     worker: str
     span: Span
     passed: Place | None
+    about: About = None
+    bare: Span | None = None
 
 
 @dataclass(slots=True)
@@ -51,18 +53,36 @@ class Batch:
         places: Where each worker's spool is passed once every entry has its answer.
         full: Whether more may wait.
         unreadable: Frames that hold no record this version can render.
+        spared: Requests that were left out.
     """
 
     entries: list[Entry] = field(default_factory=list[Entry])
     places: dict[str, Place] = field(default_factory=dict[str, Place])
     full: bool = False
     unreadable: int = 0
+    spared: int = 0
 
 
-def gather(spool: Path, places: Mapping[str, Place], version: Version) -> Batch:
+Sparing = Callable[[RequestRecord], bool]
+
+
+def gather(
+    spool: Path,
+    places: Mapping[str, Place],
+    view: View,
+    until: Mapping[str, Place] | None = None,
+    spare: Sparing = lambda _record: False,
+) -> Batch:
     """Read and render what waits, one frame of each worker in turn, up to 512 spans or 1 MiB.
 
     Blocks on the disk and on the processor: run it in a thread.
+
+    Args:
+        spool: Where all spools are.
+        places: What is done with in each.
+        view: How it is rendered.
+        until: Where to stop in each; those that are not named are not read.
+        spare: Which requests to pass and count.
     """
     batch = Batch()
     size = 0
@@ -72,9 +92,9 @@ def gather(spool: Path, places: Mapping[str, Place], version: Version) -> Batch:
     while turns:
         worker, stream = turns.popleft()
         step = next(stream, None)
-        if step is None:
+        if step is None or (until is not None and step.place > until.get(worker, START)):
             continue
-        entries = _entries(worker, step, version, batch)
+        entries = _entries(worker, step, view, batch, spare)
         size += sum(entry.span.ByteSize() for entry in entries)
         if batch.entries and (len(batch.entries) + len(entries) > MAX_SPANS or size > MAX_BYTES):
             batch.full = True
@@ -85,71 +105,87 @@ def gather(spool: Path, places: Mapping[str, Place], version: Version) -> Batch:
     return batch
 
 
-def encode(entries: Iterable[Entry], resource: Attributes, version: Version) -> bytes:
-    """Write spans as a gzipped OTLP request."""
-    sources: dict[Source, list[Span]] = {}
+def pieces(entries: Iterable[Entry]) -> Iterable[list[Entry]]:
+    """Cut entries, which words may have made large, into pieces of 1 MiB."""
+    piece: list[Entry] = []
+    size = 0
     for entry in entries:
-        sources.setdefault(entry.source, []).append(entry.span)
-    request = ExportTraceServiceRequest(
-        resource_spans=[
-            resource_spans(source, spans, resource, version) for source, spans in sources.items()
-        ]
-    )
-    return compress(request.SerializeToString(), _GZIP_LEVEL, mtime=0)
+        more = entry.span.ByteSize()
+        if piece and size + more > MAX_BYTES:
+            yield piece
+            piece, size = [], 0
+        piece.append(entry)
+        size += more
+    if piece:
+        yield piece
 
 
-def give_up(
-    spool: Path, places: Mapping[str, Place], before_s: float
-) -> dict[str, tuple[Place, int]]:
-    """Pass segments last written before an instant (Unix seconds); count the requests in them.
+def aged(spool: Path, before_s: float) -> dict[str, Place]:
+    """Tell up to where each worker's segments were last written before an instant (Unix seconds).
 
-    Gives, for each worker that has such segments, its new place and the count. Blocks, too.
+    Blocks, too.
     """
-    found = {
-        path.name: _give_up(path, places.get(path.name, START), before_s) for path in workers(spool)
-    }
-    return {worker: left for worker, left in found.items() if left[0] != places.get(worker, START)}
+    found: dict[str, Place] = {}
+    for path in workers(spool):
+        segments = frames.segments(path)
+        newer = [it for it in segments if _written_s(path, it) >= before_s]
+        found[path.name] = Place(newer[0], HEADER_BYTES) if newer else NO_END
+    return found
 
 
-def _entries(worker: str, step: Step, version: Version, batch: Batch) -> list[Entry]:
+def _written_s(directory: Path, segment: int) -> float:
+    return frames.segment_path(directory, segment).stat().st_mtime
+
+
+def _entries(worker: str, step: Step, view: View, batch: Batch, spare: Sparing) -> list[Entry]:
     place, frame = step
     if not isinstance(frame, Frame):
         return []
     try:
         match frame.kind:
-            case Kind.FINISH:
-                finish = _finish.decode(frame.payload)
-                spans = render(finish, version)
-                source = Source(finish.record.worker_id, finish.record.env)
-            case Kind.ANNOTATION:
-                said = _annotated.decode(frame.payload)
-                span = evaluation(said, version)
-                spans = [] if span is None else [span]
-                source = Source(worker, said.env)
+            case Kind.FINISH if view.signal is Signal.TRACES:
+                return _of_finish(worker, place, frame, view, batch, spare)
+            case Kind.ANNOTATION if view.evaluations:
+                return _of_annotation(worker, place, frame, view)
             case _:
                 return []
     except (msgspec.DecodeError, ValueError):
         batch.unreadable += 1
         return []
-    last = len(spans) - 1
-    return [
-        Entry(source, worker, span, place if number == last else None)
-        for number, span in enumerate(spans)
-    ]
 
 
-def _give_up(directory: Path, place: Place, before_s: float) -> tuple[Place, int]:
-    kept = [
-        segment
-        for segment in frames.segments(directory)
-        if segment >= place.segment
-        and frames.segment_path(directory, segment).stat().st_mtime >= before_s
-    ]
-    limit = Place(kept[0], HEADER_BYTES) if kept else None
-    requests = 0
-    for after, frame in follow(directory, place):
-        if limit is not None and after > limit:
-            break
-        place = after
-        requests += isinstance(frame, Frame) and frame.kind == Kind.FINISH
-    return place, requests
+def _of_finish(
+    worker: str, place: Place, frame: Frame, view: View, batch: Batch, spare: Sparing
+) -> list[Entry]:
+    finish = _finish.decode(frame.payload)
+    record = finish.record
+    if spare(record):
+        batch.spared += 1
+        return []
+    if not record.trace_kept:
+        return []
+    return of_request(finish, worker, view, place)
+
+
+def of_request(finish: Finish, worker: str, view: View, place: Place | None = None) -> list[Entry]:
+    """Render a request; the words of it belong to its last attempt.
+
+    Raises:
+        ValueError: it cannot be rendered.
+    """
+    record = finish.record
+    spans = render(finish, view.version, view.extras)
+    source = Source(record.worker_id, record.env)
+    entries = [Entry(source, worker, span, None) for span in spans]
+    has_words = record.input_ref is not None or record.output_ref is not None
+    about = record if has_words and finish.attempts else None
+    entries[-1] = entries[-1]._replace(passed=place, about=about)
+    return entries
+
+
+def _of_annotation(worker: str, place: Place, frame: Frame, view: View) -> list[Entry]:
+    said = _annotated.decode(frame.payload)
+    span = evaluation(said, view.version, view.extras)
+    if span is None:
+        return []
+    return [Entry(Source(worker, said.env), worker, span, place, said)]

@@ -1,23 +1,25 @@
 """Evaluations as OpenTelemetry spans: what is found about an attempt after its span was sent.
 
-The conventions have an event for it. Receivers of traces take no event for a span that they have,
-so it comes in a span of its own, of no length and under the attempt's; for those that leave events
-out, the span says the same.
+The conventions have an event for it, a log record. Receivers of traces alone take no event for a
+span that they have: there it comes in a span of its own, of no length and under the attempt's; for
+those that leave events out, the span says the same. `log_record` makes the one of the other.
 """
 
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from trimtab.domain.annotation import Annotated, AnnotationKind
 from trimtab.domain.ids import span_id
 from trimtab.telemetry.facts import Value
+from trimtab.telemetry.preset import Extras
 from trimtab.telemetry.semconv.base import Version
-from trimtab.telemetry.spans import REMOTENESS_KNOWN, SAMPLED, put
+from trimtab.telemetry.spans import NO_EXTRAS, REMOTENESS_KNOWN, SAMPLED, put, worded
 
 EVENT = "gen_ai.evaluation.result"
 
 
-def evaluation(said: Annotated, version: Version) -> Span | None:
-    """Give the span of an evaluation; `None` if an annotation is none. Words are not sent.
+def evaluation(said: Annotated, version: Version, extras: Extras = NO_EXTRAS) -> Span | None:
+    """Give the span of an evaluation; `None` if an annotation is none. Words are added later.
 
     Raises:
         ValueError: an id is not hex, or a number does not fit.
@@ -54,6 +56,21 @@ def evaluation(said: Annotated, version: Version) -> Span | None:
             "trimtab.evaluation.author": about.author,
             "trimtab.evaluation.version": about.version,
             "trimtab.evaluation.probability": about.probability,
+            **worded(extras.get("evaluation", {}), {}),
         },
     )
     return span
+
+
+def log_record(span: Span) -> LogRecord:
+    """Say the same as the event that the conventions have, at the span of the evaluated attempt."""
+    return LogRecord(
+        time_unix_nano=span.start_time_unix_nano,
+        observed_time_unix_nano=span.start_time_unix_nano,
+        severity_number=SeverityNumber.SEVERITY_NUMBER_INFO,
+        event_name=EVENT,
+        attributes=span.attributes,
+        trace_id=span.trace_id,
+        span_id=span.parent_span_id,
+        flags=SAMPLED,
+    )

@@ -5,10 +5,11 @@ nor another exporter, and a crash costs at most that some spans are sent again, 
 
     2xx                          on; spans that a partial success rejects are counted
     429, 502, 503, 504, network  again, full jitter to 60 s; Retry-After wins
-    413                          in halves; a single span that is too large is put aside
+    413                          in halves; a single span without its words, else put aside
     3xx, 401, 403                pauses, looks again every 5 minutes; nothing is lost
     other 4xx and 5xx            put aside in dead/NAME/, on
-    no 2xx for 24 h              segments older than that are given up, and counted
+    no 2xx for 24 h              of segments older than that, ordinary requests are given up and
+                                 counted; what was kept for a reason is put aside
 """
 
 import asyncio
@@ -22,12 +23,23 @@ from pathlib import Path
 import msgspec
 
 from trimtab.domain.clock import Clock
+from trimtab.domain.errors import TryLater
+from trimtab.domain.record import RequestRecord
 from trimtab.domain.transport import Transport
 from trimtab.store.files import replace_file
-from trimtab.telemetry.batch import Batch, Entry, encode, gather, give_up
-from trimtab.telemetry.facts import Attributes
+from trimtab.telemetry.batch import Batch, Entry, aged, gather, pieces
 from trimtab.telemetry.follow import Place
 from trimtab.telemetry.receiver import NO_ANSWER, Answer, Post, Receiver, Verdict
+from trimtab.telemetry.standing import (
+    dead_letters,
+    load,
+    places_file,
+    prune,
+    trouble,
+    trouble_file,
+)
+from trimtab.telemetry.view import View, encode
+from trimtab.telemetry.words import Words
 
 LINGER_S = 1.0
 MAX_BACKOFF_S = 60.0
@@ -35,7 +47,11 @@ PAUSE_S = 300.0
 KEEP_S = 24 * 3600.0
 KEEP_DEAD_S = 14 * 24 * 3600.0
 
+AT_ONCE = 4
+"""Exporters that may send at the same time."""
+
 _PLAINLY_AWAY = 6
+_GIVEN_UP = frozenset({"rest", "all"})
 
 log = logging.getLogger("trimtab")
 
@@ -54,8 +70,8 @@ class Counts:
 class Exporter:
     """Sends the spans of every record, at least once.
 
-    State: the place in each worker's spool (on disk, too), seconds to wait before the next step,
-    failures in a row, the failure last told of, and counts.
+    State: the place in each worker's spool and the failure last told of (on disk, too), seconds to
+    wait before the next step, failures in a row, and counts.
     """
 
     def __init__(
@@ -63,19 +79,19 @@ class Exporter:
         receiver: Receiver,
         transport: Transport,
         home: Path,
-        resource: Attributes,
         clock: Clock,
         chance: random.Random,
+        words: Words | None = None,
     ) -> None:
         """Take up where the last run stopped.
 
         Args:
-            receiver: Where traces go.
+            receiver: Where traces, or evaluations as logs, go.
             transport: Sends the batches.
-            home: State directory; reads `spool/`, writes `exporters/NAME.json`, `dead/NAME/`.
-            resource: Attributes of the resource, such as `service.version`.
+            home: State directory; reads `spool/`, writes `exporters/NAME.*`, `dead/NAME/`.
             clock: Tells the age of segments.
             chance: Spreads retries.
+            words: What it gets of content, if any.
 
         Raises:
             SettingsInvalid: the endpoint or a header cannot be used.
@@ -83,27 +99,29 @@ class Exporter:
         self.counts = Counts()
         self.wait_s = 0.0
         self._name = receiver.name
-        self._version = receiver.version
+        self._view = receiver.view
         self._post = Post(receiver, transport)
         self._spool = home / "spool"
-        self._file = home / "exporters" / f"{receiver.name}.json"
-        self._dead = home / "dead" / receiver.name
-        self._resource = resource
+        self._file = places_file(home, receiver.name)
+        self._trouble = trouble_file(home, receiver.name)
+        self._dead = dead_letters(home, receiver.name)
+        self._words = words
         self._clock = clock
         self._chance = chance
-        self._places = _load(self._file)
+        self._places = load(self._file)
         self._failures = 0
-        self._told: int | None = None
+        self._told = trouble(home, receiver.name)
 
     def needed(self, worker_id: str) -> int:
         """Give the oldest segment of a worker that is still to be sent; older ones may go."""
         place = self._places.get(worker_id)
         return place.segment if place else 0
 
-    async def run(self) -> None:
-        """Send for ever."""
+    async def run(self, turn: asyncio.Semaphore) -> None:
+        """Send for ever, each time in turn with others."""
         while True:
-            await self.step()
+            async with turn:
+                await self.step()
             await asyncio.sleep(self.wait_s)
 
     async def step(self) -> int:
@@ -112,32 +130,37 @@ class Exporter:
         Sets `wait_s` to the seconds to wait before the next step.
         """
         try:
-            batch = await asyncio.to_thread(gather, self._spool, self._places, self._version)
+            until = self._words.recorded() if self._words and self._words.are_read else None
+            batch = await asyncio.to_thread(gather, self._spool, self._places, self._view, until)
             return await self._send(batch)
+        except TryLater as exc:
+            log.warning("exporter '%s' waits for content: %s", self._name, exc)
+            self.wait_s = MAX_BACKOFF_S
+            return 0
         except OSError as exc:
             log.warning("exporter '%s' cannot use its files (%s); make room", self._name, exc)
             self.wait_s = MAX_BACKOFF_S
             return 0
 
     async def _send(self, batch: Batch) -> int:
-        parts: deque[Sequence[Entry]] = deque([batch.entries] if batch.entries else [])
+        entries = await with_words(batch.entries, self._words, self._view)
+        parts: deque[Sequence[Entry]] = deque(pieces(entries))
         done = 0
         while parts:
             part = parts.popleft()
-            body = await asyncio.to_thread(encode, part, self._resource, self._version)
+            body = await asyncio.to_thread(_encode, part, self._view)
             answer = await self._post(body)
             match answer.verdict:
                 case Verdict.AGAIN | Verdict.PAUSE:
                     await self._hold(answer)
                     return done
-                case Verdict.HALVE if len(part) > 1:
-                    middle = len(part) // 2
-                    parts.extendleft((part[middle:], part[:middle]))
+                case Verdict.HALVE if smaller := _smaller(part):
+                    parts.extendleft(reversed(smaller))
                     continue
                 case Verdict.TAKEN:
                     self._taken(len(part), answer)
                 case _:
-                    await self._put_aside(part, body, answer.status)
+                    await self._refuse(part, body, answer.status)
             done += len(part)
             await self._move({entry.worker: entry.passed for entry in part if entry.passed})
         self.counts.unreadable += batch.unreadable
@@ -148,6 +171,7 @@ class Exporter:
     def _taken(self, spans: int, answer: Answer) -> None:
         if self._told is not None:
             log.warning("exporter '%s' is through again", self._name)
+            self._trouble.unlink(missing_ok=True)
         self._failures, self._told = 0, None
         rejected, message = answer.rejected()
         rejected = min(rejected, spans)
@@ -173,6 +197,7 @@ class Exporter:
             self.wait_s = self._chance.uniform(0, ceiling_s) if asked_s is None else asked_s
         if self._told != answer.status:
             self._told = answer.status
+            await asyncio.to_thread(replace_file, self._trouble, b"%d" % answer.status)
             log.warning(
                 "exporter '%s' %s: %s; check endpoint and key, spans wait in the spool for 24 h",
                 self._name,
@@ -185,30 +210,46 @@ class Exporter:
 
     async def _leave(self) -> None:
         before_s = self._clock.now_us() / 1e6 - KEEP_S
-        left = await asyncio.to_thread(give_up, self._spool, self._places, before_s)
-        requests = sum(count for _, count in left.values())
-        if requests:
-            self.counts.given_up += requests
-            log.error(
-                "exporter '%s' gives up %d requests after 24 h; the store has them",
-                self._name,
-                requests,
+        until = await asyncio.to_thread(aged, self._spool, before_s)
+        given_up = 0
+        while True:
+            batch = await asyncio.to_thread(
+                gather, self._spool, self._places, self._view, until, _is_ordinary
             )
-        await self._move({worker: place for worker, (place, _) in left.items()})
+            if batch.entries:
+                body = await asyncio.to_thread(_encode, batch.entries, self._view)
+                await self._put_aside(batch.entries, body, NO_ANSWER)
+            given_up += batch.spared
+            await self._move(batch.places)
+            if not batch.full:
+                break
+        self.counts.given_up += given_up
+        if given_up:
+            log.error(
+                "exporter '%s' gives up %d requests after 24 h; the store has them: `trimtab"
+                " exporters backfill %s`",
+                self._name,
+                given_up,
+                self._name,
+            )
+
+    async def _refuse(self, part: Sequence[Entry], body: bytes, status: int) -> None:
+        log.error(
+            "exporter '%s': %d spans are refused with %d and put aside; ask the receiver why, then"
+            " `trimtab exporters retry %s`",
+            self._name,
+            len(part),
+            status,
+            self._name,
+        )
+        await self._put_aside(part, body, status)
 
     async def _put_aside(self, part: Sequence[Entry], body: bytes, status: int) -> None:
         now_us = self._clock.now_us()
         name = f"{now_us}-{status}-{part[0].span.span_id.hex()}.otlp.gz"
-        await asyncio.to_thread(_prune, self._dead, now_us - round(KEEP_DEAD_S * 1e6))
+        await asyncio.to_thread(prune, self._dead, now_us - round(KEEP_DEAD_S * 1e6))
         await asyncio.to_thread(replace_file, self._dead / name, body)
         self.counts.put_aside += len(part)
-        log.error(
-            "exporter '%s': %d spans, refused with %d, are put aside in '%s'; ask the receiver why",
-            self._name,
-            len(part),
-            status,
-            name,
-        )
 
     async def _move(self, places: Mapping[str, Place]) -> None:
         moved = {**self._places, **places}
@@ -217,17 +258,34 @@ class Exporter:
             self._places = moved
 
 
-def _load(file: Path) -> dict[str, Place]:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, Place])
-    except FileNotFoundError:
-        return {}
-    except msgspec.DecodeError:
-        log.warning("'%s' is damaged; all that is in the spool is sent again", file.name)
-        return {}
+async def with_words(entries: Sequence[Entry], words: Words | None, view: View) -> Sequence[Entry]:
+    """Add what people and models wrote, where a receiver may have it.
+
+    Raises:
+        TryLater: the store is away.
+    """
+    if words is None:
+        return entries
+    richer: list[Entry] = []
+    for entry in entries:
+        told = entry.about and await words.added(entry.span, entry.about, view.version)
+        richer.append(entry._replace(span=told, bare=entry.span) if told else entry)
+    return richer
 
 
-def _prune(directory: Path, before_us: int) -> None:
-    for path in directory.glob("*.otlp.gz"):
-        if int(path.name.partition("-")[0]) < before_us:
-            path.unlink()
+def _encode(entries: Sequence[Entry], view: View) -> bytes:
+    return encode(((it.source, it.span) for it in entries), view)
+
+
+def _smaller(part: Sequence[Entry]) -> Sequence[Sequence[Entry]]:
+    """Halve a part; of a single span leave the words out; nothing if it has none."""
+    if len(part) > 1:
+        middle = len(part) // 2
+        return part[:middle], part[middle:]
+    (entry,) = part
+    return () if entry.bare is None else ([entry._replace(span=entry.bare, bare=None)],)
+
+
+def _is_ordinary(record: RequestRecord) -> bool:
+    """Whether a request stands for others of its kind: it was kept by chance, or as all are."""
+    return record.sampling_rule in _GIVEN_UP

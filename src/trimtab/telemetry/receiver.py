@@ -1,4 +1,4 @@
-"""Where traces are posted, and what its answers mean: OTLP over HTTP, protobuf, gzip.
+"""Where a signal is posted, and what its answers mean: OTLP over HTTP, gzip.
 
 Source: the OTLP specification, sections "OTLP/HTTP Response" and "Partial Success".
 """
@@ -10,33 +10,36 @@ from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from urllib.parse import urlsplit
 
+from google.protobuf.json_format import Parse, ParseError
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.transport import Transport, TransportError, origin_of, render_head
-from trimtab.telemetry.semconv.base import Version
-from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.preset import Encoding
+from trimtab.telemetry.view import View
 
 NO_ANSWER = 0
 
 _TRACES = "/v1/traces"
+_TYPES = {Encoding.PROTOBUF: "application/x-protobuf", Encoding.JSON: "application/json"}
 _MAX_ANSWER = 64 * 1024
 _MAX_RETRY_AFTER_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where traces go.
+    """Where a signal goes.
 
     Attributes:
         name: Lower-case word; names the exporter's files.
-        endpoint: Base URL; `/v1/traces` is added unless it ends so.
+        endpoint: Base URL; the path is added unless it ends so.
         headers: Sent with each batch; may hold a key.
         ca_file: PEM file of one more trusted root.
         proxy: URL of an HTTP proxy.
         timeout_s: Seconds that a batch may take, connecting included.
-        version: Conventions whose names the receiver knows.
+        path: Where the signal is taken.
+        view: What the receiver is shown, and how it is written.
     """
 
     name: str
@@ -45,7 +48,8 @@ class Receiver:
     ca_file: str | None = None
     proxy: str | None = field(default=None, repr=False)
     timeout_s: float = 10.0
-    version: Version = DEFAULT
+    path: str = _TRACES
+    view: View = field(default_factory=View)
 
 
 class Verdict(Enum):
@@ -92,10 +96,13 @@ class Answer:
         return _BY_STATUS.get(self.status, by_class)
 
     def rejected(self) -> tuple[int, str]:
-        """Read how many spans a partial success leaves out, and why, as the receiver says."""
+        """Read how many spans a partial success leaves out, and why, as the receiver says.
+
+        Answers about metrics and logs have the same form.
+        """
         try:
-            partial = ExportTraceServiceResponse.FromString(self.body).partial_success
-        except DecodeError:
+            partial = _partial(self.body).partial_success
+        except (DecodeError, ParseError, UnicodeDecodeError):
             return 0, ""
         return max(0, partial.rejected_spans), partial.error_message
 
@@ -155,13 +162,20 @@ class Post:
             return Answer(NO_ANSWER)
 
 
+def _partial(body: bytes) -> ExportTraceServiceResponse:
+    if body.startswith(b"{"):
+        return Parse(body, ExportTraceServiceResponse(), ignore_unknown_fields=True)
+    return ExportTraceServiceResponse.FromString(body)
+
+
 def _head(receiver: Receiver) -> bytes:
     url = urlsplit(receiver.endpoint)
     path = url.path.rstrip("/")
-    path = path if path.endswith(_TRACES) else path + _TRACES
+    if not path.endswith(receiver.path):
+        path = path.removesuffix(_TRACES) + receiver.path
     headers = [
         ("host", url.netloc.rpartition("@")[2]),
-        ("content-type", "application/x-protobuf"),
+        ("content-type", _TYPES[receiver.view.encoding]),
         ("content-encoding", "gzip"),
         *receiver.headers,
     ]

@@ -170,6 +170,10 @@ class Recorder:
         """Give the oldest segment of a worker that is still to be read; older ones may go."""
         return self._places.get(worker_id, START).segment
 
+    def recorded(self) -> Mapping[str, Place]:
+        """Tell up to where each worker's spool is stored."""
+        return dict(self._places)
+
     def waiting(self) -> Mapping[str, int]:
         """Count the bytes of each worker's spool that are not stored yet."""
         return {

@@ -6,7 +6,7 @@
 
 Backends sum `gen_ai.usage.*` over spans, so it is on attempts alone: on the root it would double
 the bill. The ids are derived from the record, so that sending a span twice is harmless. Content
-is never part of a span.
+is added by `telemetry.words`, if at all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +20,7 @@ from trimtab.domain.ids import span_id
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.record import Attempt, Finish, RequestRecord, StageTime
 from trimtab.telemetry.facts import MAX_TEXT, Attributes, Value, facts, failed, route, shared
+from trimtab.telemetry.preset import Extras
 from trimtab.telemetry.semconv.base import Version
 
 MAX_SPANS = 64
@@ -41,6 +42,7 @@ _STAGES: Mapping[str, Mapping[str, str]] = {
 }
 """What each stage decided. `call` has no span of its own: its attempts stand for it."""
 
+NO_EXTRAS: Extras = {}
 SAMPLED = 0x01
 REMOTENESS_KNOWN = 0x100
 _PARENT_IS_REMOTE = 0x200
@@ -53,8 +55,8 @@ class Source(NamedTuple):
     env: str
 
 
-def render(finish: Finish, version: Version) -> list[Span]:
-    """Give the spans of one request, the root first; at most 64.
+def render(finish: Finish, version: Version, extras: Extras = NO_EXTRAS) -> list[Span]:
+    """Give the spans of one request, the root first and its attempts last; at most 64.
 
     Raises:
         ValueError: an id is not hex, or a number does not fit.
@@ -64,11 +66,18 @@ def render(finish: Finish, version: Version) -> list[Span]:
     root = _root(record, trace)
     stages = [stage for stage in finish.detail.stages if stage.stage != "call"]
     spans = [root, *(_stage(record, stage, root) for stage in stages)]
+    if extras:
+        _add_extras(spans, record, extras)
     attempts, collapsed = _fold(finish.attempts, MAX_SPANS - len(spans))
     grouping = shared(record)
     for attempt in attempts:
-        span = _attempt(record, attempt, root, _names(record, attempt, finish.attempts, version))
+        said = _said(record, attempt, finish.attempts)
+        named = {name: said[ours] for ours, name in version.names.items() if ours in said}
+        span = _attempt(record, attempt, root, named)
         put(span, grouping)
+        if extras:
+            own = {**extras.get("attempt", {}), **extras.get(record.operation, {})}
+            put(span, worded(own, {**_told(record), **said, **_sums(attempt)}))
         if collapsed and attempt is attempts[0]:
             put(span, {"trimtab.collapsed": collapsed})
         spans.append(span)
@@ -79,18 +88,26 @@ def resource_spans(
     source: Source, spans: Iterable[Span], resource: Attributes, version: Version
 ) -> ResourceSpans:
     """Put spans of one source under their resource; `resource` is added to, or overrides, ours."""
-    described: dict[str, Value] = {
+    scoped = ScopeSpans(scope=scope(resource), spans=spans, schema_url=version.schema_url)
+    about = described(source, resource)
+    return ResourceSpans(resource=about, scope_spans=[scoped], schema_url=version.schema_url)
+
+
+def described(source: Source, resource: Attributes) -> Resource:
+    """Give the resource of a source."""
+    about = Resource()
+    ours: dict[str, Value] = {
         "service.name": "trimtab",
         "service.instance.id": source.worker_id,
         "deployment.environment.name": source.env,
-        **resource,
     }
-    about = Resource()
-    put(about, described)
-    release = described.get("service.version")
-    scope = InstrumentationScope(name="trimtab", version=str(release or ""))
-    scoped = ScopeSpans(scope=scope, spans=spans, schema_url=version.schema_url)
-    return ResourceSpans(resource=about, scope_spans=[scoped], schema_url=version.schema_url)
+    put(about, {**ours, **resource})
+    return about
+
+
+def scope(resource: Attributes) -> InstrumentationScope:
+    """Give the scope: this program."""
+    return InstrumentationScope(name="trimtab", version=str(resource.get("service.version") or ""))
 
 
 def _root(record: RequestRecord, trace: bytes) -> Span:
@@ -150,10 +167,8 @@ def _attempt(record: RequestRecord, attempt: Attempt, root: Span, named: Attribu
     return span
 
 
-def _names(
-    record: RequestRecord, attempt: Attempt, attempts: Sequence[Attempt], version: Version
-) -> Attributes:
-    """Say what the conventions have a name for; answer and reasoning are the last attempt's."""
+def _said(record: RequestRecord, attempt: Attempt, attempts: Sequence[Attempt]) -> Attributes:
+    """Say what conventions have a name for; answer and reasoning are the last attempt's."""
     said: dict[str, Value] = {
         "provider": attempt.provider,
         "operation": record.operation,
@@ -174,7 +189,39 @@ def _names(
         said["reasoning_tokens"] = record.reasoning_tokens
         if record.finish_reasons:
             said["finish_reasons"] = tuple(record.finish_reasons.split(","))
-    return {name: said[ours] for ours, name in version.names.items() if ours in said}
+    return said
+
+
+def _add_extras(spans: Sequence[Span], record: RequestRecord, extras: Extras) -> None:
+    told = _told(record)
+    for place, span in enumerate(spans):
+        put(span, worded(extras.get("stage" if place else "root", {}), told))
+
+
+def _told(record: RequestRecord) -> Attributes:
+    return {
+        "conversation_id": record.conversation_id,
+        "prompt_name": record.prompt_name,
+        "prompt_version": record.prompt_version,
+        "sample_rate": max(1, round(record.adjusted_count)),
+    }
+
+
+def _sums(attempt: Attempt) -> Attributes:
+    tokens = (attempt.input_tokens, attempt.output_tokens)
+    cost_usd = None if attempt.cost_nano is None else attempt.cost_nano / NANO_PER_USD
+    return {
+        "total_tokens": None if None in tokens else sum(it or 0 for it in tokens),
+        "cost_usd": cost_usd,
+        "cost_details": None if cost_usd is None else f'{{"total": {cost_usd:.9f}}}',
+    }
+
+
+def worded(table: Mapping[str, str], told: Attributes) -> Attributes:
+    """Give a receiver's own attributes: texts behind `=`, else what our words stand for."""
+    return {
+        name: word[1:] if word.startswith("=") else told.get(word) for name, word in table.items()
+    }
 
 
 def _child(record: RequestRecord, path: str, root: Span, start_us: int, dur_us: int) -> Span:
@@ -199,19 +246,21 @@ def _status(*, failed: bool) -> Status:
     return Status(code=Status.STATUS_CODE_ERROR if failed else Status.STATUS_CODE_OK)
 
 
-def put(what: Span | Span.Event | Resource, attributes: Attributes) -> None:
-    """Add attributes; what is unknown is left out."""
+def put(
+    what: Span | Span.Event | Resource, attributes: Attributes, longest: int = MAX_TEXT
+) -> None:
+    """Add attributes; what is unknown is left out, and long texts are cut."""
     for name, value in attributes.items():
         if value is not None:
             pair = what.attributes.add()
             pair.key = name
-            _set(pair.value, value)
+            _set(pair.value, value, longest)
 
 
-def _set(slot: AnyValue, value: str | float | tuple[str, ...]) -> None:
+def _set(slot: AnyValue, value: str | float | tuple[str, ...], longest: int) -> None:
     match value:
         case str():
-            slot.string_value = value[:MAX_TEXT]
+            slot.string_value = value[:longest]
         case bool():
             slot.bool_value = value
         case int():
@@ -220,4 +269,4 @@ def _set(slot: AnyValue, value: str | float | tuple[str, ...]) -> None:
             slot.double_value = value
         case tuple():
             for text in value:
-                slot.array_value.values.add().string_value = text[:MAX_TEXT]
+                slot.array_value.values.add().string_value = text[:longest]

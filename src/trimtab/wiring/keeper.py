@@ -3,14 +3,12 @@
 import asyncio
 import logging
 import os
-import random
 import signal
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from hashlib import sha256
 from hmac import digest
-from importlib.metadata import version
 from pathlib import Path
 from sys import stdout
 from typing import NamedTuple
@@ -35,14 +33,12 @@ from trimtab.jobs.schedule import Job, Schedule
 from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.registry.webhooks import Webhook
-from trimtab.settings import ExporterSettings, Settings, resolve
+from trimtab.settings import Settings, resolve
 from trimtab.store.base import KeeperStore
 from trimtab.store.relational.spend import Spend
 from trimtab.store.sqlite.alerts import SqliteAlerts
-from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.health_file import read_ailing, read_redis_up
 from trimtab.telemetry.log_file import LogFile
-from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
@@ -56,7 +52,8 @@ from trimtab.wiring.alerts import (
 )
 from trimtab.wiring.counters import Counting
 from trimtab.wiring.evaluations import StoredEvaluations
-from trimtab.wiring.following import follower, meter, proxy_of
+from trimtab.wiring.exporting import exporting, in_turn, metric_samples, words_of
+from trimtab.wiring.following import follower, meter
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.online import judging_jobs
 from trimtab.wiring.pricing import keep_shipped
@@ -103,7 +100,6 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     lose = Lose(metering, _provider(following), wiring.environment(), clock)
     recorder = Recorder(home, store, spool, lose)
     lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
-    exporters = [_exporter(home, it, clock) for it in settings.exporters]
     hooks = webhooks(
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
@@ -117,13 +113,21 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
             *counting.job(),
         ]
     )
-    parts = Parts(recorder, hooks, metering, clock, counting)
-    server = _server(create_app(_console(home, settings, parts)))
+    console = _console(home, settings, Parts(recorder, hooks, metering, clock, counting))
+    server = _server(create_app(console))
+    exporters, pushes = exporting(
+        home,
+        settings,
+        clock,
+        words_of(home, settings, current.snapshot, recorder.recorded),
+        lambda: metric_samples(console),
+    )
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule, counting)
     needed = [recorder.needed, lines.needed, *(it.needed for it in exporters)]
     jobs = [
-        *(it.run() for it in (*always, *exporters, *hooks)),
+        *(it.run() for it in (*always, *hooks)),
+        *in_turn((*exporters, *pushes)),
         *await judging_jobs(home, settings, spool, recorder, current.snapshot),
         _sweep(home, needed),
     ]
@@ -284,22 +288,6 @@ def _lags(recorder: Recorder) -> list[Lag]:
 
 def _hashed(reference: str) -> str:
     return sha256(resolve(reference, os.environ).reveal().encode()).hexdigest()
-
-
-def _exporter(home: Path, settings: ExporterSettings, clock: Clock) -> Exporter:
-    headers = tuple(
-        (name.lower(), resolve(reference, os.environ).reveal())
-        for name, reference in settings.headers.items()
-    )
-    receiver = Receiver(
-        name=settings.name,
-        endpoint=settings.endpoint,
-        headers=headers,
-        ca_file=settings.ca_file,
-        proxy=proxy_of(settings.endpoint),
-    )
-    resource = {"service.version": version("trimtab")}
-    return Exporter(receiver, Http1Transport(), home, resource, clock, random.Random())  # noqa: S311 -- spreads retries
 
 
 async def _sweep(home: Path, readers: Sequence[Needed]) -> None:

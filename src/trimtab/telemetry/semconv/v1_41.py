@@ -26,5 +26,12 @@ V1_41 = Version(
         "score": "gen_ai.evaluation.score.value",
         "label": "gen_ai.evaluation.score.label",
         "response_id": "gen_ai.response.id",
+        "explanation": "gen_ai.evaluation.explanation",
+    },
+    content={
+        "input": "gen_ai.input.messages",
+        "output": "gen_ai.output.messages",
+        "system": "gen_ai.system_instructions",
+        "tools": "gen_ai.tool.definitions",
     },
 )

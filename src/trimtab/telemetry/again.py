@@ -1,0 +1,134 @@
+"""Sending what was not taken the first time: batches put aside, and requests from the store."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from trimtab.domain.errors import TryLater
+from trimtab.domain.record import Finish
+from trimtab.store.base import Cursor, RecordFilter, RecordReader, StoredRecord
+from trimtab.telemetry.batch import MAX_SPANS, Entry, of_request, pieces
+from trimtab.telemetry.export import with_words
+from trimtab.telemetry.receiver import NO_ANSWER, Answer, Post, Verdict
+from trimtab.telemetry.view import View, encode
+from trimtab.telemetry.words import Words
+
+TRIES = 6
+PAGE = 200
+
+
+class Reposted(NamedTuple):
+    """What became of batches that were put aside."""
+
+    taken: int
+    refused: int
+    answer: Answer | None
+
+
+class Posting(Protocol):
+    """Posts a body; see `receiver.Post`."""
+
+    async def __call__(self, body: bytes) -> Answer:
+        """Post it and wait for the answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A post that waits and tries again for a while.
+
+    Attributes:
+        sleep: Waits seconds.
+        now_us: Tells the time.
+    """
+
+    post: Post
+    sleep: Callable[[float], Awaitable[None]]
+    now_us: Callable[[], int]
+    chance: random.Random
+
+    async def __call__(self, body: bytes) -> Answer:
+        """Post until there is an answer that waiting does not change, or six times."""
+        answer = await self.post(body)
+        for tried in range(1, TRIES):
+            if answer.verdict is not Verdict.AGAIN:
+                break
+            asked_s = answer.retry_after_s(self.now_us())
+            await self.sleep(self.chance.uniform(0, 2**tried) if asked_s is None else asked_s)
+            answer = await self.post(body)
+        return answer
+
+
+async def repost(letters: Sequence[Path], post: Posting) -> Reposted:
+    """Post what was put aside, oldest first; what is taken is removed.
+
+    Stops as soon as the receiver is away or the key is wrong.
+    """
+    taken = refused = 0
+    answer: Answer | None = None
+    for letter in letters:
+        answer = await post(await asyncio.to_thread(letter.read_bytes))
+        if answer.verdict in (Verdict.AGAIN, Verdict.PAUSE):
+            break
+        if answer.verdict is Verdict.TAKEN:
+            await asyncio.to_thread(letter.unlink)
+            taken += 1
+        else:
+            refused += 1
+    return Reposted(taken, refused, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Renders requests from the store, newest first, under the ids that they had."""
+
+    records: RecordReader
+    post: Posting
+    view: View
+    words: Words | None
+
+    async def __call__(self, since_us: int, until_us: int) -> AsyncIterator[int]:
+        """Send the kept traces of requests that began in [since, until); gives spans as they go.
+
+        Raises:
+            TryLater: the receiver did not take a batch, or the store is away; up to which instant
+                all is done.
+        """
+        waiting: list[Entry] = []
+        before_us = until_us
+        async for stored in self._stored(RecordFilter(since_us=since_us, until_us=until_us)):
+            entries = self._rendered(stored)
+            if len(waiting) + len(entries) > MAX_SPANS:
+                yield await self._send(waiting, before_us)
+                waiting, before_us = [], stored.record.ts_us + 1
+            waiting += entries
+        if waiting:
+            yield await self._send(waiting, before_us)
+
+    async def _stored(self, where: RecordFilter) -> AsyncIterator[StoredRecord]:
+        after: Cursor | None = None
+        while page := await self.records.page(where, after=after, limit=PAGE):
+            for record in page:
+                stored = await self.records.find(record.request_id) if record.trace_kept else None
+                if stored is not None:
+                    yield stored
+            after = Cursor(page[-1].ts_us, page[-1].request_id)
+
+    def _rendered(self, stored: StoredRecord) -> list[Entry]:
+        finish = Finish(record=stored.record, detail=stored.detail, attempts=stored.attempts)
+        return of_request(finish, stored.record.worker_id, self.view)
+
+    async def _send(self, entries: Sequence[Entry], before_us: int) -> int:
+        for part in pieces(await with_words(entries, self.words, self.view)):
+            body = await asyncio.to_thread(encode, [(it.source, it.span) for it in part], self.view)
+            answer = await self.post(body)
+            if answer.verdict is not Verdict.TAKEN:
+                said = "no answer" if answer.status == NO_ANSWER else f"answer {answer.status}"
+                raise TryLater(
+                    f"the receiver has not taken what began before {before_us} us ({said});"
+                    " everything later is sent: go on with --to"
+                )
+        return len(entries)

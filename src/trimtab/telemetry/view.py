@@ -1,0 +1,83 @@
+"""What one receiver is shown of the spool: which signal, under which names, how it is written."""
+
+import re
+from base64 import b64decode
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from gzip import compress
+
+from google.protobuf.json_format import MessageToJson
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from trimtab.telemetry.evaluations import log_record
+from trimtab.telemetry.facts import Attributes, Value
+from trimtab.telemetry.preset import Encoding, Extras, Signal
+from trimtab.telemetry.semconv.base import Version
+from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.spans import Source, described, resource_spans, scope
+
+Message = ExportTraceServiceRequest | ExportLogsServiceRequest | ExportMetricsServiceRequest
+
+_GZIP_LEVEL = 1
+_ID = re.compile(r'("(?:traceId|spanId|parentSpanId)": ?")([A-Za-z0-9+/=]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a receiver sees requests.
+
+    Attributes:
+        extras: Attributes under names of its own.
+        resource: Attributes of the resource, such as `service.version`.
+        evaluations: Whether what is found later is a part of it.
+    """
+
+    version: Version = DEFAULT
+    extras: Extras = field(default_factory=dict[str, dict[str, str]])
+    resource: Attributes = field(default_factory=dict[str, Value])
+    signal: Signal = Signal.TRACES
+    encoding: Encoding = Encoding.PROTOBUF
+    evaluations: bool = True
+
+
+def encode(spans: Iterable[tuple[Source, Span]], view: View) -> bytes:
+    """Write spans as a gzipped OTLP request; as log records, if the signal is logs."""
+    sources: dict[Source, list[Span]] = {}
+    for source, span in spans:
+        sources.setdefault(source, []).append(span)
+    if view.signal is Signal.LOGS:
+        logs = [_resource_logs(source, it, view) for source, it in sources.items()]
+        return written(ExportLogsServiceRequest(resource_logs=logs), view.encoding)
+    traces = [
+        resource_spans(source, it, view.resource, view.version) for source, it in sources.items()
+    ]
+    return written(ExportTraceServiceRequest(resource_spans=traces), view.encoding)
+
+
+def written(request: Message, encoding: Encoding) -> bytes:
+    """Write a request, gzipped. OTLP/JSON has ids in hex and enums as numbers."""
+    if encoding is Encoding.JSON:
+        text = MessageToJson(request, indent=None, use_integers_for_enums=True)
+        data = _ID.sub(_hex, text).encode()
+    else:
+        data = request.SerializeToString()
+    return compress(data, _GZIP_LEVEL, mtime=0)
+
+
+def _resource_logs(source: Source, spans: Iterable[Span], view: View) -> ResourceLogs:
+    url = view.version.schema_url
+    records = [log_record(span) for span in spans]
+    scoped = ScopeLogs(scope=scope(view.resource), log_records=records, schema_url=url)
+    about = described(source, view.resource)
+    return ResourceLogs(resource=about, scope_logs=[scoped], schema_url=url)
+
+
+def _hex(found: re.Match[str]) -> str:
+    """Write an id, which protobuf's JSON has in base64, in hex."""
+    return f'{found[1]}{b64decode(found[2]).hex()}"'

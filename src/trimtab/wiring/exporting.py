@@ -1,0 +1,152 @@
+"""Builds what leaves the site: for each receiver an exporter of traces, of logs, of metrics."""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from trimtab import wiring
+from trimtab.console.base import Console
+from trimtab.console.metrics import METRICS, samples
+from trimtab.control.snapshot import Snapshot
+from trimtab.domain.clock import Clock
+from trimtab.domain.errors import NotFound
+from trimtab.domain.ids import TenantId
+from trimtab.domain.tenant import ContentPolicy
+from trimtab.providers.http1 import Http1Transport
+from trimtab.settings import ExporterSettings, Settings, resolve
+from trimtab.telemetry.export import AT_ONCE, Exporter
+from trimtab.telemetry.follow import Place
+from trimtab.telemetry.preset import Signal, fill, preset
+from trimtab.telemetry.push import MetricsPush, Sample, Samples
+from trimtab.telemetry.receiver import Post, Receiver
+from trimtab.telemetry.semconv.versions import VERSIONS
+from trimtab.telemetry.spans import Source
+from trimtab.telemetry.view import View
+from trimtab.telemetry.words import Words
+from trimtab.wiring.following import proxy_of
+
+KEEPER = "keeper"
+
+WordsOf = Callable[[ExporterSettings], Words]
+
+
+def exporting(
+    home: Path, settings: Settings, clock: Clock, words: WordsOf, known: Samples
+) -> tuple[list[Exporter], list[MetricsPush]]:
+    """Build all exporters.
+
+    Raises:
+        SettingsInvalid: an endpoint or a header cannot be used, or a secret is not there.
+    """
+    exporters: list[Exporter] = []
+    pushes: list[MetricsPush] = []
+    source = Source(KEEPER, wiring.environment())
+    for of in settings.exporters:
+        for signal in of.signals:
+            receiver, transport = receiver_of(of, signal), Http1Transport()
+            if signal is Signal.METRICS:
+                post = Post(receiver, transport)
+                pushes.append(MetricsPush(receiver, post, known, source, clock))
+            else:
+                chance = random.Random()  # noqa: S311 -- spreads retries
+                exporters.append(Exporter(receiver, transport, home, clock, chance, words(of)))
+    return exporters, pushes
+
+
+def in_turn(
+    exporters: Iterable[Exporter | MetricsPush],
+) -> Iterator[Coroutine[object, object, None]]:
+    """Let exporters run, four of them at a time."""
+    turn = asyncio.Semaphore(AT_ONCE)
+    return (it.run(turn) for it in exporters)
+
+
+def named(settings: Settings, name: str) -> ExporterSettings:
+    """Find an exporter of the file.
+
+    Raises:
+        NotFound: it has none of that name.
+    """
+    for exporter in settings.exporters:
+        if exporter.name == name:
+            return exporter
+    known = ", ".join(f"'{it.name}'" for it in settings.exporters) or "none"
+    raise NotFound(f"no exporter '{name}' is in '{settings.file}'; there is {known}")
+
+
+def place_name(exporter: ExporterSettings, signal: Signal) -> str:
+    """Name the files of a signal; traces have the plain name."""
+    return exporter.name if signal is Signal.TRACES else f"{exporter.name}.{signal}"
+
+
+def receiver_of(of: ExporterSettings, signal: Signal) -> Receiver:
+    """Describe where a signal of an exporter goes.
+
+    Raises:
+        SettingsInvalid: a secret is not there.
+    """
+    known = preset(of.preset)
+    secrets = {it: resolve(at, os.environ).reveal() for it, at in of.secrets.items()}
+    filled = fill(known, of.endpoint, {**of.values, **secrets})
+    own = ((it.lower(), resolve(at, os.environ).reveal()) for it, at in of.headers.items())
+    return Receiver(
+        name=place_name(of, signal),
+        endpoint=filled.endpoint,
+        headers=tuple({**dict(filled.headers), **dict(own)}.items()),
+        ca_file=of.ca_file,
+        proxy=proxy_of(filled.endpoint),
+        path=known.path.format(signal=signal),
+        view=View(
+            version=VERSIONS[of.semconv].without(known.forbidden),
+            extras=known.extras,
+            resource={"service.version": version("trimtab"), **filled.resource},
+            signal=signal,
+            encoding=known.encoding,
+            evaluations=signal is Signal.LOGS or Signal.LOGS not in of.signals,
+        ),
+    )
+
+
+def words_of(
+    home: Path,
+    settings: Settings,
+    snapshot: Callable[[], Snapshot],
+    recorded: Callable[[], Mapping[str, Place]],
+) -> WordsOf:
+    """Let exporters read content, of tenants whose policy keeps it now."""
+    records = wiring.records(home)
+    gateway = settings.gateway
+    site = gateway.public_url or f"http://{gateway.host}:{gateway.port}"
+
+    async def read(tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        if not _is_kept(snapshot(), tenant_id):
+            return None
+        return await records.content(tenant_id, ts_us, ref)
+
+    def words(of: ExporterSettings) -> Words:
+        link = f"{site}/console/requests/"
+        return Words(content=of.content, read=read, recorded=recorded, link=link)
+
+    return words
+
+
+def _is_kept(snapshot: Snapshot, tenant_id: str) -> bool:
+    tenant = snapshot.tenants.get(TenantId(tenant_id))
+    if tenant is None:
+        return False
+    tier = snapshot.tiers.get(tenant.tier)
+    policy = tenant.content or (None if tier is None else tier.content)
+    return policy is ContentPolicy.FULL
+
+
+async def metric_samples(console: Console) -> list[Sample]:
+    """Give what `GET /metrics` tells, one value at a time."""
+    known = await samples(console)
+    return [
+        Sample(name, METRICS[name].kind, labels, value)
+        for name, values in known.items()
+        for labels, value in values
+    ]
