@@ -4,15 +4,16 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Finish
 from trimtab.store.base import Cursor, RecordFilter, RecordReader, StoredRecord
 from trimtab.telemetry.batch import MAX_SPANS, Entry, of_request, pieces
 from trimtab.telemetry.export import with_words
-from trimtab.telemetry.receiver import NO_ANSWER, Answer, Post, Verdict
+from trimtab.telemetry.receiver import NO_ANSWER, Answer, Verdict
 from trimtab.telemetry.view import View, encode
 from trimtab.telemetry.words import Words
 
@@ -20,20 +21,26 @@ TRIES = 6
 PAGE = 200
 
 
+Posting = Callable[[bytes], Awaitable[Answer]]
+"""Posts a body and waits for the answer; see `receiver.Post`."""
+
+
 class Reposted(NamedTuple):
-    """What became of batches that were put aside."""
+    """What became of batches that were put aside; `answer` is the last one."""
 
     taken: int
     refused: int
+    left: int
     answer: Answer | None
 
-
-class Posting(Protocol):
-    """Posts a body; see `receiver.Post`."""
-
-    async def __call__(self, body: bytes) -> Answer:
-        """Post it and wait for the answer."""
-        ...
+    def plus(self, other: "Reposted") -> "Reposted":
+        """Add what became of others."""
+        return Reposted(
+            self.taken + other.taken,
+            self.refused + other.refused,
+            self.left + other.left,
+            other.answer or self.answer,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class Patient:
         now_us: Tells the time.
     """
 
-    post: Post
+    post: Posting
     sleep: Callable[[float], Awaitable[None]]
     now_us: Callable[[], int]
     chance: random.Random
@@ -78,7 +85,7 @@ async def repost(letters: Sequence[Path], post: Posting) -> Reposted:
             taken += 1
         else:
             refused += 1
-    return Reposted(taken, refused, answer)
+    return Reposted(taken, refused, len(letters) - taken - refused, answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,11 @@ class Backfill:
             if answer.verdict is not Verdict.TAKEN:
                 said = "no answer" if answer.status == NO_ANSWER else f"answer {answer.status}"
                 raise TryLater(
-                    f"the receiver has not taken what began before {before_us} us ({said});"
-                    " everything later is sent: go on with --to"
+                    f"the receiver does not take what began before {_instant(before_us)} ({said}),"
+                    " all that is later is sent; go on with `--to` that instant"
                 )
         return len(entries)
+
+
+def _instant(us: int) -> str:
+    return datetime.fromtimestamp(us / 1e6, UTC).isoformat().replace("+00:00", "Z")

@@ -127,6 +127,7 @@ class Post:
         Raises:
             SettingsInvalid: the endpoint or a header cannot be used.
         """
+        self.url = _url(receiver)
         self._transport = transport
         self._timeout_s = receiver.timeout_s
         try:
@@ -168,15 +169,21 @@ def _partial(body: bytes) -> ExportTraceServiceResponse:
     return ExportTraceServiceResponse.FromString(body)
 
 
-def _head(receiver: Receiver) -> bytes:
+def _url(receiver: Receiver) -> str:
+    """Put the path of a signal below the endpoint, unless it ends so already."""
     url = urlsplit(receiver.endpoint)
     path = url.path.rstrip("/")
     if not path.endswith(receiver.path):
         path = path.removesuffix(_TRACES) + receiver.path
+    return url._replace(path=path).geturl()
+
+
+def _head(receiver: Receiver) -> bytes:
+    url = urlsplit(_url(receiver))
     headers = [
         ("host", url.netloc.rpartition("@")[2]),
         ("content-type", _TYPES[receiver.view.encoding]),
         ("content-encoding", "gzip"),
         *receiver.headers,
     ]
-    return render_head("POST", f"{path}?{url.query}" if url.query else path, headers)
+    return render_head("POST", f"{url.path}?{url.query}" if url.query else url.path, headers)

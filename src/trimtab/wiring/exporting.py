@@ -16,7 +16,7 @@ from trimtab.domain.errors import NotFound
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import ContentPolicy
 from trimtab.providers.http1 import Http1Transport
-from trimtab.settings import ExporterSettings, Settings, resolve
+from trimtab.settings import ExporterSettings, GatewaySettings, Settings, resolve
 from trimtab.telemetry.export import AT_ONCE, Exporter
 from trimtab.telemetry.follow import Place
 from trimtab.telemetry.preset import Signal, fill, preset
@@ -112,13 +112,12 @@ def receiver_of(of: ExporterSettings, signal: Signal) -> Receiver:
 
 def words_of(
     home: Path,
-    settings: Settings,
+    gateway: GatewaySettings,
     snapshot: Callable[[], Snapshot],
     recorded: Callable[[], Mapping[str, Place]],
 ) -> WordsOf:
     """Let exporters read content, of tenants whose policy keeps it now."""
     records = wiring.records(home)
-    gateway = settings.gateway
     site = gateway.public_url or f"http://{gateway.host}:{gateway.port}"
 
     async def read(tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:

@@ -119,7 +119,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
         home,
         settings,
         clock,
-        words_of(home, settings, current.snapshot, recorder.recorded),
+        words_of(home, settings.gateway, current.snapshot, recorder.recorded),
         lambda: metric_samples(console),
     )
     listening = _listen(wiring.keeper_socket(home))
