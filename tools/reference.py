@@ -36,7 +36,8 @@ from trimtab.sim.latency import PROFILES
 from trimtab.sim.models import MODELS
 from trimtab.store import filter_text
 from trimtab.telemetry.log_line import LogLine
-from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.preset import Encoding, names, preset
+from trimtab.telemetry.semconv.versions import DEFAULT, VERSIONS
 
 TARGET = things.ROOT / "docs/reference"
 NOTICE = "<!-- Written by tools/reference.py from the code: change that, then run `make docs`. -->"
@@ -272,6 +273,34 @@ def _admin_status(kind: type[TrimtabError]) -> int:
     return next(status for base, status in failure.STATUS if issubclass(kind, base))
 
 
+def _versions() -> list[tuple[str, ...]]:
+    words_of_ours = dict.fromkeys(ours for it in VERSIONS.values() for ours in it.names)
+    rows = [
+        tuple(_code(it.names[ours]) if ours in it.names else "" for it in VERSIONS.values())
+        for ours in words_of_ours
+    ]
+    return [row for row in rows if len(set(row)) > 1]
+
+
+def _presets() -> list[tuple[str, ...]]:
+    found = {name: preset(name) for name in names()}
+    return [
+        (
+            _code(name),
+            it.title,
+            ", ".join(it.signals) + (", as JSON" if it.encoding is Encoding.JSON else ""),
+            ", ".join(
+                _code(need) for need in (*it.required, *(() if it.endpoint else ["endpoint"]))
+            ),
+            ", ".join(
+                _code(own) for own in sorted({own for on in it.extras.values() for own in on})
+            ),
+            f"unconfirmed: {it.unconfirmed}" if it.unconfirmed else f"verified: {it.verified}",
+        )
+        for name, it in found.items()
+    ]
+
+
 def _attributes_page() -> list[str]:
     others, attempted, resources = things.attributes()
     said = things.subjects()["attributes"].said
@@ -290,8 +319,8 @@ def _attributes_page() -> list[str]:
         f"A request is one trace: a root span, one span for each stage, and one for each attempt at a"
         f" provider. Names beginning with `gen_ai.` are those of version {conventions} of the"
         " OpenTelemetry GenAI conventions. Usage is on attempts alone, because backends sum"
-        " `gen_ai.usage.*` over all spans. What people wrote is never part of a span. An attribute"
-        " that is unknown is absent.",
+        " `gen_ai.usage.*` over all spans. What people wrote is part of a span only if"
+        " [`content`](settings.md#telemetry) says so. An attribute that is unknown is absent.",
         "### Root and stages",
         "The root is named `POST /v1/chat/completions` or as its route is; stages are"
         " `trimtab.admit`, `trimtab.plan`, `trimtab.screen_input`, `trimtab.fund` and"
@@ -304,13 +333,26 @@ def _attributes_page() -> list[str]:
         "What the [online judge](../how-to/judge-live-traffic.md) finds comes after the trace was"
         " sent: as a span `evaluation METRIC` of no length, under the attempt's, with the event"
         " `gen_ai.evaluation.result`. The event has the attributes that begin with `gen_ai.`, the"
-        " span has all. Why the judge said so is not sent.",
+        " span has all. Why the judge said so is sent with content alone. To a receiver of logs it"
+        " comes as a log record with the same attributes instead, at the span of the attempt.",
         _table(["attribute", "meaning"], [(_code(k), v) for k, v in words.EVALUATION.items()]),
+        "### Content",
+        "On the last attempt, or in its event `gen_ai.client.inference.operation.details`. With"
+        " `1.36` each message is an event instead: `gen_ai.{system,user,assistant,tool}.message` and"
+        " `gen_ai.choice`. What is no text, such as an image, is told by its kind alone.",
+        _table(["attribute", "meaning"], [(_code(k), v) for k, v in words.CONTENT.items()]),
         "### Resource",
         _table(
             ["attribute", "meaning"],
             [(_code(it), words.RESOURCE.get(it, "")) for it in sorted(resources)],
         ),
+        "### Names by version",
+        "What is called otherwise, or not there, in another version of the conventions.",
+        _table([*VERSIONS], _versions()),
+        "### Presets",
+        "*Unconfirmed* ones have the shape that the receiver's documentation or source asks for, and"
+        " were tried against a stand-in alone. `trimtab telemetry check NAME` tells.",
+        _table(["preset", "receiver", "takes", "needs", "attributes of its own", ""], _presets()),
         "## Log line",
         "One JSON line for each request in `log/requests-YYYYMMDD.jsonl` of the state directory, and"
         " on standard output if `log_line.stdout` says so. No key is renamed or removed within a major"

@@ -9,6 +9,9 @@ without a sentence, and a sentence without a thing, fail `tests/docs/test_refere
 from typing import NamedTuple
 
 ARGUMENTS = {
+    "exporters retry NAME": "Name of the exporter.",
+    "exporters backfill NAME": "Name of the exporter.",
+    "telemetry check NAME": "Name of the exporter.",
     "init project DIRECTORY": "Where to write; here by default.",
     "init ci DIRECTORY": "Root of the repository; here by default.",
     "keys rotate KEY": "Id or name of the key.",
@@ -607,27 +610,74 @@ SETTINGS = {
         "Prices over the built-in list, by pattern of `provider/model`; see [models and prices](models.md#prices-of-your-own).",
         "{}",
     ),
+    "telemetry.semconv": Setting(
+        "`1.36`, `1.41` or `genai-latest`",
+        "genai-latest",
+        "Version of the OpenTelemetry GenAI conventions whose names exporters use.",
+        "1.41",
+    ),
+    "telemetry.exporters[].preset": Setting(
+        "a [preset](attributes.md#presets)",
+        "phoenix",
+        "Which receiver it is: endpoint, headers and names come from there.",
+        "otlp",
+    ),
+    "telemetry.exporters[].region": Setting(
+        "a region of the preset", "us", "Where the receiver is.", unsaid="the preset's first"
+    ),
+    "telemetry.exporters[].project": Setting(
+        "text", "shop", "Project, dataset or application there.", unsaid=_NONE
+    ),
+    "telemetry.exporters[].site": Setting(
+        "host name", "datadoghq.eu", "Site of Datadog.", unsaid=_NONE
+    ),
+    "telemetry.exporters[].zone": Setting(
+        "text", "prod-eu-west-2", "Zone of Grafana Cloud.", unsaid=_NONE
+    ),
+    "telemetry.exporters[].instance": Setting(
+        "text", "1234", "Instance of Grafana Cloud.", unsaid=_NONE
+    ),
+    "telemetry.exporters[].space": Setting("text", "U3Bh", "Space of Arize.", unsaid=_NONE),
+    "telemetry.exporters[].key": Setting(
+        "reference", "env:OTLP_KEY", "Key of the receiver.", unsaid=_NONE
+    ),
+    "telemetry.exporters[].public_key": Setting(
+        "reference", "env:OTLP_KEY", "Public key of Langfuse.", unsaid=_NONE
+    ),
+    "telemetry.exporters[].semconv": Setting(
+        "`1.36`, `1.41` or `genai-latest`",
+        "'1.36'",
+        "Version of the conventions for this receiver.",
+        unsaid="the preset's, else `telemetry.semconv`",
+    ),
+    "telemetry.exporters[].signals": Setting(
+        "list of `traces`, `metrics`, `logs`",
+        "[traces, metrics]",
+        "What is sent. With `logs`, evaluations are log records, else spans.",
+        "[traces]",
+    ),
     "telemetry.exporters[].name": Setting(
         "name",
         "collector",
         "Names the exporter's place in the spool; under a new name it starts anew.",
-        "otlp",
+        unsaid="the preset's",
     ),
     "telemetry.exporters[].endpoint": Setting(
         "URL",
         "http://127.0.0.1:4318",
-        "Base URL of an OTLP receiver (HTTP, protobuf); `/v1/traces` is added unless it ends so.",
+        "Base URL of an OTLP receiver (HTTP); the path of the preset is added, mostly `/v1/traces`, unless it ends so.",
+        unsaid="the preset's",
     ),
     "telemetry.exporters[].headers": Setting(
         "map of references",
         "{x-api-key: env:OTLP_KEY}",
-        "Sent with each batch; every value is a reference.",
+        "Sent with each batch, beside those of the preset; every value is a reference.",
         "{}",
     ),
     "telemetry.exporters[].content": Setting(
-        "`none`",
-        "none",
-        "How much of what people wrote is sent; nothing is the only choice.",
+        "`none`, `span`, `event`, `span_and_event` or `reference`",
+        "event",
+        "Where what people and models wrote is sent, if at all; `reference` sends a link to the console. Nothing is sent of tenants whose `content` is not `full`.",
         "none",
     ),
     "telemetry.exporters[].ca_file": Setting(
@@ -896,6 +946,14 @@ ENVIRONMENT = {
 FOREIGN_ENVIRONMENT = {
     "HTTPS_PROXY": ("none", "Proxy for providers and receivers that are reached by HTTPS."),
     "NO_PROXY": ("none", "Hosts that are reached without the proxy."),
+    "OTEL_SEMCONV_STABILITY_OPT_IN": (
+        "none",
+        "With `gen_ai_latest_experimental` in it, `telemetry.semconv` is `genai-latest` if it is not written.",
+    ),
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": (
+        "`NO_CONTENT`",
+        "`SPAN_ONLY`, `EVENT_ONLY` or `SPAN_AND_EVENT`: what `content` of exporters is if it is not written.",
+    ),
 }
 
 
@@ -1199,6 +1257,16 @@ ATTRIBUTES = {
     "gen_ai.usage.reasoning.output_tokens": "Tokens of reasoning; on the last attempt.",
     "gen_ai.prompt.name": "Name of the prompt; not set yet.",
     "gen_ai.conversation.id": "Conversation, as the request named it.",
+}
+
+CONTENT = {
+    "gen_ai.input.messages": "What was asked, as JSON: the first message, and as many of the last as fit into 128 KiB.",
+    "gen_ai.output.messages": "What was answered, as JSON.",
+    "gen_ai.system_instructions": "Instructions that a wire has apart from messages, as JSON.",
+    "gen_ai.tool.definitions": "Tools that the model was offered, as JSON.",
+    "trimtab.content.left_out": "How many messages are left out.",
+    "trimtab.content.url": "With `reference`: the page of the request in the console.",
+    "gen_ai.evaluation.explanation": "On an evaluation: why the judge said so.",
 }
 
 EVALUATION = {

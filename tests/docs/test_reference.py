@@ -77,7 +77,28 @@ MAIL: dict[str, str | None] = {
     "url": None,
     "secret": None,
 }
+GRAFANA: dict[str, str | None] = {
+    "preset": "grafana",
+    "key": "env:OTLP_KEY",
+    "zone": "z",
+    "instance": "1",
+}
+LANGFUSE: dict[str, str | None] = {
+    "preset": "langfuse",
+    "key": "env:OTLP_KEY",
+    "public_key": "env:OTLP_KEY",
+}
+ARIZE: dict[str, str | None] = {
+    "preset": "arize",
+    "key": "env:OTLP_KEY",
+    "space": "s",
+    "project": "p",
+}
 BESIDE: dict[str, dict[str, str | None]] = {
+    **{f"telemetry.exporters[].{it}": GRAFANA for it in ("key", "zone", "instance")},
+    **{f"telemetry.exporters[].{it}": LANGFUSE for it in ("region", "public_key")},
+    **{f"telemetry.exporters[].{it}": ARIZE for it in ("space", "project")},
+    "telemetry.exporters[].site": {"preset": "datadog", "key": "env:OTLP_KEY", "project": "p"},
     **{f"alerts.routes[].{it}": MAIL for it in ("server", "tls", "from", "to")},
     "alerts.routes[].user": {**MAIL, "password": "env:OTLP_KEY"},
     "alerts.routes[].password": {**MAIL, "user": "t"},
