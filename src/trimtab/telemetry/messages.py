@@ -22,7 +22,7 @@ class Part(Struct, frozen=True, omit_defaults=True, kw_only=True):
     content: str | UnsetType = UNSET
     id: str | UnsetType = UNSET
     name: str | UnsetType = UNSET
-    arguments: Raw | str | UnsetType = UNSET
+    arguments: str | Raw | UnsetType = UNSET
     response: str | UnsetType = UNSET
 
 
@@ -109,16 +109,8 @@ class _Asked(Struct, frozen=True):
     tools: list[_Offer] | None = None
 
 
-class _AnswerPart(Struct, frozen=True):
-    type: str
-    content: str | UnsetType = UNSET
-    id: str | UnsetType = UNSET
-    name: str | UnsetType = UNSET
-    arguments: str | UnsetType = UNSET
-
-
 class _Answer(Struct, frozen=True):
-    parts: list[_AnswerPart]
+    parts: list[Part]
     role: str = "assistant"
 
 
@@ -128,21 +120,33 @@ _raw = msgspec.json.Decoder(Raw)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
-def read(asked: bytes | None, answered: bytes | None, finish_reason: str) -> Told:
-    """Read the bodies that the record keeps; nothing is told of one that cannot be read."""
+def read_asked(body: bytes) -> Told | None:
+    """Read the body of a request; `None` if it is none that is known."""
     try:
-        told = _read_asked(_asked.decode(asked)) if asked else Told()
+        asked = _asked.decode(body)
     except _UNREADABLE:
-        told = Told()
+        return None
+    items = [asked.input] if isinstance(asked.input, str) else asked.input
+    messages = (_message(item) for item in (*asked.messages, *items))
+    return Told(
+        system=tuple(_parts(asked.system or asked.instructions)),
+        input=tuple(it for it in messages if it is not None),
+        tools=tuple(_tool(it) for it in asked.tools or ()),
+    )
+
+
+def read_answer(body: bytes) -> Message | None:
+    """Read an answer as the record keeps it; `None` if it is none."""
     try:
-        answer = _answer.decode(answered) if answered else None
+        answer = _answer.decode(body)
     except _UNREADABLE:
-        answer = None
-    if answer is None:
-        return told
-    parts = tuple(_answer_part(part) for part in answer.parts)
-    said = Message(role=answer.role, parts=parts, finish_reason=finish_reason)
-    return msgspec.structs.replace(told, output=(said,))
+        return None
+    return Message(role=answer.role, parts=tuple(map(_answer_part, answer.parts)))
+
+
+def cut(message: Message) -> Message:
+    """Cut long texts."""
+    return msgspec.structs.replace(message, parts=tuple(map(_cut, message.parts)))
 
 
 def fitting(messages: Sequence[Message]) -> tuple[Sequence[Message], int]:
@@ -153,17 +157,6 @@ def fitting(messages: Sequence[Message]) -> tuple[Sequence[Message], int]:
         kept -= 1
         left -= sizes[kept]
     return (*messages[:1], *messages[max(1, kept) :]), max(0, kept - 1)
-
-
-def _read_asked(asked: _Asked) -> Told:
-    items = [asked.input] if isinstance(asked.input, str) else asked.input
-    return Told(
-        system=tuple(_parts(asked.system or asked.instructions)),
-        input=tuple(
-            message for item in (*asked.messages, *items) if (message := _message(item)) is not None
-        ),
-        tools=tuple(_tool(it) for it in asked.tools or ()),
-    )
 
 
 def _message(item: str | _Item | int | list[int]) -> Message | None:
@@ -186,7 +179,7 @@ def _message(item: str | _Item | int | list[int]) -> Message | None:
 
 def _said(item: _Item) -> Iterator[Part]:
     if item.reasoning_content:
-        yield Part(type="reasoning", content=item.reasoning_content[:MAX_PART])
+        yield Part(type="reasoning", content=item.reasoning_content)
     yield from _parts(item.content)
     for call in item.tool_calls or ():
         yield _call(call.id, call.function.name, call.function.arguments)
@@ -194,7 +187,7 @@ def _said(item: _Item) -> Iterator[Part]:
 
 def _parts(words: _Words) -> Iterator[Part]:
     if isinstance(words, str):
-        yield Part(type="text", content=words[:MAX_PART])
+        yield Part(type="text", content=words)
         return
     for piece in words or ():
         yield _part(piece)
@@ -203,9 +196,9 @@ def _parts(words: _Words) -> Iterator[Part]:
 def _part(piece: _Piece) -> Part:
     match piece:
         case _Piece(thinking=str(words)):
-            return Part(type="reasoning", content=words[:MAX_PART])
+            return Part(type="reasoning", content=words)
         case _Piece(text=str(words)) | _Piece(refusal=str(words)):
-            return Part(type="text", content=words[:MAX_PART])
+            return Part(type="text", content=words)
         case _Piece(type="tool_use"):
             return Part(type="tool_call", id=piece.id, name=piece.name, arguments=piece.input)
         case _Piece(type="tool_result"):
@@ -220,7 +213,7 @@ def _call(call_id: str, name: str, arguments: str) -> Part:
 
 def _response(call_id: str, words: _Words) -> Part:
     said = " ".join(it.content for it in _parts(words) if it.content)
-    return Part(type="tool_call_response", id=call_id, response=said[:MAX_PART])
+    return Part(type="tool_call_response", id=call_id, response=said)
 
 
 def _as_json(text: str) -> Raw | str:
@@ -228,7 +221,7 @@ def _as_json(text: str) -> Raw | str:
     try:
         return _raw.decode(text)
     except _UNREADABLE:
-        return text[:MAX_PART]
+        return text
 
 
 def _tool(offer: _Offer) -> Tool:
@@ -242,7 +235,15 @@ def _tool(offer: _Offer) -> Tool:
     )
 
 
-def _answer_part(part: _AnswerPart) -> Part:
-    arguments = part.arguments if part.arguments is UNSET else _as_json(part.arguments)
-    content = part.content if part.content is UNSET else part.content[:MAX_PART]
-    return Part(type=part.type, content=content, id=part.id, name=part.name, arguments=arguments)
+def _answer_part(part: Part) -> Part:
+    if not isinstance(part.arguments, str):
+        return part
+    return msgspec.structs.replace(part, arguments=_as_json(part.arguments))
+
+
+def _cut(part: Part) -> Part:
+    return msgspec.structs.replace(
+        part,
+        content=part.content and part.content[:MAX_PART],
+        response=part.response and part.response[:MAX_PART],
+    )

@@ -14,7 +14,16 @@ from trimtab.domain.annotation import Annotated
 from trimtab.domain.record import RequestRecord
 from trimtab.telemetry.facts import Attributes
 from trimtab.telemetry.follow import Place
-from trimtab.telemetry.messages import MAX_TOLD, Message, Part, Told, fitting, read
+from trimtab.telemetry.messages import (
+    MAX_TOLD,
+    Message,
+    Part,
+    Told,
+    cut,
+    fitting,
+    read_answer,
+    read_asked,
+)
 from trimtab.telemetry.preset import Content
 from trimtab.telemetry.semconv.base import Version
 from trimtab.telemetry.spans import put
@@ -82,9 +91,14 @@ class Words:
             None if ref is None else await self.read(record.tenant_id, record.ts_us, ref)
             for ref in (record.input_ref, record.output_ref)
         ]
-        told = read(asked, answered, record.finish_reasons)
-        messages, left_out = fitting(told.input)
-        told = msgspec.structs.replace(told, input=tuple(messages))
+        told = read_asked(asked or b"") or Told()
+        messages, left_out = fitting([cut(it) for it in told.input])
+        answer = read_answer(answered or b"")
+        told = msgspec.structs.replace(
+            told,
+            input=tuple(messages),
+            output=() if answer is None else (_ended(cut(answer), record),),
+        )
         if left_out:
             put(span, {LEFT_OUT: left_out})
         if not version.content:
@@ -96,6 +110,10 @@ class Words:
         if attributes and self.content in _EVENT:
             event = span.events.add(name=DETAILS, time_unix_nano=span.end_time_unix_nano)
             put(event, attributes, _LONGEST)
+
+
+def _ended(answer: Message, record: RequestRecord) -> Message:
+    return msgspec.structs.replace(answer, finish_reason=record.finish_reasons)
 
 
 def _attributes(told: Told, version: Version) -> Attributes:
