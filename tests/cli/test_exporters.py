@@ -113,8 +113,8 @@ def test_the_list_tells_what_waits_and_what_holds_it_up(shop: Terminal, state: P
     dead = dead_letters(state, "near")
     dead.mkdir(parents=True)
     (dead / "1-400-aa.otlp.gz").touch()
-    trouble_file(state, "both.logs").parent.mkdir(parents=True, exist_ok=True)
-    trouble_file(state, "both.logs").write_bytes(b"401")
+    trouble_file(state, "both@logs").parent.mkdir(parents=True, exist_ok=True)
+    trouble_file(state, "both@logs").write_bytes(b"401")
     trouble_file(state, "both").write_bytes(b"0")
 
     told = shop.json("exporters", "list")

@@ -242,7 +242,7 @@ SHAPES: Mapping[str, Finish] = {
     "reasoning": answered(reasoning_tokens=301, output_tokens=487),
 }
 
-ASKED = {
+ASKED: Mapping[str, object] = {
     "model": "answers",
     "messages": [
         {"role": "system", "content": "Answer from the documents."},
@@ -255,9 +255,14 @@ ASKED = {
         },
         {"role": "tool", "tool_call_id": "c1", "content": "30 days"},
     ],
-    "tools": [{"type": "function", "function": {"name": "policy", "parameters": {}}}],
+    "tools": [
+        {"type": "function", "function": {"name": "policy", "parameters": {"type": "object"}}}
+    ],
 }
-ANSWERED = {"role": "assistant", "parts": [{"type": "text", "content": "Yes, for 30 days."}]}
+ANSWERED: Mapping[str, object] = {
+    "role": "assistant",
+    "parts": [{"type": "text", "content": "Yes, for 30 days."}],
+}
 
 SAID = Annotated(
     annotation=Annotation(

@@ -552,6 +552,21 @@ async def test_a_single_span_that_is_too_large_goes_without_its_words(
     assert exporter.counts == Counts(exported=7)
 
 
+async def test_what_is_put_aside_has_no_words(
+    tmp_path: Path, collector: Collector, start_with: StartWith
+) -> None:
+    worker = Spooled(tmp_path)
+    worker.finish(spoken())
+    exporter = start_with(Content.SPAN, {"w1": Place(1, worker.path.stat().st_size)})
+    collector.replies.append((400, "", b""))
+
+    await exporter.step()
+
+    (letter,) = (tmp_path / "dead" / "otlp").iterdir()
+    assert aside(tmp_path) == [ids(spoken())]
+    assert b"30 days" not in decompress(letter.read_bytes())
+
+
 async def test_a_store_that_is_away_holds_words_back_and_loses_nothing(
     tmp_path: Path, collector: Collector, start_with: StartWith
 ) -> None:

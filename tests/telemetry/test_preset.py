@@ -182,7 +182,7 @@ def test_no_name_is_there_twice_and_none_that_is_forbidden(name: str) -> None:
 def test_langfuse_never_gets_a_cost_that_it_would_count_as_tokens() -> None:
     assert "gen_ai.usage.cost.amount" in preset("langfuse").forbidden
     view = receiver_of(settings("langfuse"), Signal.TRACES).view
-    priced = view.version.without(set()).names | {"cost": "gen_ai.usage.cost.amount"}
+    priced = {**view.version.names, "cost": "gen_ai.usage.cost.amount"}
     kept = replace(view.version, names=priced).without(preset("langfuse").forbidden)
     assert kept == view.version
 
@@ -239,7 +239,7 @@ def test_a_header_of_one_s_own_wins_over_the_preset_s() -> None:
 def test_each_signal_has_a_path_and_files_of_its_own(signal: Signal) -> None:
     receiver = receiver_of(settings("grafana", *Signal), signal)
 
-    suffix = "" if signal is Signal.TRACES else f".{signal}"
+    suffix = "" if signal is Signal.TRACES else f"@{signal}"
     assert receiver.path == f"/otlp/v1/{signal}"
     assert receiver.name == f"grafana{suffix}"
     assert receiver.view.evaluations == (signal is Signal.LOGS)

@@ -160,7 +160,7 @@ class Exporter:
                 case Verdict.TAKEN:
                     self._taken(len(part), answer)
                 case _:
-                    await self._refuse(part, body, answer.status)
+                    await self._refuse(part, answer.status)
             done += len(part)
             await self._move({entry.worker: entry.passed for entry in part if entry.passed})
         self.counts.unreadable += batch.unreadable
@@ -217,8 +217,7 @@ class Exporter:
                 gather, self._spool, self._places, self._view, until, _is_ordinary
             )
             if batch.entries:
-                body = await asyncio.to_thread(_encode, batch.entries, self._view)
-                await self._put_aside(batch.entries, body, NO_ANSWER)
+                await self._put_aside(batch.entries, NO_ANSWER)
             given_up += batch.spared
             await self._move(batch.places)
             if not batch.full:
@@ -233,7 +232,7 @@ class Exporter:
                 self._name,
             )
 
-    async def _refuse(self, part: Sequence[Entry], body: bytes, status: int) -> None:
+    async def _refuse(self, part: Sequence[Entry], status: int) -> None:
         log.error(
             "exporter '%s': %d spans are refused with %d and put aside; ask the receiver why, then"
             " `trimtab exporters retry %s`",
@@ -242,9 +241,12 @@ class Exporter:
             status,
             self._name,
         )
-        await self._put_aside(part, body, status)
+        await self._put_aside(part, status)
 
-    async def _put_aside(self, part: Sequence[Entry], body: bytes, status: int) -> None:
+    async def _put_aside(self, part: Sequence[Entry], status: int) -> None:
+        """Keep a part without its words: erasing content has to find it in the store alone."""
+        bare = [it._replace(span=it.bare or it.span) for it in part]
+        body = await asyncio.to_thread(_encode, bare, self._view)
         now_us = self._clock.now_us()
         name = f"{now_us}-{status}-{part[0].span.span_id.hex()}.otlp.gz"
         await asyncio.to_thread(prune, self._dead, now_us - round(KEEP_DEAD_S * 1e6))

@@ -78,8 +78,8 @@ def named(settings: Settings, name: str) -> ExporterSettings:
 
 
 def place_name(exporter: ExporterSettings, signal: Signal) -> str:
-    """Name the files of a signal; traces have the plain name."""
-    return exporter.name if signal is Signal.TRACES else f"{exporter.name}.{signal}"
+    """Name the files of a signal; traces have the plain name, and no name has an `@`."""
+    return exporter.name if signal is Signal.TRACES else f"{exporter.name}@{signal}"
 
 
 def receiver_of(of: ExporterSettings, signal: Signal) -> Receiver:
