@@ -1,5 +1,6 @@
 """Who may have content: a planted text, looked for in all that leaves the site."""
 
+import asyncio
 import random
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from gzip import decompress
@@ -26,7 +27,7 @@ from trimtab.telemetry.preset import Content, Signal
 from trimtab.telemetry.push import Sample, render_metrics
 from trimtab.telemetry.spans import Source
 from trimtab.testing import FrozenClock, ScriptedAnswer, ScriptedProvider
-from trimtab.wiring.exporting import named, receiver_of, words_of
+from trimtab.wiring.exporting import exporting, in_turn, named, receiver_of, words_of
 
 PLANTED = b"planted-4f1c"
 ASKED = b'{"messages": [{"role": "user", "content": "%b"}], "tools": []}' % PLANTED
@@ -138,6 +139,31 @@ async def test_content_that_was_erased_is_not_exported(
 
     assert b"heard" in data
     assert PLANTED not in data
+
+
+async def test_each_signal_has_an_exporter_and_metrics_of_the_keeper_are_pushed(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "trimtab.yaml"
+    file.write_text(
+        "version: 1\ntelemetry: {exporters: ["
+        "{endpoint: http://h, signals: [traces, logs, metrics]},"
+        " {name: b, endpoint: http://h}]}\n"
+    )
+
+    async def known() -> Iterable[Sample]:
+        return ()
+
+    words = words_of(tmp_path, GatewaySettings(), lambda: SNAPSHOT, dict)
+    exporters, pushes = exporting(tmp_path, load(file, {}), FrozenClock(TS_US), words, known)
+    running = [asyncio.create_task(it) for it in in_turn((*exporters, *pushes))]
+    await asyncio.sleep(0)
+
+    assert (len(exporters), len(pushes)) == (3, 1)
+    assert not any(it.done() for it in running)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 def test_an_exporter_is_found_by_its_name(tmp_path: Path) -> None:
