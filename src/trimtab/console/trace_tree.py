@@ -6,6 +6,7 @@ Of a large one a page shows the first children of each span, level by level, and
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -17,7 +18,7 @@ from trimtab.store.base import StoredRecord
 from trimtab.telemetry.ingest import body_of
 
 MOST_ROWS = 200
-MOST_ROOTS, MOST_CHILDREN = 100, 20
+MOST_ROOTS, MOST_CHILDREN, MOST_DEEP = 100, 20, 60
 OUTSIDE = "outside: not in the ledger"
 CLIENT = "client view"
 
@@ -50,7 +51,10 @@ class Tree:
 def choose(trace: Trace, top: str | None = None, after: int = 0) -> Tree:
     """Choose what a page shows: level by level, and always the way to our request."""
     children, top = _children(trace), top if top in trace.spans else None
-    way, room = set(trace.around(trace.anchor)), MOST_ROWS
+    around = tuple(islice(trace.around(trace.anchor), MOST_DEEP))
+    if top is None and len(around) == MOST_DEEP:
+        top = around[-1]
+    way, room = set(around), MOST_ROWS
     shown: dict[str | None, list[str]] = {}
     more: dict[str | None, int] = {}
     waiting, seen = deque([top]), {top}
@@ -72,7 +76,7 @@ def choose(trace: Trace, top: str | None = None, after: int = 0) -> Tree:
 def draw(tree: Tree, stored: StoredRecord, spans: Sequence[AppSpan]) -> Waterfall:
     """Lay the tree out."""
     drawn = list(_Drawing(tree, stored, {it.span_id: it for it in spans}).bars())
-    begin_us = min(bar.start_us for bar in drawn)
+    begin_us = min((bar.start_us for bar in drawn), default=stored.record.ts_us)
     return place(drawn, begin_us, begin_us)
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import asdict, replace
 
 from trimtab.console import text
 from trimtab.domain.record import Attempt, StageTime
@@ -113,9 +114,9 @@ def _row(bar: Bar, begin_us: int, whole_us: int) -> Row:
     width = max(100 * bar.dur_us / whole_us, _THINNEST)
     start = min(max(100 * (bar.start_us - begin_us) / whole_us, 0.0), 100 - _THINNEST)
     first = bar.first_us
-    members = dict(zip(Bar.__struct_fields__, astuple(bar), strict=True))
+    members: dict[str, Any] = asdict(replace(bar, start_us=bar.start_us - begin_us))
     return Row(
-        **{**members, "start_us": bar.start_us - begin_us},
+        **members,
         start=round(start, 2),
         width=round(width, 2),
         first_token=None if first is None else round(100 * (first - begin_us) / whole_us, 2),

@@ -199,7 +199,7 @@ class OtlpIngest:
         now_us, snapshot = self._clock.now_us(), self._identify.snapshot()
         batches: dict[TenantId, list[SpanBatch]] = {}
         sizes, found = Counter[TenantId](), Found([], [])
-        grants = {None: grant}
+        grants: dict[str | None, Grant | None] = {None: grant}
         for told in _READ[path](data, cuts, now_us, is_json=is_json):
             of = self._of_tenant(grant, told.tenant, snapshot, grants)
             if of is None:
@@ -266,11 +266,11 @@ class OtlpIngest:
             stored = await self._records.find(it.request_id)
             known = stored is not None and stored.record.tenant_id == tenant
             return stored.record if stored is not None and known else None
-        by = {"response_id": it.response_id} if it.response_id else {"trace_id": it.trace_id}
-        where = RecordFilter(tenant_id=tenant, **by)
-        found = await self._records.page(where, limit=_MOST_IN_TRACE) if any(by.values()) else ()
-        near = [one for one in found if it.span_id in (one.span_id, one.parent_span_id)]
-        return (near or found)[0] if len(near or found) == 1 else None
+        trace_id = None if it.response_id else it.trace_id
+        where = RecordFilter(tenant_id=tenant, response_id=it.response_id, trace_id=trace_id)
+        found = await self._records.page(where, limit=_MOST_IN_TRACE)
+        near = [one for one in found if it.span_id in (one.span_id, one.parent_span_id)] or found
+        return near[0] if len(near) == 1 else None
 
     def _annotated(self, grant: Grant, record: RequestRecord, it: Evaluation) -> bytes:
         said = None if it.explanation is None else it.explanation.encode()

@@ -39,10 +39,11 @@ class Trace:
     def around(self, span_id: str | None) -> Iterator[str]:
         """List a span and those that it is in, inmost first; parents may go in a circle."""
         seen: set[str] = set()
-        while span_id in self.spans and span_id not in seen:
-            seen.add(span_id)
-            yield span_id
-            span_id = self.spans[span_id].parent_span_id
+        span = self.spans.get(span_id or "")
+        while span is not None and span.span_id not in seen:
+            seen.add(span.span_id)
+            yield span.span_id
+            span = self.spans.get(span.parent_span_id or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +117,5 @@ def _retrievals(trace: Trace, record: RequestRecord) -> Iterator[SpanOutline]:
 
 
 def _began_us(trace: Trace, record: RequestRecord, anchor: str | None) -> int:
-    return trace.spans[anchor].ts_us if anchor in trace.spans else record.ts_us
+    around = trace.spans.get(anchor or "")
+    return record.ts_us if around is None else around.ts_us

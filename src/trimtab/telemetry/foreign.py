@@ -206,8 +206,9 @@ def _count(told: Attributes, ours: str) -> int | None:
     value = _first(told, ours)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_count and 0 <= value < _MAX_TOKENS else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < _MAX_TOKENS else None
 
 
 def _with_cached(
@@ -233,11 +234,8 @@ def _documents(told: Attributes, events: Events) -> Iterator[Document]:
     for row in rows[:MAX_DOCUMENTS]:
         doc_id, score = row.get("id"), row.get("score", row.get("distance"))
         if isinstance(doc_id, str | int):
-            yield Document(str(doc_id)[:MAX_WORD], float(score) if _is_number(score) else None)
-
-
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+            is_number = isinstance(score, int | float)
+            yield Document(str(doc_id)[:MAX_WORD], float(score) if is_number else None)
 
 
 def _messages(value: Value, role: str) -> Iterator[Message]:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import zstandard
@@ -53,6 +53,13 @@ class Evaluation(NamedTuple):
     response_id: str | None
 
 
+class _Moved(msgspec.Struct, frozen=True):
+    """The content of a span, apart from it."""
+
+    attributes: dict[str, Any]
+    events: tuple[tuple[int, str, dict[str, Any]], ...]
+
+
 class Told(NamedTuple):
     """One span as it was told, or one evaluation.
 
@@ -73,12 +80,12 @@ def spans(data: bytes, cuts: Cuts, received_us: int, *, is_json: bool) -> Iterat
     Raises:
         InvalidRequest, BodyTooLarge: as `otlp.items`.
     """
+    before = 0
     for resource, span in items(Span, data, cuts, is_json=is_json):
         ids = hex_id(span.trace_id), hex_id(span.span_id)
         if not (_TRACE.fullmatch(ids[0]) and _ID.fullmatch(ids[1])):
             cuts.rejected += 1
             continue
-        before = cuts.values
         told = attributes(span.attributes, cuts)
         cuts.values += max(0, len(span.events) - MAX_ATTRIBUTES)
         events = [
@@ -100,7 +107,8 @@ def spans(data: bytes, cuts: Cuts, received_us: int, *, is_json: bool) -> Iterat
             kind=_word_of(_KINDS, span.kind),
             status=_word_of(_STATUSES, span.status.code),
         )
-        yield _told(bare, resource, told, events, cuts.values - before)
+        before, cut = cuts.values, cuts.values - before
+        yield _told(bare, resource, told, events, cut)
 
 
 def logs(data: bytes, cuts: Cuts, received_us: int, *, is_json: bool) -> Iterator[Told]:
@@ -152,14 +160,18 @@ def body_of(span: AppSpan) -> SpanBody:
     return msgspec.msgpack.decode(data, type=SpanBody) if data else SpanBody()
 
 
+def said_of(span: AppSpan, content: bytes) -> foreign.Said:
+    """Read the messages of a span out of its content. Raises `ValueError`: it is none."""
+    moved = msgspec.json.decode(content, type=_Moved)
+    return foreign.said({**body_of(span).attributes, **moved.attributes}, moved.events)
+
+
 def _told(bare: AppSpan, resource: Attributes, told: Attributes, events: Events, cut: int) -> Told:
     seen = foreign.see(told, events)
     plain, content = foreign.split(told)
     parted = [(at, name, *foreign.split(more, event=name)) for at, name, more in events]
-    moved = {
-        "attributes": content,
-        "events": [(at, name, hidden) for at, name, _, hidden in parted if hidden],
-    }
+    hidden = tuple((at, name, more) for at, name, _, more in parted if more)
+    moved = _Moved(content, hidden)
     about = foreign.split(resource)[0]
     body = SpanBody(
         facts=seen.facts,
@@ -181,7 +193,7 @@ def _told(bare: AppSpan, resource: Attributes, told: Attributes, events: Events,
         for at, name, more in events
         if name == EVALUATION
     )
-    kept = msgspec.json.encode(moved) if any(moved.values()) else None
+    kept = msgspec.json.encode(moved) if content or hidden else None
     return Told(_tenant(resource, told), span, kept, found)
 
 
