@@ -111,7 +111,7 @@ class _Drawing:
             if span_id in self._spans:
                 yield from self._span(span_id, within, depth)
         hidden = self._tree.more.get(parent, 0)
-        if hidden > 0:
+        if hidden > 0 and (parent == self._tree.top or self._tree.shown.get(parent)):
             at_us = within.start_us if within else next(iter(self._tree.trace.spans.values())).ts_us
             skipped = self._tree.after if parent == self._tree.top else 0
             after = skipped + len(self._tree.shown.get(parent, ()))
@@ -159,6 +159,8 @@ class _Drawing:
                 words.append(OUTSIDE)
         elif span.view == SpanView.RETRIEVAL:
             words.append(f"{len(body_of(span).facts.documents)} documents")
+        if not self._tree.shown.get(span.span_id) and self._tree.more.get(span.span_id, 0):
+            words.append(f"{self._tree.more[span.span_id]} within")
         return " · ".join(filter(None, words))
 
     def _record(self, record: RequestRecord, within: Bar | None, depth: int) -> Iterator[Bar]:
