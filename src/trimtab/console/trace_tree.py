@@ -185,22 +185,29 @@ class _Drawing:
 
 def _children(trace: Trace) -> Mapping[str | None, Sequence[str]]:
     """Say what is in what; in a circle the earliest is taken for the outermost."""
+    spans = trace.spans
     found = defaultdict[str | None, list[str]](list)
-    for it in trace.spans.values():
-        found[it.parent_span_id if it.parent_span_id in trace.spans else None].append(it.span_id)
+    for it in spans.values():
+        parent = it.parent_span_id
+        found[parent if parent in spans else None].append(it.span_id)
     reached: set[str] = set()
-    for span_id in [*found[None], *trace.spans]:
-        if span_id in reached:
-            continue
-        if trace.spans[span_id].parent_span_id in trace.spans:
+    _reach(found[None], found, reached)
+    for span_id in spans if len(reached) < len(spans) else ():
+        if span_id not in reached:
             found[None].append(span_id)
-        waiting = [span_id]
-        while waiting:
-            one = waiting.pop()
-            if one not in reached:
-                reached.add(one)
-                waiting += found.get(one, ())
+            _reach([span_id], found, reached)
     return found
+
+
+def _reach(
+    first: Sequence[str], found: Mapping[str | None, Sequence[str]], reached: set[str]
+) -> None:
+    waiting = list(first)
+    while waiting:
+        one = waiting.pop()
+        if one not in reached:
+            reached.add(one)
+            waiting += found.get(one, ())
 
 
 def _set_right(bar: Bar, within: Bar | None, *, is_foreign: bool) -> Bar:

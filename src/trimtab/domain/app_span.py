@@ -92,7 +92,7 @@ class SpanBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     content: tuple[Blob, ...] = ()
 
 
-class SpanOutline(Struct, frozen=True, array_like=True):
+class SpanOutline(Struct, frozen=True, array_like=True, gc=False):
     """As much of a span as the shape of its trace needs."""
 
     span_id: str

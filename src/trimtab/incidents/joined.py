@@ -64,19 +64,21 @@ async def join(reader: RecordReader, record: RequestRecord) -> Trace | None:
     """
     tenant, trace_id, anchor = record.tenant_id, record.trace_id, record.parent_span_id
     found = await reader.outline(tenant, trace_id, limit=MAX_SPANS)
-    if anchor not in {it.span_id for it in found}:
+    spans = {it.span_id: it for it in found}
+    if anchor not in spans:
         told = await reader.told_of(tenant, record.request_id, record.response_id)
         anchor = None
         if told is not None and (not found or told[0] == trace_id):
             trace_id, anchor = told
             found = found or await reader.outline(tenant, trace_id, limit=MAX_SPANS)
-    if not found:
+            spans = {it.span_id: it for it in found}
+    if not spans:
         return None
     where = RecordFilter(tenant_id=tenant, trace_id=record.trace_id)
     ours = {it.request_id: it for it in await reader.page(where, limit=MAX_RECORDS)}
     ours[record.request_id] = record
     in_order = sorted(ours.values(), key=lambda it: (it.ts_us, it.request_id))
-    return Trace(trace_id, {it.span_id: it for it in found}, anchor, tuple(in_order))
+    return Trace(trace_id, spans, anchor, tuple(in_order))
 
 
 async def retrieved(
