@@ -119,6 +119,21 @@ async def test_retrieval_spans_tell_what_a_request_was_made_of() -> None:
     )
 
 
+async def test_a_retrieval_within_the_span_that_then_called_us_is_before_the_request() -> None:
+    site, hour = Stored(), 3_600_000_000
+    for clock, trace in ((0, TRACE), (hour, "ab" * 16)):
+        at_us = TS_US + clock
+        await site.spans(
+            span(1, trace=trace, ts_us=at_us - 90, dur_us=3_000_000),
+            span(2, 1, trace=trace, ts_us=at_us - 80, attributes=FOUND),
+            span(3, 1, trace=trace, ts_us=at_us + 2_900_000, attributes=FOUND),
+        )
+    near = await site.record(1, parent_span_id=number(1))
+    far = await site.record(2, trace_id="ab" * 16, parent_span_id=number(1))
+
+    assert [len(await site.retrieved(it)) for it in (near, far)] == [2, 2]
+
+
 async def test_documents_that_the_request_named_itself_come_first() -> None:
     site = Stored()
     await site.spans(span(2, 0, "retrieval docs", ts_us=TS_US - 10, attributes=FOUND))
@@ -139,8 +154,8 @@ async def test_of_two_requests_in_a_trace_each_has_the_retrievals_before_it() ->
         span(5, 1, ts_us=TS_US - 60),
         span(6, 1, "after", ts_us=TS_US - 50, attributes=FOUND),
     )
-    one = await site.record(1, parent_span_id=number(3))
-    two = await site.record(2, parent_span_id=number(5), ts_us=TS_US + 1)
+    one = await site.record(1, parent_span_id=number(3), ts_us=TS_US - 79)
+    two = await site.record(2, parent_span_id=number(5), ts_us=TS_US - 59)
 
     assert {it.source for it in await site.retrieved(one)} == {"first"}
     assert {it.source for it in await site.retrieved(two)} == {"second"}

@@ -119,5 +119,8 @@ def _retrievals(trace: Trace, record: RequestRecord) -> Iterator[SpanOutline]:
 
 
 def _began_us(trace: Trace, record: RequestRecord, anchor: str | None) -> int:
+    """Tell when a request began, by the clock of the span it is in where ours differs from it."""
     around = trace.spans.get(anchor or "")
-    return record.ts_us if around is None else around.ts_us
+    if around is None or around.ts_us <= record.ts_us <= around.end_us:
+        return record.ts_us
+    return max(around.ts_us, around.end_us - record.latency_us)
