@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from tests.gateway.conftest import AUTH, Answer, Caller, call, gateway, scope
 from tests.pipeline.conftest import ACME, GRANT, OF_ACME, TIER, Rig
 from tests.records import finish, tenant_key
@@ -132,7 +133,7 @@ def as_json(sent: ExportTraceServiceRequest) -> bytes:
 async def test_spans_are_in_the_spool_when_the_answer_is_200(encoding: str) -> None:
     site, sent = Site(), request(span(2, 1, "chat large", attributes=CHAT))
     data = as_json(sent) if "json" in encoding else sent.SerializeToString()
-    headers = [JSON if "json" in encoding else PROTOBUF]
+    headers: list[tuple[bytes, bytes]] = [JSON if "json" in encoding else PROTOBUF]
     if "gzip" in encoding:
         data = gzip.compress(data)
         headers.append(GZIP)
@@ -317,7 +318,7 @@ async def test_content_that_may_not_be_kept_is_in_no_frame(policy: ContentPolicy
     }
     failed = span(attributes=hidden, events=[("gen_ai.choice", {"message": "planted"})])
     failed.status.message = "planted"
-    failed.status.code = 2
+    failed.status.code = Status.STATUS_CODE_ERROR
 
     await site.post(request(failed))
 
@@ -476,7 +477,7 @@ def scored(**more: Any) -> Mapping[str, Any]:  # noqa: ANN401
 async def test_an_evaluation_becomes_an_annotation_of_the_request_that_it_names(by: str) -> None:
     site = Site()
     record = await stored(site, response_id="resp-7")
-    names = {
+    names: dict[str, dict[str, str]] = {
         "request": {"trimtab.request_id": record.request_id},
         "response": {"gen_ai.response.id": "resp-7"},
         "trace": {},

@@ -8,6 +8,7 @@ import pytest
 
 from trimtab.domain.app_span import Document, SpanFacts, SpanView
 from trimtab.telemetry.foreign import Message, said, see, split
+from trimtab.telemetry.otlp import Value
 
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How warm?"}]
 PARTS = [
@@ -202,7 +203,7 @@ def test_documents_are_found_in_their_order(attributes: dict[str, Any]) -> None:
 
 def test_documents_of_a_vector_store_are_events() -> None:
     rows = [("a", 0.5), ("b", 0.4)]
-    events = [
+    events: list[tuple[int, str, dict[str, Value]]] = [
         (0, "db.query.result", {"db.query.result.id": name, "db.query.result.score": score})
         for name, score in rows
     ]

@@ -1,7 +1,7 @@
 """Spans and events as applications send them."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -27,7 +27,7 @@ def value(told: Any) -> AnyValue:  # noqa: ANN401
             return AnyValue(double_value=told)
         case list():
             made = AnyValue()
-            made.array_value.values.extend(value(it) for it in told)
+            made.array_value.values.extend(map(value, cast("list[Any]", told)))
             return made
         case _:
             made = AnyValue()
