@@ -1370,6 +1370,8 @@ GATEWAY_ROUTES = {
     "GET /prompts/NAME/labels/LABEL": "Where a label points for the tenant of the key.",
     "GET /prompts/events": "What moves in the registry, as server-sent events after the number `after`; with `wait=0` what is known now.",
     "POST /prompts/NAME/render": "Renders a prompt from `{version or label, variables, messages}`; the way for engine `jinja`.",
+    "POST /v1/traces": "Spans of applications, in OTLP: protobuf or JSON, gzip or not.",
+    "POST /v1/logs": "Events of GenAI within a trace, in OTLP; evaluations become annotations of the request that they name.",
     "GET /healthz": "200 while the process lives.",
     "GET /readyz": "200 once it has a configuration and takes requests, else 503; with `control_store` in it while the control store is away.",
     "/console": "Passed on to the keeper: the console.",

@@ -26,6 +26,7 @@ from trimtab.control.switches import Switches
 from trimtab.cost.prices import ListPrice
 from trimtab.cost.reconcile.kept import Kept
 from trimtab.domain.annotation import Annotation
+from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source, canonical
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.health import Ailing, BreakerState
@@ -147,6 +148,23 @@ class Stores:
 
     async def annotations(self, request_id: str) -> tuple[Annotation, ...]:
         return tuple(it for it in self.said if it.request_id == request_id)
+
+    async def outline(
+        self, tenant_id: str, trace_id: str, *, limit: int
+    ) -> tuple[SpanOutline, ...]:
+        self.asked["outline"] += 1
+        return await self.ledger.outline(tenant_id, trace_id, limit=limit)
+
+    async def spans(
+        self, tenant_id: str, trace_id: str, span_ids: Collection[str]
+    ) -> tuple[AppSpan, ...]:
+        self.asked["spans"] += 1
+        return await self.ledger.spans(tenant_id, trace_id, span_ids)
+
+    async def told_of(
+        self, tenant_id: str, request_id: str, response_id: str | None
+    ) -> tuple[str, str] | None:
+        return await self.ledger.told_of(tenant_id, request_id, response_id)
 
     async def judged(self, *, since_us: int) -> Mapping[Stratum, int]:
         raise NotImplementedError(since_us)

@@ -20,7 +20,7 @@ def test_stages_stand_in_order_with_attempts_under_their_call() -> None:
         "attempt 2",
         "settle",
     ]
-    assert [row.name for row in rows if row.nested] == ["attempt 1", "attempt 2"]
+    assert [row.name for row in rows if row.depth] == ["attempt 1", "attempt 2"]
 
 
 def test_a_failed_attempt_names_its_error_and_an_answer_its_first_token() -> None:

@@ -20,6 +20,7 @@ from tests.records import DAY_US, begin, chance_finish, finish, line_of, tenant_
 from tests.telemetry.shapes import TS_US, attempt
 
 from trimtab.domain.annotation import Annotation, annotation_id, latest
+from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.record import Blob, Finish, Origin, RequestRecord
 from trimtab.pipeline.content import ContentCapture
 from trimtab.store.base import (
@@ -985,3 +986,90 @@ async def test_counts_the_requests_that_a_judge_scored_by_prompt_and_tier(stores
 
     judged = await stores.reader.judged(since_us=TS_US)
     assert judged == {Stratum("rag", "gold"): 2, Stratum("", "gold"): 1}
+
+
+def app_span(number: int, /, **fields: Any) -> AppSpan:  # noqa: ANN401 -- of many kinds
+    """Make what an application told of its work."""
+    members: dict[str, Any] = {
+        "tenant_id": "acme",
+        "trace_id": "ab" * 16,
+        "span_id": f"{number:016x}",
+        "received_us": TS_US,
+        "ts_us": TS_US + number,
+        "end_us": TS_US + 2 * number,
+        "name": "work",
+    }
+    return AppSpan(**{**members, **fields})
+
+
+async def outlined(stores: Stores, tenant: str = "acme", limit: int = 100) -> list[str]:
+    found = await stores.reader.outline(tenant, "ab" * 16, limit=limit)
+    return [it.span_id[-1] for it in found]
+
+
+async def test_gives_back_every_member_of_a_span(stores: Stores) -> None:
+    bare = app_span(1)
+    whole = app_span(
+        2,
+        parent_span_id=bare.span_id,
+        kind="client",
+        status="error",
+        service="rag-api\0",
+        view="llm",
+        request_id="r_1",
+        response_id="resp_1",
+        content_ref=b"r" * 32,
+        body=b"\x00body",
+    )
+    await stores.writer.commit(Batch(spans=(whole, bare, app_span(3))))
+
+    found = await stores.reader.spans("acme", bare.trace_id, [whole.span_id, bare.span_id, "none"])
+
+    assert found == (bare, whole)
+    outline = await stores.reader.outline("acme", bare.trace_id, limit=2)
+    assert outline[1] == SpanOutline(whole.span_id, bare.span_id, whole.ts_us, whole.end_us, "llm")
+    assert len(outline) == 2
+
+
+async def test_a_span_is_stored_once_and_never_changed(stores: Stores) -> None:
+    first = app_span(1, name="first")
+
+    await stores.writer.commit(Batch(spans=(first,)))
+    await stores.writer.commit(Batch(spans=(replace(first, name="later"), first, app_span(2))))
+
+    assert await stores.reader.spans("acme", first.trace_id, [first.span_id]) == (first,)
+    assert await outlined(stores) == ["1", "2"]
+
+
+async def test_of_two_tenants_with_the_same_ids_each_has_its_own(stores: Stores) -> None:
+    ours, theirs = app_span(1, request_id="r_1"), app_span(1, tenant_id="other", response_id="x")
+
+    await stores.writer.commit(Batch(spans=(theirs, ours)))
+
+    assert await stores.reader.spans("acme", ours.trace_id, [ours.span_id]) == (ours,)
+    assert await stores.reader.spans("other", ours.trace_id, [ours.span_id]) == (theirs,)
+    assert await outlined(stores, "nobody") == []
+    assert await stores.reader.told_of("acme", "r_2", "x") is None
+    assert await stores.reader.told_of("other", "r_1", None) is None
+
+
+async def test_finds_the_span_that_names_a_request_or_else_its_answer(stores: Stores) -> None:
+    spans = (
+        app_span(1, response_id="resp_1"),
+        app_span(2, request_id="r_1"),
+        app_span(3, request_id="r_1"),
+        app_span(4),
+    )
+    await stores.writer.commit(Batch(spans=spans))
+    ask = stores.reader.told_of
+
+    assert await ask("acme", "r_1", "resp_1") == (spans[1].trace_id, spans[1].span_id)
+    assert await ask("acme", "r_2", "resp_1") == (spans[0].trace_id, spans[0].span_id)
+    assert await ask("acme", "r_2", None) is None
+
+
+async def test_a_batch_with_poison_stores_no_span(stores: Stores) -> None:
+    with pytest.raises(Unstorable):
+        await stores.writer.commit(Batch(spans=(app_span(1), app_span(2, ts_us=TOO_MUCH))))
+
+    assert await outlined(stores) == []

@@ -44,7 +44,7 @@ from trimtab.domain.endpoints import ENDPOINTS
 from trimtab.domain.errors import SchemaTooNew, TryLater
 from trimtab.domain.model import ProviderWire, Wire
 from trimtab.domain.tenant import KeyRight, Limits
-from trimtab.gateway import app as module
+from trimtab.gateway import body as module
 from trimtab.gateway.app import WIRES, Gateway
 from trimtab.gateway.reply import Message
 from trimtab.testing import seeded_entropy

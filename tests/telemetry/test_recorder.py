@@ -15,6 +15,7 @@ from tests.telemetry.shapes import TS_US, record
 from tests.telemetry.spooled import Spooled
 
 from trimtab.domain.annotation import Annotated, Annotation
+from trimtab.domain.app_span import AppSpan, SpanBatch
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Begin, Blob, Checkpoint, Finish
 from trimtab.pipeline.content import ContentCapture
@@ -236,6 +237,33 @@ async def test_an_annotation_that_fits_no_column_is_put_aside_and_others_are_sto
 
     assert await store.annotations(good.annotation.request_id) == (good.annotation,)
     assert await store.annotations(bad.annotation.request_id) == ()
+    assert len(list((tmp_path / "dead" / "recorder").rglob("*.msgpack"))) == 1
+
+
+async def test_spans_of_applications_are_stored_with_their_content_and_twice_is_once(
+    tmp_path: Path, site: Site, store: Records
+) -> None:
+    said, worker = _content(b"how warm is it"), Worker(tmp_path)
+    good = AppSpan(
+        tenant_id="acme-corp",
+        trace_id="ab" * 16,
+        span_id="cd" * 8,
+        received_us=TS_US,
+        ts_us=5,
+        end_us=6,
+        name="work",
+        content_ref=said.ref,
+    )
+    bad = replace(good, span_id="ef" * 8, ts_us=1 << 63)
+    for it in (good, bad, good):
+        told = SpanBatch(tenant_id="acme-corp", received_us=TS_US, spans=(it,), content=(said,))
+        worker.raw(worker.frame(Kind.SPANS, msgspec.msgpack.encode(told)))
+
+    await settle(await site.start())
+
+    outline = await store.outline("acme-corp", good.trace_id, limit=9)
+    assert [it.span_id for it in outline] == [good.span_id]
+    assert await store.content("acme-corp", TS_US, said.ref) == b"how warm is it"
     assert len(list((tmp_path / "dead" / "recorder").rglob("*.msgpack"))) == 1
 
 

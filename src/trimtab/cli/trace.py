@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -11,15 +13,19 @@ import msgspec
 from trimtab import wiring
 from trimtab.cli.output import author, print_json
 from trimtab.domain.annotation import Annotation, latest
+from trimtab.domain.app_span import AppSpan
 from trimtab.domain.change import Source
 from trimtab.domain.errors import NotFound
 from trimtab.domain.money import usd_text
 from trimtab.domain.prompt import SHORT_HASH
 from trimtab.domain.record import Attempt, RequestRecord
+from trimtab.incidents.joined import Retrieved, Trace, join, retrieved
 from trimtab.store.base import RecordFilter, StoredRecord
 
 POLL_S = 0.5
 PAGE = 200
+APP_SPANS = 50
+DEEPEST = 9
 
 
 @click.command()
@@ -70,12 +76,23 @@ async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -
         )
         for name, data in zip((*parts, *said), found, strict=True):
             texts[name] = data.decode(errors="replace") if data else "(not kept)"
+    around = await join(records, record)
+    found = await retrieved(records, stored, around)
+    spans: tuple[AppSpan, ...] = ()
+    if around is not None:
+        first = list(islice(around.spans, APP_SPANS))
+        spans = await records.spans(record.tenant_id, around.trace_id, first)
     if as_json:
         document = msgspec.to_builtins(stored.record, builtin_types=(bytes,))
-        told = {"annotations": [_hex(_built(it)) for it in annotations]}
+        told = {
+            "annotations": [_hex(_built(it)) for it in annotations],
+            "app_spans": [_hex(_built(it)) for it in spans],
+            "retrieved": msgspec.to_builtins(found),
+        }
         print_json({**_hex(document), **_parts(stored), **told, **texts})
     else:
-        story = [*_story(stored), *map(_annotation, latest(annotations))]
+        story = [*_story(stored), *_around(record, around, spans), *_retrieved(found)]
+        story += map(_annotation, latest(annotations))
         click.echo("\n".join(story))
         for name, text in texts.items():
             click.echo(f"\n{name}\n{text}")
@@ -122,8 +139,33 @@ def _story(stored: StoredRecord) -> list[str]:
     return lines
 
 
-def _built(annotation: Annotation) -> dict[str, object]:
-    return msgspec.to_builtins(annotation, builtin_types=(bytes,))
+def _around(record: RequestRecord, trace: Trace | None, spans: Sequence[AppSpan]) -> Iterator[str]:
+    """Tell what the application did around a request, by its own clock."""
+    if trace is None:
+        return
+    for it in spans:
+        depth = len(list(islice(trace.around(it.span_id), DEEPEST)))
+        began_ms, took_ms = (it.ts_us - record.ts_us) / 1000, (it.end_us - it.ts_us) / 1000
+        told = f"{_plain(it.name)}  {took_ms:.1f}  {_plain(it.service)}"
+        yield f"{began_ms:9.1f} ms {'  ' * depth}{told}"
+    if len(trace.spans) > len(spans):
+        yield f"and {len(trace.spans) - len(spans):,} more spans of the application"
+
+
+def _retrieved(found: Sequence[Retrieved]) -> Iterator[str]:
+    if found:
+        scores = ("" if it.score is None else f" {it.score:.4g}" for it in found)
+        words = (f"{_plain(it.doc_id)}{score}" for it, score in zip(found, scores, strict=True))
+        yield "retrieved  " + " · ".join(words)
+
+
+def _plain(text: str) -> str:
+    """Take from an application's text what a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _built(told: Annotation | AppSpan) -> dict[str, object]:
+    return msgspec.to_builtins(told, builtin_types=(bytes,))
 
 
 def _annotation(said: Annotation) -> str:

@@ -4,21 +4,29 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from trimtab.console import text
 from trimtab.console.auth import Right
 from trimtab.console.base import Visit
 from trimtab.console.messages import Conversation, Message, read_answer, read_input
+from trimtab.console.trace_tree import choose
+from trimtab.console.trace_tree import draw as draw_tree
 from trimtab.console.waterfall import draw
 from trimtab.console.wire import pretty, stored_members
 from trimtab.domain.annotation import Annotation, latest
+from trimtab.domain.app_span import AppSpan
 from trimtab.domain.ids import ulid_ms
 from trimtab.domain.record import RequestRecord
 from trimtab.incidents.explain import explain
+from trimtab.incidents.joined import join, retrieved
 from trimtab.store.base import StoredRecord
+from trimtab.telemetry.foreign import Said
+from trimtab.telemetry.ingest import body_of, said_of
 
 NOT_YET_MS = 5_000
+_MOST_DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +56,11 @@ async def show(visit: Visit) -> Response:
     record = stored.record
     annotations = latest(await visit.console.records.annotations(record.request_id))
     asked, answered, *why = await _content(visit, record, annotations)
+    around = await _around(visit, stored)
     state = await visit.console.control.state_at(record.config_seq)
     context = {
         **_context(stored, *await asyncio.to_thread(_read, asked, answered)),
+        **around,
         "steps": explain(stored, state),
         "annotations": [
             (it, said.decode(errors="replace") if said else "")
@@ -92,6 +102,42 @@ def cost_parts(record: RequestRecord) -> tuple[CostPart, ...]:
     return tuple(p for p in parts if p.tokens or p.cost_nano or p.name in ("input", "output"))
 
 
+async def _around(visit: Visit, stored: StoredRecord) -> Mapping[str, object]:
+    """Join what the application told of its work, and show as much of it as a page takes."""
+    reader, record = visit.console.records, stored.record
+    trace = await join(reader, record)
+    found: dict[str, object] = {
+        "retrieved": await retrieved(reader, stored, trace),
+        "trace": trace,
+        "chosen": None,
+    }
+    if trace is None:
+        return {**found, "waterfall": draw(stored)}
+    after = visit.query("after")
+    is_number = after.isascii() and after.isdecimal() and len(after) < _MOST_DIGITS
+    tree = choose(trace, visit.query("span") or None, int(after) if is_number else 0)
+    spans = await reader.spans(record.tenant_id, trace.trace_id, tree.span_ids)
+    chosen = next((it for it in spans if it.span_id == tree.top), None)
+    said = None if chosen is None else await _said(visit, record, chosen)
+    return {
+        **found,
+        "waterfall": draw_tree(tree, stored, spans),
+        "chosen": chosen,
+        "span_body": chosen and body_of(chosen),
+        "span_said": said and (*said.asked, *said.answered),
+    }
+
+
+async def _said(visit: Visit, record: RequestRecord, span: AppSpan) -> Said | None:
+    if span.content_ref is None or not visit.may(Right.CONTENT):
+        return None
+    # It is kept by the day it came, and looked at as part of the request.
+    kept = replace(record, ts_us=span.received_us)
+    audit, refs = visit.console.audit, (span.content_ref,)
+    (data,) = await audit.read_all(kept, refs, author=visit.author, source=visit.source)
+    return None if data is None else said_of(span, data)
+
+
 async def _content(
     visit: Visit, record: RequestRecord, annotations: Sequence[Annotation]
 ) -> Sequence[bytes | None]:
@@ -121,7 +167,6 @@ def _context(
         "stored": stored,
         "verdict": verdict(record),
         "estimated": record.usage_source in ("estimated", "partial"),
-        "waterfall": draw(stored),
         "asked": asked,
         "answered": answered,
         "cost_parts": cost_parts(record),

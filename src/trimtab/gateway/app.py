@@ -10,13 +10,10 @@ import msgspec
 
 from trimtab.domain.endpoints import ENDPOINTS
 from trimtab.domain.errors import (
-    BodyTooLarge,
     Draining,
     FieldNotAllowed,
-    InvalidRequest,
     NotFound,
     PromptAmbiguous,
-    RequestTimedOut,
     SchemaTooNew,
     TrimtabError,
 )
@@ -31,7 +28,6 @@ from trimtab.pipeline.handoff import Request
 from trimtab.pipeline.reply import Facts
 from trimtab.pipeline.run import Pipeline
 
-UPLOAD_S = 30.0
 OF_EVALUATION = "eval"
 
 Scope = Mapping[str, Any]
@@ -172,7 +168,7 @@ class Gateway:
                 param="x-trimtab-eval",
             )
         self._pipeline.fund.check(grant, request.ts_us)
-        data = await self._body(receive)
+        data = await body.whole(receive, self._max_body, "raise `gateway.max_body`")
         routing, prompt, members = body.read(request.wire, data)
         if prompt is not None and said.prompt is not None:
             raise PromptAmbiguous(
@@ -212,31 +208,6 @@ class Gateway:
             rendered=said.prompt,
             origin=Origin.LIVE if said.evaluation is None else said.evaluation.origin,
         )
-
-    async def _body(self, receive: Receive) -> bytes:
-        message = await receive()
-        data: bytes = message.get("body", b"")
-        if not message.get("more_body") and len(data) <= self._max_body:
-            return data
-        blocks, size = [data], len(data)
-        try:
-            async with asyncio.timeout(UPLOAD_S):
-                while size <= self._max_body and message.get("more_body"):
-                    message = await receive()
-                    blocks.append(message.get("body", b""))
-                    size += len(blocks[-1])
-                    if message["type"] == "http.disconnect":
-                        raise InvalidRequest("the body was cut short; send all of it")
-        except TimeoutError as exc:
-            raise RequestTimedOut(
-                f"the body did not arrive within {UPLOAD_S:g} s; send it faster"
-            ) from exc
-        if size > self._max_body:
-            raise BodyTooLarge(
-                f"the body is larger than {self._max_body} bytes; send less, or raise"
-                " `gateway.max_body`"
-            )
-        return b"".join(blocks)
 
     async def _models(self, scope: Scope, receive: Receive, send: Send) -> None:
         said = None

@@ -1,5 +1,6 @@
 """Reading request bodies: only what routing needs; every member keeps its very bytes."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -7,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from trimtab.domain.errors import InvalidRequest
+from trimtab.domain.errors import BodyTooLarge, InvalidRequest, RequestTimedOut
 from trimtab.domain.model import Wire
 from trimtab.domain.tenant import NAME
+from trimtab.gateway.reply import Receive
 from trimtab.gateway.routing import (
     AnthropicCountTokensBody,
     AnthropicMessagesBody,
@@ -23,6 +25,7 @@ from trimtab.gateway.routing import (
 )
 from trimtab.pipeline.handoff import PromptAsk
 
+UPLOAD_S = 30.0
 MAX_TOLD_CHARS = 256
 
 _OURS: Mapping[str, type[Struct]] = {"trimtab": TrimtabMember, "trimtab.prompt": PromptMember}
@@ -48,6 +51,34 @@ _ROUTING: dict[Wire, Callable[[bytes], Routing]] = {
     Wire.ANTHROPIC_MESSAGES: msgspec.json.Decoder(AnthropicMessagesBody).decode,
     Wire.ANTHROPIC_COUNT_TOKENS: msgspec.json.Decoder(AnthropicCountTokensBody).decode,
 }
+
+
+async def whole(receive: Receive, most: int, remedy: str) -> bytes:
+    """Take a body from the connection, of at most so many bytes.
+
+    Raises:
+        InvalidRequest, RequestTimedOut, BodyTooLarge: it was cut short, too slow or too long.
+    """
+    message = await receive()
+    data: bytes = message.get("body", b"")
+    if not message.get("more_body") and len(data) <= most:
+        return data
+    blocks, size = [data], len(data)
+    try:
+        async with asyncio.timeout(UPLOAD_S):
+            while size <= most and message.get("more_body"):
+                message = await receive()
+                blocks.append(message.get("body", b""))
+                size += len(blocks[-1])
+                if message["type"] == "http.disconnect":
+                    raise InvalidRequest("the body was cut short; send all of it")
+    except TimeoutError as exc:
+        raise RequestTimedOut(
+            f"the body did not arrive within {UPLOAD_S:g} s; send it faster"
+        ) from exc
+    if size > most:
+        raise BodyTooLarge(f"the body is larger than {most} bytes; send less, or {remedy}")
+    return b"".join(blocks)
 
 
 def read(wire: Wire, data: bytes) -> tuple[Routing, PromptAsk | None, dict[str, Raw]]:

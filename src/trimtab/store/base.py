@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from trimtab.domain.annotation import Annotation
+from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.record import (
@@ -435,6 +436,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     Attributes:
         finishes: Outcomes, some perhaps stored before.
         annotations: What came later about requests, some perhaps stored before.
+        spans: What applications told, some perhaps stored before.
         blobs: Content; the same piece may come many times.
         opened: Requests that still run, new or changed; those that finished are no longer open.
         moves: How far each spool is then read.
@@ -442,6 +444,7 @@ class Batch(Struct, frozen=True, kw_only=True):
 
     finishes: tuple[Finish, ...] = ()
     annotations: tuple[Annotation, ...] = ()
+    spans: tuple[AppSpan, ...] = ()
     blobs: tuple[StoredBlob, ...] = ()
     opened: tuple[OpenRequest, ...] = ()
     moves: tuple[Move, ...] = ()
@@ -539,7 +542,29 @@ class AnnotationReader(Protocol):
         ...
 
 
-class RecordReader(AnnotationReader, Protocol):
+class SpanReader(Protocol):
+    """Reading what applications told of their work. All of it within one tenant."""
+
+    async def outline(
+        self, tenant_id: str, trace_id: str, *, limit: int
+    ) -> tuple[SpanOutline, ...]:
+        """Outline the spans of a trace, oldest first, up to a limit."""
+        ...
+
+    async def spans(
+        self, tenant_id: str, trace_id: str, span_ids: Collection[str]
+    ) -> tuple[AppSpan, ...]:
+        """Read some spans of a trace, oldest first."""
+        ...
+
+    async def told_of(
+        self, tenant_id: str, request_id: str, response_id: str | None
+    ) -> tuple[str, str] | None:
+        """Find trace and span that say they are about a request, or else about its answer."""
+        ...
+
+
+class RecordReader(AnnotationReader, SpanReader, Protocol):
     """Reading records back. Lists never touch content."""
 
     async def find(self, request_id: str) -> StoredRecord | None:

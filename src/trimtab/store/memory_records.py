@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from trimtab.domain.annotation import Annotation, AnnotationKind, AnnotationSource
+from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.errors import ModelRefused
 from trimtab.domain.record import (
     Attempt,
@@ -82,15 +83,16 @@ _Days = dict[tuple[int, Key], Sums]
 class MemoryRecords:
     """The record stores and the ledger of `store.base`, in dicts.
 
-    Atomic because no method awaits anything. State: records, annotations, adjustments, content by
-    tenant and day, requests that run, spool positions, sums, and the features of each tenant that
-    have sums of their own.
+    Atomic because no method awaits anything. State: records, annotations, spans, adjustments,
+    content by tenant and day, requests that run, spool positions, sums, and the features of each
+    tenant that have sums of their own.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
         self._tenant_key = tenant_key
         self._records: dict[str, StoredRecord] = {}
         self._annotations: dict[str, Annotation] = {}
+        self._spans: dict[tuple[str, str], dict[str, AppSpan]] = {}
         self._adjustments: dict[str, LedgerLine] = {}
         self._blobs: dict[tuple[str, int, bytes], Blob] = {}
         self._open: dict[str, OpenRequest] = {}
@@ -113,6 +115,8 @@ class MemoryRecords:
             self._open.pop(finish.record.request_id, None)
         for it in batch.annotations:
             self._annotations.setdefault(it.annotation_id, it)
+        for it in batch.spans:
+            self._spans.setdefault((it.tenant_id, it.trace_id), {}).setdefault(it.span_id, it)
         self._open.update((it.begin.request_id, it) for it in batch.opened)
         self._positions.update((it.to.worker_id, it.to) for it in batch.moves)
         return new
@@ -176,6 +180,40 @@ class MemoryRecords:
         """See `AnnotationReader.annotations`."""
         found = [it for it in self._annotations.values() if it.request_id == request_id]
         return tuple(sorted(found, key=lambda it: (it.ts_us, it.annotation_id)))
+
+    async def outline(
+        self, tenant_id: str, trace_id: str, *, limit: int
+    ) -> tuple[SpanOutline, ...]:
+        """See `SpanReader.outline`."""
+        found = self._of_trace(tenant_id, trace_id)[:limit]
+        return tuple(
+            SpanOutline(it.span_id, it.parent_span_id, it.ts_us, it.end_us, it.view) for it in found
+        )
+
+    async def spans(
+        self, tenant_id: str, trace_id: str, span_ids: Collection[str]
+    ) -> tuple[AppSpan, ...]:
+        """See `SpanReader.spans`."""
+        return tuple(it for it in self._of_trace(tenant_id, trace_id) if it.span_id in span_ids)
+
+    async def told_of(
+        self, tenant_id: str, request_id: str, response_id: str | None
+    ) -> tuple[str, str] | None:
+        """See `SpanReader.told_of`."""
+        of_tenant = [
+            it
+            for (tenant, _), found in self._spans.items()
+            if tenant == tenant_id
+            for it in found.values()
+        ]
+        of_request = [it for it in of_tenant if it.request_id == request_id]
+        of_response = [it for it in of_tenant if it.response_id == response_id is not None]
+        for it in sorted(of_request, key=_by_time) or sorted(of_response, key=_by_time):
+            return it.trace_id, it.span_id
+        return None
+
+    def _of_trace(self, tenant_id: str, trace_id: str) -> list[AppSpan]:
+        return sorted(self._spans.get((tenant_id, trace_id), {}).values(), key=_by_time)
 
     async def judged(self, *, since_us: int) -> Mapping[Stratum, int]:
         """See `AnnotationReader.judged`."""
@@ -399,6 +437,10 @@ def _with(row: PromptRow | None, group: tuple[str, ...], key: Key, sums: Sums) -
     )
 
 
+def _by_time(span: AppSpan) -> tuple[int, str]:
+    return span.ts_us, span.span_id
+
+
 def _check_storable(batch: Batch) -> None:
     """Refuse what no column holds."""
     for finish in batch.finishes:
@@ -408,7 +450,7 @@ def _check_storable(batch: Batch) -> None:
             raise Unstorable(str(exc)) from exc
         for struct in (finish.record, *finish.attempts, *finish.lines):
             _check_numbers(struct)
-    for struct in (*batch.opened, *batch.annotations):
+    for struct in (*batch.opened, *batch.annotations, *batch.spans):
         _check_numbers(struct)
 
 

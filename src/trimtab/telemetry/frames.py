@@ -39,6 +39,7 @@ class Kind(IntEnum):
     CHECKPOINT = 2
     FINISH = 3
     ANNOTATION = 5
+    SPANS = 6
     NOTE = 7
     START = 8
     """A process takes the spool over: what the one before it began will not finish."""

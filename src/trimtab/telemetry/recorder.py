@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trimtab.domain.annotation import Annotated, Annotation
+from trimtab.domain.app_span import AppSpan, SpanBatch
 from trimtab.domain.errors import RecorderUnavailable, TryLater
 from trimtab.domain.record import Begin, Checkpoint, Finish
 from trimtab.store.base import (
@@ -41,6 +42,7 @@ _begin = msgspec.msgpack.Decoder(Begin)
 _checkpoint = msgspec.msgpack.Decoder(Checkpoint)
 _finish = msgspec.msgpack.Decoder(Finish)
 _annotated = msgspec.msgpack.Decoder(Annotated)
+_spans = msgspec.msgpack.Decoder(SpanBatch)
 _encoder = msgspec.msgpack.Encoder()
 
 log = logging.getLogger("trimtab")
@@ -68,6 +70,7 @@ class _Reading:
 
     finishes: list[Finish] = field(default_factory=list[Finish])
     annotations: list[Annotation] = field(default_factory=list[Annotation])
+    spans: list[AppSpan] = field(default_factory=list[AppSpan])
     blobs: list[StoredBlob] = field(default_factory=list[StoredBlob])
     still: dict[str, OpenRequest] = field(default_factory=dict[str, OpenRequest])
     ended: set[str] = field(default_factory=set[str])
@@ -234,6 +237,8 @@ class Recorder:
                     _take_finish(reading, _finish.decode(frame.payload))
                 case Kind.ANNOTATION:
                     _take_annotation(reading, _annotated.decode(frame.payload))
+                case Kind.SPANS:
+                    _take_spans(reading, _spans.decode(frame.payload))
                 case Kind.START:
                     self._take_start(reading, worker)
                 case _:
@@ -255,6 +260,7 @@ class Recorder:
         return Batch(
             finishes=tuple(reading.finishes),
             annotations=tuple(reading.annotations),
+            spans=tuple(reading.spans),
             blobs=tuple(reading.blobs),
             opened=tuple(reading.still.values()),
             moves=tuple(
@@ -280,7 +286,7 @@ class Recorder:
             return
         self._put_aside(reading.frames[0], str(exc))
         reading.finishes, reading.annotations, reading.blobs = [], [], []
-        reading.still, reading.ended = {}, set()
+        reading.spans, reading.still, reading.ended = [], {}, set()
         await self._store.commit(self._batch(reading))
         self._passed(reading)
 
@@ -344,6 +350,11 @@ def _take_annotation(reading: _Reading, said: Annotated) -> None:
     reading.blobs += [
         StoredBlob(annotation.tenant_id, said.request_us, blob) for blob in said.content
     ]
+
+
+def _take_spans(reading: _Reading, told: SpanBatch) -> None:
+    reading.spans += told.spans
+    reading.blobs += [StoredBlob(told.tenant_id, told.received_us, blob) for blob in told.content]
 
 
 def _position(worker: str, place: Place) -> SpoolPosition:

@@ -26,6 +26,7 @@ from trimtab.domain.transport import Origin, Transport
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.errors import http_status
 from trimtab.gateway.forward import Forward
+from trimtab.gateway.otlp import OtlpIngest
 from trimtab.gateway.prompt_events import PromptEvents
 from trimtab.gateway.prompts import PromptReads
 from trimtab.gateway.server import serve
@@ -143,6 +144,13 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
         Entropy(),
         (
             _prompt_reads(parts, pipeline),
+            OtlpIngest(
+                pipeline.enrol,
+                parts.spool,
+                ContentCapture(wiring.tenant_keys(home)),
+                wiring.records(home),
+                pipeline.clock,
+            ),
             Forward(parts.transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
         ),
         lambda: _running(parts, pipeline.fund),

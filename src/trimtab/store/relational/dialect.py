@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from trimtab.domain.annotation import Annotation
+from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.record import Attempt, LedgerLine, RequestRecord
 from trimtab.store.relational.rows import Row, Table
 from trimtab.store.rollup import Key, Sums
 from trimtab.store.statements import statements
 
 REQUEST, ATTEMPT, LINE = Table(RequestRecord), Table(Attempt), Table(LedgerLine)
-ANNOTATION = Table(Annotation)
+ANNOTATION, SPAN, OUTLINE = Table(Annotation), Table(AppSpan), Table(SpanOutline)
 
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -72,6 +73,8 @@ class Dialect:
             attempt=ATTEMPT.columns,
             line=LINE.columns,
             annotation=ANNOTATION.columns,
+            span=SPAN.columns,
+            outline=OUTLINE.columns,
             key=Key._fields,
             sums=Sums._fields,
             add=[f"{name} = total.{name} + excluded.{name}" for name in Sums._fields],

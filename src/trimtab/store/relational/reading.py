@@ -6,11 +6,13 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from itertools import starmap
 from typing import Any, TypeVar
 
 import msgspec
 
 from trimtab.domain.annotation import Annotation
+from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.errors import ModelRefused
 from trimtab.domain.record import Begin, LedgerLine, RequestRecord
 from trimtab.store.base import (
@@ -31,7 +33,15 @@ from trimtab.store.base import (
     Use,
 )
 from trimtab.store.content import is_whole
-from trimtab.store.relational.dialect import ANNOTATION, ATTEMPT, LINE, REQUEST, Connection, Dialect
+from trimtab.store.relational.dialect import (
+    ANNOTATION,
+    ATTEMPT,
+    LINE,
+    REQUEST,
+    SPAN,
+    Connection,
+    Dialect,
+)
 from trimtab.store.relational.recording import position_of, unpacked
 from trimtab.store.relational.rows import Table
 from trimtab.store.rollup import DAY_US, HOUR_US, month_us, quantile_us
@@ -166,6 +176,36 @@ class Reading(ABC):
         values = (request_id,)
         rows = await self.do(lambda it: it.execute(self._sql["annotations"], values).fetchall())
         return tuple(ANNOTATION.struct(row) for row in rows)
+
+    async def outline(
+        self, tenant_id: str, trace_id: str, *, limit: int
+    ) -> tuple[SpanOutline, ...]:
+        """See `SpanReader.outline`."""
+        values = (tenant_id, trace_id, limit)
+        rows = await self.do(lambda it: it.execute(self._sql["outline"], values).fetchall())
+        return tuple(starmap(SpanOutline, rows))
+
+    async def spans(
+        self, tenant_id: str, trace_id: str, span_ids: Collection[str]
+    ) -> tuple[AppSpan, ...]:
+        """See `SpanReader.spans`."""
+        values = (tenant_id, trace_id, json.dumps(list(span_ids)))
+        rows = await self.do(lambda it: it.execute(self._sql["spans"], values).fetchall())
+        return tuple(SPAN.struct(row) for row in rows)
+
+    async def told_of(
+        self, tenant_id: str, request_id: str, response_id: str | None
+    ) -> tuple[str, str] | None:
+        """See `SpanReader.told_of`."""
+
+        def look(connection: Connection) -> tuple[str, str] | None:
+            ask = connection.execute
+            return (
+                ask(self._sql["told_of_request"], (tenant_id, request_id)).fetchone()
+                or ask(self._sql["told_of_response"], (tenant_id, response_id)).fetchone()
+            )
+
+        return await self.do(look)
 
     async def judged(self, *, since_us: int) -> Mapping[Stratum, int]:
         """See `AnnotationReader.judged`."""

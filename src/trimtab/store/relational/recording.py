@@ -14,6 +14,7 @@ import msgspec
 import zstandard
 
 from trimtab.domain.annotation import Annotation
+from trimtab.domain.app_span import AppSpan
 from trimtab.domain.record import Begin, Detail, Finish, LedgerLine
 from trimtab.store.base import (
     Batch,
@@ -23,7 +24,14 @@ from trimtab.store.base import (
     SpoolPosition,
     StoredBlob,
 )
-from trimtab.store.relational.dialect import ANNOTATION, ATTEMPT, LINE, REQUEST, Connection
+from trimtab.store.relational.dialect import (
+    ANNOTATION,
+    ATTEMPT,
+    LINE,
+    REQUEST,
+    SPAN,
+    Connection,
+)
 from trimtab.store.relational.rows import Row
 from trimtab.store.rollup import (
     Buckets,
@@ -131,6 +139,9 @@ class Recording(ABC, Generic[_C]):
             self._put_minutes(connection, fresh)
             rows = [ANNOTATION.row(it) for it in sorted(batch.annotations, key=_by_id)]
             self.put(connection, "put_annotation", rows)
+            # In one order everywhere: two keepers wait for one another, and never in a circle.
+            told = sorted(batch.spans, key=_by_place)
+            self.put(connection, "put_span", [SPAN.row(it) for it in told])
             self._put_open(connection, batch)
             for move in batch.moves:
                 self._move(connection, move)
@@ -245,6 +256,10 @@ def position_of(row: Row) -> SpoolPosition:
 
 def _by_id(annotation: Annotation) -> str:
     return annotation.annotation_id
+
+
+def _by_place(span: AppSpan) -> tuple[str, str, str]:
+    return span.tenant_id, span.trace_id, span.span_id
 
 
 def _add(sums: dict[_K, _S], key: _K, more: _S) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from trimtab.domain.annotation import Annotation
+from trimtab.domain.app_span import SpanOutline
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
 from trimtab.store.relational.dialect import Connection
@@ -18,7 +19,7 @@ from trimtab.store.sqlite.content import ContentReader
 from trimtab.store.sqlite.dialect import DIALECT
 
 _CHECK_EVERY = 10_000
-_HAS_ANNOTATIONS = "SELECT 1 FROM sqlite_master WHERE name = 'annotation'"
+_HAS = "SELECT 1 FROM sqlite_master WHERE name = ?"
 
 _T = TypeVar("_T")
 
@@ -51,8 +52,23 @@ class SqliteReading(Reading):
 
     async def annotations(self, request_id: str) -> tuple[Annotation, ...]:
         """See `AnnotationReader.annotations`: none where no keeper made a place for them yet."""
-        found = await self.do(lambda it: it.execute(_HAS_ANNOTATIONS).fetchone())
-        return () if found is None else await super().annotations(request_id)
+        return await super().annotations(request_id) if await self._has("annotation") else ()
+
+    async def outline(
+        self, tenant_id: str, trace_id: str, *, limit: int
+    ) -> tuple[SpanOutline, ...]:
+        """See `SpanReader.outline`: likewise."""
+        if not await self._has("span"):
+            return ()
+        return await super().outline(tenant_id, trace_id, limit=limit)
+
+    async def told_of(
+        self, tenant_id: str, request_id: str, response_id: str | None
+    ) -> tuple[str, str] | None:
+        """See `SpanReader.told_of`: likewise."""
+        if not await self._has("span"):
+            return None
+        return await super().told_of(tenant_id, request_id, response_id)
 
     async def do(self, work: Callable[[Connection], _T]) -> _T:
         """See `Reading.do`."""
@@ -67,6 +83,9 @@ class SqliteReading(Reading):
     ) -> bytes | None:
         """See `Reading.stored`."""
         return self._content.get(tenant_id, ts_us, ref)
+
+    async def _has(self, table: str) -> bool:
+        return await self.do(lambda it: it.execute(_HAS, (table,)).fetchone()) is not None
 
     def _in_thread(self, work: Callable[[Connection], _T]) -> _T:
         with self._guard, self._opened() as connection:

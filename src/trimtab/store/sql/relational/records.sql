@@ -22,6 +22,10 @@ INSERT INTO ledger (/*line*/) VALUES (/*line?*/) ON CONFLICT DO NOTHING;
 -- What came later about a request, unless it is there.
 INSERT INTO annotation (/*annotation*/) VALUES (/*annotation?*/) ON CONFLICT DO NOTHING;
 
+-- name: put_span
+-- What an application told of its work, unless it is there.
+INSERT INTO span (/*span*/) VALUES (/*span?*/) ON CONFLICT DO NOTHING;
+
 -- name: known
 -- Which of the ids in a JSON list are stored.
 SELECT request_id FROM request WHERE request_id IN (SELECT value FROM /*each*/(?));
@@ -103,6 +107,27 @@ SELECT /*line*/ FROM ledger WHERE line_id >= ? || '/' AND line_id < ? || '0' ORD
 -- name: annotations
 -- What came later about a request.
 SELECT /*annotation*/ FROM annotation WHERE request_id = ? ORDER BY ts_us, annotation_id;
+
+-- name: outline
+-- The shape of a trace, from an index alone.
+SELECT /*outline*/ FROM span WHERE tenant_id = ? AND trace_id = ?
+ORDER BY ts_us, span_id LIMIT ?;
+
+-- name: spans
+-- Some spans of a trace.
+SELECT /*span*/ FROM span
+WHERE tenant_id = ? AND trace_id = ? AND span_id IN (SELECT value FROM /*each*/(?))
+ORDER BY ts_us, span_id;
+
+-- name: told_of_request
+-- The first span that says it is about a request.
+SELECT trace_id, span_id FROM span WHERE tenant_id = ? AND request_id = ?
+ORDER BY ts_us, span_id LIMIT 1;
+
+-- name: told_of_response
+-- The first span that says it is about an answer.
+SELECT trace_id, span_id FROM span WHERE tenant_id = ? AND response_id = ?
+ORDER BY ts_us, span_id LIMIT 1;
 
 -- name: judged
 -- Requests that a judge scored, by prompt and tier. An annotation is never older than its request.
