@@ -10,6 +10,7 @@ from trimtab.domain.model import Provider, ProviderWire
 from trimtab.domain.record import Begin, Finish
 from trimtab.pipeline.lost import Lose
 from trimtab.store.base import OpenRequest
+from trimtab.telemetry.sampling import Policy, Sampler
 from trimtab.testing import FrozenClock
 
 PRICES = PriceList(
@@ -30,7 +31,8 @@ FOUND_US = TS_US + 7_000_000
 
 def lost(begun: Begin, output_tokens: int = 0, *, now_us: int = FOUND_US) -> Finish:
     providers = {"anthropic": ANTHROPIC}
-    lose = Lose(Meter(PRICES), providers.get, "staging", FrozenClock(now_us))
+    clock, sample = FrozenClock(now_us), Sampler(Policy())
+    lose = Lose(Meter(PRICES), providers.get, "staging", clock, sample)
     return lose(
         OpenRequest(worker_id="gateway-1", begin=begun, output_tokens=output_tokens, lost=True)
     )
@@ -54,7 +56,8 @@ def test_a_tenant_pays_by_its_own_contract() -> None:
     own = PRICES.of_contract({"anthropic/*": {"discount": "50%"}})
     begun = begin(7)
     meter = Meter(PRICES, {begun.tenant_id: own})
-    lose = Lose(meter, {"anthropic": ANTHROPIC}.get, "staging", FrozenClock(FOUND_US))
+    clock, sample = FrozenClock(FOUND_US), Sampler(Policy())
+    lose = Lose(meter, {"anthropic": ANTHROPIC}.get, "staging", clock, sample)
 
     finish = lose(OpenRequest(worker_id="gateway-1", begin=begun, lost=True))
 

@@ -97,7 +97,7 @@ def _settings(
         tenants=given.get("tenants", {}),
         keys=given.get("keys", {}),
         prices=given.get("prices", PriceSettings()),
-        exporters=given.get("telemetry", ()),
+        **given.get("telemetry", {}),
         site_budget=given.get("site"),
         registry=given.get("registry", RegistrySettings()),
         alerts=given.get("alerts", AlertSettings()),

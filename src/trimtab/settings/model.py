@@ -28,6 +28,7 @@ from trimtab.domain.model import (
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.prompt import RegistryPolicy
 from trimtab.domain.tenant import Key, Tenant, Tier, WhenAway
+from trimtab.telemetry.sampling import Policy
 
 REVIEW_NOTICE = timedelta(days=30)
 
@@ -281,6 +282,7 @@ class Settings:
     """Everything one file says.
 
     Attributes:
+        baggage_allow: Keys of callers' baggage that become attributes.
         unset: Path and message of every reference to a secret that is not there, or is none.
         lines: Line of every path of the file, for notes.
     """
@@ -294,6 +296,8 @@ class Settings:
     keys: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     prices: PriceSettings = PriceSettings()
     exporters: tuple[ExporterSettings, ...] = ()
+    sampling: Policy = field(default_factory=Policy)
+    baggage_allow: frozenset[str] = frozenset()
     site_budget: Budget | None = None
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)

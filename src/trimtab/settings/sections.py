@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import partial
+from typing import Any
 
 from trimtab.control.keyring import check_terms
 from trimtab.cost.overrides import parse_overrides
@@ -64,10 +65,12 @@ from trimtab.settings.providers import read_provider
 from trimtab.settings.reconcile import read_reconcile
 from trimtab.settings.registry import read_registry
 from trimtab.settings.routing import read_model
+from trimtab.settings.sampling import read_sampling
 from trimtab.settings.secrets import resolve
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[a-z0-9]{12}")
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -148,6 +151,7 @@ _TENANT: Mapping[str, Read] = {
     **_TIER,
     "tier": name,
     "timezone": timezone,
+    "trust_trace_context": flag,
     "budget": part_of_budget,
     "features": features,
     "each_end_user": budget_of_users,
@@ -197,6 +201,7 @@ def _key(environ: Mapping[str, str], node: Node, faults: Faults) -> Key | None:
         "act_for": _act_for,
         "new_tenant_tier": name,
         "budget": budget,
+        "trust_trace_context": flag,
     }
     before = len(faults.found)
     given = members(node, faults, table, frozenset({"name", "id", "sha256"}))
@@ -271,9 +276,21 @@ def _overrides(node: Node, faults: Faults) -> dict[str, object]:
     return overrides
 
 
-def _telemetry(node: Node, faults: Faults) -> tuple[ExporterSettings, ...]:
-    given = members(node, faults, {"exporters": _exporters}) or {}
-    return given.get("exporters", ())
+def _telemetry(node: Node, faults: Faults) -> dict[str, Any]:
+    table: Mapping[str, Read] = {
+        "exporters": _exporters,
+        "sampling": read_sampling,
+        "baggage_allow": _baggage_keys,
+    }
+    return members(node, faults, table) or {}
+
+
+def _baggage_keys(node: Node, faults: Faults) -> frozenset[str]:
+    keys = texts(node, faults)
+    for key in keys:
+        if _TOKEN.fullmatch(key) is None:
+            raise Wrong(f"{key!r} is no key of baggage; write letters, digits, '.', '_' and '-'")
+    return frozenset(keys)
 
 
 def _exporters(node: Node, faults: Faults) -> tuple[ExporterSettings, ...]:

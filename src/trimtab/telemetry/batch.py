@@ -59,8 +59,12 @@ class Batch:
     unreadable: int = 0
 
 
-def gather(spool: Path, places: Mapping[str, Place], version: Version) -> Batch:
+def gather(
+    spool: Path, places: Mapping[str, Place], version: Version, *, everything: bool = False
+) -> Batch:
     """Read and render what waits, one frame of each worker in turn, up to 512 spans or 1 MiB.
+
+    Traces that are not kept are left out, unless everything goes.
 
     Blocks on the disk and on the processor: run it in a thread.
     """
@@ -74,7 +78,7 @@ def gather(spool: Path, places: Mapping[str, Place], version: Version) -> Batch:
         step = next(stream, None)
         if step is None:
             continue
-        entries = _entries(worker, step, version, batch)
+        entries = _entries(worker, step, version, batch, everything=everything)
         size += sum(entry.span.ByteSize() for entry in entries)
         if batch.entries and (len(batch.entries) + len(entries) > MAX_SPANS or size > MAX_BYTES):
             batch.full = True
@@ -111,15 +115,18 @@ def give_up(
     return {worker: left for worker, left in found.items() if left[0] != places.get(worker, START)}
 
 
-def _entries(worker: str, step: Step, version: Version, batch: Batch) -> list[Entry]:
+def _entries(
+    worker: str, step: Step, version: Version, batch: Batch, *, everything: bool
+) -> list[Entry]:
     place, frame = step
     if not isinstance(frame, Frame):
         return []
     try:
         match frame.kind:
-            case Kind.FINISH:
+            case Kind.FINISH | Kind.REHYDRATED:
                 finish = _finish.decode(frame.payload)
-                spans = render(finish, version)
+                is_wanted = everything or finish.record.trace_kept
+                spans = render(finish, version) if is_wanted else []
                 source = Source(finish.record.worker_id, finish.record.env)
             case Kind.ANNOTATION:
                 said = _annotated.decode(frame.payload)

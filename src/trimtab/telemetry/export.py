@@ -17,6 +17,7 @@ import random
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -85,13 +86,14 @@ class Exporter:
         self._name = receiver.name
         self._version = receiver.version
         self._post = Post(receiver, transport)
+        self._gather = partial(gather, everything=receiver.takes_everything)
         self._spool = home / "spool"
         self._file = home / "exporters" / f"{receiver.name}.json"
         self._dead = home / "dead" / receiver.name
         self._resource = resource
         self._clock = clock
         self._chance = chance
-        self._places = _load(self._file)
+        self._places = load_places(self._file)
         self._failures = 0
         self._told: int | None = None
 
@@ -112,7 +114,7 @@ class Exporter:
         Sets `wait_s` to the seconds to wait before the next step.
         """
         try:
-            batch = await asyncio.to_thread(gather, self._spool, self._places, self._version)
+            batch = await asyncio.to_thread(self._gather, self._spool, self._places, self._version)
             return await self._send(batch)
         except OSError as exc:
             log.warning("exporter '%s' cannot use its files (%s); make room", self._name, exc)
@@ -213,11 +215,17 @@ class Exporter:
     async def _move(self, places: Mapping[str, Place]) -> None:
         moved = {**self._places, **places}
         if moved != self._places:
-            await asyncio.to_thread(replace_file, self._file, msgspec.json.encode(moved))
+            await asyncio.to_thread(save_places, self._file, moved)
             self._places = moved
 
 
-def _load(file: Path) -> dict[str, Place]:
+def save_places(file: Path, places: Mapping[str, Place]) -> None:
+    """Write down how far each worker's spool is done with."""
+    replace_file(file, msgspec.json.encode(places))
+
+
+def load_places(file: Path) -> dict[str, Place]:
+    """Read how far each worker's spool is done with."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, Place])
     except FileNotFoundError:

@@ -37,6 +37,7 @@ class Receiver:
         proxy: URL of an HTTP proxy.
         timeout_s: Seconds that a batch may take, connecting included.
         version: Conventions whose names the receiver knows.
+        takes_everything: Whether it, and not we, drops what is not kept.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Receiver:
     proxy: str | None = field(default=None, repr=False)
     timeout_s: float = 10.0
     version: Version = DEFAULT
+    takes_everything: bool = False
 
 
 class Verdict(Enum):

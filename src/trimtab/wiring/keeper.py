@@ -44,6 +44,8 @@ from trimtab.telemetry.health_file import read_ailing, read_redis_up
 from trimtab.telemetry.log_file import LogFile
 from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.recorder import Recorder
+from trimtab.telemetry.rehydrate import ASKED, Rehydrator, rehydrate
+from trimtab.telemetry.sampling import Mode, Policy, Sampler
 from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
 from trimtab.wiring.alerts import (
@@ -100,10 +102,10 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     await following.start()
     keep_shipped(home)
     store = recording(home, is_keeper=True)
-    lose = Lose(metering, _provider(following), wiring.environment(), clock)
+    lose = _lose(settings, following, metering, clock)
     recorder = Recorder(home, store, spool, lose)
     lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
-    exporters = [_exporter(home, it, clock) for it in settings.exporters]
+    exporters = _exporters(home, settings, spool, clock)
     hooks = webhooks(
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
@@ -117,7 +119,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
             *counting.job(),
         ]
     )
-    parts = Parts(recorder, hooks, metering, clock, counting)
+    parts = Parts(recorder, hooks, metering, clock, counting, spool)
     server = _server(create_app(_console(home, settings, parts)))
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule, counting)
@@ -214,6 +216,11 @@ def _push_jobs(home: Path, settings: Settings, current: _Current, clock: Clock) 
     return [Job("stripe", PUSH_LOOK_S, _if(current.leads, pushing.step))]
 
 
+def _lose(settings: Settings, following: Follower, metering: Meter, clock: Clock) -> Lose:
+    sample = Sampler(settings.sampling)
+    return Lose(metering, _provider(following), wiring.environment(), clock, sample)
+
+
 def _provider(following: Follower) -> Callable[[str], Provider | None]:
     def find(name: str) -> Provider | None:
         return following.current.providers.get(name)
@@ -229,10 +236,11 @@ class Parts(NamedTuple):
     metering: Meter
     clock: Clock
     counting: Counting
+    spool: Spool
 
 
 def _console(home: Path, settings: Settings, parts: Parts) -> Console:
-    recorder, hooks, metering, clock, counting = parts
+    recorder, hooks, metering, clock, counting, spool = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -273,6 +281,7 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
         site=wiring.environment(),
         reconciled_to=kept(home).reconciled_to,
         repaired=lambda: counting.repaired,
+        rehydrate=lambda stored: rehydrate(stored, ASKED, spool),
     )
 
 
@@ -286,7 +295,18 @@ def _hashed(reference: str) -> str:
     return sha256(resolve(reference, os.environ).reveal().encode()).hexdigest()
 
 
-def _exporter(home: Path, settings: ExporterSettings, clock: Clock) -> Exporter:
+def _exporters(
+    home: Path, settings: Settings, spool: Spool, clock: Clock
+) -> Sequence[Exporter | Rehydrator]:
+    """Make those of the file, and who adds what was dropped, if anything is."""
+    policy = settings.sampling
+    exporters = [_exporter(home, it, clock, policy) for it in settings.exporters]
+    if not (exporters and policy.drops):
+        return exporters
+    return [*exporters, Rehydrator(home, wiring.records(home), spool, clock, below=policy.below)]
+
+
+def _exporter(home: Path, settings: ExporterSettings, clock: Clock, policy: Policy) -> Exporter:
     headers = tuple(
         (name.lower(), resolve(reference, os.environ).reveal())
         for name, reference in settings.headers.items()
@@ -297,6 +317,7 @@ def _exporter(home: Path, settings: ExporterSettings, clock: Clock) -> Exporter:
         headers=headers,
         ca_file=settings.ca_file,
         proxy=proxy_of(settings.endpoint),
+        takes_everything=policy.mode is Mode.COLLECTOR,
     )
     resource = {"service.version": version("trimtab")}
     return Exporter(receiver, Http1Transport(), home, resource, clock, random.Random())  # noqa: S311 -- spreads retries
