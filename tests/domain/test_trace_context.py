@@ -70,6 +70,8 @@ def test_ours_comes_first_once_and_those_of_others_stay_in_order() -> None:
     assert (
         with_opentelemetry(state, OpenTelemetry(WHOLE // 4 * 3, RV)) == f"ot=th:c;rv:{RV},b=2,a=1"
     )
+    quarter = OpenTelemetry(WHOLE // 4 * 3, RV)
+    assert with_opentelemetry(state, quarter) == f"ot=th:c;rv:{RV},b=2,a=1"
     assert with_opentelemetry(state, OpenTelemetry(rv=RV)) == f"ot=rv:{RV},b=2,a=1"
     assert with_opentelemetry(state, OpenTelemetry()) == "b=2,a=1"
     assert with_opentelemetry("ot=th:8", OpenTelemetry()) is None

@@ -129,7 +129,7 @@ class ProbedSpool(MemorySpool):
 class Rig:
     """A pipeline, and everything around it that a test may set or look at."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a test may set
         self,
         *answers: ScriptedAnswer | Exception,
         grant: Grant = GRANT,

@@ -8,6 +8,7 @@ from trimtab.cost.meter import Meter
 from trimtab.cost.prices import PriceList
 from trimtab.domain.model import Provider, ProviderWire
 from trimtab.domain.record import Begin, Finish
+from trimtab.domain.trace_context import TraceContext
 from trimtab.pipeline.lost import Lose
 from trimtab.store.base import OpenRequest
 from trimtab.telemetry.sampling import Policy, Sampler
@@ -141,3 +142,16 @@ def test_what_was_tried_before_stays_as_it_was_billed() -> None:
     assert finish.record.cost_nano == 3_000_000 + 6_000_000
     assert (finish.record.attempt_count, finish.record.fallback_used) == (2, True)
     assert finish.record.cost_input_nano is None
+
+
+def test_a_lost_one_is_kept_and_stands_for_what_its_caller_drew() -> None:
+    said = TraceContext(
+        parent_span_id="00f067aa0ba902b7", tracestate="ot=th:8;rv:c0000000000000,a=1", keep=True
+    )
+    finish = lost(begin(7, trace=said))
+    told = finish.record
+
+    assert (told.sampling_rule, told.trace_kept, told.adjusted_count) == ("forced", True, 2.0)
+    assert (told.parent_span_id, told.tracestate) == (said.parent_span_id, said.tracestate)
+    assert finish.detail.sampling is not None
+    assert lost(begin(7)).record.sampling_rule == "error"

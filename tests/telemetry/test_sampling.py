@@ -111,7 +111,7 @@ def test_weights_of_a_million_traces_add_up_to_a_million() -> None:
 
 
 def test_strata_that_are_kept_whole_add_up_exactly() -> None:
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 -- repeatable
     whole = [fields for fields, rule in STRATA.values() if rule != "rest"]
     decided = [
         TWENTIETH(record(trace_id=trace_with(chance.randrange(WHOLE)), **fields), OWN)[0]

@@ -164,7 +164,6 @@ CALLS: Sequence[Call] = (
         Right.OPERATE,
         rehydrate_trace,
         "Export a trace that was dropped, by the id of its request",
-        status=202,
     ),
     Call("GET", f"{_V1}/keys", Right.OPERATE, calls.list_keys, "List keys"),
     Call(

@@ -123,7 +123,7 @@ class Sampler:
         th = self._tiers.get(record.tier, self._rest) if rule == "rest" else 0
         note = self._slow if rule == "slow" else self._plain
         if not th and record.parent_span_id is None and record.tracestate is None:
-            return replace(record, sampling_rule=rule, tracestate=_EVERY), note
+            return _whole(record, rule), note
         incoming = _incoming(record.trace_id, record.tracestate, context)
         th = max(th, incoming.th)
         said = OpenTelemetry(th if incoming.is_known else None, incoming.rv)
@@ -172,6 +172,12 @@ class Sampler:
                 f"feature:{record.feature}",
             )
         )
+
+
+def _whole(record: RequestRecord, rule: str) -> RequestRecord:
+    return replace(
+        record, tracestate=_EVERY, sampling_rule=rule, adjusted_count=1.0, trace_kept=True
+    )
 
 
 def _is_guarded(record: RequestRecord) -> bool:
