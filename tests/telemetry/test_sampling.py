@@ -46,9 +46,13 @@ def trace_with(rv: int) -> str:
     return f"{1:018x}{rv:014x}"
 
 
-def joined(rv: int, state: str | None = None, **said: bool) -> tuple[float, bool, str | None]:
+def joined(
+    rv: int, state: str | None = None, *, is_sampled: bool = True, is_random: bool = True
+) -> tuple[float, bool, str | None]:
     """Give weight, whether it is kept, and the `tracestate`, of a part of a caller's trace."""
-    context = TraceContext(parent_span_id=PARENT, tracestate=state, **said)
+    context = TraceContext(
+        parent_span_id=PARENT, tracestate=state, is_sampled=is_sampled, is_random=is_random
+    )
     it = record(trace_id=trace_with(rv), parent_span_id=PARENT, tracestate=state)
     decided, _ = TWENTIETH(it, context)
     return decided.adjusted_count, decided.trace_kept, decided.tracestate

@@ -96,7 +96,6 @@ class Gateway:
         self._lifespan_of = lifespan
         self._max_body = max_body
         self._baggage = baggage
-        self._sampler = pipeline.settle.sample
         self._problem = problem
         self._running = 0
         self._idle = asyncio.Event()
@@ -175,6 +174,7 @@ class Gateway:
                 f"key {grant.key.name!r} may not evaluate; use one made with --may evals",
                 param="x-trimtab-eval",
             )
+        sampler = self._pipeline.settle.sample
         found, context = context_of(said, grant, request.trace_id, self._baggage)
         self._pipeline.fund.check(grant, request.ts_us)
         data = await self._body(receive)
@@ -215,7 +215,7 @@ class Gateway:
             rendered=said.prompt,
             origin=Origin.LIVE if said.evaluation is None else said.evaluation.origin,
             trace=context,
-            trace_flags=self._sampler.flags(found, context, grant.tier.name),
+            trace_flags=sampler.flags(found, context, grant.tier.name),
         )
 
     async def _body(self, receive: Receive) -> bytes:
