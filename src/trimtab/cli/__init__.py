@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, Command] = {
     "audit": Command("trimtab.cli.audit:command", "Show who read content or keys."),
     "trace": Command("trimtab.cli.trace:trace", "Show what happened in one request."),
     "rehydrate": Command("trimtab.cli.rehydrate:command", "Export a trace that was dropped."),
-    "telemetry": Command("trimtab.cli.telemetry:command", "Check what is exported."),
+    "telemetry": Command("trimtab.cli.weights:command", "Check what is exported."),
     "explain": Command("trimtab.cli.explain:command", "Tell which rule decided what."),
     "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),
     "budgets": Command("trimtab.cli.budgets:command", "Show and change what may be spent."),

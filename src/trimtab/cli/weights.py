@@ -1,4 +1,4 @@
-"""`trimtab telemetry`: whether what is exported tells the truth."""
+"""`trimtab telemetry weights`: whether what is exported tells the truth."""
 
 import asyncio
 from datetime import UTC, datetime, time, timedelta
