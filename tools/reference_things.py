@@ -30,7 +30,7 @@ from trimtab.domain.allowance import Allowance, BudgetLeft
 from trimtab.domain.errors import SettingsInvalid, TrimtabError
 from trimtab.domain.ids import RequestId, TraceId
 from trimtab.domain.model import Wire
-from trimtab.domain.record import Attempt, Finish, RequestRecord, StageTime, Status
+from trimtab.domain.record import Attempt, Finish, RequestRecord, Sampling, StageTime, Status
 from trimtab.gateway import errors, forward, headers, otlp, prompts, reply
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.routing import TrimtabMember
@@ -217,7 +217,11 @@ def attributes() -> tuple[set[str], set[str], set[str]]:
     finish = Finish(
         record=record,
         detail=msgspec.convert(
-            {"stages": [StageTime(it, 0, 1) for it in ("admit", "plan", "fund", "settle")]},
+            {
+                "stages": [StageTime(it, 0, 1) for it in ("admit", "plan", "fund", "settle")],
+                "sampling": Sampling(policy="x", slow_ms=1),
+                "baggage": [("KEY", "x")],
+            },
             type(Finish(record=record).detail),
         ),
         attempts=tuple(msgspec.structs.replace(attempt, n=n) for n in range(1, 80)),

@@ -80,6 +80,7 @@ ARGUMENTS = {
     "prices show MODEL": "Name that apps use, or `provider/model`.",
     "bills show TENANT": "Id of the tenant.",
     "bills close TENANT": "Id of the tenant.",
+    "rehydrate REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "trace REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "explain REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "tail WORDS": "Filters, joined by `and`; see [Filters](#filters).",
@@ -322,6 +323,12 @@ SETTINGS = {
         "Whether the provider may live on this machine or a private network; without it such addresses are refused, also when a name leads there.",
         "false",
     ),
+    "providers.NAME.propagate": Setting(
+        "`true` or `false`",
+        "true",
+        "Whether attempts carry `traceparent` and `tracestate`. For inference servers of your own, whose spans then join the trace; not with `wire: litellm`.",
+        "false",
+    ),
     "providers.NAME.ca_file": Setting(
         "path", "/etc/ssl/own.pem", "PEM file of one more trusted root certificate.", unsaid=_NONE
     ),
@@ -554,6 +561,12 @@ SETTINGS = {
         "Who pays the tenant's bills at Stripe. Needs the section `stripe`.",
         unsaid="its bills are not passed on",
     ),
+    "tenants.NAME.trust_trace_context": Setting(
+        "`true` or `false`",
+        "false",
+        "Whether callers make their requests part of their own traces with `traceparent`. If not, a request has a trace of its own with a link to theirs, so that nobody can graft spans.",
+        "true",
+    ),
     "tenants.NAME.prices": Setting(
         "map",
         '{"openai/*": {discount: 12%}}',
@@ -579,6 +592,12 @@ SETTINGS = {
         "free",
         "With `act_for`: the tier in which a tenant never seen is made, at most 60 a minute and key.",
         unsaid="a tenant never seen is refused",
+    ),
+    "keys[].trust_trace_context": Setting(
+        "`true` or `false`",
+        "false",
+        "The same for one key; say `false` for keys that browsers have. Both must trust.",
+        "true",
     ),
     "keys[].may": Setting(
         "list of `evals`, `replay`, `keep`, `durability`, `force_arm`, `ingest_any`",
@@ -682,6 +701,48 @@ SETTINGS = {
     ),
     "telemetry.exporters[].ca_file": Setting(
         "path", "/etc/ssl/own.pem", "PEM file of one more trusted root certificate.", unsaid=_NONE
+    ),
+    "telemetry.sampling.rest": Setting(
+        "0.0001 to 1",
+        "0.05",
+        "Share of ordinary traces that is exported. Errors, slow ones, experiments, what a guard or a budget stopped, and what is asked for are exported whatever it says; every record is stored. Leave it for the first month, then see `trimtab telemetry weights`.",
+        "1",
+    ),
+    "telemetry.sampling.tiers": Setting(
+        "map of tiers to 0.0001 to 1",
+        "{free: 0.01}",
+        "The same for single tiers.",
+        "{}",
+    ),
+    "telemetry.sampling.slow_ms": Setting(
+        "whole number",
+        "5000",
+        "Requests that take as long or longer are exported.",
+        "10000",
+    ),
+    "telemetry.sampling.keep": Setting(
+        "list of `tenant:NAME`, `prompt:NAME`, `model:NAME`, `feature:NAME`",
+        '["tenant:acme"]',
+        "What is under watch: all of its traces are exported.",
+        "[]",
+    ),
+    "telemetry.sampling.mode": Setting(
+        "`keeper` or `collector`",
+        "collector",
+        "Who drops what is not kept. With `collector` everything is exported, and `trimtab.sampling.keep` tells an OpenTelemetry Collector what was decided.",
+        "keeper",
+    ),
+    "telemetry.sampling.rehydrate_below": Setting(
+        "number",
+        "0.3",
+        "An evaluation with a lower score brings a dropped trace back.",
+        "0.5",
+    ),
+    "telemetry.baggage_allow": Setting(
+        "list of keys",
+        "[plan]",
+        "Members of callers' `baggage` that become attributes of the root span, `baggage.KEY`.",
+        "[]",
     ),
     "registry.files": Setting(
         "list of globs",
@@ -1201,8 +1262,8 @@ FIELDS = {
     "error_code": "Why it failed; see [errors](errors.md).",
     "http_status": "HTTP status: on the root and in the record the caller's (0 if nobody knows), on an attempt the provider's.",
     "replay": "Whether the stored content is enough to ask again: `full`, `partial` or `none`.",
-    "sampling_rule": "Why the trace was kept; always `all` in this version.",
-    "adjusted_count": "How many requests the trace stands for.",
+    "sampling_rule": "Which rule decided whether the trace is exported: `forced`, `error`, `slow`, `experiment`, `guard` or `rest`; `rehydrated:` and why, of one that was dropped and exported later; `all` before there were rules.",
+    "adjusted_count": "How many requests the trace stands for if it was kept. A span without it stands for an unknown number (0 in the record), and one that was rehydrated for none.",
 }
 
 LOG_KEYS = {
@@ -1225,6 +1286,9 @@ LOG_KEYS = {
 ATTRIBUTES = {
     "tenant.id": "The tenant again, under the name many backends group by.",
     "trimtab.sampling.keep": "`true` or `false`, as text: whether the trace is to be kept.",
+    "trimtab.sampling.policy_version": "Names the settings that decided, by their hash.",
+    "trimtab.sampling.slow_ms": "The limit that made it slow.",
+    "baggage.KEY": "Member of the caller's `baggage` that `telemetry.baggage_allow` names.",
     "trimtab.total_tokens": "Tokens in and out.",
     "trimtab.cost.usd": "Cost in USD as a float, for charts; `trimtab.cost.nano_usd` is exact.",
     "error.type": "The error code, on a span that failed.",
@@ -1295,7 +1359,7 @@ RESPONSE_HEADERS = {
     "x-request-id": "The same; the OpenAI SDK shows it as `_request_id`.",
     "request-id": "The same; the Anthropic SDK shows it as `_request_id`.",
     "x-trimtab-trace-id": "Trace id of the request.",
-    "traceresponse": "The same with the id of the request's span, as W3C Trace Context level 2 says.",
+    "traceresponse": "The same with the id of the request's span, as W3C Trace Context level 2 says. The flag `sampled` is set if it is sure before the end that the trace is exported.",
     "x-trimtab-config": "Number of the change the request ran under; 0 if it was refused before that was known.",
     "x-trimtab-target": "Target of the last attempt.",
     "x-trimtab-attempts": "Number of attempts, if there was one.",
@@ -1335,7 +1399,9 @@ REQUEST_HEADERS = {
     "openai-beta": "The same, on the OpenAI wire.",
     "idempotency-key": "Carries a request out once, however often it is sent within 10 minutes: 1 to 255 visible ASCII characters, the tenant's own. Sent again with the same body, it gets the stored answer of up to 256 KiB, with `x-trimtab-replayed: true` and at no charge. Where one worker keeps them in memory, its restart forgets them; a Redis does not.",
     "traceparent": "W3C trace context; the request becomes part of that trace.",
-    "tracestate": "Kept and exported with the trace.",
+    "tracestate": "Kept in order and exported with the trace; our own member is `ot=th:...;rv:...`. An invalid one is dropped.",
+    "baggage": "Read for the keys of `telemetry.baggage_allow` alone.",
+    "x-trimtab-keep": "`1` has the trace exported whatever the sampling says. Only for a key with `may: [keep]`.",
     "x-stainless-retry-count": "How often the SDK tried before; kept in the record.",
     "x-trimtab-feature": "Part of the app the request is for.",
     "x-trimtab-prompt": "Prompt that the messages were rendered from by a client, as `rag-answer@3.2.0; label=production; hash=74b300726fa8; source=memory`; `trimtab.sdk` sends it.",

@@ -26,6 +26,14 @@ def test_prints_the_key_the_change_and_the_way_back(company: Terminal) -> None:
     ]
 
 
+def test_a_key_that_browsers_have_joins_no_trace(company: Terminal) -> None:
+    for more in ((), ("--no-trace-context",)):
+        company.run("keys", "create", "--tenant", "acme", "--name", f"app{len(more)}", *more)
+
+    changes = company.json("changes", "list")["changes"]
+    assert [it["after"].get("trust_trace_context", True) for it in changes[:2]] == [False, True]
+
+
 def test_a_key_may_be_narrow_and_end(company: Terminal) -> None:
     company.run(
         *("keys", "create", "--tenant", "acme", "--name", "app"),

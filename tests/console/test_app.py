@@ -111,6 +111,7 @@ LOWEST = {
     "GET /admin/v1/tenants": "viewer",
     "GET /admin/v1/suspensions": "viewer",
     "POST /admin/v1/suspensions": "operator",
+    "POST /admin/v1/traces/{id}/rehydrate": "operator",
     "POST /admin/v1/suspensions/resume": "operator",
     "GET /admin/v1/keys": "operator",
     "POST /admin/v1/keys": "admin",
@@ -123,8 +124,11 @@ LOWEST = {
 """The lowest role that may do it: written by hand, so that the table cannot vouch for itself."""
 
 
+OF_REQUESTS = ("/requests/", "/records/", "/traces/")
+
+
 def names(path: str) -> str:
-    thing = EXAMPLE if "/requests/" in path or "/records/" in path else "acme"
+    thing = EXAMPLE if any(it in path for it in OF_REQUESTS) else "acme"
     thing = KEY if "/keys/" in path else thing
     thing = RATE.alert_id if "/alerts/" in path else thing
     thing = PROPOSED.id if "/adjustments/" in path else thing

@@ -1,7 +1,7 @@
 import pytest
 
 from trimtab.domain.errors import InvalidRequest, Unauthenticated
-from trimtab.gateway.headers import read
+from trimtab.gateway.headers import MAX_LIST_CHARS, read
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -83,8 +83,36 @@ def test_reads_how_often_the_sdk_tried_and_nothing_that_is_no_number() -> None:
     assert (retries(b"2"), retries(b"12345"), retries(b"x"), retries(b"-1")) == (2, 99, None, None)
 
 
-def test_a_tracestate_is_bounded() -> None:
-    assert len(read([(b"tracestate", b"a=b," * 1_000)]).tracestate or "") == 512
+def test_lists_in_several_headers_are_one_list_and_bounded() -> None:
+    headers = read([(b"tracestate", b"a=1"), (b"baggage", b"x=1"), (b"tracestate", b"b=2")])
+
+    assert (headers.tracestate, headers.baggage) == ("a=1,b=2", "x=1")
+    assert len(read([(b"tracestate", b"a=b," * 10_000)]).tracestate) <= MAX_LIST_CHARS
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        pytest.param(f"01-{TRACE}-{SPAN}-03-more", True, id="a version to come, longer"),
+        pytest.param(f"01-{TRACE}-{SPAN}-03", True, id="a version to come"),
+        pytest.param(f"00-{TRACE}-{SPAN}-03-more", False, id="ours, longer"),
+        pytest.param(f"ff-{TRACE}-{SPAN}-03", False, id="the version that is none"),
+        pytest.param(f"00-{TRACE.upper()}-{SPAN}-03", False, id="capitals"),
+        pytest.param(f"00-{TRACE}-{'0' * 16}-03", False, id="zero span"),
+        pytest.param(f"00-{TRACE}-{SPAN}-3", False, id="half a flag"),
+    ],
+)
+def test_reads_a_traceparent_as_level_2_says(value: str, is_one: bool) -> None:  # noqa: FBT001
+    headers = read([(b"traceparent", value.encode())])
+
+    assert (headers.trace_id == TRACE) is is_one
+    assert headers.trace_flags == (3 if is_one else 0)
+
+
+def test_a_trace_is_kept_by_the_word_1_alone() -> None:
+    assert read([(b"x-trimtab-keep", b"1")]).keep
+    with pytest.raises(InvalidRequest, match="x-trimtab-keep"):
+        read([(b"x-trimtab-keep", b"true")])
 
 
 @pytest.mark.parametrize("value", [b"", b"0", b"-5", b"1.5", b"1e3", b"soon", b"9999999999"])

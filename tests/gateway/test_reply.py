@@ -32,7 +32,7 @@ async def test_a_whole_answer_tells_its_cost_in_headers() -> None:
         "x-request-id": "r_1",
         "request-id": "r_1",
         "x-trimtab-trace-id": "ab",
-        "traceresponse": "00-ab-b13a28ca0d7ef8d6-01",
+        "traceresponse": "00-ab-b13a28ca0d7ef8d6-02",
         "x-trimtab-config": "7",
         "x-trimtab-target": "sim/?",
         "x-trimtab-attempts": "1",

@@ -61,6 +61,7 @@ from trimtab.store.memory import MemoryChangeLog
 from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.frames import Kind
+from trimtab.telemetry.sampling import Policy, Sampler
 from trimtab.testing import (
     FrozenClock,
     MemorySpool,
@@ -128,7 +129,7 @@ class ProbedSpool(MemorySpool):
 class Rig:
     """A pipeline, and everything around it that a test may set or look at."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a test may set
         self,
         *answers: ScriptedAnswer | Exception,
         grant: Grant = GRANT,
@@ -137,6 +138,7 @@ class Rig:
         others: Sequence[Provider] = (),
         guards: Sequence[InputGuard] = (),
         reject_unpriced: bool = True,
+        policy: Policy | None = None,
     ) -> None:
         self.clock = FrozenClock()
         self.spool = ProbedSpool()
@@ -201,6 +203,7 @@ class Rig:
                 fund=fund,
                 journal=self.journal,
                 clock=self.clock,
+                sample=Sampler(policy or Policy()),
             ),
             http_status=http_status,
             clock=self.clock,
@@ -280,8 +283,6 @@ class Rig:
         made = Request(
             request_id=RequestId(f"r_{self._ids(13).hex().upper()}"),
             trace_id=TraceId(self._ids(16).hex()),
-            parent_span_id=None,
-            tracestate=None,
             ts_us=self.clock.now_us(),
             started_s=self.clock.monotonic_s(),
             key=KEY.text,

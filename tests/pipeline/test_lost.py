@@ -8,8 +8,10 @@ from trimtab.cost.meter import Meter
 from trimtab.cost.prices import PriceList
 from trimtab.domain.model import Provider, ProviderWire
 from trimtab.domain.record import Begin, Finish
+from trimtab.domain.trace_context import TraceContext
 from trimtab.pipeline.lost import Lose
 from trimtab.store.base import OpenRequest
+from trimtab.telemetry.sampling import Policy, Sampler
 from trimtab.testing import FrozenClock
 
 PRICES = PriceList(
@@ -30,7 +32,8 @@ FOUND_US = TS_US + 7_000_000
 
 def lost(begun: Begin, output_tokens: int = 0, *, now_us: int = FOUND_US) -> Finish:
     providers = {"anthropic": ANTHROPIC}
-    lose = Lose(Meter(PRICES), providers.get, "staging", FrozenClock(now_us))
+    clock, sample = FrozenClock(now_us), Sampler(Policy())
+    lose = Lose(Meter(PRICES), providers.get, "staging", clock, sample)
     return lose(
         OpenRequest(worker_id="gateway-1", begin=begun, output_tokens=output_tokens, lost=True)
     )
@@ -54,7 +57,8 @@ def test_a_tenant_pays_by_its_own_contract() -> None:
     own = PRICES.of_contract({"anthropic/*": {"discount": "50%"}})
     begun = begin(7)
     meter = Meter(PRICES, {begun.tenant_id: own})
-    lose = Lose(meter, {"anthropic": ANTHROPIC}.get, "staging", FrozenClock(FOUND_US))
+    clock, sample = FrozenClock(FOUND_US), Sampler(Policy())
+    lose = Lose(meter, {"anthropic": ANTHROPIC}.get, "staging", clock, sample)
 
     finish = lose(OpenRequest(worker_id="gateway-1", begin=begun, lost=True))
 
@@ -138,3 +142,16 @@ def test_what_was_tried_before_stays_as_it_was_billed() -> None:
     assert finish.record.cost_nano == 3_000_000 + 6_000_000
     assert (finish.record.attempt_count, finish.record.fallback_used) == (2, True)
     assert finish.record.cost_input_nano is None
+
+
+def test_a_lost_one_is_kept_and_stands_for_what_its_caller_drew() -> None:
+    said = TraceContext(
+        parent_span_id="00f067aa0ba902b7", tracestate="ot=th:8;rv:c0000000000000,a=1", keep=True
+    )
+    finish = lost(begin(7, trace=said))
+    told = finish.record
+
+    assert (told.sampling_rule, told.trace_kept, told.adjusted_count) == ("forced", True, 2.0)
+    assert (told.parent_span_id, told.tracestate) == (said.parent_span_id, said.tracestate)
+    assert finish.detail.sampling is not None
+    assert lost(begin(7)).record.sampling_rule == "error"

@@ -33,10 +33,11 @@ from trimtab.cost.meter import Meter
 from trimtab.cost.prices import PriceList
 from trimtab.domain.errors import RecorderUnavailable
 from trimtab.domain.model import Wire
-from trimtab.domain.record import RequestRecord
+from trimtab.domain.record import RequestRecord, Sampling
 from trimtab.domain.tenant import ContentPolicy, Durability
 from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.settle import Refusals
+from trimtab.telemetry.sampling import Policy, Sampler
 from trimtab.testing import RecordingReply, ScriptedAnswer
 
 LONG = "a sentence that is said once and told often; " * 20
@@ -375,3 +376,26 @@ async def test_a_flood_of_refusals_is_counted_and_not_recorded() -> None:
     rig.clock.advance(1)
     await rig.ask(with_members(rig.request(), model="guess"))
     assert len(rig.finishes) == Refusals.MOST + 1
+
+
+async def test_what_is_decided_travels_in_the_finish() -> None:
+    rig = Rig(json_answer(), policy=Policy(rest=0.0001))
+
+    await rig.ask(rig.request(stream=False))
+
+    record = rig.record
+    assert (record.sampling_rule, record.trace_kept) == ("rest", False)
+    assert record.tracestate == "ot=th:fff9"
+    assert rig.finish.detail.sampling == Sampling(policy=Sampler(Policy(rest=0.0001)).version)
+
+
+async def test_an_outcome_that_could_not_be_written_is_decided_on_as_the_error_that_it_is() -> None:
+    rig = Rig(json_answer(), json_answer(), policy=Policy(rest=0.0001))
+    rig.spool.room_for_finishes = 0
+    await rig.ask(rig.request(stream=False))
+    rig.spool.room_for_finishes = 9
+    await rig.ask(rig.request(stream=False))
+
+    first, second = (it.record for it in rig.finishes)
+    assert (first.sampling_rule, first.trace_kept, first.tracestate) == ("error", True, "ot=th:0")
+    assert second.sampling_rule == "rest"

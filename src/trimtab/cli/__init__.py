@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, Command] = {
     "changes": Command("trimtab.cli.changes:command", "Show and undo what was changed."),
     "audit": Command("trimtab.cli.audit:command", "Show who read content or keys."),
     "trace": Command("trimtab.cli.trace:trace", "Show what happened in one request."),
+    "rehydrate": Command("trimtab.cli.rehydrate:command", "Export a trace that was dropped."),
     "explain": Command("trimtab.cli.explain:command", "Tell which rule decided what."),
     "tail": Command("trimtab.cli.trace:tail", "Follow requests as they are recorded."),
     "budgets": Command("trimtab.cli.budgets:command", "Show and change what may be spent."),

@@ -29,14 +29,6 @@ def exporters() -> None:
     """
 
 
-@click.group()
-def telemetry() -> None:
-    """Try where traces are sent.
-
-    Example: trimtab telemetry check phoenix
-    """
-
-
 @exporters.command("list")
 @role.config
 @role.home
@@ -107,7 +99,7 @@ def fill(name: str, since: str, until: str | None, config: Path | None, home: Pa
     click.echo(f"{spans} spans sent to '{name}'")
 
 
-@telemetry.command("check")
+@click.command("check")
 @click.argument("name")
 @role.config
 @_as_json

@@ -40,6 +40,11 @@ def command() -> None:
 @click.option("--models", help="Narrow the tenant's list to these, as chat,chat-small.")
 @click.option("--may", type=_RIGHTS, multiple=True, help="A right of the key; may be repeated.")
 @click.option(
+    "--no-trace-context",
+    is_flag=True,
+    help="Link to traces of callers, and never join them: for keys that browsers have.",
+)
+@click.option(
     "--expires", type=click.DateTime(["%Y-%m-%d"]), help="Last day it works (UTC), as 2027-01-31."
 )
 @click.option("--reason", default="made with trimtab keys create", help="Why, for the change log.")
@@ -54,6 +59,7 @@ def create(  # noqa: PLR0913
     name: str,
     models: str | None,
     may: tuple[str, ...],
+    no_trace_context: bool,
     expires: datetime | None,
     reason: str,
     home: Path | None,
@@ -71,6 +77,7 @@ def create(  # noqa: PLR0913
         may=tuple(KeyRight(right) for right in dict.fromkeys(may)),
         act_for=tuple(_words(act_for or "")),
         new_tenant_tier=new_tenant_tier,
+        trust_trace_context=not no_trace_context,
     )
     keyring = wiring.keyring(wiring.home(home))
 

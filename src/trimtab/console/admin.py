@@ -50,6 +50,16 @@ async def read_record_content(visit: Visit) -> object:
     }
 
 
+async def rehydrate_trace(visit: Visit) -> object:
+    """See `CALLS`."""
+    stored = await _found(visit)
+    return {
+        "request_id": stored.record.request_id,
+        "trace_id": stored.record.trace_id,
+        "rehydrated": await visit.console.rehydrate(stored),
+    }
+
+
 async def list_tenants(visit: Visit) -> object:
     """See `CALLS`."""
     snapshot = await visit.console.control.snapshot()
@@ -147,6 +157,13 @@ CALLS: Sequence[Call] = (
         calls.resume,
         "Take a suspension back",
         body=calls.Resume,
+    ),
+    Call(
+        "POST",
+        f"{_V1}/traces/{{id}}/rehydrate",
+        Right.OPERATE,
+        rehydrate_trace,
+        "Export a trace that was dropped, by the id of its request",
     ),
     Call("GET", f"{_V1}/keys", Right.OPERATE, calls.list_keys, "List keys"),
     Call(

@@ -38,6 +38,7 @@ from trimtab.store.base import (
     RecordReader,
     RollupReader,
     Spending,
+    StoredRecord,
 )
 from trimtab.store.spend import SpendReader
 
@@ -59,6 +60,11 @@ class Lag:
 async def no_events() -> tuple[MeterEvent, ...]:
     """Say that nothing is passed on from here."""
     return ()
+
+
+async def nothing_to_export(_stored: StoredRecord) -> bool:
+    """Say that every trace was kept."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class Console:
         desk: Runs of evaluations, what people said of them, and what became of their judges.
         meter_events: Lists the parts of bills that are not known to have been passed on.
         evaluations: Stored runs of evaluations, and what was decided on them.
+        rehydrate: Has a trace exported that was dropped; `False` if it was kept.
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
     """
 
@@ -126,6 +133,7 @@ class Console:
     reconciled_to: Callable[[], str | None] = lambda: None
     meter_events: Callable[[], Awaitable[Sequence[MeterEvent]]] = no_events
     repaired: Callable[[], int | None] = lambda: None
+    rehydrate: Callable[[StoredRecord], Awaitable[bool]] = nothing_to_export
 
 
 @dataclass(frozen=True, slots=True)

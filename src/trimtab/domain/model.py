@@ -234,6 +234,7 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
         more_keys: Further credentials of the account; requests take turns among all of them.
         prices_as: Name under which its models are priced; its own by default.
         allow_private_network: Whether it may live on a loopback or private address.
+        propagate: Whether it is told the trace, as inference servers of our own should be.
         betas: Values of `anthropic-beta` and `openai-beta` that may go along to it.
         prefill: Whether its models go on with a last message of the assistant.
         model_prefix: What `litellm` knows the provider by, as `bedrock/`.
@@ -250,6 +251,7 @@ class Provider(Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_client_gone: OnClientGone = OnClientGone.CANCEL
     prices_as: str | None = None
     allow_private_network: bool = False
+    propagate: bool = False
     ca_file: str | None = None
     prefill: bool = False
     betas: tuple[str, ...] = SENT_UNASKED

@@ -8,7 +8,12 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from trimtab.domain.trace_context import TraceContext
+
 SCHEMA_VERSION = 1
+
+REHYDRATED = "rehydrated:"
+"""Begins the rule of a trace that was dropped and exported later; why comes behind it."""
 
 
 class Origin(StrEnum):
@@ -85,8 +90,24 @@ class PromptUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stale: bool = False
 
 
+class Sampling(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """By what it was decided whether a trace is exported.
+
+    Attributes:
+        policy: Names the policy by its hash.
+        slow_ms: The limit that made it slow.
+    """
+
+    policy: str
+    slow_ms: int | None = None
+
+
 class RequestRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One request, once, for ever. Made in `settle`; what arrives later is an annotation."""
+    """One request, once, for ever. Made in `settle`; what arrives later is an annotation.
+
+    Attributes:
+        adjusted_count: How many requests its trace stands for if it was kept; 0 if nobody knows.
+    """
 
     request_id: str
     schema_version: int = SCHEMA_VERSION
@@ -194,6 +215,8 @@ class Detail(Struct, frozen=True, kw_only=True, omit_defaults=True):
         dropped: Kinds of members of the request that the target was asked without, because its
             wire has no words for them.
         shadowed: Limits that only count, and would have refused it.
+        link: Trace and span of a caller that is not trusted to be the parent.
+        baggage: Members of the caller's baggage that are let in.
     """
 
     stages: tuple[StageTime, ...] = ()
@@ -205,6 +228,9 @@ class Detail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     screening: dict[str, str | int] | None = None
     dropped: tuple[str, ...] = ()
     shadowed: tuple[str, ...] = ()
+    sampling: Sampling | None = None
+    link: tuple[str, str] | None = None
+    baggage: tuple[tuple[str, str], ...] = ()
 
 
 class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -338,6 +364,7 @@ class Begin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt: PromptUse | None = None
     origin: str = "live"
     held_nano: int = 0
+    trace: TraceContext = TraceContext()
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):

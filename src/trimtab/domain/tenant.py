@@ -107,6 +107,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
         each_end_user: What each end user may spend.
         prices: What targets cost under its own contract, in the form of `prices.overrides`.
         stripe_customer: Who pays its bills at Stripe; `None` if they are not passed on.
+        trust_trace_context: Whether its callers may make requests part of their traces.
     """
 
     id: TenantId
@@ -125,6 +126,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prices: Mapping[str, Any] = {}
     plan: Plan | None = None
     stripe_customer: str | None = None
+    trust_trace_context: bool = True
 
 
 ANY_TENANT = "*"
@@ -151,6 +153,7 @@ class KeyTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
         act_for: Tenants that requests may name in a header; `*` is any.
         new_tenant_tier: Tier in which a tenant never seen is made; `None` refuses it.
         budget: What may be spent with it.
+        trust_trace_context: Whether who has it may; not with one that browsers have.
     """
 
     name: str
@@ -161,6 +164,7 @@ class KeyTerms(Struct, frozen=True, kw_only=True, omit_defaults=True):
     act_for: tuple[str, ...] = ()
     new_tenant_tier: str | None = None
     budget: Budget = Budget()
+    trust_trace_context: bool = True
 
     def may_act_for(self, tenant: str) -> bool:
         """Whether requests may name a tenant; never one of the system's own."""

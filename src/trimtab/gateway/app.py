@@ -24,6 +24,7 @@ from trimtab.domain.tenant import KeyRight
 from trimtab.gateway import body, headers, models
 from trimtab.gateway.reply import AsgiReply, Message, Receive, Send
 from trimtab.gateway.routing import TrimtabMember
+from trimtab.gateway.trace_context import context_of
 from trimtab.pipeline.handoff import Request
 from trimtab.pipeline.reply import Facts
 from trimtab.pipeline.run import Pipeline
@@ -60,7 +61,8 @@ class Gateway:
     State: the requests that run, so that shutting down can wait for them.
     """
 
-    def __init__(
+    # what it is made of, and three ways it may be set
+    def __init__(  # noqa: PLR0913
         self,
         pipeline: Pipeline,
         entropy: Entropy,
@@ -68,6 +70,7 @@ class Gateway:
         lifespan: Callable[[], AbstractAsyncContextManager[None]],
         *,
         max_body: int,
+        baggage: frozenset[str] = frozenset(),
         problem: Callable[[], TrimtabError | None] = lambda: None,
     ) -> None:
         """Begin without requests.
@@ -78,6 +81,7 @@ class Gateway:
             beside: Serve what goes to no provider; the first that takes a path does.
             lifespan: What runs as long as the server does.
             max_body: Bytes a request body may have.
+            baggage: Keys of callers' baggage that become attributes.
             problem: Tells why the control store cannot be followed now, if so.
         """
         self._pipeline = pipeline
@@ -87,6 +91,7 @@ class Gateway:
         self._beside = beside
         self._lifespan_of = lifespan
         self._max_body = max_body
+        self._baggage = baggage
         self._problem = problem
         self._running = 0
         self._idle = asyncio.Event()
@@ -142,8 +147,6 @@ class Gateway:
         return Request(
             request_id=request_id(now_us, self._entropy),
             trace_id=trace_id(now_us, self._entropy),
-            parent_span_id=None,
-            tracestate=None,
             ts_us=now_us,
             started_s=self._clock.monotonic_s(),
             key="",
@@ -167,6 +170,8 @@ class Gateway:
                 f"key {grant.key.name!r} may not evaluate; use one made with --may evals",
                 param="x-trimtab-eval",
             )
+        sampler = self._pipeline.settle.sample
+        found, context = context_of(said, grant, request.trace_id, self._baggage)
         self._pipeline.fund.check(grant, request.ts_us)
         data = await body.whole(receive, self._max_body, "raise `gateway.max_body`")
         routing, prompt, members = body.read(request.wire, data)
@@ -178,9 +183,7 @@ class Gateway:
         ours = routing.trimtab or TrimtabMember()
         return Request(
             request_id=request.request_id,
-            trace_id=said.trace_id or request.trace_id,
-            parent_span_id=said.parent_span_id,
-            tracestate=said.tracestate,
+            trace_id=found,
             ts_us=request.ts_us,
             started_s=request.started_s,
             key=said.key,
@@ -207,6 +210,8 @@ class Gateway:
             prompt=prompt,
             rendered=said.prompt,
             origin=Origin.LIVE if said.evaluation is None else said.evaluation.origin,
+            trace=context,
+            trace_flags=sampler.flags(found, context, grant.tier.name),
         )
 
     async def _models(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,10 +15,13 @@ from trimtab.pipeline.handoff import PromptSaid
 
 MAX_HEADER_BYTES = 32 * 1024
 MAX_VALUE_CHARS = 256
+MAX_LIST_CHARS = 8 * 1024
 OF_KEYS = (b"authorization", b"x-api-key")
 OF_TENANT = b"x-trimtab-tenant"
 
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(
+    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
+)
 _DEADLINE_MS = re.compile(rb"[1-9][0-9]{0,8}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PROMPT = re.compile(
@@ -51,6 +54,10 @@ class Headers(Struct, kw_only=True):
     Attributes:
         deadline_s: Seconds in which the caller wants the whole answer.
         evaluation: The evaluation that the call is part of; `None` for users' traffic.
+        trace_flags: Flags of the caller's trace.
+        tracestate: As it came, not looked at.
+        baggage: As it came, not looked at.
+        keep: Whether the trace shall be exported in any case.
         betas: Values of the beta headers.
         forwarded: Headers of the wire itself that go along to the provider.
     """
@@ -58,7 +65,10 @@ class Headers(Struct, kw_only=True):
     key: str = ""
     trace_id: TraceId | None = None
     parent_span_id: SpanId | None = None
-    tracestate: str | None = None
+    trace_flags: int = 0
+    tracestate: str = ""
+    baggage: str = ""
+    keep: bool = False
     feature: str | None = None
     user: str | None = None
     conversation: str | None = None
@@ -169,18 +179,31 @@ def _read_unknown(name: bytes) -> NoReturn:
 
 
 def _read_trace(out: Headers, _name: bytes, value: bytes) -> None:
-    """W3C Trace Context level 2: an invalid header is as good as none, and so are two."""
+    """W3C Trace Context level 2: an invalid header is as good as none, and so are two.
+
+    A version that is not known yet begins as ours does, and may go on.
+    """
     match = _TRACEPARENT.fullmatch(value.decode("latin-1").strip())
     again = out.trace_seen
     out.trace_seen = True
-    if again or match is None or set(match[1]) == {"0"} or set(match[2]) == {"0"}:
+    if again or match is None or (match[1] == "00" and match[5]):
         out.trace_id = out.parent_span_id = None
     else:
-        out.trace_id, out.parent_span_id = TraceId(match[1]), SpanId(match[2])
+        out.trace_id, out.parent_span_id = TraceId(match[2]), SpanId(match[3])
+        out.trace_flags = int(match[4], 16)
 
 
-def _read_tracestate(out: Headers, _name: bytes, value: bytes) -> None:
-    out.tracestate = value.decode("latin-1")[:512]
+def _read_list(out: Headers, name: bytes, value: bytes) -> None:
+    """Lists that come in several headers are one list, as HTTP says."""
+    before = out.baggage if name == b"baggage" else out.tracestate
+    text = f"{before},{value.decode('latin-1')}"[:MAX_LIST_CHARS].strip(",")
+    setattr(out, name.decode(), text)
+
+
+def _read_keep(out: Headers, name: bytes, value: bytes) -> None:
+    if value.strip() != b"1":
+        raise InvalidRequest(f"header {name.decode()!r} must be 1", param=name.decode())
+    out.keep = True
 
 
 def _read_retry(out: Headers, _name: bytes, value: bytes) -> None:
@@ -224,7 +247,9 @@ _READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
     b"openai-beta": _read_beta,
     b"idempotency-key": _read_idempotency_key,
     b"traceparent": _read_trace,
-    b"tracestate": _read_tracestate,
+    b"tracestate": _read_list,
+    b"baggage": _read_list,
+    b"x-trimtab-keep": _read_keep,
     b"x-stainless-retry-count": _read_retry,
     b"x-trimtab-feature": _read_feature,
     b"x-trimtab-prompt": _read_prompt,

@@ -21,6 +21,7 @@ from trimtab.domain.errors import (
 from trimtab.domain.ids import RequestId, span_id
 from trimtab.domain.model import Wire
 from trimtab.domain.money import usd_text
+from trimtab.domain.trace_context import traceparent
 from trimtab.gateway import errors
 from trimtab.pipeline.reply import Facts
 
@@ -195,8 +196,11 @@ def told(facts: Facts) -> list[tuple[bytes, bytes]]:
         (b"x-request-id", request_id),
         (b"request-id", request_id),
         (b"x-trimtab-trace-id", facts.trace_id.encode()),
-        # W3C Trace Context level 2; every trace is kept, so it is always sampled.
-        (b"traceresponse", f"00-{facts.trace_id}-{_span(facts)}-01".encode()),
+        # Whether it is sampled is decided at the end: the flag is set if that is sure already.
+        (
+            b"traceresponse",
+            traceparent(facts.trace_id, _span(facts), facts.trace_flags).encode(),
+        ),
         (b"x-trimtab-config", b"%d" % facts.config_seq),
     ]
     if facts.attempts:

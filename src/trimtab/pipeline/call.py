@@ -39,7 +39,7 @@ from trimtab.pipeline.resume import continued
 from trimtab.pipeline.retry_after import retry_after_s
 from trimtab.pipeline.transcript import bounded
 from trimtab.pipeline.unasked import Unasked
-from trimtab.pipeline.upstream import Upstream
+from trimtab.pipeline.upstream import Upstream, trace_headers
 from trimtab.providers.base import UNREADABLE, Adapter, BadBody, BadStream, Chunk, StreamReader
 
 MAX_ERROR_BODY = 1 << 20
@@ -201,11 +201,14 @@ class Call:
         left_s = request.ends_s - attempt.started_s
         patience_s = min(own_s, left_s)
         response: Response | None = None
+        head = upstream.head
+        if attempt.route.provider.propagate:
+            head += trace_headers(request, attempt.n)
         try:
             async with asyncio.timeout(patience_s):
                 attempt.dispatched = True
                 response = await self.transport.send(
-                    upstream.origin, upstream.head, body, connect_timeout_s=timeouts.connect
+                    upstream.origin, head, body, connect_timeout_s=timeouts.connect
                 )
                 attempt.http_status = response.status
                 attempt.provider_request_id = _provider_request_id(response)

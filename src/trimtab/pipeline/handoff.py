@@ -12,9 +12,10 @@ from msgspec import Raw, Struct
 
 from trimtab.control.snapshot import Grant, Snapshot
 from trimtab.domain.allowance import Allowance, BudgetLeft
-from trimtab.domain.ids import RequestId, SpanId, TraceId
+from trimtab.domain.ids import RequestId, TraceId
 from trimtab.domain.model import Model, Provider, Target, Wire
 from trimtab.domain.record import Origin
+from trimtab.domain.trace_context import RANDOM, TraceContext
 from trimtab.domain.verdict import Decision, Finding
 from trimtab.providers.base import Adapter
 from trimtab.store.base import Held, Need, Unit
@@ -60,12 +61,11 @@ class Request(Struct, frozen=True, kw_only=True):
         prompt: The prompt whose messages it shall have.
         rendered: The prompt that its messages were made of already.
         origin: Why it runs.
+        trace_flags: What the answer says of its trace.
     """
 
     request_id: RequestId
     trace_id: TraceId
-    parent_span_id: SpanId | None
-    tracestate: str | None
     ts_us: int
     started_s: float
     key: str
@@ -92,6 +92,8 @@ class Request(Struct, frozen=True, kw_only=True):
     prompt: PromptAsk | None = None
     rendered: PromptSaid | None = None
     origin: Origin = Origin.LIVE
+    trace: TraceContext = TraceContext()
+    trace_flags: int = RANDOM
 
 
 class Identified(Struct, frozen=True):

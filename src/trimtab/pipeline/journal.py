@@ -103,6 +103,7 @@ class Journal:
             prompt=journey.prompt,
             origin=request.origin,
             held_nano=funded.held_nano,
+            trace=request.trace,
         )
         self._write(Kind.BEGIN, begin)
         journey.begun = True

@@ -20,6 +20,7 @@ from trimtab.domain.record import (
 from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.bill import UNBILLED, Meter
 from trimtab.store.base import OpenRequest
+from trimtab.telemetry.sampling import Sampler
 
 CODE = "worker_lost"
 
@@ -46,6 +47,7 @@ class Lose:
     provider: Callable[[str], Provider | None]
     environment: str
     clock: Clock
+    sample: Sampler
 
     def __call__(self, lost: OpenRequest) -> Finish:
         """End a request with what its checkpoints prove, else with its input alone."""
@@ -59,10 +61,14 @@ class Lose:
             else self.meter.charge(provider, target, usage, begin.ts_us, tenant=begin.tenant_id)
         )
         loss = _Loss(lost, usage, charge, max(begin.ts_us, self.clock.now_us()))
+        context = begin.trace
+        record, sampling = self.sample(_record(loss, self.environment), context)
         return Finish(
-            record=_record(loss, self.environment),
+            record=record,
             day_local=begin.day_local,
-            detail=Detail(prompt=begin.prompt),
+            detail=Detail(
+                prompt=begin.prompt, sampling=sampling, link=context.link, baggage=context.baggage
+            ),
             attempts=(*begin.attempts, _attempt(loss)),
             lines=(*begin.lines, _line(loss)),
         )
@@ -87,6 +93,8 @@ def _record(loss: _Loss, environment: str) -> RequestRecord:
         end_us=loss.end_us,
         trace_id=begin.trace_id,
         span_id=span_id(begin.request_id, "request"),
+        parent_span_id=begin.trace.parent_span_id,
+        tracestate=begin.trace.tracestate,
         env=environment,
         worker_id=loss.open.worker_id,
         config_seq=begin.config_seq,

@@ -8,6 +8,7 @@ from msgspec import Struct
 from trimtab.domain.allowance import Allowance, BudgetLeft
 from trimtab.domain.errors import TrimtabError
 from trimtab.domain.record import RequestRecord
+from trimtab.domain.trace_context import RANDOM
 from trimtab.pipeline.journey import Journey
 
 
@@ -24,6 +25,7 @@ class Facts(Struct, frozen=True, kw_only=True):
         allowances: What is left of the tenant's rates.
         budget: What is left of the tightest budget, as the hold saw it.
         replayed: Whether it is the answer of an earlier request of the same idempotency key.
+        trace_flags: Flags of its trace, as W3C Trace Context has them.
     """
 
     request_id: str
@@ -43,6 +45,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     allowances: tuple[Allowance, ...] = ()
     budget: BudgetLeft | None = None
     replayed: bool = False
+    trace_flags: int = RANDOM
 
 
 def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
@@ -66,6 +69,7 @@ def facts_of(journey: Journey, record: RequestRecord | None = None) -> Facts:
         downgraded=journey.funded.downgraded_to if journey.funded is not None else None,
         shadowed=journey.funded.shadowed() if journey.funded is not None else (),
         replayed=journey.earlier is not None,
+        trace_flags=request.trace_flags,
     )
 
 

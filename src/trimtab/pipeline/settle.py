@@ -15,6 +15,7 @@ from trimtab.pipeline.handoff import Identified
 from trimtab.pipeline.journal import Journal
 from trimtab.pipeline.journey import Journey
 from trimtab.pipeline.outcome import Ending, record_of, status_of
+from trimtab.telemetry.sampling import Sampler
 
 HttpStatus = Callable[[Journey, TrimtabError | None], int]
 """Tells the status a request ends with on its wire."""
@@ -58,6 +59,7 @@ class Settle:
     fund: Fund
     journal: Journal
     clock: Clock
+    sample: Sampler
     _refusals: Refusals = field(default_factory=Refusals)
 
     async def __call__(
@@ -129,8 +131,10 @@ class Settle:
             content_state=state,
         )
         attempts, lines = written(journey, identified, bills, ending.day_local, ending.user_hash)
+        context = request.trace
+        record, sampling = self.sample(record_of(journey, identified, bills, ending), context)
         return Finish(
-            record=record_of(journey, identified, bills, ending),
+            record=record,
             day_local=ending.day_local,
             detail=Detail(
                 stages=tuple(journey.stages),
@@ -138,6 +142,9 @@ class Settle:
                 prompt=journey.prompt,
                 shadowed=journey.funded.shadowed() if journey.funded else (),
                 dropped=bills[-1].attempt.route.dropped if bills else (),
+                sampling=sampling,
+                link=context.link,
+                baggage=context.baggage,
             ),
             attempts=attempts,
             lines=lines,
@@ -158,7 +165,9 @@ class Settle:
             status=status_of(journey, failure),
             error_code=failure.code,
             http_status=http_status,
+            tracestate=journey.request.trace.tracestate,
         )
+        record, _ = self.sample(record, journey.request.trace)
         if finish.content:
             cut = ContentState.TRUNCATED
             record = replace(record, output_ref=None, prompt_vars_ref=None, content_state=cut)

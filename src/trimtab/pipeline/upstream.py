@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from trimtab.domain.ids import span_id
 from trimtab.domain.model import Provider, ProviderWire, Wire
+from trimtab.domain.trace_context import RANDOM, SAMPLED, traceparent
 from trimtab.domain.transport import Origin
 from trimtab.pipeline.handoff import Request, Route
 from trimtab.providers.litellm.account import SCHEME
@@ -11,6 +13,15 @@ from trimtab.providers.litellm.account import SCHEME
 MAX_HEADS = 1024
 
 Headers = tuple[tuple[str, str], ...]
+
+
+def trace_headers(request: Request, attempt: int) -> bytes:
+    """Write the trace of an attempt for who keeps spans of its own; more lines of the head."""
+    context = request.trace
+    flags = SAMPLED * context.is_sampled | RANDOM * context.is_random
+    parent = traceparent(request.trace_id, span_id(request.request_id, f"attempt/{attempt}"), flags)
+    state = f"tracestate: {context.tracestate}\r\n" if context.tracestate else ""
+    return f"traceparent: {parent}\r\n{state}".encode("latin-1")
 
 
 class Upstream:

@@ -89,6 +89,7 @@ def _settings(
     if given is None or faults.found:
         return None
     gateway = given.get("gateway", GatewaySettings())
+    telemetry = given.get("telemetry", TelemetrySettings())
     settings = Settings(
         file=path,
         gateway=_listening(gateway, listen, faults) if listen else gateway,
@@ -98,7 +99,9 @@ def _settings(
         tenants=given.get("tenants", {}),
         keys=given.get("keys", {}),
         prices=given.get("prices", PriceSettings()),
-        exporters=given.get("telemetry", TelemetrySettings()).exporters,
+        exporters=telemetry.exporters,
+        sampling=telemetry.sampling,
+        baggage_allow=telemetry.baggage_allow,
         site_budget=given.get("site"),
         registry=given.get("registry", RegistrySettings()),
         alerts=given.get("alerts", AlertSettings()),

@@ -29,6 +29,7 @@ from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.prompt import RegistryPolicy
 from trimtab.domain.tenant import Key, Tenant, Tier, WhenAway
 from trimtab.telemetry.preset import Content, Signal
+from trimtab.telemetry.sampling import Policy
 from trimtab.telemetry.semconv.versions import Semconv
 
 REVIEW_NOTICE = timedelta(days=30)
@@ -111,9 +112,15 @@ class ExporterSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetrySettings:
-    """What leaves the site."""
+    """What leaves the site.
+
+    Attributes:
+        baggage_allow: Keys of callers' baggage that become attributes.
+    """
 
     exporters: tuple[ExporterSettings, ...] = ()
+    sampling: Policy = field(default_factory=Policy)
+    baggage_allow: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +307,7 @@ class Settings:
     """Everything one file says.
 
     Attributes:
+        baggage_allow: Keys of callers' baggage that become attributes.
         unset: Path and message of every reference to a secret that is not there, or is none.
         lines: Line of every path of the file, for notes.
     """
@@ -313,6 +321,8 @@ class Settings:
     keys: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     prices: PriceSettings = PriceSettings()
     exporters: tuple[ExporterSettings, ...] = ()
+    sampling: Policy = field(default_factory=Policy)
+    baggage_allow: frozenset[str] = frozenset()
     site_budget: Budget | None = None
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)

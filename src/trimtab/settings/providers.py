@@ -116,6 +116,7 @@ _PROVIDER: Mapping[str, Read] = {
     "on_client_gone": one_of(OnClientGone),
     "prices_as": name,
     "allow_private_network": flag,
+    "propagate": flag,
     "betas": texts,
     "ca_file": text,
     "prefill": flag,
@@ -124,5 +125,5 @@ _PROVIDER: Mapping[str, Read] = {
     "options": _options,
     "max_tokens": _max_tokens,
 }
-_DIRECT = frozenset({"betas", "ca_file"})
+_DIRECT = frozenset({"betas", "ca_file", "propagate"})
 _LITELLM = frozenset({"model_prefix", "region", "options"})

@@ -139,6 +139,7 @@ _TENANT: Mapping[str, Read] = {
     **_TIER,
     "tier": name,
     "timezone": timezone,
+    "trust_trace_context": flag,
     "budget": part_of_budget,
     "features": features,
     "each_end_user": budget_of_users,
@@ -188,6 +189,7 @@ def _key(environ: Mapping[str, str], node: Node, faults: Faults) -> Key | None:
         "act_for": _act_for,
         "new_tenant_tier": name,
         "budget": budget,
+        "trust_trace_context": flag,
     }
     before = len(faults.found)
     given = members(node, faults, table, frozenset({"name", "id", "sha256"}))

@@ -15,9 +15,11 @@ from trimtab.settings.fields import (
     scalar,
     take,
     text,
+    texts,
     url,
 )
 from trimtab.settings.model import ExporterSettings, TelemetrySettings
+from trimtab.settings.sampling import read_sampling
 from trimtab.telemetry.preset import Content, Preset, Signal, names, preset
 from trimtab.telemetry.semconv.versions import Semconv
 
@@ -25,6 +27,7 @@ OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,126}")
 _LATEST_WORD = "gen_ai_latest_experimental"
 _CAPTURED: Mapping[str, Content] = {
@@ -40,6 +43,8 @@ def read_telemetry(environ: Mapping[str, str], node: Node, faults: Faults) -> Te
     table: Mapping[str, Read] = {
         "semconv": one_of(Semconv),
         "exporters": lambda node, _faults: node,
+        "sampling": read_sampling,
+        "baggage_allow": _baggage_keys,
     }
     given = members(node, faults, table) or {}
     exporters = given.pop("exporters", None)
@@ -48,6 +53,14 @@ def read_telemetry(environ: Mapping[str, str], node: Node, faults: Faults) -> Te
     read = partial(_exporter, semconv, content)
     found = () if exporters is None else _exporters(read, exporters, faults)
     return TelemetrySettings(exporters=found, **given)
+
+
+def _baggage_keys(node: Node, faults: Faults) -> frozenset[str]:
+    keys = texts(node, faults)
+    for key in keys:
+        if _TOKEN.fullmatch(key) is None:
+            raise Wrong(f"{key!r} is no key of baggage; write letters, digits, '.', '_' and '-'")
+    return frozenset(keys)
 
 
 def _opts_in(environ: Mapping[str, str]) -> bool:

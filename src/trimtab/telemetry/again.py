@@ -119,7 +119,8 @@ class Backfill:
         after: Cursor | None = None
         while page := await self.records.page(where, after=after, limit=PAGE):
             for record in page:
-                stored = await self.records.find(record.request_id) if record.trace_kept else None
+                is_wanted = record.trace_kept or self.view.everything
+                stored = await self.records.find(record.request_id) if is_wanted else None
                 if stored is not None:
                     yield stored
             after = Cursor(page[-1].ts_us, page[-1].request_id)

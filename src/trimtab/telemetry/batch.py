@@ -75,6 +75,8 @@ def gather(
 ) -> Batch:
     """Read and render what waits, one frame of each worker in turn, up to 512 spans or 1 MiB.
 
+    Traces that are not kept are left out, unless the view has everything.
+
     Blocks on the disk and on the processor: run it in a thread.
 
     Args:
@@ -143,7 +145,7 @@ def _entries(worker: str, step: Step, view: View, batch: Batch, spare: Sparing) 
         return []
     try:
         match frame.kind:
-            case Kind.FINISH if view.signal is Signal.TRACES:
+            case Kind.FINISH | Kind.REHYDRATED if view.signal is Signal.TRACES:
                 return _of_finish(worker, place, frame, view, batch, spare)
             case Kind.ANNOTATION if view.evaluations:
                 return _of_annotation(worker, place, frame, view)
@@ -162,7 +164,7 @@ def _of_finish(
     if spare(record):
         batch.spared += 1
         return []
-    if not record.trace_kept:
+    if not (record.trace_kept or view.everything):
         return []
     return of_request(finish, worker, view, place)
 

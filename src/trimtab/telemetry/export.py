@@ -20,8 +20,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import RequestRecord
@@ -35,6 +33,7 @@ from trimtab.telemetry.standing import (
     load,
     places_file,
     prune,
+    save,
     trouble,
     trouble_file,
 )
@@ -256,7 +255,7 @@ class Exporter:
     async def _move(self, places: Mapping[str, Place]) -> None:
         moved = {**self._places, **places}
         if moved != self._places:
-            await asyncio.to_thread(replace_file, self._file, msgspec.json.encode(moved))
+            await asyncio.to_thread(save, self._file, moved)
             self._places = moved
 
 

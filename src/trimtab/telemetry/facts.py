@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from trimtab.domain.endpoints import ENDPOINTS
 from trimtab.domain.money import NANO_PER_USD
-from trimtab.domain.record import RequestRecord, Status
+from trimtab.domain.record import REHYDRATED, Detail, RequestRecord, Status
 
 MAX_TEXT = 1024
 
@@ -88,6 +88,7 @@ def facts(record: RequestRecord) -> dict[str, Value]:
     """
     said = {name: getattr(record, field) for field, name in FIELDS.items()}
     said["tenant.id"] = record.tenant_id
+    said.update(sampled(record))
     said["trimtab.sampling.keep"] = "true" if record.trace_kept else "false"
     if record.input_tokens is not None and record.output_tokens is not None:
         said["trimtab.total_tokens"] = record.input_tokens + record.output_tokens
@@ -99,6 +100,26 @@ def facts(record: RequestRecord) -> dict[str, Value]:
     if path:
         said["http.request.method"], said["http.route"] = method, path
     return {name: _cut(value) for name, value in said.items() if value is not None}
+
+
+def sampled(record: RequestRecord) -> Attributes:
+    """Give what every span says of how it came to be exported; an unknown weight is left out."""
+    is_known = record.adjusted_count or record.sampling_rule.startswith(REHYDRATED)
+    return {
+        FIELDS["sampling_rule"]: record.sampling_rule,
+        FIELDS["adjusted_count"]: record.adjusted_count if is_known else None,
+    }
+
+
+def noted(detail: Detail) -> Attributes:
+    """Give what every span says of the policy that decided."""
+    note = detail.sampling
+    if note is None:
+        return {}
+    return {
+        "trimtab.sampling.policy_version": note.policy,
+        "trimtab.sampling.slow_ms": note.slow_ms,
+    }
 
 
 def shared(record: RequestRecord) -> Attributes:

@@ -43,6 +43,8 @@ class Kind(IntEnum):
     NOTE = 7
     START = 8
     """A process takes the spool over: what the one before it began will not finish."""
+    REHYDRATED = 9
+    """A finish whose trace was dropped, for exporters: its request is stored already."""
 
 
 class Frame(NamedTuple):

@@ -19,7 +19,17 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from trimtab.domain.ids import span_id
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.record import Attempt, Finish, RequestRecord, StageTime
-from trimtab.telemetry.facts import MAX_TEXT, Attributes, Value, facts, failed, route, shared
+from trimtab.telemetry.facts import (
+    MAX_TEXT,
+    Attributes,
+    Value,
+    facts,
+    failed,
+    noted,
+    route,
+    sampled,
+    shared,
+)
 from trimtab.telemetry.preset import Extras
 from trimtab.telemetry.semconv.base import Version
 
@@ -45,7 +55,7 @@ _STAGES: Mapping[str, Mapping[str, str]] = {
 NO_EXTRAS: Extras = {}
 SAMPLED = 0x01
 REMOTENESS_KNOWN = 0x100
-_PARENT_IS_REMOTE = 0x200
+_IS_REMOTE = 0x200
 
 
 class Source(NamedTuple):
@@ -63,7 +73,7 @@ def render(finish: Finish, version: Version, extras: Extras = NO_EXTRAS) -> list
     """
     record = finish.record
     trace = bytes.fromhex(record.trace_id)
-    root = _root(record, trace)
+    root = _root(finish, trace)
     stages = [stage for stage in finish.detail.stages if stage.stage != "call"]
     spans = [root, *(_stage(record, stage, root) for stage in stages)]
     if extras:
@@ -81,6 +91,9 @@ def render(finish: Finish, version: Version, extras: Extras = NO_EXTRAS) -> list
         if collapsed and attempt is attempts[0]:
             put(span, {"trimtab.collapsed": collapsed})
         spans.append(span)
+    weighed, decided = sampled(record), noted(finish.detail)
+    for span in spans:
+        put(span, decided if span is root else {**weighed, **decided})
     return spans
 
 
@@ -110,14 +123,15 @@ def scope(resource: Attributes) -> InstrumentationScope:
     return InstrumentationScope(name="trimtab", version=str(resource.get("service.version") or ""))
 
 
-def _root(record: RequestRecord, trace: bytes) -> Span:
+def _root(finish: Finish, trace: bytes) -> Span:
+    record, detail = finish.record, finish.detail
     method, path = route(record)
     flags = SAMPLED | REMOTENESS_KNOWN
     span = Span(
         trace_id=trace,
         span_id=bytes.fromhex(record.span_id),
         trace_state=record.tracestate or "",
-        flags=flags | _PARENT_IS_REMOTE if record.parent_span_id else flags,
+        flags=flags | _IS_REMOTE if record.parent_span_id else flags,
         name=f"{method} {path}".rstrip(),
         kind=Span.SPAN_KIND_SERVER,
         start_time_unix_nano=record.ts_us * 1000,
@@ -127,6 +141,11 @@ def _root(record: RequestRecord, trace: bytes) -> Span:
     if record.parent_span_id:
         span.parent_span_id = bytes.fromhex(record.parent_span_id)
     put(span, facts(record))
+    put(span, {f"baggage.{key}": value for key, value in detail.baggage})
+    if detail.link is not None:
+        its_trace, its_span = map(bytes.fromhex, detail.link)
+        flags = REMOTENESS_KNOWN | _IS_REMOTE
+        span.links.add(trace_id=its_trace, span_id=its_span, flags=flags)
     return span
 
 

@@ -1,11 +1,13 @@
 """How far an exporter is, and what holds it up, as it lies in the state directory."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from trimtab.store.files import replace_file
 from trimtab.telemetry.follow import START, Place, waiting_bytes, workers
 
 log = logging.getLogger("trimtab")
@@ -64,6 +66,11 @@ def load(file: Path) -> dict[str, Place]:
     except msgspec.DecodeError:
         log.warning("'%s' is damaged; all that is in the spool is sent again", file.name)
         return {}
+
+
+def save(file: Path, places: Mapping[str, Place]) -> None:
+    """Write down how far an exporter is in each worker's spool."""
+    replace_file(file, msgspec.json.encode(places))
 
 
 def letters(home: Path, name: str) -> list[Path]:

@@ -36,6 +36,7 @@ class View:
         extras: Attributes under names of its own.
         resource: Attributes of the resource, such as `service.version`.
         evaluations: Whether what is found later is a part of it.
+        everything: Whether the receiver, and not we, drops what is not kept.
     """
 
     version: Version = DEFAULT
@@ -44,6 +45,7 @@ class View:
     signal: Signal = Signal.TRACES
     encoding: Encoding = Encoding.PROTOBUF
     evaluations: bool = True
+    everything: bool = False
 
 
 def encode(spans: Iterable[tuple[Source, Span]], view: View) -> bytes:

@@ -22,6 +22,7 @@ from trimtab.telemetry.follow import Place
 from trimtab.telemetry.preset import Signal, fill, preset
 from trimtab.telemetry.push import MetricsPush, Sample, Samples
 from trimtab.telemetry.receiver import Post, Receiver
+from trimtab.telemetry.sampling import Mode
 from trimtab.telemetry.semconv.versions import VERSIONS
 from trimtab.telemetry.spans import Source
 from trimtab.telemetry.view import View
@@ -46,7 +47,8 @@ def exporting(
     source = Source(KEEPER, wiring.environment())
     for of in settings.exporters:
         for signal in of.signals:
-            receiver, transport = receiver_of(of, signal), Http1Transport()
+            receiver = receiver_of(of, signal, everything=settings.sampling.mode is Mode.COLLECTOR)
+            transport = Http1Transport()
             if signal is Signal.METRICS:
                 post = Post(receiver, transport)
                 pushes.append(MetricsPush(receiver, post, known, source, clock))
@@ -82,8 +84,8 @@ def place_name(exporter: ExporterSettings, signal: Signal) -> str:
     return exporter.name if signal is Signal.TRACES else f"{exporter.name}@{signal}"
 
 
-def receiver_of(of: ExporterSettings, signal: Signal) -> Receiver:
-    """Describe where a signal of an exporter goes.
+def receiver_of(of: ExporterSettings, signal: Signal, *, everything: bool = False) -> Receiver:
+    """Describe where a signal of an exporter goes; with `everything`, what is not kept goes, too.
 
     Raises:
         SettingsInvalid: a secret is not there.
@@ -106,6 +108,7 @@ def receiver_of(of: ExporterSettings, signal: Signal) -> Receiver:
             signal=signal,
             encoding=known.encoding,
             evaluations=signal is Signal.LOGS or Signal.LOGS not in of.signals,
+            everything=everything,
         ),
     )
 

@@ -70,6 +70,7 @@ from trimtab.store.base import RecordFilter
 from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.health_file import HealthFile
+from trimtab.telemetry.sampling import Sampler
 from trimtab.telemetry.spool import Spool, claim, claim_alone
 from trimtab.wiring.entropy import Entropy
 from trimtab.wiring.following import follower, https_proxy, meter, secret
@@ -155,6 +156,7 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
         ),
         lambda: _running(parts, pipeline.fund),
         max_body=settings.gateway.max_body,
+        baggage=settings.baggage_allow,
         problem=lambda: parts.following.problem,
     )
     # What was built so far lives for ever; to look at it in every collection is wasted.
@@ -245,7 +247,7 @@ def _pipeline(parts: Parts) -> Pipeline:
         call=call,
         check=ScreenOutput(),
         relay=Relay(clock, health.cut, journal.checkpoint, call.go_on),
-        settle=_settle(spool, biller, fund, journal, clock),
+        settle=_settle(parts, biller, fund, journal),
         http_status=http_status,
         clock=clock,
         renew=following.renew,
@@ -266,14 +268,15 @@ def _with_litellm(native: Transport, settings: Settings, following: Follower) ->
     return transports
 
 
-def _settle(spool: Spool, biller: Biller, fund: Fund, journal: Journal, clock: Clock) -> Settle:
+def _settle(parts: Parts, biller: Biller, fund: Fund, journal: Journal) -> Settle:
     return Settle(
-        worker_id=spool.worker_id,
+        worker_id=parts.spool.worker_id,
         environment=wiring.environment(),
         bill=biller,
         fund=fund,
         journal=journal,
-        clock=clock,
+        clock=wiring.SystemClock(),
+        sample=Sampler(parts.settings.sampling),
     )
 
 

@@ -40,6 +40,8 @@ from trimtab.store.sqlite.alerts import SqliteAlerts
 from trimtab.telemetry.health_file import read_ailing, read_redis_up
 from trimtab.telemetry.log_file import LogFile
 from trimtab.telemetry.recorder import Recorder
+from trimtab.telemetry.rehydrate import ASKED, Rehydrator, rehydrate
+from trimtab.telemetry.sampling import Sampler
 from trimtab.telemetry.spool import Claim, Spool, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
 from trimtab.wiring.alerts import (
@@ -97,7 +99,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     await following.start()
     keep_shipped(home)
     store = recording(home, is_keeper=True)
-    lose = Lose(metering, _provider(following), wiring.environment(), clock)
+    lose = _lose(settings, following, metering, clock)
     recorder = Recorder(home, store, spool, lose)
     lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
     hooks = webhooks(
@@ -113,7 +115,8 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
             *counting.job(),
         ]
     )
-    console = _console(home, settings, Parts(recorder, hooks, metering, clock, counting))
+    parts = Parts(recorder, hooks, metering, clock, counting, spool)
+    console = _console(home, settings, parts)
     server = _server(create_app(console))
     exporters, pushes = exporting(
         home,
@@ -122,9 +125,10 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
         words_of(home, settings.gateway, current.snapshot, recorder.recorded),
         lambda: metric_samples(console),
     )
+    named = _rehydrators(home, settings, spool, clock)
     listening = _listen(wiring.keeper_socket(home))
-    always = (recorder, lines, spool, following, schedule, counting)
-    needed = [recorder.needed, lines.needed, *(it.needed for it in exporters)]
+    always = (recorder, lines, spool, following, schedule, counting, *named)
+    needed = [recorder.needed, lines.needed, *(it.needed for it in (*exporters, *named))]
     jobs = [
         *(it.run() for it in (*always, *hooks)),
         *in_turn((*exporters, *pushes)),
@@ -218,6 +222,11 @@ def _push_jobs(home: Path, settings: Settings, current: _Current, clock: Clock) 
     return [Job("stripe", PUSH_LOOK_S, _if(current.leads, pushing.step))]
 
 
+def _lose(settings: Settings, following: Follower, metering: Meter, clock: Clock) -> Lose:
+    sample = Sampler(settings.sampling)
+    return Lose(metering, _provider(following), wiring.environment(), clock, sample)
+
+
 def _provider(following: Follower) -> Callable[[str], Provider | None]:
     def find(name: str) -> Provider | None:
         return following.current.providers.get(name)
@@ -233,10 +242,11 @@ class Parts(NamedTuple):
     metering: Meter
     clock: Clock
     counting: Counting
+    spool: Spool
 
 
 def _console(home: Path, settings: Settings, parts: Parts) -> Console:
-    recorder, hooks, metering, clock, counting = parts
+    recorder, hooks, metering, clock, counting, spool = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -277,6 +287,7 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
         site=wiring.environment(),
         reconciled_to=kept(home).reconciled_to,
         repaired=lambda: counting.repaired,
+        rehydrate=lambda stored: rehydrate(stored, ASKED, spool),
     )
 
 
@@ -288,6 +299,16 @@ def _lags(recorder: Recorder) -> list[Lag]:
 
 def _hashed(reference: str) -> str:
     return sha256(resolve(reference, os.environ).reveal().encode()).hexdigest()
+
+
+def _rehydrators(
+    home: Path, settings: Settings, spool: Spool, clock: Clock
+) -> Sequence[Rehydrator]:
+    """Make who has exported what was dropped, if anything is."""
+    policy = settings.sampling
+    if not (settings.exporters and policy.drops):
+        return ()
+    return (Rehydrator(home, wiring.records(home), spool, clock, below=policy.below),)
 
 
 async def _sweep(home: Path, readers: Sequence[Needed]) -> None:

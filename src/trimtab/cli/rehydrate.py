@@ -1,0 +1,41 @@
+"""`trimtab rehydrate`: export a trace that was dropped."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from trimtab import wiring
+from trimtab.domain.errors import NotFound
+from trimtab.telemetry.rehydrate import ASKED, rehydrate
+from trimtab.telemetry.spool import Spool, claim
+
+
+@click.command()
+@click.argument("request_id")
+@click.option("--home", type=click.Path(path_type=Path), help="State directory.")
+def command(request_id: str, home: Path | None) -> None:
+    """Export the trace of a request that was dropped, under the ids it would have had.
+
+    Every exporter sends it within a second or two. Its weight is 0: it enters no estimate.
+
+    Example: trimtab rehydrate r_01KQ2Z61CT
+    """
+    asyncio.run(_rehydrate(request_id, wiring.home(home)))
+
+
+async def _rehydrate(request_id: str, home: Path) -> None:
+    stored = await wiring.records(home).find(request_id)
+    if stored is None:
+        raise NotFound(
+            f"request {request_id!r} is not stored; if it is seconds old, try again, and look in"
+            " `trimtab tail`"
+        )
+    record = stored.record
+    spool = Spool(claim(home / "spool", "cli"), wiring.SystemClock())
+    try:
+        done = await rehydrate(stored, ASKED, spool)
+    finally:
+        spool.close()
+    what = "is exported" if done else "was kept, and exported when the request ended"
+    click.echo(f"trace {record.trace_id} of {record.request_id} {what}")
