@@ -338,7 +338,7 @@ def test_reads_exporters(load_text: Load) -> None:
         " headers: {x-honeycomb-team: env:KEY}}\nlog_line: {stdout: true}\n"
     )
 
-    assert settings.exporters == (
+    assert settings.telemetry.exporters == (
         ExporterSettings(name="otlp", endpoint="http://127.0.0.1:4318"),
         ExporterSettings(
             name="honeycomb",

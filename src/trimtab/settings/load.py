@@ -17,6 +17,7 @@ from trimtab.settings.model import (
     PriceSettings,
     RegistrySettings,
     Settings,
+    TelemetrySettings,
 )
 from trimtab.settings.reconcile import check_billings
 from trimtab.settings.references import check_references
@@ -97,7 +98,8 @@ def _settings(
         tenants=given.get("tenants", {}),
         keys=given.get("keys", {}),
         prices=given.get("prices", PriceSettings()),
-        exporters=given.get("telemetry", ()),
+        telemetry=given.get("telemetry", TelemetrySettings()),
+        cloudwatch=given.get("cloudwatch"),
         site_budget=given.get("site"),
         registry=given.get("registry", RegistrySettings()),
         alerts=given.get("alerts", AlertSettings()),
@@ -183,7 +185,7 @@ def _references(settings: Settings) -> list[tuple[str, str]]:
         )
         if store is not None and REFERENCE.fullmatch(store)
     ]
-    for index, exporter in enumerate(settings.exporters):
+    for index, exporter in enumerate(settings.telemetry.exporters):
         references += [
             (f"telemetry.exporters[{index}].headers.{name}", value)
             for name, value in exporter.headers.items()

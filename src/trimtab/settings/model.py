@@ -97,6 +97,43 @@ class ExporterSettings:
     ca_file: str | None = None
 
 
+class CloudWatchMode(StrEnum):
+    """How metrics reach CloudWatch."""
+
+    EMF = "emf"
+    PUT_METRIC_DATA = "put_metric_data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudWatchSettings:
+    """How metrics are told to CloudWatch; of interest to the keeper alone.
+
+    Attributes:
+        file: Where EMF documents are appended; `None` is standard output.
+        top_tenants: How many tenants have series of their own, the dearest first.
+        endpoint: URL of the API, if not that of AWS.
+    """
+
+    mode: CloudWatchMode
+    namespace: str = "Trimtab"
+    region: str | None = None
+    file: Path | None = None
+    top_tenants: int = 20
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    """What is told to others.
+
+    Attributes:
+        max_tenants: How many tenants metrics name, the dearest first.
+    """
+
+    exporters: tuple[ExporterSettings, ...] = ()
+    max_tenants: int = 500
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
     """Who is told of what moves in the registry.
@@ -293,7 +330,8 @@ class Settings:
     tenants: Mapping[TenantId, Tenant] = field(default_factory=dict[TenantId, Tenant])
     keys: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     prices: PriceSettings = PriceSettings()
-    exporters: tuple[ExporterSettings, ...] = ()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    cloudwatch: CloudWatchSettings | None = None
     site_budget: Budget | None = None
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)

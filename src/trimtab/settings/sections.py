@@ -29,6 +29,7 @@ from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong
 from trimtab.settings.alerts import read_alerts
 from trimtab.settings.billing import read_plan, read_stripe, stripe_name
 from trimtab.settings.budget import budget, budget_of, budget_of_users, features, part_of_budget
+from trimtab.settings.cloudwatch import read_cloudwatch
 from trimtab.settings.evals import read_evals
 from trimtab.settings.fields import (
     MODEL_NAME,
@@ -58,6 +59,7 @@ from trimtab.settings.model import (
     ExporterSettings,
     GatewaySettings,
     PriceSettings,
+    TelemetrySettings,
     UnknownModel,
 )
 from trimtab.settings.providers import read_provider
@@ -89,6 +91,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "keys": partial(_keys, environ),
         "prices": _prices,
         "telemetry": _telemetry,
+        "cloudwatch": read_cloudwatch,
         "log_line": _log_to_stdout,
         "registry": read_registry,
         "reconcile": read_reconcile,
@@ -271,9 +274,13 @@ def _overrides(node: Node, faults: Faults) -> dict[str, object]:
     return overrides
 
 
-def _telemetry(node: Node, faults: Faults) -> tuple[ExporterSettings, ...]:
-    given = members(node, faults, {"exporters": _exporters}) or {}
-    return given.get("exporters", ())
+def _telemetry(node: Node, faults: Faults) -> TelemetrySettings:
+    given = members(node, faults, {"exporters": _exporters, "metrics": _metrics}) or {}
+    return TelemetrySettings(**given.pop("metrics", {}), **given)
+
+
+def _metrics(node: Node, faults: Faults) -> Mapping[str, object]:
+    return members(node, faults, {"max_tenants": count}) or {}
 
 
 def _exporters(node: Node, faults: Faults) -> tuple[ExporterSettings, ...]:

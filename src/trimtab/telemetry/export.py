@@ -26,7 +26,7 @@ from trimtab.domain.transport import Transport
 from trimtab.store.files import replace_file
 from trimtab.telemetry.batch import Batch, Entry, encode, gather, give_up
 from trimtab.telemetry.facts import Attributes
-from trimtab.telemetry.follow import Place
+from trimtab.telemetry.follow import START, Place, waits_s, workers
 from trimtab.telemetry.receiver import NO_ANSWER, Answer, Post, Receiver, Verdict
 
 LINGER_S = 1.0
@@ -82,7 +82,7 @@ class Exporter:
         """
         self.counts = Counts()
         self.wait_s = 0.0
-        self._name = receiver.name
+        self.name = receiver.name
         self._version = receiver.version
         self._post = Post(receiver, transport)
         self._spool = home / "spool"
@@ -100,6 +100,15 @@ class Exporter:
         place = self._places.get(worker_id)
         return place.segment if place else 0
 
+    def waits_s(self) -> float:
+        """Tell for how long what is still to be sent has waited. Reads the spools."""
+        now_us = self._clock.now_us()
+        found = [
+            waits_s(path, self._places.get(path.name, START), now_us)
+            for path in workers(self._spool)
+        ]
+        return max(found, default=0.0)
+
     async def run(self) -> None:
         """Send for ever."""
         while True:
@@ -115,7 +124,7 @@ class Exporter:
             batch = await asyncio.to_thread(gather, self._spool, self._places, self._version)
             return await self._send(batch)
         except OSError as exc:
-            log.warning("exporter '%s' cannot use its files (%s); make room", self._name, exc)
+            log.warning("exporter '%s' cannot use its files (%s); make room", self.name, exc)
             self.wait_s = MAX_BACKOFF_S
             return 0
 
@@ -147,7 +156,7 @@ class Exporter:
 
     def _taken(self, spans: int, answer: Answer) -> None:
         if self._told is not None:
-            log.warning("exporter '%s' is through again", self._name)
+            log.warning("exporter '%s' is through again", self.name)
         self._failures, self._told = 0, None
         rejected, message = answer.rejected()
         rejected = min(rejected, spans)
@@ -156,7 +165,7 @@ class Exporter:
         if rejected:
             log.warning(
                 "exporter '%s': %d spans are rejected and not sent again; the receiver says %.200r",
-                self._name,
+                self.name,
                 rejected,
                 message,
             )
@@ -175,7 +184,7 @@ class Exporter:
             self._told = answer.status
             log.warning(
                 "exporter '%s' %s: %s; check endpoint and key, spans wait in the spool for 24 h",
-                self._name,
+                self.name,
                 "is paused" if paused else "tries again",
                 "no answer" if answer.status == NO_ANSWER else f"answer {answer.status}",
             )
@@ -191,7 +200,7 @@ class Exporter:
             self.counts.given_up += requests
             log.error(
                 "exporter '%s' gives up %d requests after 24 h; the store has them",
-                self._name,
+                self.name,
                 requests,
             )
         await self._move({worker: place for worker, (place, _) in left.items()})
@@ -204,7 +213,7 @@ class Exporter:
         self.counts.put_aside += len(part)
         log.error(
             "exporter '%s': %d spans, refused with %d, are put aside in '%s'; ask the receiver why",
-            self._name,
+            self.name,
             len(part),
             status,
             name,

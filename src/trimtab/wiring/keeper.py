@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from hashlib import sha256
 from hmac import digest
 from importlib.metadata import version
@@ -20,7 +21,8 @@ from starlette.applications import Starlette
 
 from trimtab import wiring
 from trimtab.console.app import create_app
-from trimtab.console.base import Console, Lag, no_events
+from trimtab.console.base import Console, Flow, Lag, no_events
+from trimtab.console.samples import samples
 from trimtab.control.audit import Audit
 from trimtab.control.propagate import Follower
 from trimtab.control.snapshot import Snapshot
@@ -54,6 +56,7 @@ from trimtab.wiring.alerts import (
     alert_store,
     is_free,
 )
+from trimtab.wiring.cloudwatch import cloudwatch_jobs
 from trimtab.wiring.counters import Counting
 from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.following import follower, meter, proxy_of
@@ -103,22 +106,23 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     lose = Lose(metering, _provider(following), wiring.environment(), clock)
     recorder = Recorder(home, store, spool, lose)
     lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
-    exporters = [_exporter(home, it, clock) for it in settings.exporters]
+    exporters = [_exporter(home, it, clock) for it in settings.telemetry.exporters]
     hooks = webhooks(
         home, settings, control_store(home), lambda: following.current, clock, Http1Transport()
     )
     alerts = alert_store(home)
     current = _Current(lambda: following.current, metering, _leads(recorder, store))
     counting = Counting(home, settings.gateway, current.snapshot, clock, current.leads)
+    console = _console(home, settings, Parts(recorder, hooks, metering, clock, counting, exporters))
     schedule = Schedule(
         [
             *_spending_jobs(home, settings, current, alerts, clock),
             *_push_jobs(home, settings, current, clock),
             *counting.job(),
+            *cloudwatch_jobs(settings.cloudwatch, partial(samples, console), clock),
         ]
     )
-    parts = Parts(recorder, hooks, metering, clock, counting)
-    server = _server(create_app(_console(home, settings, parts)))
+    server = _server(create_app(console))
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule, counting)
     needed = [recorder.needed, lines.needed, *(it.needed for it in exporters)]
@@ -229,10 +233,11 @@ class Parts(NamedTuple):
     metering: Meter
     clock: Clock
     counting: Counting
+    exporters: Sequence[Exporter]
 
 
 def _console(home: Path, settings: Settings, parts: Parts) -> Console:
-    recorder, hooks, metering, clock, counting = parts
+    recorder, hooks, metering, clock, counting, exporters = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -273,6 +278,17 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
         site=wiring.environment(),
         reconciled_to=kept(home).reconciled_to,
         repaired=lambda: counting.repaired,
+        flow=lambda: _flow(recorder, exporters, clock),
+        max_tenants=settings.telemetry.max_tenants,
+    )
+
+
+def _flow(recorder: Recorder, exporters: Sequence[Exporter], clock: Clock) -> Flow:
+    return Flow(
+        waits_s=recorder.waits_s(clock.now_us()),
+        torn=recorder.torn,
+        aside=recorder.aside,
+        exports={it.name: (it.waits_s(), it.counts) for it in exporters},
     )
 
 

@@ -1,0 +1,54 @@
+"""Tells a minute to the API of CloudWatch, with the library and the credentials of AWS."""
+
+import asyncio
+from typing import Protocol, cast
+
+import boto3  # pyright: ignore[reportMissingTypeStubs] -- it has none
+from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
+from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
+    BotoCoreError,
+    ClientError,
+)
+
+from trimtab.domain.errors import TryLater
+from trimtab.telemetry.cloudwatch import Minute, data
+
+MOST_DATA = 1_000
+TIMEOUT_S = 10
+
+
+class _Client(Protocol):
+    def put_metric_data(self, *, Namespace: str, MetricData: object) -> object:  # noqa: N803 -- AWS
+        ...
+
+
+class PutMetricData:
+    """A `Sink` over `PutMetricData`."""
+
+    def __init__(self, namespace: str, region: str, endpoint: str | None) -> None:
+        """Connect to nothing yet; credentials are found as every program of AWS finds them."""
+        config = Config(
+            connect_timeout=TIMEOUT_S, read_timeout=TIMEOUT_S, retries={"max_attempts": 2}
+        )
+        self._client = cast(
+            "_Client",
+            boto3.client(  # pyright: ignore[reportUnknownMemberType]
+                "cloudwatch", region_name=region, endpoint_url=endpoint, config=config
+            ),
+        )
+        self._namespace = namespace
+
+    async def __call__(self, minute: Minute, at_ms: int) -> None:
+        """See `Sink`."""
+        await asyncio.to_thread(self._put, data(minute, at_ms))
+
+    def _put(self, found: list[dict[str, object]]) -> None:
+        try:
+            for start in range(0, len(found), MOST_DATA):
+                part = found[start : start + MOST_DATA]
+                self._client.put_metric_data(Namespace=self._namespace, MetricData=part)
+        except (BotoCoreError, ClientError) as exc:
+            raise TryLater(
+                f"CloudWatch does not take metrics ({exc}); see that the credentials may"
+                " cloudwatch:PutMetricData, and that it can be reached from here"
+            ) from exc
