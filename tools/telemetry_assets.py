@@ -9,8 +9,11 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
+
+from ruamel.yaml import YAML
 
 from trimtab.telemetry.metrics import METRICS, Kind
 
@@ -187,7 +190,7 @@ ALERTS: Sequence[Alert] = (
 
 
 def rules() -> str:
-    """Write the rules. JSON is YAML."""
+    """Write the rules."""
     told = [
         {
             "alert": it.name,
@@ -350,7 +353,11 @@ def written() -> Mapping[str, str]:
 
 
 def _yaml(document: object) -> str:
-    return f"{NOTICE}\n{json.dumps(document, indent=1)}\n"
+    text = StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.width, yaml.sort_base_mapping_type_on_output = False, 10_000, False
+    yaml.dump(document, text)
+    return f"{NOTICE}\n{text.getvalue()}"
 
 
 def main() -> int:

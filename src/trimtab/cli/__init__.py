@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Command] = {
     "prices": Command("trimtab.cli.prices:command", "Show, check, change and correct prices."),
     "bills": Command("trimtab.cli.bills:command", "Show and close the bills of tenants."),
     "evals": Command("trimtab.cli.evals:command", "Judge answers, and what a change does."),
+    "telemetry": Command("trimtab.cli.telemetry:command", "Write alert rules and dashboards."),
     "gateway": Command("trimtab.cli.gateway:command", "Run a gateway worker."),
     "keeper": Command("trimtab.cli.keeper:command", "Run the keeper with its console."),
     "sim": Command("trimtab.cli.sim:command", "Simulate a provider, faults included."),
