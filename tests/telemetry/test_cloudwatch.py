@@ -246,9 +246,7 @@ async def test_a_clock_that_steps_back_tells_nothing_twice(site: Site) -> None:
 async def test_data_of_the_api_are_values_and_sets_of_statistics(site: Site) -> None:
     minute = await site.added(at(13))
 
-    told = {
-        (it["MetricName"], str(it["Dimensions"])): it for it in data(minute, 1_777_142_520_000)
-    }
+    told = {(it["MetricName"], str(it["Dimensions"])): it for it in data(minute, 1_777_142_520_000)}
 
     model = "[{'Name': 'Model', 'Value': 'chat'}]"
     assert told["Requests", "[]"]["Value"] == 12

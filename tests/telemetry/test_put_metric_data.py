@@ -62,7 +62,8 @@ async def test_a_moment_of_throttling_is_waited_out(cloudwatch: CloudWatch) -> N
     assert len(cloudwatch.taken) == 3
 
 
-async def test_nobody_there_is_a_reason_to_try_later(cloudwatch: CloudWatch) -> None:
+@pytest.mark.usefixtures("cloudwatch")
+async def test_nobody_there_is_a_reason_to_try_later() -> None:
     put = PutMetricData("Trimtab", "eu-central-1", "http://127.0.0.1:1")
 
     with pytest.raises(TryLater, match="does not take metrics"):
