@@ -38,7 +38,8 @@ class Prometheus:
 
     def firing(self) -> set[str]:
         """Name the alerts that fire."""
-        alerts = (self.ask("alerts") or {"alerts": []})["alerts"]
+        told: Any = self.ask("alerts")
+        alerts: list[Any] = told["alerts"] if told else []
         return {it["labels"]["alertname"] for it in alerts if it["state"] == "firing"}
 
 
@@ -79,8 +80,7 @@ def test_what_it_scrapes_is_the_ledger_and_an_alert_fires(
     assert "ErrorBudgetBurnFast" not in prometheus.firing()
 
     for asked in (good, *(bad,) * 9):
-        answered = send(stack.port, asked)
-    stack.record(answered.request_id)
+        stack.record(send(stack.port, asked).request_id)
 
     eventually(lambda: prometheus.value(failed) == before + 9, "nine more errors are scraped")
     eventually(lambda: "ErrorBudgetBurnFast" in prometheus.firing(), "the rule fires", 40)
@@ -103,7 +103,7 @@ def test_a_trace_stands_beside_what_was_measured(
             "start": str(record["ts_us"] / 1e6 - 3600),
             "end": str(record["ts_us"] / 1e6 + 3600),
         }
-        found = prometheus.ask("query_exemplars", query=f"{metric}_bucket", **span) or []
+        found: list[Any] = prometheus.ask("query_exemplars", query=f"{metric}_bucket", **span) or []
         return {it["labels"]["trace_id"] for of in found for it in of["exemplars"]}
 
     traces = eventually(shown, "an exemplar is there")

@@ -56,17 +56,17 @@ class CloudWatch(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: CloudWatch
-
     def do_POST(self) -> None:
+        api = self.server
+        assert isinstance(api, CloudWatch)
         body = self.rfile.read(int(self.headers["content-length"]))
         if self.headers["content-encoding"] == "gzip":
             body = decompress(body)
-        if self.server.refusals:
-            status, fault = self.server.refusals.pop(0), "Throttling"
+        if api.refusals:
+            status, fault = api.refusals.pop(0), "Throttling"
         else:
             target = self.headers["x-amz-target"]
-            fault = self.server.judge(target, self.headers["authorization"], body)
+            fault = api.judge(target, self.headers["authorization"], body)
             status = 200 if fault is None else 400
         told = b"{}" if fault is None else json.dumps({"__type": fault}).encode()
         self.send_response(status)

@@ -27,6 +27,11 @@ def promtool(*arguments: str, cwd: Path = SHIPPED) -> str:
     return done.stdout + done.stderr
 
 
+def yaml(name: str) -> Any:  # noqa: ANN401 -- YAML
+    reader: Any = YAML(typ="safe")
+    return reader.load((SHIPPED / name).read_text())
+
+
 @pytest.mark.parametrize("name", assets.written())
 def test_a_file_is_what_its_table_says(name: str) -> None:
     assert (SHIPPED / name).read_text() == assets.written()[name], "run `make docs`"
@@ -54,7 +59,7 @@ def test_rules_are_accepted() -> None:
 
 
 def test_every_alert_fires_on_its_fault_and_is_silent_without_it() -> None:
-    tested = YAML(typ="safe").load((SHIPPED / "alerts.test.yml").read_text())["tests"]
+    tested: list[Any] = yaml("alerts.test.yml")["tests"]
     fired = [it["alert_rule_test"][0]["exp_alerts"] != [] for it in tested]
     assert fired == [True, False] * len(assets.ALERTS)
 
@@ -96,7 +101,7 @@ def test_the_scrape_configuration_is_accepted(tmp_path: Path) -> None:
 
 
 def test_the_collector_hands_on_by_trace_and_then_decides() -> None:
-    made = YAML(typ="safe").load((SHIPPED / "collector.yaml").read_text())
+    made = yaml("collector.yaml")
 
     spread, decide = made["service"]["pipelines"].values()
     assert made["exporters"]["loadbalancing"]["routing_key"] == "traceID"

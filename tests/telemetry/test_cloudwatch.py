@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -13,8 +12,8 @@ from trimtab.telemetry.cloudwatch import CloudWatchJob, Embedded, Minute, Spread
 from trimtab.telemetry.metrics import METRICS, Histogram, Kind, Sample, Samples
 from trimtab.testing import FrozenClock
 
-TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 1024}
-SCHEMA: Mapping[str, Any] = {
+TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 1024}
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["_aws"],
     "properties": {
@@ -194,8 +193,8 @@ async def test_every_document_is_as_the_specification_says(site: Site) -> None:
         [dimensions] = directive["Dimensions"]
         assert all(isinstance(document[name], str) for name in dimensions)
         for metric in directive["Metrics"]:
-            value = document[metric["Name"]]
-            values = value if isinstance(value, list) else [value]
+            value: Any = document[metric["Name"]]
+            values: list[Any] = list(value) if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownArgumentType]
             assert 1 <= len(values) <= 100
             assert all(isinstance(it, int | float) for it in values)
 

@@ -1,6 +1,7 @@
 """Tells a minute to the API of CloudWatch, with the library and the credentials of AWS."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 import boto3  # pyright: ignore[reportMissingTypeStubs] -- it has none
@@ -18,8 +19,7 @@ TIMEOUT_S = 10
 
 
 class _Client(Protocol):
-    def put_metric_data(self, *, Namespace: str, MetricData: object) -> object:  # noqa: N803 -- AWS
-        ...
+    put_metric_data: Callable[..., object]
 
 
 class PutMetricData:
@@ -30,12 +30,13 @@ class PutMetricData:
         config = Config(
             connect_timeout=TIMEOUT_S, read_timeout=TIMEOUT_S, retries={"max_attempts": 2}
         )
-        self._client = cast(
+        client = cast(
             "_Client",
             boto3.client(  # pyright: ignore[reportUnknownMemberType]
                 "cloudwatch", region_name=region, endpoint_url=endpoint, config=config
             ),
         )
+        self._put_metric_data = client.put_metric_data
         self._namespace = namespace
 
     async def __call__(self, minute: Minute, at_ms: int) -> None:
@@ -46,7 +47,7 @@ class PutMetricData:
         try:
             for start in range(0, len(found), MOST_DATA):
                 part = found[start : start + MOST_DATA]
-                self._client.put_metric_data(Namespace=self._namespace, MetricData=part)
+                self._put_metric_data(Namespace=self._namespace, MetricData=part)
         except (BotoCoreError, ClientError) as exc:
             raise TryLater(
                 f"CloudWatch does not take metrics ({exc}); see that the credentials may"
