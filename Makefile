@@ -30,6 +30,7 @@ fmt: .venv/dev
 	$(BIN)/ruff check --fix src tests tools
 
 docs: .venv/dev
+	$(BIN)/python tools/telemetry_assets.py
 	$(BIN)/python tools/reference.py
 
 bench: .venv/dev

@@ -21,7 +21,6 @@ import reference_words as words
 
 from trimtab.console import auth, failure
 from trimtab.console.app import CALLS, PAGES
-from trimtab.console.metrics import METRICS
 from trimtab.cost.lock import shipped_lock
 from trimtab.domain import errors as domain
 from trimtab.domain.errors import TrimtabError
@@ -36,6 +35,7 @@ from trimtab.sim.latency import PROFILES
 from trimtab.sim.models import MODELS
 from trimtab.store import filter_text
 from trimtab.telemetry.log_line import LogLine
+from trimtab.telemetry.metrics import METRICS
 from trimtab.telemetry.preset import Encoding, names, preset
 from trimtab.telemetry.semconv.versions import DEFAULT, VERSIONS
 
@@ -426,10 +426,15 @@ def _routes_page() -> list[str]:
         "## Metrics",
         "`GET /metrics`, for Prometheus. From this machine no token is needed, unless `gateway.public_url` is"
         " an HTTPS address: then a proxy may stand in front. From elsewhere, send `authorization: Bearer` and"
-        " the token that `gateway.admin_key` refers to. Counters equal the ledger, and survive restarts.",
+        " the token that `gateway.admin_key` refers to. Those of requests, tokens and cost equal the ledger, and survive"
+        " restarts, as all of what is counted of requests does. Who asks for OpenMetrics sees beside the buckets of"
+        " histograms a trace that is exported.",
         _table(
-            ["metric", "kind", "what it tells"],
-            [(_code(name), it.kind, it.told) for name, it in METRICS.items()],
+            ["metric", "kind", "labels", "what it tells"],
+            [
+                (_code(name), it.kind, ", ".join(map(_code, it.labels)), it.told)
+                for name, it in METRICS.items()
+            ],
         ),
         "## Console",
         _table(["page or form", "right", "what it does"], shown),

@@ -744,6 +744,38 @@ SETTINGS = {
         "Members of callers' `baggage` that become attributes of the root span, `baggage.KEY`.",
         "[]",
     ),
+    "telemetry.metrics.max_tenants": Setting(
+        "count",
+        "2_000",
+        "How many tenants metrics name, the dearest first; all others are one, `__other__`.",
+        "500",
+    ),
+    "cloudwatch.mode": Setting(
+        "`emf` or `put_metric_data`",
+        "emf",
+        "How [metrics reach CloudWatch](../how-to/watch-with-cloudwatch.md): documents in the log, or calls of its API.",
+    ),
+    "cloudwatch.file": Setting(
+        "path",
+        "/var/log/trimtab/emf.log",
+        "Where documents are appended, one a line, without `file` to standard output; of `emf`.",
+        unsaid=_NONE,
+    ),
+    "cloudwatch.namespace": Setting(
+        "namespace", "Shop", "What CloudWatch shows the metrics under.", "Trimtab"
+    ),
+    "cloudwatch.region": Setting(
+        "region", "eu-central-1", "Region of the API; `put_metric_data` needs it.", unsaid=_NONE
+    ),
+    "cloudwatch.top_tenants": Setting(
+        "count", "50", "How many tenants have series of their own, the dearest first.", "20"
+    ),
+    "cloudwatch.endpoint": Setting(
+        "URL",
+        "https://monitoring.internal",
+        "Where the API is, if not at AWS: https, or on this machine.",
+        unsaid=_NONE,
+    ),
     "registry.files": Setting(
         "list of globs",
         "[prompts/**/*.prompt.yaml]",

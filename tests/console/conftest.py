@@ -62,6 +62,7 @@ from trimtab.store.chain import link
 from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.memory_spend import MemorySpend
+from trimtab.store.tally import Amount, Cell
 from trimtab.testing import FrozenClock, seeded_entropy
 from trimtab.wiring.evaluations import Load, StoredEvaluations
 
@@ -111,6 +112,7 @@ class Stores:
     adjusted: list[LedgerLine] = field(default_factory=list[LedgerLine])
     ledger: MemoryRecords = field(default_factory=lambda: MemoryRecords(tenant_key))
     booked: int = 0
+    counted: dict[Cell, Amount] = field(default_factory=dict[Cell, Amount])
     home: Path = Path("nowhere")
     load: Load = resolve_name
 
@@ -195,11 +197,16 @@ class Stores:
                 "feature": r.feature,
                 "model": r.model_requested,
                 "status": r.status,
+                "origin": r.origin,
                 "key_id": r.key_id,
             }
             if since_us <= r.ts_us < until_us and tenant_id in (None, r.tenant_id):
                 groups[tuple(known[name] for name in group_by)].append(r)
         return tuple(_cost_row(group, rows) for group, rows in groups.items())
+
+    async def tallies(self) -> Mapping[Cell, Amount]:
+        self.asked["tallies"] += 1
+        return self.counted
 
     async def series(
         self, *, since_us: int, until_us: int, tenant_id: str | None = None

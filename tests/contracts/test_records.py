@@ -53,6 +53,7 @@ from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.rollup import HOUR_US, MAX_NAMES, MINUTE_US, OTHER
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
+from trimtab.store.tally import Amount, Cell, Exemplar, Tally
 from trimtab.testing import FrozenClock
 
 TOO_MUCH = 1 << 63
@@ -147,6 +148,7 @@ async def everything(stores: Stores) -> tuple[object, ...]:
         await stores.reader.costs(group_by=("tenant_id", "day", "provider"), **ALWAYS),
         await stores.reader.costs(group_by=("feature", "day"), tenant_id="acme", **ALWAYS),
         await stores.reader.series(**ALWAYS),
+        await stores.reader.tallies(),
         await stores.writer.opened(),
     )
 
@@ -1073,3 +1075,86 @@ async def test_a_batch_with_poison_stores_no_span(stores: Stores) -> None:
         await stores.writer.commit(Batch(spans=(app_span(1), app_span(2, ts_us=TOO_MUCH))))
 
     assert await outlined(stores) == []
+
+
+async def test_what_is_counted_is_the_sum_of_all_outcomes(stores: Stores) -> None:
+    slow = finish(1, latency_us=11_000, trace_kept=False, adjusted_count=20.0)
+    slower = finish(2, latency_us=10_240_000)
+
+    await put(stores, slow)
+    await put(stores, slower, slow)
+
+    told = await stores.reader.tallies()
+    asked = ("chat", "anthropic", "answers")
+    shown = Exemplar(slower.record.trace_id, 10_240_000, slower.record.end_us)
+    assert told[Cell(Tally.DURATION, (*asked, ""), 1)] == Amount(1, 11_000)
+    assert told[Cell(Tally.DURATION, (*asked, ""), 10)] == Amount(1, 10_240_000, shown)
+    assert told[Cell(Tally.TOKENS, (*asked, "output"), 5)][:2] == (2, 974)
+    assert told[Cell(Tally.ATTEMPTS, ("anthropic-eu/claude-sonnet-4-6", "ok"), 0)] == Amount(2, 0)
+    assert told[Cell(Tally.SAMPLED, ("all", "false"), 0)] == Amount(1, 20_000_000)
+    assert told[Cell(Tally.REPLAY, ("search", "full"), 0)] == Amount(2, 0)
+    assert told[Cell(Tally.OVERHEAD, ("screen_input",), 3)] == Amount(2, 6_200)
+
+
+async def test_only_traffic_of_users_is_measured(stores: Stores) -> None:
+    await put(stores, finish(1, origin="eval"))
+
+    assert {it.tally for it in await stores.reader.tallies()} == {Tally.SAMPLED}
+
+
+async def test_an_exemplar_stays_until_another_trace_of_its_bucket_is_kept(stores: Stores) -> None:
+    first, unkept, last = finish(1), finish(2, trace_kept=False), finish(3)
+    cell = Cell(Tally.DURATION, ("chat", "anthropic", "answers", ""), 8)
+
+    async def shown() -> str:
+        exemplar = (await stores.reader.tallies())[cell].exemplar
+        assert exemplar is not None
+        return exemplar.trace_id
+
+    await put(stores, first)
+    await put(stores, unkept)
+    assert await shown() == first.record.trace_id
+    await put(stores, last)
+    assert await shown() == last.record.trace_id
+
+
+async def test_a_score_of_a_judge_is_counted_once_by_what_made_the_answer(stores: Stores) -> None:
+    judged = finish(1, prompt_name="rag", prompt_version="3.2.0")
+    said = annotation(judged, score=0.91)
+    await put(stores, judged)
+
+    await annotate(stores, said, annotation(judged, source="user"))
+    await annotate(stores, said, said, annotation(finish(2), score=float("nan")))
+
+    told = {it: of for it, of in (await stores.reader.tallies()).items() if it[0] == Tally.SCORES}
+    name = said.name
+    assert told == {
+        Cell(Tally.SCORES, (name, "rag", "3.2.0"), 18): Amount(1, 910_000),
+        Cell(Tally.SCORES, (name, "", ""), 0): Amount(1, 0),
+    }
+
+
+async def test_features_that_callers_think_of_have_no_more_series_than_there_is_room(
+    stores: Stores,
+) -> None:
+    await put(stores, *(finish(n, feature=f"f{n}") for n in range(MAX_NAMES)))
+    await put(stores, *(finish(n, feature=f"f{n}") for n in range(MAX_NAMES - 1, MAX_NAMES + 9)))
+
+    told = {
+        it.labels[0]: n
+        for it, (n, *_) in (await stores.reader.tallies()).items()
+        if it.tally == Tally.REPLAY
+    }
+    assert len(told) == MAX_NAMES + 1
+    assert told[OTHER] == 9
+
+
+@pytest.mark.parametrize("latency_us", [-5, (1 << 63) - 1])
+async def test_times_that_cannot_be_keep_sums_within_a_column(
+    stores: Stores, latency_us: int
+) -> None:
+    await put(stores, *(finish(n, latency_us=latency_us) for n in range(20)))
+
+    durations = [of for it, of in (await stores.reader.tallies()).items() if it[0] == "duration"]
+    assert [of.n for of in durations] == [20]
+    assert 0 <= durations[0].total < 1 << 45

@@ -53,6 +53,7 @@ LEAST: dict[str, Any] = {
     "keys": [{"name": "k", "tenant": "acme", "id": "7hq2m9xkd4wp", "sha256": '"' + "0" * 64 + '"'}],
     "stripe": {"key": "env:STRIPE"},
     "telemetry": {"exporters": [{"endpoint": "https://otlp.example"}]},
+    "cloudwatch": {"mode": "emf"},
     "registry": {
         "webhooks": [{"name": "x", "url": "https://hooks.example", "secret": "env:OTLP_KEY"}]
     },

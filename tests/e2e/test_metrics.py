@@ -11,6 +11,8 @@ pytestmark = pytest.mark.e2e
 
 _SAMPLE = re.compile(r"^(trimtab_[a-z_]+)\{(.*)\} ([0-9]+)$", re.MULTILINE)
 
+_LABELS = 'tenant="acme",feature="default",model="chat",status="ok",origin="live"'
+
 
 def test_what_is_scraped_equals_the_ledger(stack: Stack, key: str) -> None:
     answer = send(stack.port, request(key))
@@ -25,7 +27,7 @@ def test_what_is_scraped_equals_the_ledger(stack: Stack, key: str) -> None:
 
     eventually(agrees, "the scraped cost is the ledger's")
     told = _scraped(stack)
-    assert told["trimtab_requests_total", 'tenant="acme",model="chat",status="ok"'] >= 1
+    assert told["trimtab_requests_total", _LABELS] >= 1
     assert any(name == "trimtab_worker_up" for name, _ in told)
     seqs = [n for (name, _), n in told.items() if name == "trimtab_config_seq"]
     assert min(seqs) > 0

@@ -15,7 +15,7 @@ def test_reads_exporters(load_text: Load) -> None:
         " headers: {x-honeycomb-team: env:KEY}}\nlog_line: {stdout: true}\n"
     )
 
-    assert settings.exporters == (
+    assert settings.telemetry.exporters == (
         ExporterSettings(name="otlp", endpoint="http://127.0.0.1:4318"),
         ExporterSettings(
             name="honeycomb",
@@ -32,7 +32,7 @@ def test_reads_an_exporter_with_a_preset(load_text: Load) -> None:
         " signals: [traces, metrics, traces], content: event, semconv: genai-latest}\n"
     )
 
-    (exporter,) = settings.exporters
+    (exporter,) = settings.telemetry.exporters
     assert exporter == ExporterSettings(
         name="honeycomb",
         preset="honeycomb",
@@ -66,7 +66,7 @@ def test_the_version_of_names_is_the_section_s_else_that_which_is_opted_in_to(
 
     settings = load_text(text, environ)
 
-    assert [it.semconv for it in settings.exporters] == [expected, "1.36", "1.41"]
+    assert [it.semconv for it in settings.telemetry.exporters] == [expected, "1.36", "1.41"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_content_that_the_file_does_not_speak_of_is_as_opentelemetry_s_variable_
 
     settings = load_text(text, {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": said})
 
-    assert [it.content for it in settings.exporters] == [expected, "none"]
+    assert [it.content for it in settings.telemetry.exporters] == [expected, "none"]
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,9 @@ def test_only_conditions_and_groups_are_left_to_fill_in() -> None:
 
     assert left == {
         "page": ["where"],
-        "costs": ["group"],
-        "costs_of_tenant": ["group"],
-        "costs_of_tenant_ever": ["group"],
+        "costs": ["group", "of"],
+        "costs_of_tenant": ["group", "of"],
+        "costs_of_tenant_ever": ["group", "of"],
         "prompted": ["group"],
         "spent_by_hour": ["where"],
         "spent_by_line": ["where"],

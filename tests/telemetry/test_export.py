@@ -115,6 +115,19 @@ async def test_every_record_arrives_once_in_order(
     assert exporter.counts == Counts(exported=70)
 
 
+async def test_tells_for_how_long_what_is_not_sent_has_waited(
+    tmp_path: Path, collector: Collector, start: Start
+) -> None:
+    Spooled(tmp_path).finish(answered(1))
+    exporter = start()
+
+    assert exporter.waits_s() > 0
+    await exporter.step()
+
+    assert exporter.waits_s() == 0
+    assert collector.taken
+
+
 async def test_a_full_batch_is_followed_by_the_next_at_once(
     tmp_path: Path, collector: Collector, start: Start
 ) -> None:

@@ -1,12 +1,22 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.records import finish
 from tests.telemetry.spooled import CREATED_US, Spooled
 
-from trimtab.telemetry.follow import START, Place, Step, follow, is_ahead, waiting_bytes, workers
+from trimtab.telemetry.follow import (
+    START,
+    Place,
+    Step,
+    follow,
+    is_ahead,
+    waiting_bytes,
+    waits_s,
+    workers,
+)
 from trimtab.telemetry.frames import (
     HEADER_BYTES,
     Damage,
@@ -204,6 +214,22 @@ def test_waiting_bytes_are_those_behind_a_place_in_all_segments(tmp_path: Path) 
     assert waiting_bytes(worker.directory, Place(1, 64 + 27)) == 27 + 29
     assert waiting_bytes(worker.directory, Place(2, 64 + 29)) == 0
     assert waiting_bytes(worker.directory, Place(2, 9999)) == 0
+
+
+def test_what_waits_is_as_old_as_its_first_frame_that_says_when_it_was_written(
+    tmp_path: Path,
+) -> None:
+    worker = Spooled(tmp_path)
+    assert waits_s(worker.directory, START, 9) == 0
+    notes(worker, b"no time", msgspec.msgpack.encode({"ts_us": 4_000_000}))
+    worker.finish(finish(1))
+    now_us = finish(1).record.end_us + 3_000_000
+
+    assert waits_s(worker.directory, START, 9_000_000) == 5
+    assert waits_s(worker.directory, START, 1) == 0
+    behind = [step.place for step in follow(worker.directory, START)]
+    assert waits_s(worker.directory, behind[1], now_us) == 3
+    assert waits_s(worker.directory, behind[2], now_us) == 0
 
 
 def test_workers_are_listed_by_name(tmp_path: Path) -> None:

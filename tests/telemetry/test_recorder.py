@@ -609,6 +609,17 @@ async def test_a_damaged_frame_is_kept_aside_and_what_is_whole_is_stored(
     assert f"is damaged over {len(damaged)} bytes" in caplog.text
 
 
+async def test_what_is_not_stored_waits_since_it_was_written(tmp_path: Path, site: Site) -> None:
+    worker = Worker(tmp_path)
+    worker.finish(finish(1))
+    recorder = await site.start()
+    now_us = finish(1).record.end_us + 2_500_000
+
+    assert recorder.waits_s(now_us)["gateway-1"] == 2.5
+    await settle(recorder)
+    assert recorder.waits_s(now_us)["gateway-1"] == 0
+
+
 async def test_a_torn_end_is_told_when_its_segment_is_over(
     tmp_path: Path, site: Site, store: Records, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -626,6 +637,7 @@ async def test_a_torn_end_is_told_when_its_segment_is_over(
 
     assert await statuses(store) == dict.fromkeys(ids(1, 3), "ok")
     assert caplog.text.count("are no frame") == 1
+    assert recorder.torn == {"gateway-1": 1}
     assert not (tmp_path / "quarantine").exists()
     worker.dies()
 
@@ -656,10 +668,12 @@ async def test_a_frame_that_cannot_be_read_is_put_aside_and_passed(
     worker.finish(finish(1))
     worker.raw(worker.frame(kind, payload))
     worker.finish(finish(2))
+    recorder = await site.start()
 
-    await settle(await site.start())
+    await settle(recorder)
 
     assert await statuses(store) == dict.fromkeys(ids(1, 2), "ok")
+    assert recorder.aside == {"gateway-1": 1}
     assert dead(tmp_path) == {"gateway-1/1-2.msgpack": payload}
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from gzip import decompress
 from pathlib import Path
 
@@ -23,11 +23,12 @@ from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.follow import Place
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.log_file import LogFile
+from trimtab.telemetry.metrics import Sample, Samples
 from trimtab.telemetry.preset import Content, Signal
-from trimtab.telemetry.push import Sample, render_metrics
+from trimtab.telemetry.push import render_metrics
 from trimtab.telemetry.spans import Source
 from trimtab.testing import FrozenClock, ScriptedAnswer, ScriptedProvider
-from trimtab.wiring.exporting import exporting, in_turn, named, receiver_of, words_of
+from trimtab.wiring.exporting import exporting, in_turn, named, pushing, receiver_of, words_of
 
 PLANTED = b"planted-4f1c"
 ASKED = b'{"messages": [{"role": "user", "content": "%b"}], "tools": []}' % PLANTED
@@ -151,11 +152,13 @@ async def test_each_signal_has_an_exporter_and_metrics_of_the_keeper_are_pushed(
         " {name: b, endpoint: http://h}]}\n"
     )
 
-    async def known() -> Iterable[Sample]:
-        return ()
+    async def known() -> Samples:
+        return {}
 
     words = words_of(tmp_path, GatewaySettings(), lambda: SNAPSHOT, dict)
-    exporters, pushes = exporting(tmp_path, load(file, {}), FrozenClock(TS_US), words, known)
+    clock, settings = FrozenClock(TS_US), load(file, {})
+    exporters = exporting(tmp_path, settings, clock, words)
+    pushes = pushing(settings, clock, known)
     running = [asyncio.create_task(it) for it in in_turn((*exporters, *pushes))]
     await asyncio.sleep(0)
 
@@ -171,7 +174,7 @@ def test_an_exporter_is_found_by_its_name(tmp_path: Path) -> None:
     file.write_text("version: 1\ntelemetry: {exporters: [{name: a, endpoint: http://h}]}\n")
     settings = load(file, {})
 
-    assert named(settings, "a") is settings.exporters[0]
+    assert named(settings, "a") is settings.telemetry.exporters[0]
     with pytest.raises(NotFound, match=r"no exporter 'b' is in .*; there is 'a'"):
         named(settings, "b")
 
@@ -180,6 +183,7 @@ def _plain() -> ExporterSettings:
     return ExporterSettings(name="x", endpoint="http://h:1")
 
 
-async def _costs(home: Path) -> Iterable[Sample]:
-    rows = await wiring.records(home).costs(since_us=0, until_us=1 << 62, group_by=("tenant_id",))
-    return [Sample("cost", "counter", {"tenant": it.group[0]}, it.cost_nano) for it in rows]
+async def _costs(home: Path) -> Samples:
+    groups = ("tenant_id", "feature", "model")
+    rows = await wiring.records(home).costs(since_us=0, until_us=1 << 62, group_by=groups)
+    return {"trimtab_cost_nano_usd_total": [Sample(it.group, it.cost_nano) for it in rows]}

@@ -43,7 +43,7 @@ COMMANDS: Mapping[str, Command] = {
     "prices": Command("trimtab.cli.prices:command", "Show, check, change and correct prices."),
     "bills": Command("trimtab.cli.bills:command", "Show and close the bills of tenants."),
     "evals": Command("trimtab.cli.evals:command", "Judge answers, and what a change does."),
-    "telemetry": Command("trimtab.cli.exporters:telemetry", "Try where traces are sent."),
+    "telemetry": Command("trimtab.cli.telemetry:command", "Watch what is exported and told."),
     "exporters": Command("trimtab.cli.exporters:exporters", "List exporters; send again."),
     "gateway": Command("trimtab.cli.gateway:command", "Run a gateway worker."),
     "keeper": Command("trimtab.cli.keeper:command", "Run the keeper with its console."),

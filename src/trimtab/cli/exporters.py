@@ -41,7 +41,7 @@ def listing(config: Path | None, home: Path | None, *, as_json: bool) -> None:
     settings, state = wiring.load_settings(config), wiring.home(home)
     found = [
         (exporter, signal, standing(state, place_name(exporter, signal)))
-        for exporter in settings.exporters
+        for exporter in settings.telemetry.exporters
         for signal in exporter.signals
         if signal is not Signal.METRICS
     ]

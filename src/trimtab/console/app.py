@@ -53,6 +53,7 @@ from trimtab.console.failure import Failure
 from trimtab.console.gate import MAX_BODY_BYTES, MAX_FILE_BYTES, Gate
 from trimtab.console.headers import SecurityHeaders
 from trimtab.console.openapi import Call, Told, document
+from trimtab.console.samples import samples
 from trimtab.console.view import Asset, Views, load_assets
 from trimtab.domain.errors import TrimtabError
 
@@ -202,7 +203,9 @@ def _metrics(gate: Gate, console: Console) -> Route:
     async def endpoint(request: Request) -> Response:
         if not metrics.is_open(console, request):
             await gate.call(request, Right.READ)
-        return Response(await metrics.exposition(console), media_type=metrics.MEDIA_TYPE)
+        form = metrics.form_of(request.headers.get("accept", ""))
+        text = metrics.written(await samples(console), form)
+        return Response(text, media_type=form.value)
 
     return Route("/metrics", endpoint)
 

@@ -1,7 +1,7 @@
 """What the console works with, and what every page is handed."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -41,6 +41,7 @@ from trimtab.store.base import (
     StoredRecord,
 )
 from trimtab.store.spend import SpendReader
+from trimtab.telemetry.export import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,25 @@ class Lag:
     worker_id: str
     waiting_bytes: int
     running: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How records and traces flow through the keeper, for those who watch it.
+
+    Attributes:
+        waits_s: Of each worker, for how long what it wrote has waited to be stored.
+        torn: Of each worker, segments that end in bytes that are no frame.
+        aside: Of each worker, frames that cannot be stored.
+        exports: Of each exporter, for how long traces have waited, and what became of the others.
+    """
+
+    waits_s: Mapping[str, float] = field(default_factory=dict[str, float])
+    torn: Mapping[str, int] = field(default_factory=dict[str, int])
+    aside: Mapping[str, int] = field(default_factory=dict[str, int])
+    exports: Mapping[str, tuple[float, Counts]] = field(
+        default_factory=dict[str, tuple[float, Counts]]
+    )
 
 
 async def no_events() -> tuple[MeterEvent, ...]:
@@ -97,6 +117,8 @@ class Console:
         evaluations: Stored runs of evaluations, and what was decided on them.
         rehydrate: Has a trace exported that was dropped; `False` if it was kept.
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
+        flow: Tells how records and traces flow; it reads files.
+        max_tenants: How many tenants metrics name, the dearest first.
     """
 
     records: RecordReader
@@ -134,6 +156,8 @@ class Console:
     meter_events: Callable[[], Awaitable[Sequence[MeterEvent]]] = no_events
     repaired: Callable[[], int | None] = lambda: None
     rehydrate: Callable[[StoredRecord], Awaitable[bool]] = nothing_to_export
+    flow: Callable[[], Flow] = Flow
+    max_tenants: int = 500
 
 
 @dataclass(frozen=True, slots=True)

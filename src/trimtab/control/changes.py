@@ -289,6 +289,11 @@ class Control:
             end = start + 1
         return tuple(found[:limit])
 
+    async def after(self, seq: int) -> Change | None:
+        """Find the first change behind a sequence number."""
+        found = await self._log.changes(after=seq, limit=1)
+        return found[0] if found else None
+
     async def verify(self) -> Verdict:
         """Walk the whole chain. O(n) in the length of the log."""
         head: Change | None = None

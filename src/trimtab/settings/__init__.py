@@ -4,6 +4,8 @@ from trimtab.settings.load import DEMO, load, locate
 from trimtab.settings.model import (
     AlertSettings,
     BillingSettings,
+    CloudWatchMode,
+    CloudWatchSettings,
     ExporterSettings,
     GatewaySettings,
     Level,
@@ -25,6 +27,8 @@ __all__ = [
     "REFERENCE",
     "AlertSettings",
     "BillingSettings",
+    "CloudWatchMode",
+    "CloudWatchSettings",
     "ExporterSettings",
     "GatewaySettings",
     "Level",

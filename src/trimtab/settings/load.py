@@ -89,7 +89,6 @@ def _settings(
     if given is None or faults.found:
         return None
     gateway = given.get("gateway", GatewaySettings())
-    telemetry = given.get("telemetry", TelemetrySettings())
     settings = Settings(
         file=path,
         gateway=_listening(gateway, listen, faults) if listen else gateway,
@@ -99,9 +98,8 @@ def _settings(
         tenants=given.get("tenants", {}),
         keys=given.get("keys", {}),
         prices=given.get("prices", PriceSettings()),
-        exporters=telemetry.exporters,
-        sampling=telemetry.sampling,
-        baggage_allow=telemetry.baggage_allow,
+        telemetry=given.get("telemetry", TelemetrySettings()),
+        cloudwatch=given.get("cloudwatch"),
         site_budget=given.get("site"),
         registry=given.get("registry", RegistrySettings()),
         alerts=given.get("alerts", AlertSettings()),
@@ -187,7 +185,7 @@ def _references(settings: Settings) -> list[tuple[str, str]]:
         )
         if store is not None and REFERENCE.fullmatch(store)
     ]
-    for index, exporter in enumerate(settings.exporters):
+    for index, exporter in enumerate(settings.telemetry.exporters):
         references += [
             (f"telemetry.exporters[{index}].headers.{name}", value)
             for name, value in exporter.headers.items()

@@ -110,17 +110,44 @@ class ExporterSettings:
     signals: tuple[Signal, ...] = (Signal.TRACES,)
 
 
+class CloudWatchMode(StrEnum):
+    """How metrics reach CloudWatch."""
+
+    EMF = "emf"
+    PUT_METRIC_DATA = "put_metric_data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudWatchSettings:
+    """How metrics are told to CloudWatch; of interest to the keeper alone.
+
+    Attributes:
+        file: Where EMF documents are appended; `None` is standard output.
+        top_tenants: How many tenants have series of their own, the dearest first.
+        endpoint: URL of the API, if not that of AWS.
+    """
+
+    mode: CloudWatchMode
+    namespace: str = "Trimtab"
+    region: str | None = None
+    file: Path | None = None
+    top_tenants: int = 20
+    endpoint: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetrySettings:
-    """What leaves the site.
+    """What is told to others.
 
     Attributes:
         baggage_allow: Keys of callers' baggage that become attributes.
+        max_tenants: How many tenants metrics name, the dearest first.
     """
 
     exporters: tuple[ExporterSettings, ...] = ()
     sampling: Policy = field(default_factory=Policy)
     baggage_allow: frozenset[str] = frozenset()
+    max_tenants: int = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +334,6 @@ class Settings:
     """Everything one file says.
 
     Attributes:
-        baggage_allow: Keys of callers' baggage that become attributes.
         unset: Path and message of every reference to a secret that is not there, or is none.
         lines: Line of every path of the file, for notes.
     """
@@ -320,9 +346,8 @@ class Settings:
     tenants: Mapping[TenantId, Tenant] = field(default_factory=dict[TenantId, Tenant])
     keys: Mapping[KeyId, Key] = field(default_factory=dict[KeyId, Key])
     prices: PriceSettings = PriceSettings()
-    exporters: tuple[ExporterSettings, ...] = ()
-    sampling: Policy = field(default_factory=Policy)
-    baggage_allow: frozenset[str] = frozenset()
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    cloudwatch: CloudWatchSettings | None = None
     site_budget: Budget | None = None
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)

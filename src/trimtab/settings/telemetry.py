@@ -7,6 +7,7 @@ from functools import partial
 from trimtab.domain.yaml_tree import Faults, Items, Node, Wrong, nearest
 from trimtab.settings.fields import (
     Read,
+    count,
     entries,
     members,
     name,
@@ -45,9 +46,11 @@ def read_telemetry(environ: Mapping[str, str], node: Node, faults: Faults) -> Te
         "exporters": lambda node, _faults: node,
         "sampling": read_sampling,
         "baggage_allow": _baggage_keys,
+        "metrics": lambda node, faults: members(node, faults, {"max_tenants": count}) or {},
     }
     given = members(node, faults, table) or {}
     exporters = given.pop("exporters", None)
+    given |= given.pop("metrics", {})
     semconv = given.pop("semconv", Semconv.LATEST if _opts_in(environ) else Semconv.V1_41)
     content = _CAPTURED.get(environ.get(CAPTURE, "").upper(), Content.NONE)
     read = partial(_exporter, semconv, content)

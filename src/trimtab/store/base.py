@@ -26,6 +26,7 @@ from trimtab.domain.record import (
     RequestRecord,
 )
 from trimtab.domain.tenant import RESERVED_PREFIX, WhenAway
+from trimtab.store.tally import Amount, Cell
 
 
 class Acknowledgement(Struct, frozen=True, kw_only=True):
@@ -778,7 +779,8 @@ class RollupReader(Protocol):
         """Sum live cost of configured models from daily rollups, dearest group first.
 
         `group_by` names columns of: `tenant_id`, `feature`, `model`, `provider`, `key_id`,
-        `prompt_name`, `prompt_version`, `experiment`, `arm`, `status`, `day`.
+        `prompt_name`, `prompt_version`, `experiment`, `arm`, `status`, `day`, `origin`. By origin
+        all are summed, not only what is live.
         Days begin at the tenant's midnight if one is named, else at midnight UTC; a day is in the
         span if its date, taken as UTC, is.
         """
@@ -802,4 +804,8 @@ class RollupReader(Protocol):
         `group_by` names columns of: `prompt`, `version`, `tenant_id`; `name` is of one prompt. What
         was rejected does not count.
         """
+        ...
+
+    async def tallies(self) -> Mapping[Cell, Amount]:
+        """Give what is counted of all outcomes stored, by kind, series and bucket."""
         ...

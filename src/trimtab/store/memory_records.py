@@ -59,6 +59,7 @@ from trimtab.store.rollup import (
     parts,
     quantile_us,
 )
+from trimtab.store.tally import Amount, Cell, Scored, is_scored, tally
 
 MIN_PREFIX_CHARS = 6
 
@@ -84,8 +85,8 @@ class MemoryRecords:
     """The record stores and the ledger of `store.base`, in dicts.
 
     Atomic because no method awaits anything. State: records, annotations, spans, adjustments,
-    content by tenant and day, requests that run, spool positions, sums, and the features of each
-    tenant that have sums of their own.
+    content by tenant and day, requests that run, spool positions, sums, counters, and the
+    features that have some of their own.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
@@ -102,6 +103,8 @@ class MemoryRecords:
         self._local_days: _Days = {}
         self._minutes: dict[MinuteKey, MinuteSums] = {}
         self._known: dict[str, Known] = {}
+        self._counters: dict[Cell, Amount] = {}
+        self._counted: set[str] = set()
 
     async def commit(self, batch: Batch) -> int:
         """See `RecordWriter.commit`."""
@@ -110,16 +113,19 @@ class MemoryRecords:
             self._check_move(move)
         for tenant_id, ts_us, blob in batch.blobs:
             self._blobs.setdefault((tenant_id, ts_us // DAY_US, blob.ref), blob)
-        new = sum([self._put(finish) for finish in batch.finishes])
+        fresh = [finish for finish in batch.finishes if self._put(finish)]
+        scored = self._scored(batch.annotations)
         for finish in batch.finishes:
             self._open.pop(finish.record.request_id, None)
         for it in batch.annotations:
             self._annotations.setdefault(it.annotation_id, it)
         for it in batch.spans:
             self._spans.setdefault((it.tenant_id, it.trace_id), {}).setdefault(it.span_id, it)
+        for cell, amount in tally(fresh, scored, self._counted):
+            self._counters[cell] = self._counters.get(cell, Amount(0, 0)).plus(amount)
         self._open.update((it.begin.request_id, it) for it in batch.opened)
         self._positions.update((it.to.worker_id, it.to) for it in batch.moves)
-        return new
+        return len(fresh)
 
     async def positions(self) -> tuple[SpoolPosition, ...]:
         """See `RecordWriter.positions`."""
@@ -250,7 +256,8 @@ class MemoryRecords:
         for (bucket_us, key), sums in days.items():
             asked = since_us <= bucket_us < until_us and tenant_id in (None, key.tenant_id)
             ours = tenant_id is not None and tenant_id.startswith(RESERVED_PREFIX)
-            if asked and (ours or key.origin == Origin.LIVE) and key.model:
+            counts = ours or key.origin == Origin.LIVE or "origin" in group_by
+            if asked and counts and key.model:
                 named = {**key._asdict(), "day": _date(bucket_us)}
                 group = tuple(named[name] for name in group_by)
                 groups[group] = groups.get(group, Sums()).plus(sums)
@@ -369,6 +376,22 @@ class MemoryRecords:
         return tuple(
             LedgerSum(*group, n, none, cost) for group, (n, none, cost) in sorted(sums.items())
         )
+
+    async def tallies(self) -> Mapping[Cell, Amount]:
+        """See `RollupReader.tallies`."""
+        return dict(self._counters)
+
+    def _scored(self, annotations: Sequence[Annotation]) -> list[Scored]:
+        scores = {it.annotation_id: it for it in reversed(annotations) if is_scored(it)}
+        found: list[Scored] = []
+        for annotation_id, it in scores.items():
+            if annotation_id not in self._annotations:
+                stored = self._records.get(it.request_id)
+                record = stored.record if stored else None
+                names = record and (record.prompt_name, record.prompt_version)
+                prompt, number = names or (None, None)
+                found.append(Scored(it, prompt or "", number or ""))
+        return found
 
     def _lines(self) -> Iterable[LedgerLine]:
         for stored in self._records.values():

@@ -147,13 +147,14 @@ def bounded(key: Key, known: Known) -> Key:
 
     What is new and has room is put to what is `known`.
     """
-    feature, model = _kept(key.feature, known.features), _kept(key.model, known.models)
+    feature, model = kept(key.feature, known.features), kept(key.model, known.models)
     if feature is key.feature and model is key.model:
         return key
     return key._replace(feature=feature, model=model)
 
 
-def _kept(name: str, known: set[str]) -> str:
+def kept(name: str, known: set[str]) -> str:
+    """Give a name, or `OTHER` if it is new and there is no room for it; what has room is added."""
     if name not in known:
         if len(known) >= MAX_NAMES:
             return OTHER

@@ -26,7 +26,7 @@ from trimtab.domain.record import RequestRecord
 from trimtab.domain.transport import Transport
 from trimtab.store.files import replace_file
 from trimtab.telemetry.batch import Batch, Entry, aged, gather, pieces
-from trimtab.telemetry.follow import Place
+from trimtab.telemetry.follow import START, Place, waits_s, workers
 from trimtab.telemetry.receiver import NO_ANSWER, Answer, Post, Receiver, Verdict
 from trimtab.telemetry.standing import (
     dead_letters,
@@ -97,7 +97,7 @@ class Exporter:
         """
         self.counts = Counts()
         self.wait_s = 0.0
-        self._name = receiver.name
+        self.name = receiver.name
         self._view = receiver.view
         self._post = Post(receiver, transport)
         self._spool = home / "spool"
@@ -116,6 +116,15 @@ class Exporter:
         place = self._places.get(worker_id)
         return place.segment if place else 0
 
+    def waits_s(self) -> float:
+        """Tell for how long what is still to be sent has waited. Reads the spools."""
+        now_us = self._clock.now_us()
+        found = [
+            waits_s(path, self._places.get(path.name, START), now_us)
+            for path in workers(self._spool)
+        ]
+        return max(found, default=0.0)
+
     async def run(self, turn: asyncio.Semaphore) -> None:
         """Send for ever, each time in turn with others."""
         while True:
@@ -133,11 +142,11 @@ class Exporter:
             batch = await asyncio.to_thread(gather, self._spool, self._places, self._view, until)
             return await self._send(batch)
         except TryLater as exc:
-            log.warning("exporter '%s' waits for content: %s", self._name, exc)
+            log.warning("exporter '%s' waits for content: %s", self.name, exc)
             self.wait_s = MAX_BACKOFF_S
             return 0
         except OSError as exc:
-            log.warning("exporter '%s' cannot use its files (%s); make room", self._name, exc)
+            log.warning("exporter '%s' cannot use its files (%s); make room", self.name, exc)
             self.wait_s = MAX_BACKOFF_S
             return 0
 
@@ -169,7 +178,7 @@ class Exporter:
 
     def _taken(self, spans: int, answer: Answer) -> None:
         if self._told is not None:
-            log.warning("exporter '%s' is through again", self._name)
+            log.warning("exporter '%s' is through again", self.name)
             self._trouble.unlink(missing_ok=True)
         self._failures, self._told = 0, None
         rejected, message = answer.rejected()
@@ -179,7 +188,7 @@ class Exporter:
         if rejected:
             log.warning(
                 "exporter '%s': %d spans are rejected and not sent again; the receiver says %.200r",
-                self._name,
+                self.name,
                 rejected,
                 message,
             )
@@ -199,7 +208,7 @@ class Exporter:
             await asyncio.to_thread(replace_file, self._trouble, b"%d" % answer.status)
             log.warning(
                 "exporter '%s' %s: %s; check endpoint and key, spans wait in the spool for 24 h",
-                self._name,
+                self.name,
                 "is paused" if paused else "tries again",
                 "no answer" if answer.status == NO_ANSWER else f"answer {answer.status}",
             )
@@ -226,19 +235,19 @@ class Exporter:
             log.error(
                 "exporter '%s' gives up %d requests after 24 h; the store has them: `trimtab"
                 " exporters backfill %s`",
-                self._name,
+                self.name,
                 given_up,
-                self._name,
+                self.name,
             )
 
     async def _refuse(self, part: Sequence[Entry], status: int) -> None:
         log.error(
             "exporter '%s': %d spans are refused with %d and put aside; ask the receiver why, then"
             " `trimtab exporters retry %s`",
-            self._name,
+            self.name,
             len(part),
             status,
-            self._name,
+            self.name,
         )
         await self._put_aside(part, status)
 

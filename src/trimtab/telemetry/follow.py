@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+from msgspec import Struct
+
 from trimtab.domain.record import SCHEMA_VERSION
 from trimtab.telemetry import frames
 from trimtab.telemetry.frames import HEADER_BYTES, Damage, Frame
@@ -19,6 +22,25 @@ class Place(NamedTuple):
 
 
 START = Place(0, HEADER_BYTES)
+
+
+class _Ended(Struct):
+    end_us: int
+
+
+class _Said(Struct):
+    ts_us: int
+
+
+class _Dated(Struct):
+    """What says in the payload of a frame when it was written."""
+
+    ts_us: int = 0
+    record: _Ended | None = None
+    annotation: _Said | None = None
+
+
+_dated = msgspec.msgpack.Decoder(_Dated)
 
 
 class Step(NamedTuple):
@@ -75,6 +97,28 @@ def waiting_bytes(directory: Path, place: Place) -> int:
             size = frames.segment_path(directory, segment).stat().st_size
             total += max(0, size - begin)
     return total
+
+
+def waits_s(directory: Path, place: Place, now_us: int) -> float:
+    """Tell for how long what is behind a place has been there, in seconds; 0 if nothing is."""
+    if not waiting_bytes(directory, place):
+        return 0.0
+    for _, found in follow(directory, place):
+        if isinstance(found, Frame):
+            since_us = _written_us(found)
+            if since_us:
+                return max(0, now_us - since_us) / 1e6
+    return 0.0
+
+
+def _written_us(frame: Frame) -> int:
+    try:
+        said = _dated.decode(frame.payload)
+    except msgspec.DecodeError:
+        return 0
+    if said.record is not None:
+        return said.record.end_us
+    return said.ts_us if said.annotation is None else said.annotation.ts_us
 
 
 def _segment(directory: Path, segment: int, place: Place) -> Iterator[tuple[Frame | Damage, int]]:

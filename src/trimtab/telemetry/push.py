@@ -5,8 +5,7 @@ Values are cumulative, so a minute that is lost costs a point and no count.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -14,6 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     AGGREGATION_TEMPORALITY_CUMULATIVE,
+    HistogramDataPoint,
     Metric,
     NumberDataPoint,
     ResourceMetrics,
@@ -22,6 +22,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
+from trimtab.telemetry.metrics import METRICS, Histogram, Kind, Samples
 from trimtab.telemetry.receiver import NO_ANSWER, Post, Receiver, Verdict
 from trimtab.telemetry.spans import Source, described, scope
 from trimtab.telemetry.view import View, written
@@ -31,23 +32,16 @@ EVERY_S = 60.0
 log = logging.getLogger("trimtab")
 
 
-class Sample(NamedTuple):
-    """One value of a metric; `kind` is `counter` or `gauge`, others are left out."""
-
-    name: str
-    kind: str
-    labels: Mapping[str, str]
-    value: float
-
-
-Samples = Callable[[], Awaitable[Iterable[Sample]]]
-
-
 class MetricsPush:
     """Posts what a keeper knows. State: the failure last told of."""
 
     def __init__(
-        self, receiver: Receiver, post: Post, samples: Samples, source: Source, clock: Clock
+        self,
+        receiver: Receiver,
+        post: Post,
+        samples: Callable[[], Awaitable[Samples]],
+        source: Source,
+        clock: Clock,
     ) -> None:
         """Begin with nothing sent.
 
@@ -94,14 +88,10 @@ class MetricsPush:
         return is_taken
 
 
-def render_metrics(samples: Iterable[Sample], source: Source, view: View, now_us: int) -> bytes:
-    """Write values as a gzipped OTLP request, counters as cumulative and monotonic sums."""
-    metrics: dict[str, Metric] = {}
-    for sample in samples:
-        if sample.kind in ("counter", "gauge"):
-            metric = metrics.setdefault(sample.name, Metric(name=sample.name))
-            _add(metric, sample, now_us)
-    scoped = ScopeMetrics(scope=scope(view.resource), metrics=metrics.values())
+def render_metrics(samples: Samples, source: Source, view: View, now_us: int) -> bytes:
+    """Write values as a gzipped OTLP request; all but gauges are cumulative."""
+    metrics = [_metric(name, samples, now_us * 1000) for name in METRICS if samples.get(name)]
+    scoped = ScopeMetrics(scope=scope(view.resource), metrics=metrics)
     about = described(source, view.resource)
     request = ExportMetricsServiceRequest(
         resource_metrics=[ResourceMetrics(resource=about, scope_metrics=[scoped])]
@@ -109,19 +99,41 @@ def render_metrics(samples: Iterable[Sample], source: Source, view: View, now_us
     return written(request, view.encoding)
 
 
-def _add(metric: Metric, sample: Sample, now_us: int) -> None:
-    labels = [
-        KeyValue(key=name, value=AnyValue(string_value=it)) for name, it in sample.labels.items()
-    ]
-    # When counters began is not known: they are the ledger's, and were never reset.
-    point = NumberDataPoint(attributes=labels, time_unix_nano=now_us * 1000)
-    if isinstance(sample.value, int):
-        point.as_int = sample.value
-    else:
-        point.as_double = sample.value
-    if sample.kind == "gauge":
-        metric.gauge.data_points.append(point)
-        return
-    metric.sum.aggregation_temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
-    metric.sum.is_monotonic = True
-    metric.sum.data_points.append(point)
+def _metric(name: str, samples: Samples, now_ns: int) -> Metric:
+    of = METRICS[name]
+    known = of.otlp or name.removesuffix("_total").replace("_", ".")
+    metric = Metric(name=known, description=of.told)
+    if of.kind is Kind.HISTOGRAM:
+        metric.histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
+    elif of.kind is Kind.COUNTER:
+        metric.sum.aggregation_temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
+        metric.sum.is_monotonic = True
+    for labels, value in samples[name]:
+        said = [
+            KeyValue(key=label, value=AnyValue(string_value=it))
+            for label, it in zip(of.labels, labels, strict=True)
+        ]
+        # When counters began is not known: they are the ledger's, and were never reset.
+        if isinstance(value, Histogram):
+            metric.histogram.data_points.append(_measured(value, of.bounds, said, now_ns))
+            continue
+        point = NumberDataPoint(attributes=said, time_unix_nano=now_ns)
+        if isinstance(value, int):
+            point.as_int = value
+        else:
+            point.as_double = value
+        (metric.sum if of.kind is Kind.COUNTER else metric.gauge).data_points.append(point)
+    return metric
+
+
+def _measured(
+    value: Histogram, bounds: tuple[float, ...], said: list[KeyValue], now_ns: int
+) -> HistogramDataPoint:
+    return HistogramDataPoint(
+        attributes=said,
+        time_unix_nano=now_ns,
+        count=sum(value.counts),
+        sum=value.total,
+        bucket_counts=value.counts,
+        explicit_bounds=bounds,
+    )

@@ -29,7 +29,7 @@ from trimtab.store.base import (
     StoredBlob,
     Unstorable,
 )
-from trimtab.telemetry.follow import START, Place, follow, is_ahead, waiting_bytes, workers
+from trimtab.telemetry.follow import START, Place, follow, is_ahead, waiting_bytes, waits_s, workers
 from trimtab.telemetry.frames import Damage, Frame, Kind, segment_path
 from trimtab.telemetry.spool import Spool, is_free
 
@@ -91,6 +91,8 @@ class Recorder:
     Attributes:
         is_recording: Whether the store was there when it was asked last, and all of it made.
         stored: Told of outcomes once they are stored, of some perhaps again.
+        torn: Of each worker, segments that end in bytes that are no frame, since the start.
+        aside: Of each worker, frames that were put aside since then.
     """
 
     def __init__(
@@ -120,6 +122,8 @@ class Recorder:
         self._one_by_one = 0
         self._ahead: set[str] = set()
         self.is_recording = False
+        self.torn: Counter[str] = Counter()
+        self.aside: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Take up where the last run stopped. Raises `TryLater` if the store is away."""
@@ -181,6 +185,13 @@ class Recorder:
         """Count the bytes of each worker's spool that are not stored yet."""
         return {
             path.name: waiting_bytes(path, self._places.get(path.name, START))
+            for path in workers(self._spool)
+        }
+
+    def waits_s(self, now_us: int) -> Mapping[str, float]:
+        """Tell for how long what each worker wrote has waited. Reads the spools."""
+        return {
+            path.name: waits_s(path, self._places.get(path.name, START), now_us)
             for path in workers(self._spool)
         }
 
@@ -308,6 +319,7 @@ class Recorder:
 
     def _put_aside(self, taken: _Taken, why: str) -> None:
         worker, segment, frame = taken
+        self.aside[worker] += 1
         path = self._home / "dead" / "recorder" / worker / f"{segment}-{frame.seq}.msgpack"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.write_bytes(frame.payload)
@@ -316,6 +328,7 @@ class Recorder:
     def _damaged(self, directory: Path, place: Place, damage: Damage) -> None:
         if damage.at_end:
             size = damage.end - damage.start
+            self.torn[directory.name] += 1
             log.warning("the last %d bytes of a segment of '%s' are no frame", size, directory)
             return
         source = segment_path(directory, place.segment)

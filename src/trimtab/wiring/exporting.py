@@ -3,13 +3,11 @@
 import asyncio
 import os
 import random
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from trimtab import wiring
-from trimtab.console.base import Console
-from trimtab.console.metrics import METRICS, samples
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import NotFound
@@ -19,8 +17,9 @@ from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import ExporterSettings, GatewaySettings, Settings, resolve
 from trimtab.telemetry.export import AT_ONCE, Exporter
 from trimtab.telemetry.follow import Place
+from trimtab.telemetry.metrics import Samples
 from trimtab.telemetry.preset import Signal, fill, preset
-from trimtab.telemetry.push import MetricsPush, Sample, Samples
+from trimtab.telemetry.push import MetricsPush
 from trimtab.telemetry.receiver import Post, Receiver
 from trimtab.telemetry.sampling import Mode
 from trimtab.telemetry.semconv.versions import VERSIONS
@@ -34,28 +33,38 @@ KEEPER = "keeper"
 WordsOf = Callable[[ExporterSettings], Words]
 
 
-def exporting(
-    home: Path, settings: Settings, clock: Clock, words: WordsOf, known: Samples
-) -> tuple[list[Exporter], list[MetricsPush]]:
-    """Build all exporters.
+def exporting(home: Path, settings: Settings, clock: Clock, words: WordsOf) -> list[Exporter]:
+    """Build the exporters of traces and logs.
 
     Raises:
         SettingsInvalid: an endpoint or a header cannot be used, or a secret is not there.
     """
-    exporters: list[Exporter] = []
-    pushes: list[MetricsPush] = []
+    return [
+        Exporter(
+            receiver_of(of, signal, everything=settings.telemetry.sampling.mode is Mode.COLLECTOR),
+            Http1Transport(),
+            home,
+            clock,
+            random.Random(),  # noqa: S311 -- spreads retries
+            words(of),
+        )
+        for of in settings.telemetry.exporters
+        for signal in of.signals
+        if signal is not Signal.METRICS
+    ]
+
+
+def pushing(
+    settings: Settings, clock: Clock, known: Callable[[], Awaitable[Samples]]
+) -> list[MetricsPush]:
+    """Build what sends metrics. Raises `SettingsInvalid` as `exporting`."""
     source = Source(KEEPER, wiring.environment())
-    for of in settings.exporters:
-        for signal in of.signals:
-            receiver = receiver_of(of, signal, everything=settings.sampling.mode is Mode.COLLECTOR)
-            transport = Http1Transport()
-            if signal is Signal.METRICS:
-                post = Post(receiver, transport)
-                pushes.append(MetricsPush(receiver, post, known, source, clock))
-            else:
-                chance = random.Random()  # noqa: S311 -- spreads retries
-                exporters.append(Exporter(receiver, transport, home, clock, chance, words(of)))
-    return exporters, pushes
+    receivers = [
+        receiver_of(of, Signal.METRICS)
+        for of in settings.telemetry.exporters
+        if Signal.METRICS in of.signals
+    ]
+    return [MetricsPush(it, Post(it, Http1Transport()), known, source, clock) for it in receivers]
 
 
 def in_turn(
@@ -72,10 +81,10 @@ def named(settings: Settings, name: str) -> ExporterSettings:
     Raises:
         NotFound: it has none of that name.
     """
-    for exporter in settings.exporters:
+    for exporter in settings.telemetry.exporters:
         if exporter.name == name:
             return exporter
-    known = ", ".join(f"'{it.name}'" for it in settings.exporters) or "none"
+    known = ", ".join(f"'{it.name}'" for it in settings.telemetry.exporters) or "none"
     raise NotFound(f"no exporter '{name}' is in '{settings.file}'; there is {known}")
 
 
@@ -142,13 +151,3 @@ def _is_kept(snapshot: Snapshot, tenant_id: str) -> bool:
     tier = snapshot.tiers.get(tenant.tier)
     policy = tenant.content or (None if tier is None else tier.content)
     return policy is ContentPolicy.FULL
-
-
-async def metric_samples(console: Console) -> list[Sample]:
-    """Give what `GET /metrics` tells, one value at a time."""
-    known = await samples(console)
-    return [
-        Sample(name, METRICS[name].kind, labels, value)
-        for name, values in known.items()
-        for labels, value in values
-    ]

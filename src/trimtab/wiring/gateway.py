@@ -156,7 +156,7 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
         ),
         lambda: _running(parts, pipeline.fund),
         max_body=settings.gateway.max_body,
-        baggage=settings.baggage_allow,
+        baggage=settings.telemetry.baggage_allow,
         problem=lambda: parts.following.problem,
     )
     # What was built so far lives for ever; to look at it in every collection is wasted.
@@ -276,7 +276,7 @@ def _settle(parts: Parts, biller: Biller, fund: Fund, journal: Journal) -> Settl
         fund=fund,
         journal=journal,
         clock=wiring.SystemClock(),
-        sample=Sampler(parts.settings.sampling),
+        sample=Sampler(parts.settings.telemetry.sampling),
     )
 
 

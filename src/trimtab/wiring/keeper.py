@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from hashlib import sha256
 from hmac import digest
 from pathlib import Path
@@ -18,7 +19,8 @@ from starlette.applications import Starlette
 
 from trimtab import wiring
 from trimtab.console.app import create_app
-from trimtab.console.base import Console, Lag, no_events
+from trimtab.console.base import Console, Flow, Lag, no_events
+from trimtab.console.samples import samples
 from trimtab.control.audit import Audit
 from trimtab.control.propagate import Follower
 from trimtab.control.snapshot import Snapshot
@@ -37,6 +39,7 @@ from trimtab.settings import Settings, resolve
 from trimtab.store.base import KeeperStore
 from trimtab.store.relational.spend import Spend
 from trimtab.store.sqlite.alerts import SqliteAlerts
+from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.health_file import read_ailing, read_redis_up
 from trimtab.telemetry.log_file import LogFile
 from trimtab.telemetry.recorder import Recorder
@@ -52,9 +55,10 @@ from trimtab.wiring.alerts import (
     alert_store,
     is_free,
 )
+from trimtab.wiring.cloudwatch import cloudwatch_jobs
 from trimtab.wiring.counters import Counting
 from trimtab.wiring.evaluations import StoredEvaluations
-from trimtab.wiring.exporting import exporting, in_turn, metric_samples, words_of
+from trimtab.wiring.exporting import exporting, in_turn, pushing, words_of
 from trimtab.wiring.following import follower, meter
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.online import judging_jobs
@@ -108,23 +112,21 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     alerts = alert_store(home)
     current = _Current(lambda: following.current, metering, _leads(recorder, store))
     counting = Counting(home, settings.gateway, current.snapshot, clock, current.leads)
+    words = words_of(home, settings.gateway, current.snapshot, recorder.recorded)
+    exporters = exporting(home, settings, clock, words)
+    parts = Parts(recorder, hooks, metering, clock, counting, spool, exporters)
+    console = _console(home, settings, parts)
+    measured = partial(samples, console)
+    pushes = pushing(settings, clock, measured)
     schedule = Schedule(
         [
             *_spending_jobs(home, settings, current, alerts, clock),
             *_push_jobs(home, settings, current, clock),
             *counting.job(),
+            *cloudwatch_jobs(settings.cloudwatch, measured, clock),
         ]
     )
-    parts = Parts(recorder, hooks, metering, clock, counting, spool)
-    console = _console(home, settings, parts)
     server = _server(create_app(console))
-    exporters, pushes = exporting(
-        home,
-        settings,
-        clock,
-        words_of(home, settings.gateway, current.snapshot, recorder.recorded),
-        lambda: metric_samples(console),
-    )
     named = _rehydrators(home, settings, spool, clock)
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule, counting, *named)
@@ -223,7 +225,7 @@ def _push_jobs(home: Path, settings: Settings, current: _Current, clock: Clock) 
 
 
 def _lose(settings: Settings, following: Follower, metering: Meter, clock: Clock) -> Lose:
-    sample = Sampler(settings.sampling)
+    sample = Sampler(settings.telemetry.sampling)
     return Lose(metering, _provider(following), wiring.environment(), clock, sample)
 
 
@@ -243,10 +245,11 @@ class Parts(NamedTuple):
     clock: Clock
     counting: Counting
     spool: Spool
+    exporters: Sequence[Exporter]
 
 
 def _console(home: Path, settings: Settings, parts: Parts) -> Console:
-    recorder, hooks, metering, clock, counting, spool = parts
+    recorder, hooks, metering, clock, counting, spool, exporters = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -288,6 +291,17 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
         reconciled_to=kept(home).reconciled_to,
         repaired=lambda: counting.repaired,
         rehydrate=lambda stored: rehydrate(stored, ASKED, spool),
+        flow=lambda: _flow(recorder, exporters, clock),
+        max_tenants=settings.telemetry.max_tenants,
+    )
+
+
+def _flow(recorder: Recorder, exporters: Sequence[Exporter], clock: Clock) -> Flow:
+    return Flow(
+        waits_s=recorder.waits_s(clock.now_us()),
+        torn=recorder.torn,
+        aside=recorder.aside,
+        exports={it.name: (it.waits_s(), it.counts) for it in exporters},
     )
 
 
@@ -305,8 +319,8 @@ def _rehydrators(
     home: Path, settings: Settings, spool: Spool, clock: Clock
 ) -> Sequence[Rehydrator]:
     """Make who has exported what was dropped, if anything is."""
-    policy = settings.sampling
-    if not (settings.exporters and policy.drops):
+    policy = settings.telemetry.sampling
+    if not (settings.telemetry.exporters and policy.drops):
         return ()
     return (Rehydrator(home, wiring.records(home), spool, clock, below=policy.below),)
 

@@ -46,9 +46,11 @@ from trimtab.store.rollup import (
     minute,
     parts,
 )
+from trimtab.store.tally import Amount, Cell, Scored, Tally, is_scored, tally
 
 MIN_COMPRESSED_BYTES = 512
 
+_NO_ONE = (None, None, None)
 _ROLLUPS = ("add_hour", "add_day", "add_local_day")
 
 _encoder = msgspec.msgpack.Encoder()
@@ -63,13 +65,15 @@ _T = TypeVar("_T")
 class Recording(ABC, Generic[_C]):
     """`store.base.RecordWriter` and `LedgerWriter` of one engine.
 
-    State: the names of each tenant that have sums of their own.
+    State: the names of each tenant that have sums of their own, and all features that have
+    counters of their own.
     """
 
     def __init__(self, sql: Mapping[str, str]) -> None:
         """Begin with nothing open; `sql` is `Dialect.records`."""
         self.sql = sql
         self._known: dict[str, Known] = {}
+        self._counted: set[str] | None = None
         self._compress = zstandard.ZstdCompressor(level=3).compress
 
     @abstractmethod
@@ -137,11 +141,13 @@ class Recording(ABC, Generic[_C]):
                 ((buckets(it), key, sums) for it in fresh for key, sums in parts(it)),
             )
             self._put_minutes(connection, fresh)
+            scored = self._scored(connection, batch.annotations)
             rows = [ANNOTATION.row(it) for it in sorted(batch.annotations, key=_by_id)]
             self.put(connection, "put_annotation", rows)
             # In one order everywhere: two keepers wait for one another, and never in a circle.
             told = sorted(batch.spans, key=_by_place)
             self.put(connection, "put_span", [SPAN.row(it) for it in told])
+            self._put_counters(connection, tally(fresh, scored, self._features(connection)))
             self._put_open(connection, batch)
             for move in batch.moves:
                 self._move(connection, move)
@@ -200,6 +206,37 @@ class Recording(ABC, Generic[_C]):
                 _add(minutes, *live)
         rows = [(*key, *sums) for key, sums in sorted(minutes.items())]
         self.put(connection, "add_minute", rows)
+
+    def _scored(self, connection: _C, annotations: Sequence[Annotation]) -> list[Scored]:
+        """Give the scores of judges that are new, with the prompts of their requests."""
+        scores = {it.annotation_id: it for it in reversed(annotations) if is_scored(it)}
+        if not scores:
+            return []
+        found = connection.execute(self.sql["known_annotations"], (json.dumps(list(scores)),))
+        known = {annotation_id for (annotation_id,) in found}
+        asked = json.dumps(list({it.request_id for it in scores.values()}))
+        prompts: dict[str, tuple[str, str]] = {
+            request_id: (name, number)
+            for request_id, name, number in connection.execute(self.sql["prompts_of"], (asked,))
+        }
+        return [
+            Scored(it, *prompts.get(it.request_id, ("", "")))
+            for annotation_id, it in scores.items()
+            if annotation_id not in known
+        ]
+
+    def _features(self, connection: _C) -> set[str]:
+        if self._counted is None:
+            rows = connection.execute(self.sql["counted"], (Tally.REPLAY.value,))
+            self._counted = {json.loads(labels)[0] for (labels,) in rows}
+        return self._counted
+
+    def _put_counters(self, connection: _C, added: Sequence[tuple[Cell, Amount]]) -> None:
+        rows = [
+            (cell.tally.value, json.dumps(cell.labels), cell.bucket, n, total, *(shown or _NO_ONE))
+            for cell, (n, total, shown) in added
+        ]
+        self.put(connection, "add_counter", rows)
 
     def _put_open(self, connection: _C, batch: Batch) -> None:
         self.put(connection, "end_request", [(it.record.request_id,) for it in batch.finishes])

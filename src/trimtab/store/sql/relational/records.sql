@@ -53,6 +53,34 @@ ON CONFLICT (bucket_us, tenant_id, idx) DO UPDATE SET
   n = total.n + excluded.n, n_error = total.n_error + excluded.n_error,
   cost_nano = total.cost_nano + excluded.cost_nano;
 
+-- name: add_counter
+-- More of a bucket; the exemplar of the newest batch stays.
+INSERT INTO counter_state AS total (tally, labels, bucket, n, total, trace_id, value, ts_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (tally, labels, bucket) DO UPDATE SET
+  n = total.n + excluded.n, total = total.total + excluded.total,
+  trace_id = coalesce(excluded.trace_id, total.trace_id),
+  value = coalesce(excluded.value, total.value), ts_us = coalesce(excluded.ts_us, total.ts_us);
+
+-- name: counted
+-- Which series of a kind there are.
+SELECT DISTINCT labels FROM counter_state WHERE tally = ?;
+
+-- name: counters
+-- Every bucket of every series.
+SELECT tally, labels, bucket, n, total, trace_id, value, ts_us FROM counter_state
+ORDER BY tally, labels, bucket;
+
+-- name: known_annotations
+-- Which of the ids in a JSON list are stored.
+SELECT annotation_id FROM annotation
+WHERE annotation_id IN (SELECT value FROM /*each*/(?));
+
+-- name: prompts_of
+-- Which version of which prompt the requests of a JSON list were made with.
+SELECT request_id, coalesce(prompt_name, ''), coalesce(prompt_version, '') FROM request
+WHERE request_id IN (SELECT value FROM /*each*/(?));
+
 -- name: features
 -- The features of a tenant that sums are kept by.
 SELECT DISTINCT feature FROM rollup_day WHERE tenant_id = ?;
@@ -159,7 +187,7 @@ ORDER BY ts_us DESC, request_id DESC LIMIT ?;
 SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
   sum(output_tokens), sum(cost_nano)
 FROM rollup_day
-WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND model <> ''
+WHERE bucket_us >= ? AND bucket_us < ? AND /*of*/ AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: costs_of_tenant
@@ -169,7 +197,7 @@ SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), 
   sum(output_tokens), sum(cost_nano)
 FROM rollup_day_local
 WHERE bucket_us IN (SELECT CAST(value AS BIGINT) FROM /*each*/(?)) AND tenant_id = ?
-  AND (origin = 'live' OR substr(tenant_id, 1, 8) = 'trimtab-') AND model <> ''
+  AND (/*of*/ OR substr(tenant_id, 1, 8) = 'trimtab-') AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: costs_of_tenant_ever
@@ -178,7 +206,7 @@ SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), 
   sum(output_tokens), sum(cost_nano)
 FROM rollup_day_local
 WHERE bucket_us >= ? AND bucket_us < ? AND tenant_id = ?
-  AND (origin = 'live' OR substr(tenant_id, 1, 8) = 'trimtab-') AND model <> ''
+  AND (/*of*/ OR substr(tenant_id, 1, 8) = 'trimtab-') AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: series
