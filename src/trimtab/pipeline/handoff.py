@@ -15,6 +15,7 @@ from trimtab.domain.allowance import Allowance, BudgetLeft
 from trimtab.domain.ids import RequestId, SpanId, TraceId
 from trimtab.domain.model import Model, Provider, Target, Wire
 from trimtab.domain.record import Origin
+from trimtab.domain.retrieval import Retrieval
 from trimtab.domain.verdict import Decision, Finding
 from trimtab.providers.base import Adapter
 from trimtab.store.base import Held, Need, Unit
@@ -60,6 +61,8 @@ class Request(Struct, frozen=True, kw_only=True):
         prompt: The prompt whose messages it shall have.
         rendered: The prompt that its messages were made of already.
         origin: Why it runs.
+        retrieval: What the caller found for its question.
+        retrieval_source: Where it says so, `none` if nowhere.
     """
 
     request_id: RequestId
@@ -92,6 +95,8 @@ class Request(Struct, frozen=True, kw_only=True):
     prompt: PromptAsk | None = None
     rendered: PromptSaid | None = None
     origin: Origin = Origin.LIVE
+    retrieval: Retrieval | None = None
+    retrieval_source: str = "none"
 
 
 class Identified(Struct, frozen=True):

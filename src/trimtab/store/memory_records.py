@@ -36,6 +36,7 @@ from trimtab.store.base import (
     Stratum,
     Took,
     Tried,
+    Unclaimed,
     Unstorable,
     Use,
 )
@@ -82,8 +83,8 @@ _Days = dict[tuple[int, Key], Sums]
 class MemoryRecords:
     """The record stores and the ledger of `store.base`, in dicts.
 
-    Atomic because no method awaits anything. State: records, annotations, adjustments, content by
-    tenant and day, requests that run, spool positions, sums, and the features of each tenant that
+    Atomic because no method awaits anything. State: records, annotations, claims, adjustments,
+    content by tenant and day, requests that run, spool positions, sums, and the features of each tenant that
     have sums of their own.
     """
 
@@ -91,6 +92,7 @@ class MemoryRecords:
         self._tenant_key = tenant_key
         self._records: dict[str, StoredRecord] = {}
         self._annotations: dict[str, Annotation] = {}
+        self._claims: dict[str, Annotation] = {}
         self._adjustments: dict[str, LedgerLine] = {}
         self._blobs: dict[tuple[str, int, bytes], Blob] = {}
         self._open: dict[str, OpenRequest] = {}
@@ -113,9 +115,31 @@ class MemoryRecords:
             self._open.pop(finish.record.request_id, None)
         for it in batch.annotations:
             self._annotations.setdefault(it.annotation_id, it)
+        for it in batch.claims:
+            if it.annotation_id not in self._annotations:
+                self._claims.setdefault(it.annotation_id, it)
+        self._accept({it.request_id for it in batch.claims})
         self._open.update((it.begin.request_id, it) for it in batch.opened)
         self._positions.update((it.to.worker_id, it.to) for it in batch.moves)
         return new
+
+    async def settle_claims(self, *, before_us: int) -> Unclaimed:
+        """See `RecordWriter.settle_claims`."""
+        self._accept({it.request_id for it in self._claims.values()})
+        refused = [key for key, it in self._claims.items() if it.request_id in self._records]
+        for key in refused:
+            del self._claims[key]
+        orphaned = [key for key, it in self._claims.items() if it.ts_us < before_us]
+        for key in orphaned:
+            del self._claims[key]
+        return Unclaimed(len(refused), len(orphaned))
+
+    def _accept(self, request_ids: Collection[str]) -> None:
+        for key, it in list(self._claims.items()):
+            stored = self._records.get(it.request_id)
+            ours = stored is not None and stored.record.tenant_id == it.tenant_id
+            if ours and it.request_id in request_ids:
+                self._annotations.setdefault(key, self._claims.pop(key))
 
     async def positions(self) -> tuple[SpoolPosition, ...]:
         """See `RecordWriter.positions`."""
@@ -408,7 +432,7 @@ def _check_storable(batch: Batch) -> None:
             raise Unstorable(str(exc)) from exc
         for struct in (finish.record, *finish.attempts, *finish.lines):
             _check_numbers(struct)
-    for struct in (*batch.opened, *batch.annotations):
+    for struct in (*batch.opened, *batch.annotations, *batch.claims):
         _check_numbers(struct)
 
 

@@ -4,11 +4,13 @@ The first thirteen keys are those that people know from elsewhere; none is renam
 within a major version. Money is exact text, never a float.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Raw, Struct
 
+from trimtab.domain.annotation import Annotation
 from trimtab.domain.money import usd_text
 from trimtab.domain.record import Finish
 
@@ -72,6 +74,46 @@ class LogLine(Struct, kw_only=True):
     replay: str
 
 
+class AnnotationLine(Struct, kw_only=True):
+    """The line of what arrived about a request after it ended; its words are not told.
+
+    Attributes:
+        tenant_id: Whose key said it; of another tenant's request it is stored nowhere.
+    """
+
+    ts: str
+    event: str
+    v: int
+    request_id: str
+    tenant_id: str
+    kind: str
+    name: str
+    score: float | None
+    label: str | None
+    source: str
+    author: str | None
+    version: str | None
+
+
+def annotation_line(said: Annotation) -> bytes:
+    """Write the line of an annotation, its line feed included."""
+    line = AnnotationLine(
+        ts=timestamp(said.ts_us),
+        event="annotation",
+        v=VERSION,
+        request_id=said.request_id,
+        tenant_id=said.tenant_id,
+        kind=said.kind,
+        name=said.name,
+        score=said.score,
+        label=said.label,
+        source=said.source,
+        author=said.author,
+        version=said.version,
+    )
+    return _encoder.encode(line) + b"\n"
+
+
 def log_line(finish: Finish) -> bytes:
     """Write the line of a request, its line feed included."""
     record = finish.record
@@ -115,7 +157,7 @@ def log_line(finish: Finish) -> bytes:
         price_version=record.price_version,
         ttft_ms=None if record.ttft_us is None else record.ttft_us / 1000,
         stages_ms={stage.stage: stage.dur_us / 1000 for stage in finish.detail.stages},
-        retrieved=tuple(f"{it['doc_id']}:{it['score']}" for it in finish.detail.retrieved),
+        retrieved=tuple(map(_found, finish.detail.retrieved)),
         tool_calls=record.tool_call_count,
         fallback=record.fallback_used,
         config_seq=record.config_seq,
@@ -123,6 +165,11 @@ def log_line(finish: Finish) -> bytes:
         replay=record.replay,
     )
     return _encoder.encode(line) + b"\n"
+
+
+def _found(document: Mapping[str, str | float]) -> str:
+    score = document.get("score")
+    return f"{document['doc_id']}" if score is None else f"{document['doc_id']}:{score}"
 
 
 def _usd(nano: int) -> Raw:

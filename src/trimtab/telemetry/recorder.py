@@ -68,6 +68,7 @@ class _Reading:
 
     finishes: list[Finish] = field(default_factory=list[Finish])
     annotations: list[Annotation] = field(default_factory=list[Annotation])
+    claims: list[Annotation] = field(default_factory=list[Annotation])
     blobs: list[StoredBlob] = field(default_factory=list[StoredBlob])
     still: dict[str, OpenRequest] = field(default_factory=dict[str, OpenRequest])
     ended: set[str] = field(default_factory=set[str])
@@ -251,6 +252,7 @@ class Recorder:
         return Batch(
             finishes=tuple(reading.finishes),
             annotations=tuple(reading.annotations),
+            claims=tuple(reading.claims),
             blobs=tuple(reading.blobs),
             opened=tuple(reading.still.values()),
             moves=tuple(
@@ -276,6 +278,7 @@ class Recorder:
             return
         self._put_aside(reading.frames[0], str(exc))
         reading.finishes, reading.annotations, reading.blobs = [], [], []
+        reading.claims = []
         reading.still, reading.ended = {}, set()
         await self._store.commit(self._batch(reading))
         self._passed(reading)
@@ -336,7 +339,7 @@ def _take_finish(reading: _Reading, finish: Finish) -> None:
 
 def _take_annotation(reading: _Reading, said: Annotated) -> None:
     annotation = said.annotation
-    reading.annotations.append(annotation)
+    (reading.claims if said.claimed else reading.annotations).append(annotation)
     reading.blobs += [
         StoredBlob(annotation.tenant_id, said.request_us, blob) for blob in said.content
     ]
