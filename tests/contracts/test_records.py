@@ -1051,8 +1051,6 @@ async def test_a_batch_with_a_poisonous_claim_stores_nothing(stores: Stores) -> 
     of = finish(1)
 
     with pytest.raises(Unstorable):
-        await stores.writer.commit(
-            Batch(finishes=(of,), claims=(annotation(of, ts_us=TOO_MUCH),))
-        )
+        await stores.writer.commit(Batch(finishes=(of,), claims=(annotation(of, ts_us=TOO_MUCH),)))
 
     assert await stores.reader.find(of.record.request_id) is None

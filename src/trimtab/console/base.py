@@ -38,6 +38,7 @@ from trimtab.store.base import (
     RecordReader,
     RollupReader,
     Spending,
+    Unclaimed,
 )
 from trimtab.store.spend import SpendReader
 
@@ -90,6 +91,7 @@ class Console:
         meter_events: Lists the parts of bills that are not known to have been passed on.
         evaluations: Stored runs of evaluations, and what was decided on them.
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
+        unclaimed: Counts what was said of requests that are not there, or another tenant's.
     """
 
     records: RecordReader
@@ -126,6 +128,7 @@ class Console:
     reconciled_to: Callable[[], str | None] = lambda: None
     meter_events: Callable[[], Awaitable[Sequence[MeterEvent]]] = no_events
     repaired: Callable[[], int | None] = lambda: None
+    unclaimed: Callable[[], Unclaimed] = lambda: Unclaimed(0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from trimtab.console.base import Console, Lag
 from trimtab.domain.alert import Alert, Rule
 from trimtab.domain.billing import EventState, MeterEvent
 from trimtab.registry.webhooks import Backlog
-from trimtab.store.base import Acknowledgement, CostRow
+from trimtab.store.base import Acknowledgement, CostRow, Unclaimed
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MOST_GROUPS = 2_000
@@ -46,6 +46,9 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_redis_up": Metric("gauge", "Whether a worker reaches the Redis of the limits."),
     "trimtab_limits_repaired_total": Metric(
         "counter", "Counters of budgets that were set right, for they differed from the ledger."
+    ),
+    "trimtab_feedback_dropped_total": Metric(
+        "counter", "Feedback on requests that are another tenant's, or that nobody knows."
     ),
     "trimtab_target_left_alone": Metric(
         "gauge", "1 for every target that a worker leaves alone or tries anew, and its breaker."
@@ -91,6 +94,7 @@ async def exposition(console: Console) -> str:
         **_gauges(console.health(), own),
         "trimtab_redis_up": redis_up,
         "trimtab_limits_repaired_total": _repaired(console.repaired()),
+        "trimtab_feedback_dropped_total": _dropped(console.unclaimed()),
         "trimtab_target_left_alone": left_alone,
         **_webhooks(console.webhooks()),
         "trimtab_alert_open": _open(await console.alerts.alerts(open_only=True)),
@@ -141,6 +145,10 @@ def _webhooks(backlogs: Sequence[Backlog]) -> dict[str, Samples]:
             ({"name": it.name, "error": it.error}, 1) for it in backlogs if it.error
         ],
     }
+
+
+def _dropped(found: Unclaimed) -> Samples:
+    return [({"reason": "other_tenant"}, found.refused), ({"reason": "unknown"}, found.orphaned)]
 
 
 def _repaired(count: int | None) -> Samples:

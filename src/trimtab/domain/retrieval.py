@@ -5,6 +5,7 @@ are here: what one would refuse the other never sends.
 """
 
 import base64
+import binascii
 import zlib
 from typing import Annotated
 
@@ -82,7 +83,7 @@ def decode(text: str) -> Retrieval:
         raise ValueError("it is too long")
     try:
         return _decoder.decode(text if text.startswith("{") else _inflated(text))
-    except (zlib.error, msgspec.DecodeError) as exc:
+    except (zlib.error, binascii.Error, msgspec.DecodeError) as exc:
         raise ValueError("it is not what was asked for") from exc
 
 

@@ -29,6 +29,8 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Provider
 from trimtab.evals.desk import Desk
+from trimtab.jobs.claims import LOOK_S as LOOK_AT_CLAIMS_S
+from trimtab.jobs.claims import Claims
 from trimtab.jobs.push import LOOK_S as PUSH_LOOK_S
 from trimtab.jobs.reconcile import LOOK_S
 from trimtab.jobs.schedule import Job, Schedule
@@ -109,15 +111,17 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     )
     alerts = alert_store(home)
     current = _Current(lambda: following.current, metering, _leads(recorder, store))
+    claims = Claims(store, clock)
     counting = Counting(home, settings.gateway, current.snapshot, clock, current.leads)
     schedule = Schedule(
         [
             *_spending_jobs(home, settings, current, alerts, clock),
             *_push_jobs(home, settings, current, clock),
             *counting.job(),
+            Job("claims", LOOK_AT_CLAIMS_S, claims.step),
         ]
     )
-    parts = Parts(recorder, hooks, metering, clock, counting)
+    parts = Parts(recorder, hooks, metering, clock, counting, claims)
     server = _server(create_app(_console(home, settings, parts)))
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule, counting)
@@ -229,10 +233,11 @@ class Parts(NamedTuple):
     metering: Meter
     clock: Clock
     counting: Counting
+    claims: Claims
 
 
 def _console(home: Path, settings: Settings, parts: Parts) -> Console:
-    recorder, hooks, metering, clock, counting = parts
+    recorder, hooks, metering, clock, counting, claims = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -273,6 +278,7 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
         site=wiring.environment(),
         reconciled_to=kept(home).reconciled_to,
         repaired=lambda: counting.repaired,
+        unclaimed=lambda: claims.dropped,
     )
 
 
