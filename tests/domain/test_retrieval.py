@@ -1,5 +1,4 @@
 import base64
-import random
 import tracemalloc
 import zlib
 from typing import Any
@@ -17,6 +16,7 @@ from trimtab.domain.retrieval import (
     decode,
     encode,
 )
+from trimtab.testing import seeded_entropy
 
 SHA256 = "ab" * 32
 WHOLE = Retrieval(
@@ -57,7 +57,7 @@ def test_records_keep_ranks_and_only_what_was_told() -> None:
     "documents",
     [
         [Document(id=f"d{n}") for n in range(MOST_DOCUMENTS + 1)],
-        [Document(id=random.Random(n).randbytes(128).hex()) for n in range(MOST_DOCUMENTS)],
+        [Document(id=seeded_entropy(n)(128).hex()) for n in range(MOST_DOCUMENTS)],
         [Document(id="")],
         [Document(id="a\nb")],
         [Document(id="x", sha256="short")],
@@ -74,7 +74,7 @@ def test_thirty_two_documents_with_hashes_fit() -> None:
             id=f"manual-{n}#chunk-{n * 7}",
             score=1 / (n + 1),
             version="2026-03-01",
-            sha256=random.Random(n).randbytes(32).hex(),
+            sha256=seeded_entropy(n)(32).hex(),
         )
         for n in range(MOST_DOCUMENTS)
     )

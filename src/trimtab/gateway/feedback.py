@@ -3,6 +3,7 @@
 Whether the request is the caller's is seen where records are: an answer tells nothing about it.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -23,7 +24,7 @@ from trimtab.gateway.plain import read_body, send_json
 from trimtab.gateway.reply import Receive, Send
 from trimtab.pipeline.admit import Identify
 from trimtab.pipeline.content import DAY_US, ContentCapture
-from trimtab.pipeline.recall import Stored
+from trimtab.pipeline.recall import PAUSES_S, Stored
 
 PATH = "/v1/feedback"
 MAX_BODY = 1 << 20
@@ -49,7 +50,9 @@ class Said(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idempotency_key: Text | None = None
 
 
-_decoder = msgspec.json.Decoder(Said | Annotated[list[Said], Meta(min_length=1, max_length=100)])
+Items = Annotated[list[Said], Meta(min_length=1, max_length=100)]
+
+_decoder: msgspec.json.Decoder[Said | list[Said]] = msgspec.json.Decoder(Said | Items)
 
 
 class Feedback:
@@ -94,9 +97,7 @@ class Feedback:
         """Answer one request."""
         try:
             if scope["method"] != "POST":
-                raise NotFound(
-                    f"{scope['method']} on this path is not served; there is POST {PATH}"
-                )
+                raise NotFound(f"{scope['method']} is not served here; there is POST {PATH}")
             read = (b"x-trimtab-tenant", *headers.OF_KEYS)
             said = headers.read(pair for pair in scope["headers"] if pair[0] in read)
             grant = self._identify.grant(said.key, said.tenant)
@@ -155,19 +156,19 @@ class Feedback:
             raise InvalidRequest("one of request_id and response_id must be there; send one")
         if said.request_id is not None:
             return said.request_id
-        record = await self._stored(grant.tenant.id, said.response_id or "")
-        if record is None:
-            raise NotFound(
-                "no request of yours has this response_id, or its record is still on its way; try"
-                " again, or send request_id"
-            )
-        return record.request_id
+        for pause_s in PAUSES_S:
+            # Its record may still be on its way.
+            await asyncio.sleep(pause_s)
+            record = await self._stored(grant.tenant.id, said.response_id or "")
+            if record is not None:
+                return record.request_id
+        raise NotFound("no request of yours has this response_id; send request_id")
 
     def _id(self, tenant_id: str, source: str, key: str | None) -> str:
         """Make an id: the same for what a tenant says again under one key, so it is stored once."""
         if key is None:
             return annotation.PREFIX + ulid(self._identify.clock.now_us() // 1000, self._entropy)
-        made_of = sha256("\0".join((tenant_id, source, key)).encode()).digest()
+        made_of = sha256(f"{tenant_id}\0{source}\0{key}".encode()).digest()
         return annotation.PREFIX + ulid(0, lambda size: made_of[:size])
 
     def _pace(self, key_id: str, n: int) -> None:

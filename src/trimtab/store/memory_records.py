@@ -84,8 +84,8 @@ class MemoryRecords:
     """The record stores and the ledger of `store.base`, in dicts.
 
     Atomic because no method awaits anything. State: records, annotations, claims, adjustments,
-    content by tenant and day, requests that run, spool positions, sums, and the features of each tenant that
-    have sums of their own.
+    content by tenant and day, requests that run, spool positions, sums, and the features of each
+    tenant that have sums of their own.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Puts the lines of every request, and of what is said of it later, into a file of the day, exactly once.
+"""Puts a line for every request, and what is said of it later, into a file of the day, once each.
 
 It reads the spool itself, so it needs no store. What is saved is how far it read *and* how long
 the file then was; after a crash the file is cut back to that length.

@@ -102,8 +102,9 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     await following.start()
     keep_shipped(home)
     store = recording(home, is_keeper=True)
-    lose = Lose(metering, _provider(following), wiring.environment(), clock)
-    recorder = Recorder(home, store, spool, lose)
+    recorder = Recorder(
+        home, store, spool, Lose(metering, _provider(following), wiring.environment(), clock)
+    )
     lines = LogFile(home, clock, copy=stdout.buffer if settings.log_to_stdout else None)
     exporters = [_exporter(home, it, clock) for it in settings.exporters]
     hooks = webhooks(
