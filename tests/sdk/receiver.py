@@ -81,9 +81,7 @@ class Receiver:
 
     @property
     def spans(self) -> list[Span]:
-        return [
-            span for it in self.resources for scope in it.scope_spans for span in scope.spans
-        ]
+        return [span for it in self.resources for scope in it.scope_spans for span in scope.spans]
 
     @property
     def names(self) -> list[str]:
@@ -134,8 +132,14 @@ class _Handler(BaseHTTPRequestHandler):
                 receiver.broken.append(f"spans as {media_type}")
             # Raises on what is none.
             request = ExportTraceServiceRequest.FromString(body)
-            for span in (s for it in request.resource_spans for x in it.scope_spans for s in x.spans):
-                if len(span.trace_id) != 16 or len(span.span_id) != 8 or not span.end_time_unix_nano:
+            for span in (
+                s for it in request.resource_spans for x in it.scope_spans for s in x.spans
+            ):
+                if (
+                    len(span.trace_id) != 16
+                    or len(span.span_id) != 8
+                    or not span.end_time_unix_nano
+                ):
                     receiver.broken.append(f"span {span.name}")
             receiver.resources += request.resource_spans
             return {}

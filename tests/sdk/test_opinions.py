@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.sdk.receiver import REQUEST_ID, Receiver
@@ -6,7 +7,7 @@ from tests.sdk.receiver import REQUEST_ID, Receiver
 import trimtab.sdk as tt
 from trimtab.domain.errors import InvalidRequest
 
-HELLO = [{"role": "user", "content": "hi"}]
+HELLO: Any = [{"role": "user", "content": "hi"}]
 
 
 def said(told: Receiver) -> list[dict[str, object]]:
@@ -44,10 +45,10 @@ def test_a_click_names_the_document_and_an_outcome_is_the_apps(told: Receiver) -
 
 def test_an_answer_names_its_request(told: Receiver) -> None:
     with tt.openai() as client:
-        whole = client.chat.completions.create(model="answers", messages=HELLO)  # pyright: ignore
-        raw = client.chat.completions.with_raw_response.create(model="answers", messages=HELLO)  # pyright: ignore
+        whole = client.chat.completions.create(model="answers", messages=HELLO)
+        raw = client.chat.completions.with_raw_response.create(model="answers", messages=HELLO)
     with tt.anthropic() as client:
-        message = client.messages.create(model="answers", max_tokens=9, messages=HELLO)  # pyright: ignore
+        message = client.messages.create(model="answers", max_tokens=9, messages=HELLO)
     stream = SimpleNamespace(response=raw.http_response)
     for answer in (whole, raw, message, stream):
         tt.clicked(answer, "doc-7")
@@ -63,11 +64,12 @@ def test_an_answer_of_which_only_the_providers_id_is_known_is_named_by_it(told: 
 
 
 def test_what_is_no_answer_or_says_nothing_is_refused(told: Receiver) -> None:
-    for answer, given in (
+    bad: list[tuple[object, dict[str, Any]]] = [
         (object(), {"thumbs": 1}),
         (REQUEST_ID, {}),
         (REQUEST_ID, {"thumbs": 1, "score": 2.0}),
-    ):
+    ]
+    for answer, given in bad:
         with pytest.raises(InvalidRequest):
             tt.feedback(answer, **given)
 

@@ -154,8 +154,7 @@ def test_a_fork_sends_what_is_its_own_and_nothing_is_lost_or_doubled(receiver: R
 def test_many_threads_lose_nothing(receiver: Receiver) -> None:
     outbox = made(receiver.url, most=1_000)
     threads = [
-        threading.Thread(target=lambda k=k: [outbox.put(k * 100 + n) for n in range(100)])
-        for k in range(5)
+        threading.Thread(target=lambda: [outbox.put(n) for n in range(100)]) for _ in range(5)
     ]
     for it in threads:
         it.start()
@@ -163,4 +162,4 @@ def test_many_threads_lose_nothing(receiver: Receiver) -> None:
         it.join()
 
     assert outbox.flush(5.0)
-    assert sorted(got(receiver)) == list(range(500))
+    assert sorted(got(receiver)) == sorted([*range(100)] * 5)

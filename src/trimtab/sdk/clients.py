@@ -4,7 +4,7 @@ from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trimtab.sdk.contexts import call_headers
-from trimtab.sdk.telemetry import Telemetry, current
+from trimtab.sdk.telemetry import current
 
 if TYPE_CHECKING:
     from anthropic import Anthropic, AsyncAnthropic
@@ -30,16 +30,14 @@ def openai(**options: Any) -> "OpenAI":  # noqa: ANN401 -- those of the client
     """
     import openai as module  # noqa: PLC0415 -- the app's, and slow
 
-    ours = current()
-    return module.OpenAI(**_options(ours, "/v1", options, module.DefaultHttpxClient, _say(ours)))
+    return module.OpenAI(**_options("/v1", options, module.DefaultHttpxClient, _say))
 
 
 def async_openai(**options: Any) -> "AsyncOpenAI":  # noqa: ANN401 -- as above
     """Make an `openai.AsyncOpenAI` that asks the gateway. See `openai`."""
     import openai as module  # noqa: PLC0415 -- as above
 
-    ours = current()
-    said = _options(ours, "/v1", options, module.DefaultAsyncHttpxClient, _say_soon(ours))
+    said = _options("/v1", options, module.DefaultAsyncHttpxClient, _say_soon)
     return module.AsyncOpenAI(**said)
 
 
@@ -47,27 +45,25 @@ def anthropic(**options: Any) -> "Anthropic":  # noqa: ANN401 -- as above
     """Make an `anthropic.Anthropic` that asks the gateway. See `openai`."""
     import anthropic as module  # noqa: PLC0415 -- as above
 
-    ours = current()
-    return module.Anthropic(**_options(ours, "", options, module.DefaultHttpxClient, _say(ours)))
+    return module.Anthropic(**_options("", options, module.DefaultHttpxClient, _say))
 
 
 def async_anthropic(**options: Any) -> "AsyncAnthropic":  # noqa: ANN401 -- as above
     """Make an `anthropic.AsyncAnthropic` that asks the gateway. See `openai`."""
     import anthropic as module  # noqa: PLC0415 -- as above
 
-    ours = current()
-    said = _options(ours, "", options, module.DefaultAsyncHttpxClient, _say_soon(ours))
+    said = _options("", options, module.DefaultAsyncHttpxClient, _say_soon)
     return module.AsyncAnthropic(**said)
 
 
 def _options(
-    ours: Telemetry,
     path: str,
     options: dict[str, Any],
     make: Callable[[], Any],
     hook: Callable[[Outgoing], object],
 ) -> dict[str, Any]:
     """Have each request of the client's HTTP client pass the hook, also of one that is given."""
+    ours = current()
     http_client = options.get("http_client") or make()
     hooks = http_client.event_hooks
     http_client.event_hooks = {**hooks, "request": [*hooks["request"], hook]}
@@ -75,21 +71,11 @@ def _options(
     return {"base_url": url, "api_key": ours.key, **options, "http_client": http_client}
 
 
-def _say(ours: Telemetry) -> Callable[[Outgoing], None]:
-    def say(request: Outgoing) -> None:
-        is_retry = request.headers.get(RETRIES, "0") != "0"
-        said = call_headers(is_retry=is_retry)
-        ours.tracing.inject(said)
-        for name, value in said.items():
-            request.headers.setdefault(name, value)
-
-    return say
+def _say(request: Outgoing) -> None:
+    is_retry = request.headers.get(RETRIES, "0") != "0"
+    for name, value in call_headers(is_retry=is_retry).items():
+        request.headers.setdefault(name, value)
 
 
-def _say_soon(ours: Telemetry) -> Callable[[Outgoing], object]:
-    say = _say(ours)
-
-    async def say_soon(request: Outgoing) -> None:
-        say(request)
-
-    return say_soon
+async def _say_soon(request: Outgoing) -> None:
+    _say(request)

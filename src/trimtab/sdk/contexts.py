@@ -12,7 +12,7 @@ from msgspec.structs import asdict, replace
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.retrieval import Retrieval, encode
 from trimtab.domain.tenant import NAME
-from trimtab.sdk.telemetry import span, trace_id
+from trimtab.sdk.telemetry import span, trace_headers
 
 MOST_CHARS = 256
 MOST_TAGS, MOST_TAG_CHARS = 16, 64
@@ -33,12 +33,12 @@ class Finding:
     """What was found, until one call has taken it. State: whether one has.
 
     Attributes:
-        trace_id: Trace in which it was found; `None` if there is none.
+        trace: Headers that tell in which trace it was found, if in one.
     """
 
-    def __init__(self, retrieval: Retrieval, of_trace: str | None) -> None:
+    def __init__(self, retrieval: Retrieval, trace: Mapping[str, str]) -> None:
         self._left = [retrieval]
-        self.trace_id = of_trace
+        self.trace = trace
 
     def take(self) -> Retrieval | None:
         """Give it to the first who asks, of all threads and tasks."""
@@ -50,7 +50,7 @@ class Finding:
 
 _said: ContextVar[Said] = ContextVar("trimtab_said", default=Said())  # noqa: B039 -- frozen
 _found: ContextVar[tuple[Finding, ...]] = ContextVar("trimtab_found", default=())
-_sent: ContextVar[str | None] = ContextVar("trimtab_sent", default=None)
+_sent: ContextVar[Mapping[str, str] | None] = ContextVar("trimtab_sent", default=None)
 
 
 @contextmanager
@@ -104,9 +104,9 @@ def attributes() -> dict[str, str]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def found(retrieval: Retrieval, of_trace: str | None) -> None:
-    """Have the next call of this context tell what was found."""
-    _found.set((*_found.get(), Finding(retrieval, of_trace)))
+def found(retrieval: Retrieval, trace: Mapping[str, str]) -> None:
+    """Have the next call of this context tell what was found, and in which trace."""
+    _found.set((*_found.get(), Finding(retrieval, trace)))
 
 
 def call_headers(*, is_retry: bool) -> dict[str, str]:
@@ -117,20 +117,27 @@ def call_headers(*, is_retry: bool) -> dict[str, str]:
     if tags:
         headers["x-trimtab-tags"] = urlencode(tags)
     if not is_retry:
-        _sent.set(_documents())
-    documents = _sent.get()
-    if documents is not None:
-        headers["x-trimtab-documents"] = documents
-    return headers
+        _sent.set(_taken())
+    return {**headers, **(_sent.get() or {})}
 
 
-def _documents() -> str | None:
-    now = trace_id()
-    # What another request of this thread left behind is not told.
-    mine = [it for it in _found.get() if now is None or it.trace_id in (None, now)]
-    taken = [it for it in (finding.take() for finding in mine) if it is not None]
+def _taken() -> Mapping[str, str]:
+    """Take what was found; a call that is in no trace goes on with that of the search."""
+    trace, findings = trace_headers(), _found.get()
     _found.set(())
-    return encode(_together(taken)) if taken else None
+    # What another request of this thread left behind is not told.
+    mine = [it for it in findings if not trace or _trace_id(it.trace) in ("", _trace_id(trace))]
+    taken = [(it.trace, found) for it in mine if (found := it.take()) is not None]
+    if not taken:
+        return trace
+    return {
+        **(trace or taken[-1][0]),
+        "x-trimtab-documents": encode(_together([found for _, found in taken])),
+    }
+
+
+def _trace_id(trace: Mapping[str, str]) -> str:
+    return trace.get("traceparent", "")[3:35]
 
 
 def _together(taken: list[Retrieval]) -> Retrieval:

@@ -1,6 +1,6 @@
 """What the rest of the SDK asks of a library that makes spans."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -27,12 +27,8 @@ class Tracing(Protocol):
         """Run a block as a span."""
         ...
 
-    def trace_id(self) -> str | None:
-        """Name the trace that runs, if one does."""
-        ...
-
-    def inject(self, headers: MutableMapping[str, str]) -> None:
-        """Write the trace that runs into headers, as W3C says."""
+    def headers(self) -> Mapping[str, str]:
+        """Give the headers that tell of the span that runs, as W3C says; none if none does."""
         ...
 
     def flush(self, timeout_s: float) -> bool:

@@ -11,7 +11,7 @@ from trimtab.sdk.clock import SystemClock
 from trimtab.sdk.contexts import attributes
 from trimtab.sdk.contexts import found as tell
 from trimtab.sdk.spans import Attributes
-from trimtab.sdk.telemetry import keeps_content, span, trace_id
+from trimtab.sdk.telemetry import keeps_content, span, trace_headers
 
 MOST_IN_SPAN = 256
 
@@ -73,7 +73,7 @@ def retrieval(
         "trimtab.retrieval.index_build_date": index_build_date,
     }
     with span(f"retrieval {index}", "client", _known(told)) as it:
-        of_trace = trace_id()
+        trace = trace_headers()
         yield found
         took_us = round((clock.monotonic_s() - began_s) * 1e6)
         if it is not None:
@@ -86,7 +86,7 @@ def retrieval(
             embedding_model=embedding_model,
             retrieval_us=took_us,
         ),
-        of_trace,
+        trace,
     )
 
 

@@ -91,16 +91,16 @@ def span(
     With `only_root` only where none runs yet.
     """
     telemetry = _State.telemetry
-    if telemetry is None or (only_root and telemetry.tracing.trace_id() is not None):
+    if telemetry is None or (only_root and trace_headers()):
         yield None
         return
     with telemetry.tracing.span(name, kind, attributes) as it:
         yield it
 
 
-def trace_id() -> str | None:
-    """Name the trace that runs, if one does."""
-    return None if _State.telemetry is None else _State.telemetry.tracing.trace_id()
+def trace_headers() -> Mapping[str, str]:
+    """Give the headers that tell of the span that runs; none if none does."""
+    return {} if _State.telemetry is None else _State.telemetry.tracing.headers()
 
 
 def keeps_content() -> bool:

@@ -1,7 +1,7 @@
 """Spans of an app, through OpenTelemetry, to the gateway. Imported by `telemetry.init` alone."""
 
 import os
-from collections.abc import Generator, MutableMapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from opentelemetry import metrics, trace
@@ -79,14 +79,11 @@ class OpenTelemetry(SpanProcessor):
                 span.set_status(StatusCode.ERROR)
                 raise
 
-    def trace_id(self) -> str | None:
-        """Name the trace that runs, if one does."""
-        found = trace.get_current_span().get_span_context()
-        return trace.format_trace_id(found.trace_id) if found.is_valid else None
-
-    def inject(self, headers: MutableMapping[str, str]) -> None:
-        """Write the trace that runs into headers, as W3C says."""
-        self._propagator.inject(headers)
+    def headers(self) -> Mapping[str, str]:
+        """Give the headers that tell of the span that runs, as W3C says; none if none does."""
+        found: dict[str, str] = {}
+        self._propagator.inject(found)
+        return found
 
     def _encoded(self, spans: Sequence[ReadableSpan]) -> bytes:
         request = encode_spans(spans)
