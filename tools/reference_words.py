@@ -881,7 +881,11 @@ ENVIRONMENT = {
     ),
     "TRIMTAB_URL": (
         "set by runs",
-        "Gateway that a program which is evaluated shall call; it finds a key for it in `TRIMTAB_API_KEY`.",
+        "Gateway that `trimtab.sdk.init` tells things; set for a program that is evaluated, which finds a key for it in `TRIMTAB_API_KEY`.",
+    ),
+    "TRIMTAB_KEY": (
+        "none",
+        "Key of the tenant that an app which calls `trimtab.sdk.init` is of.",
     ),
     "TRIMTAB_EVAL": (
         "set by runs",

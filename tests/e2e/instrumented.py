@@ -1,10 +1,11 @@
 """An app as it is instrumented: it searches, asks OpenAI's and Anthropic's client, and is told off.
 
-Prints the request ids of its answers as JSON.
+Prints the ids of its answers as JSON.
 """
 
 import json
 import time
+from typing import Any
 
 import trimtab.sdk as tt
 
@@ -25,18 +26,17 @@ def search() -> None:
 
 
 tt.init(service="rag-api")
-asked = [{"role": "user", "content": "How long may I return it?"}]
+asked: Any = [{"role": "user", "content": "How long may I return it?"}]
 with tt.context(conversation="s-91", user="u-17", feature="search", tags={"team": "shop"}):
     openai, anthropic = tt.openai(), tt.anthropic()
     search()
-    first = openai.chat.completions.create(model="chat", messages=asked)  # type: ignore[arg-type]
-    second = openai.chat.completions.create(model="chat", messages=asked)  # type: ignore[arg-type]
+    first = openai.chat.completions.create(model="chat", messages=asked)
+    second = openai.chat.completions.create(model="chat", messages=asked)
     search()
-    third = anthropic.messages.create(model="chat", max_tokens=99, messages=asked)  # type: ignore[arg-type]
+    third = anthropic.messages.create(model="chat", max_tokens=99, messages=asked)
     search()
-    with openai.chat.completions.create(model="chat", messages=asked, stream=True) as stream:  # type: ignore[call-overload]
-        for _ in stream:
-            pass
+    stream = openai.chat.completions.create(model="chat", messages=asked, stream=True)
+    last = [chunk.id for chunk in stream][-1]
 
 tt.feedback(first, thumbs=1)
 tt.feedback(first, thumbs=-1, comment="wrong refund window")
@@ -44,4 +44,4 @@ tt.clicked(third, "doc-77")
 tt.annotate(stream, "resolved", score=1)
 tt.feedback(second.id, score=4)
 tt.flush(10.0)
-print(json.dumps([first._request_id, second._request_id, third._request_id, stream.response.headers["x-trimtab-request-id"]]))
+print(json.dumps([first.id, second.id, third.id, last]))  # noqa: T201 -- for the test

@@ -27,8 +27,13 @@ def ids(stack: Stack, key: str) -> list[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: list[str] = json.loads(done.stdout)
-    return found
+    return [_request_of(stack, it) for it in json.loads(done.stdout)]
+
+
+def _request_of(stack: Stack, response_id: str) -> str:
+    sql = "SELECT request_id FROM request WHERE response_id = ?"
+    found = eventually(lambda: stack.rows(sql, response_id), f"the record of {response_id}")
+    return str(found[0]["request_id"])
 
 
 def annotated(stack: Stack, request_id: str, count: int) -> list[dict[str, Any]]:
@@ -88,7 +93,7 @@ def test_both_have_lines_in_the_log(stack: Stack, ids: list[str]) -> None:
             for path in (stack.home / "log").glob("requests-*.jsonl")
             for line in path.read_text().splitlines()
         ]
-        mine = [it for it in told if it["request_id"] == ids[0]]
+        mine = [it for it in told if (it["request_id"], it["tenant_id"]) == (ids[0], "acme")]
         return {it["event"]: it for it in mine} if len(mine) == 3 else None
 
     found = eventually(lines, "three lines")

@@ -137,6 +137,8 @@ async def test_an_answer_is_found_by_the_providers_id() -> None:
 YEARS_AGO = request_id(NOW_US - 500 * 86_400_000_000, seeded_entropy())
 TOMORROW = request_id(NOW_US + 86_400_000_000, seeded_entropy())
 BAD: dict[str, Any] = {
+    "one of two": [THUMB, {**THUMB, "request_id": "r_1"}],
+    "one of two, old": [THUMB, {**THUMB, "request_id": YEARS_AGO}],
     "nothing": b"",
     "text": b"{",
     "empty": [],
@@ -161,7 +163,7 @@ BAD: dict[str, Any] = {
 async def test_what_cannot_be_read_is_refused_and_nothing_is_written(said: object) -> None:
     desk = Desk()
 
-    answer = await desk.post([THUMB, said] if isinstance(said, dict) else said)
+    answer = await desk.post(said)
 
     assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_request")
     assert desk.written == []

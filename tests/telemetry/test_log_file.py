@@ -101,6 +101,7 @@ def test_what_is_said_later_has_a_line_of_its_own_without_its_words(
         "source": "user",
         "author": None,
         "version": None,
+        "claimed": True,
     }
 
 

@@ -130,7 +130,7 @@ def _line(frame: Frame) -> list[bytes]:
             case Kind.FINISH:
                 return [log_line(_finish.decode(frame.payload))]
             case Kind.ANNOTATION:
-                return [annotation_line(_annotated.decode(frame.payload).annotation)]
+                return [annotation_line(_annotated.decode(frame.payload))]
             case _:
                 return []
     except ValueError:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Raw, Struct
 
-from trimtab.domain.annotation import Annotation
+from trimtab.domain.annotation import Annotated
 from trimtab.domain.money import usd_text
 from trimtab.domain.record import Finish
 
@@ -78,7 +78,9 @@ class AnnotationLine(Struct, kw_only=True):
     """The line of what arrived about a request after it ended; its words are not told.
 
     Attributes:
-        tenant_id: Whose key said it; of another tenant's request it is stored nowhere.
+        tenant_id: Whose key said it.
+        claimed: Whether nobody has seen yet that the request is that tenant's; if it is not, this is
+            stored nowhere.
     """
 
     ts: str
@@ -93,10 +95,12 @@ class AnnotationLine(Struct, kw_only=True):
     source: str
     author: str | None
     version: str | None
+    claimed: bool
 
 
-def annotation_line(said: Annotation) -> bytes:
+def annotation_line(annotated: Annotated) -> bytes:
     """Write the line of an annotation, its line feed included."""
+    said = annotated.annotation
     line = AnnotationLine(
         ts=timestamp(said.ts_us),
         event="annotation",
@@ -110,6 +114,7 @@ def annotation_line(said: Annotation) -> bytes:
         source=said.source,
         author=said.author,
         version=said.version,
+        claimed=annotated.claimed,
     )
     return _encoder.encode(line) + b"\n"
 
