@@ -50,7 +50,7 @@ def test_a_call_says_what_its_context_does_and_inner_ones_add_to_it() -> None:
     assert ask() == {}
 
 
-@pytest.mark.parametrize("user", ["Jürgen", "a\r\nx-evil: 1", "x" * 1_000, "50%"])
+@pytest.mark.parametrize("user", ["Jürgen", "a\r\nx-evil: 1", "x" * 1_000, "50%", "\ud800"])
 def test_what_a_header_cannot_carry_is_written_so_that_it_can(user: str) -> None:
     with tt.context(user=user):
         said = ask()["x-trimtab-user"]
@@ -58,6 +58,11 @@ def test_what_a_header_cannot_carry_is_written_so_that_it_can(user: str) -> None
     assert said.isascii()
     assert said.isprintable()
     assert len(said) <= 256
+
+
+def test_what_is_empty_is_not_said() -> None:
+    with tt.context(user=" ", conversation=""):
+        assert ask() == {}
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,16 @@ def test_what_a_header_has_no_room_for_is_in_the_span_alone(told: Receiver) -> N
     assert len(msgspec.json.decode(plain(span.attributes)["gen_ai.retrieval.documents"])) == 40
 
 
+def test_half_a_character_harms_no_app(told: Receiver) -> None:
+    with tt.retrieval("docs-index") as found:
+        found.documents([("doc-\ud800", float("nan"), "\ud800", "\ud800")])
+
+    (row,) = decode(call_headers(is_retry=False)["x-trimtab-documents"]).rows()
+    assert (row["doc_id"], row["doc_version"]) == ("doc-?", "?")
+    assert tt.flush(5.0)
+    assert len(told.spans) == 1
+
+
 def test_a_tool_is_a_span_and_of_what_fails_only_the_type_is_told(told: Receiver) -> None:
     with pytest.raises(ValueError, match="secret"), tt.tool("lookup", call_id="call_1"):
         raise ValueError("secret")

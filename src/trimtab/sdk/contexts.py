@@ -114,11 +114,10 @@ def call_headers(*, is_retry: bool) -> dict[str, str]:
     said = {name: value for name, value in asdict(_said.get()).items() if value}
     tags: Mapping[str, str] = said.pop("tags", {})
     headers = {f"x-trimtab-{name}": _visible(value) for name, value in said.items()}
-    if tags:
-        headers["x-trimtab-tags"] = urlencode(tags)
+    headers["x-trimtab-tags"] = urlencode(tags, errors="replace")
     if not is_retry:
         _sent.set(_taken())
-    return {**headers, **(_sent.get() or {})}
+    return {**{name: it for name, it in headers.items() if it}, **(_sent.get() or {})}
 
 
 def _taken() -> Mapping[str, str]:
@@ -158,7 +157,7 @@ def _together(taken: list[Retrieval]) -> Retrieval:
 
 def _visible(text: str) -> str:
     """Write a text as a header can carry it."""
-    return quote(text, safe=_VISIBLE)[:MOST_CHARS].strip()
+    return quote(text, safe=_VISIBLE, errors="replace")[:MOST_CHARS].strip()
 
 
 def _check(feature: str | None, tags: Mapping[str, str]) -> None:

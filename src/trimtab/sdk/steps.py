@@ -33,13 +33,15 @@ class Found:
     def documents(self, rows: Iterable[Row]) -> None:
         """Tell what was found, best first: id, score, version and text. A text is only hashed."""
         for name, score, version, text in rows:
-            self.texts.append(text if keeps_content() else None)
+            self.texts.append(_text(text) if keeps_content() and text is not None else None)
             self.all.append(
                 Document(
-                    id=str(name),
+                    id=_text(name),
                     score=None if score is None else float(score),
-                    version=None if version is None else str(version),
-                    sha256=None if text is None else sha256(text.encode()).hexdigest(),
+                    version=None if version is None else _text(version),
+                    sha256=None
+                    if text is None
+                    else sha256(text.encode(errors="replace")).hexdigest(),
                 )
             )
 
@@ -107,6 +109,11 @@ def tool(name: str, *, call_id: str | None = None, kind: str = "function") -> Ge
     }
     with span(f"execute_tool {name}", "internal", _known(told)):
         yield
+
+
+def _text(value: object) -> str:
+    """Write what may hold half a character, as texts of other programs do."""
+    return str(value).encode(errors="replace").decode()
 
 
 def _known(told: dict[str, str | None] | dict[str, str | int | None]) -> Attributes:

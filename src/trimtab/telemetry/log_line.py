@@ -74,49 +74,24 @@ class LogLine(Struct, kw_only=True):
     replay: str
 
 
-class AnnotationLine(Struct, kw_only=True):
-    """The line of what arrived about a request after it ended; its words are not told.
-
-    Attributes:
-        tenant_id: Whose key said it.
-        claimed: Whether nobody has seen yet that the request is that tenant's; if it is not, this is
-            stored nowhere.
-    """
-
-    ts: str
-    event: str
-    v: int
-    request_id: str
-    tenant_id: str
-    kind: str
-    name: str
-    score: float | None
-    label: str | None
-    source: str
-    author: str | None
-    version: str | None
-    claimed: bool
+_SAID = ("request_id", "tenant_id", "kind", "name", "score", "label", "source", "author", "version")
+ANNOTATION_KEYS = ("ts", "event", "v", *_SAID, "claimed")
 
 
 def annotation_line(annotated: Annotated) -> bytes:
-    """Write the line of an annotation, its line feed included."""
+    """Write the line of what arrived about a request after it ended, its line feed included.
+
+    Its words are not told. While it is claimed, nobody has seen that the request is the tenant's.
+    """
     said = annotated.annotation
-    line = AnnotationLine(
-        ts=timestamp(said.ts_us),
-        event="annotation",
-        v=VERSION,
-        request_id=said.request_id,
-        tenant_id=said.tenant_id,
-        kind=said.kind,
-        name=said.name,
-        score=said.score,
-        label=said.label,
-        source=said.source,
-        author=said.author,
-        version=said.version,
-        claimed=annotated.claimed,
-    )
-    return _encoder.encode(line) + b"\n"
+    members = {
+        "ts": timestamp(said.ts_us),
+        "event": "annotation",
+        "v": VERSION,
+        **{name: getattr(said, name) for name in _SAID},
+        "claimed": annotated.claimed,
+    }
+    return _encoder.encode(members) + b"\n"
 
 
 def log_line(finish: Finish) -> bytes:
