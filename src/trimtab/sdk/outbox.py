@@ -94,7 +94,7 @@ class Outbox(Generic[T]):
     def _is_sending(self) -> bool:
         """Start the thread, if there is none; a process that ends starts none."""
         if self._thread is None:
-            thread = threading.Thread(target=self._run, name="trimtab outbox", daemon=True)
+            thread = threading.Thread(target=self._run, name=f"outbox {self._target}", daemon=True)
             with contextlib.suppress(RuntimeError):
                 thread.start()
                 self._thread = thread
