@@ -34,7 +34,7 @@ from trimtab.sim import bill_faults, faults, script
 from trimtab.sim.latency import PROFILES
 from trimtab.sim.models import MODELS
 from trimtab.store import filter_text
-from trimtab.telemetry.log_line import LogLine
+from trimtab.telemetry.log_line import ANNOTATION_KEYS, LogLine
 from trimtab.telemetry.metrics import METRICS
 from trimtab.telemetry.preset import Encoding, names, preset
 from trimtab.telemetry.semconv.versions import DEFAULT, VERSIONS
@@ -360,6 +360,10 @@ def _attributes_page() -> list[str]:
         _table(
             ["key", "meaning"], [(_code(it), keys.get(it, "")) for it in LogLine.__struct_fields__]
         ),
+        "What is said of a request later has a line of its own, `event` `annotation`: "
+        + ", ".join(_code(it) for it in ANNOTATION_KEYS)
+        + ". While `claimed`, nobody has seen yet that the request is that tenant's; if it is not, the"
+        ' line is all there is of it. Pick requests alone with `select(.event=="request")`.',
         "### How a request ends",
         _table(["status", "meaning"], [(_code(k), v) for k, v in words.RECORD_STATUSES.items()]),
         "## Response headers",

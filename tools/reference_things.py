@@ -31,7 +31,7 @@ from trimtab.domain.errors import SettingsInvalid, TrimtabError
 from trimtab.domain.ids import RequestId, TraceId
 from trimtab.domain.model import Wire
 from trimtab.domain.record import Attempt, Finish, RequestRecord, Sampling, StageTime, Status
-from trimtab.gateway import errors, forward, headers, otlp, prompts, reply
+from trimtab.gateway import errors, feedback, forward, headers, otlp, prompts, reply
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.routing import TrimtabMember
 from trimtab.pipeline.reply import Facts
@@ -269,7 +269,14 @@ def gateway_routes() -> list[str]:
     gateway = Gateway(stand_in, bytes, (), cast("Any", None), max_body=1)
     own = [f"{method} {path}" for method, path in gateway._routes]
     passed_on = (*forward.PREFIXES, *forward.PATHS)
-    return [*own, "GET /v1/models/{id}", *prompts.ROUTES, *otlp.ROUTES, *passed_on]
+    return [
+        *own,
+        "GET /v1/models/{id}",
+        f"POST {feedback.PATH}",
+        *prompts.ROUTES,
+        *otlp.ROUTES,
+        *passed_on,
+    ]
 
 
 def sim_routes() -> list[str]:

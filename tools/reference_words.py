@@ -1024,7 +1024,11 @@ ENVIRONMENT = {
     ),
     "TRIMTAB_URL": (
         "set by runs",
-        "Gateway that a program which is evaluated shall call; it finds a key for it in `TRIMTAB_API_KEY`.",
+        "Gateway that `trimtab.sdk.init` tells things; set for a program that is evaluated, which finds a key for it in `TRIMTAB_API_KEY`.",
+    ),
+    "TRIMTAB_KEY": (
+        "none",
+        "Key of the tenant that an app which calls `trimtab.sdk.init` is of.",
     ),
     "TRIMTAB_EVAL": (
         "set by runs",
@@ -1438,6 +1442,8 @@ REQUEST_HEADERS = {
     "x-trimtab-feature": "Part of the app the request is for.",
     "x-trimtab-prompt": "Prompt that the messages were rendered from by a client, as `rag-answer@3.2.0; label=production; hash=74b300726fa8; source=memory`; `trimtab.sdk` sends it.",
     "x-trimtab-eval": "Run, case, arm (`candidate`, `baseline` or `judge`) and sample of the evaluation that the call is part of, as `ev_01JXC4/q-0017/candidate/0`; evaluations send it. Only for a key with `may: [evals]`. The record's `origin` is `eval` or `judge`: it counts against the key's own budget, in no report of users' traffic, and against the tenant's budget only for tenant `trimtab-eval`.",
+    "x-trimtab-tags": "Pairs of short texts, kept in the record and the ledger, as `team=search&build=42`, percent-encoded; those in the body win.",
+    "x-trimtab-documents": "What the app found for its question: base64url of zlib of a JSON object, or that object: `{documents: [{id, score, version, sha256}], index, index_build_date, embedding_model, retrieval_us}`, best first, at most 32 documents and 6 KiB. All but `documents` and `id` may be left out. `span`, if a span has them. `trimtab.sdk` sends it.",
     "x-trimtab-user": "End user of the app; only a keyed hash is kept.",
     "x-trimtab-conversation": "Conversation the request is part of.",
     "x-trimtab-deadline-ms": "Milliseconds in which the whole answer is wanted, 1 to 999999999. No wait and no attempt goes beyond; then it is 504 `deadline_exceeded`, or an error event in a stream.",
@@ -1460,6 +1466,7 @@ GATEWAY_ROUTES = {
     "POST /v1/moderations": "OpenAI Moderations; free. Without a `model` it is `omni-moderation-latest`.",
     "POST /v1/messages": "Anthropic Messages, streamed or not.",
     "POST /v1/messages/count_tokens": "Anthropic's count of tokens; free. Estimated if the model's provider cannot count.",
+    "POST /v1/feedback": "What a user or the app says of a request, or a list of up to 100: `{request_id or response_id, name, score, label, comment, kind, idempotency_key}`. 202 with the ids of the annotations. It is stored if the request is the tenant's; one that is not known yet is waited for, 24 h at most. A `comment` is content, and kept as the tenant's content is.",
     "GET /v1/models": "Models the key may call; those that only `provider/*` allows are not listed.",
     "GET /v1/models/{id}": "One model, also one that only `provider/*` allows.",
     "GET /prompts": "Prompts, with where their labels point.",

@@ -56,6 +56,7 @@ from trimtab.store.base import (
     Stratum,
     Took,
     Tried,
+    Unclaimed,
     Use,
 )
 from trimtab.store.chain import link
@@ -438,6 +439,7 @@ def console_of(
         user_hash=lambda tenant, user: sha256(f"{tenant}/{user}".encode()).hexdigest()[:32],
         admin_token_sha256=sha256(BEARER.encode()).hexdigest(),
         repaired=lambda: 2,
+        unclaimed=lambda: Unclaimed(3, 4),
     )
 
 

@@ -112,6 +112,13 @@ async def test_a_host_does_not_tell_of_the_workers_of_others(site: Site) -> None
     ]
 
 
+async def test_feedback_that_was_dropped_is_counted(site: Site) -> None:
+    text = (await site.client.get("/metrics", headers=HERE)).text
+
+    assert 'trimtab_feedback_dropped_total{reason="other_tenant"} 3\n' in text
+    assert 'trimtab_feedback_dropped_total{reason="unknown"} 4\n' in text
+
+
 async def test_every_metric_says_what_it_is(site: Site) -> None:
     text = (await site.client.get("/metrics", headers=HERE)).text
 

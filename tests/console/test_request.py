@@ -10,6 +10,7 @@ from tests.console.conftest import EXAMPLE, START_US, Site, example
 from trimtab.console.request import cost_parts, is_too_new, verdict
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.ids import request_id
+from trimtab.domain.retrieval import Document, Retrieval
 from trimtab.testing import seeded_entropy
 
 PATH = f"/console/requests/{EXAMPLE}"
@@ -143,6 +144,30 @@ async def test_missing_content_says_why(site: Site, state: str, words: str) -> N
     await site.log_in("admin")
 
     assert words in (await site.client.get(PATH)).text
+
+
+async def test_what_the_app_found_is_shown_and_is_never_markup(site: Site) -> None:
+    stored = site.stores.records[0]
+    found = Retrieval(
+        documents=(
+            Document(id="<b>doc-12</b>", score=0.83, version="3", sha256="ab" * 32),
+            Document(id="doc-7"),
+        ),
+        index="docs-index",
+    )
+    site.stores.records[0] = replace(
+        stored,
+        record=replace(stored.record, index_name="docs-index", retrieval_us=5_231),
+        detail=replace(stored.detail, retrieved=found.rows()),
+    )
+    await site.log_in("viewer")
+
+    html = (await site.client.get(PATH)).text
+
+    assert "2 documents from <code>docs-index</code>, in 5.2 ms" in html
+    assert "&lt;b&gt;doc-12&lt;/b&gt;" in html
+    assert "<code>abababababab</code>" in html
+    assert "doc-7" in html
 
 
 async def test_a_rejected_request_shows_what_there_is(site: Site) -> None:

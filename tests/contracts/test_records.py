@@ -1158,3 +1158,72 @@ async def test_times_that_cannot_be_keep_sums_within_a_column(
     durations = [of for it, of in (await stores.reader.tallies()).items() if it[0] == "duration"]
     assert [of.n for of in durations] == [20]
     assert 0 <= durations[0].total < 1 << 45
+
+
+async def test_a_claim_is_stored_if_the_request_is_the_tenants(stores: Stores) -> None:
+    mine, theirs = finish(1, tenant_id="acme"), finish(2, tenant_id="globex")
+    assert await put(stores, mine, theirs) == 2
+    good = annotation(mine, source="user")
+    bad = annotation(theirs, source="user", tenant_id="acme")
+
+    assert await stores.writer.commit(Batch(claims=(bad, good, good))) == 0
+
+    assert await stores.reader.annotations(good.request_id) == (good,)
+    assert await stores.reader.annotations(bad.request_id) == ()
+    assert await stores.writer.settle_claims(before_us=0) == (1, 0)
+    assert await stores.writer.settle_claims(before_us=TOO_MUCH - 1) == (0, 0)
+    assert await stores.reader.annotations(bad.request_id) == ()
+
+
+async def test_a_claim_waits_for_its_request(stores: Stores) -> None:
+    of = finish(1)
+    early = annotation(of, source="user")
+    await stores.writer.commit(Batch(claims=(early,)))
+    assert await stores.writer.settle_claims(before_us=early.ts_us) == (0, 0)
+    assert await put(stores, of) == 1
+
+    assert await stores.writer.settle_claims(before_us=early.ts_us + 1) == (0, 0)
+
+    assert await stores.reader.annotations(early.request_id) == (early,)
+
+
+async def test_a_claim_whose_request_comes_with_it_is_stored_at_once(stores: Stores) -> None:
+    of = finish(1)
+    said = annotation(of, source="user")
+
+    assert await stores.writer.commit(Batch(finishes=(of,), claims=(said,))) == 1
+
+    assert await stores.reader.annotations(said.request_id) == (said,)
+
+
+async def test_a_claim_about_a_request_that_never_comes_is_dropped(stores: Stores) -> None:
+    of = finish(1)
+    said = annotation(of, source="user")
+    await stores.writer.commit(Batch(claims=(said,)))
+
+    assert await stores.writer.settle_claims(before_us=said.ts_us + 1) == (0, 1)
+    await put(stores, of)
+
+    assert await stores.writer.settle_claims(before_us=0) == (0, 0)
+    assert await stores.reader.annotations(said.request_id) == ()
+
+
+async def test_a_claim_that_is_made_again_changes_nothing(stores: Stores) -> None:
+    of = finish(1)
+    said = annotation(of, source="user")
+    await put(stores, of)
+
+    for score in (0.5, 1.0):
+        await stores.writer.commit(Batch(claims=(replace(said, score=score),)))
+
+    assert await stores.reader.annotations(said.request_id) == (said,)
+    assert await stores.writer.settle_claims(before_us=TOO_MUCH - 1) == (0, 0)
+
+
+async def test_a_batch_with_a_poisonous_claim_stores_nothing(stores: Stores) -> None:
+    of = finish(1)
+
+    with pytest.raises(Unstorable):
+        await stores.writer.commit(Batch(finishes=(of,), claims=(annotation(of, ts_us=TOO_MUCH),)))
+
+    assert await stores.reader.find(of.record.request_id) is None

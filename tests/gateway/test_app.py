@@ -43,10 +43,12 @@ from tests.pipeline.conftest import (
 from trimtab.domain.endpoints import ENDPOINTS
 from trimtab.domain.errors import SchemaTooNew, TryLater
 from trimtab.domain.model import ProviderWire, Wire
+from trimtab.domain.retrieval import Document, Retrieval, encode
 from trimtab.domain.tenant import KeyRight, Limits
 from trimtab.gateway import body as module
 from trimtab.gateway.app import WIRES, Gateway
 from trimtab.gateway.reply import Message
+from trimtab.telemetry.log_line import log_line
 from trimtab.testing import seeded_entropy
 from trimtab.wiring.gateway import SPOKEN
 
@@ -813,3 +815,72 @@ async def test_a_rate_that_was_raised_lets_in_at_once() -> None:
     rig.clock.advance(0.01)
 
     assert (await call(app, "POST", CHAT, HI)).status == 200
+
+
+FOUND = Retrieval(
+    documents=(Document(id="doc-12", score=0.83, version="3"), Document(id="doc-7")),
+    index="docs-index",
+    index_build_date="2026-03-01",
+    embedding_model="text-embedding-3-large",
+    retrieval_us=5_231,
+)
+DOCUMENTS = b"x-trimtab-documents"
+
+
+async def test_what_the_caller_found_is_in_the_record() -> None:
+    rig = Rig(json_answer())
+
+    answer = await call(
+        gateway(rig), "POST", CHAT, HI, headers=[AUTH, (DOCUMENTS, encode(FOUND).encode())]
+    )
+
+    assert answer.status == 200
+    finish = rig.finishes[-1]
+    record = finish.record
+    assert (record.retrieval_source, record.retrieval_us) == ("header", 5_231)
+    assert (record.index_name, record.index_build_date) == ("docs-index", "2026-03-01")
+    assert record.embedding_model == "text-embedding-3-large"
+    assert [it["doc_id"] for it in finish.detail.retrieved] == ["doc-12", "doc-7"]
+    assert b'"retrieved":["doc-12:0.83","doc-7"]' in log_line(finish)
+    ((_, head, _),) = rig.provider.sent
+    assert b"x-trimtab" not in head
+
+
+async def test_a_record_tells_that_a_span_has_what_was_found() -> None:
+    rig = Rig(json_answer(), json_answer())
+
+    await call(gateway(rig), "POST", CHAT, HI, headers=[AUTH, (DOCUMENTS, b"span")])
+    assert rig.finishes[-1].record.retrieval_source == "span"
+    assert rig.finishes[-1].detail.retrieved == ()
+
+    await call(gateway(rig), "POST", CHAT, HI)
+    assert rig.finishes[-1].record.retrieval_source == "none"
+
+
+@pytest.mark.parametrize(("path", "kind"), [(CHAT, "error"), (MESSAGES, "type")])
+@pytest.mark.parametrize("value", [b"x", b"{}", b"a" * 6_145, "ä".encode()])
+async def test_documents_that_cannot_be_read_are_refused_before_anything_is_held(
+    path: str, kind: str, value: bytes
+) -> None:
+    rig = Rig()
+
+    answer = await call(gateway(rig), "POST", path, HI, headers=[AUTH, (DOCUMENTS, value)])
+
+    assert answer.status == 400
+    assert "x-trimtab-documents" in answer.json["error"]["message"]
+    assert kind in answer.json
+    assert rig.finishes[-1].record.status == "rejected"
+    assert rig.finishes[-1].record.hold_nano is None
+    assert rig.provider.sent == []
+
+
+async def test_tags_may_come_in_a_header_and_those_of_the_body_win() -> None:
+    rig = Rig(json_answer(), json_answer())
+    tags = (b"x-trimtab-tags", b"team=search&who=J%C3%BCrgen")
+
+    await call(gateway(rig), "POST", CHAT, HI, headers=[AUTH, tags])
+    assert rig.finishes[-1].record.tags == '{"team":"search","who":"Jürgen"}'
+
+    body = HI[:-1] + b',"trimtab":{"tags":{"team":"ads"}}}'
+    await call(gateway(rig), "POST", CHAT, body, headers=[AUTH, tags])
+    assert rig.finishes[-1].record.tags == '{"team":"ads"}'

@@ -129,3 +129,12 @@ def test_a_deadline_is_whole_milliseconds(value: bytes) -> None:
 def test_a_header_of_ours_that_comes_twice_is_refused(name: bytes) -> None:
     with pytest.raises(InvalidRequest, match=f"{name.decode()} was sent twice"):
         read([(name, b"200"), (name, b"300")])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"a", b"=&", "ä=1".encode(), b"a=%ff", b"a=" + b"x" * 65, b"&".join([b"a=b"] * 17)],
+)
+def test_tags_that_are_none_are_refused(value: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="x-trimtab-tags"):
+        read([(b"x-trimtab-tags", value)])

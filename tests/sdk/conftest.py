@@ -3,9 +3,10 @@ from collections.abc import Callable, Generator
 from typing import Protocol
 
 import pytest
+from tests.sdk.receiver import Receiver
 from tests.sdk.registry import KEY, FakeRegistry, version
 
-from trimtab.sdk import Prompts
+from trimtab.sdk import Prompts, flush, init
 
 DEADLINE_S = 5.0
 
@@ -39,6 +40,22 @@ def client(registry: FakeRegistry) -> Generator[MakeClient]:
     for prompts in made:
         prompts.close()
     eventually(lambda: not [it for it in threading.enumerate() if "trimtab" in it.name])
+
+
+@pytest.fixture(scope="session")
+def _instrumented() -> Generator[Receiver]:
+    """Instrument this process, once and for all tests, as an app is."""
+    with Receiver() as receiver:
+        init(service="rag-api", url=receiver.url, key=KEY)
+        yield receiver
+
+
+@pytest.fixture
+def told(_instrumented: Receiver) -> Receiver:
+    """A gateway that this process tells everything, and that has heard nothing yet."""
+    assert flush(5.0)
+    _instrumented.forget()
+    return _instrumented
 
 
 def eventually(claim: Callable[[], object]) -> None:

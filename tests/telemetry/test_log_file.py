@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.records import finish
 from tests.telemetry.spooled import Spooled
 
-from trimtab.domain.record import Finish
+from trimtab.domain.annotation import Annotated, Annotation
+from trimtab.domain.record import Blob, Finish
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.log_file import MAX_LINES, LogFile
 from trimtab.testing import FrozenClock
@@ -61,6 +62,47 @@ def test_every_outcome_has_one_line_in_the_file_of_the_day(
     assert log_file.step() == 0
 
     assert logged(tmp_path) == ids(finish(1), finish(2))
+
+
+def test_what_is_said_later_has_a_line_of_its_own_without_its_words(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    worker = Spooled(tmp_path)
+    worker.finish(finish(1))
+    said = Annotation(
+        annotation_id="n_1",
+        request_id=finish(1).record.request_id,
+        tenant_id="acme",
+        ts_us=1_777_142_531_482_000,
+        kind="feedback",
+        name="thumbs",
+        score=-1.0,
+        text_ref=b"r" * 32,
+        source="user",
+    )
+    blob = Blob(b"r" * 32, "raw", b"wrong refund window")
+    annotated = Annotated(annotation=said, request_us=1, content=(blob,), claimed=True)
+    worker.raw(worker.frame(Kind.ANNOTATION, msgspec.msgpack.encode(annotated)))
+    worker.raw(worker.frame(Kind.ANNOTATION, b"\x80"))
+
+    assert LogFile(tmp_path, clock).step() == 2
+
+    line = (tmp_path / "log" / FIRST).read_text().splitlines()[1]
+    assert json.loads(line) == {
+        "ts": "2026-04-25T18:42:11.482Z",
+        "event": "annotation",
+        "v": 1,
+        "request_id": finish(1).record.request_id,
+        "tenant_id": "acme",
+        "kind": "feedback",
+        "name": "thumbs",
+        "score": -1.0,
+        "label": None,
+        "source": "user",
+        "author": None,
+        "version": None,
+        "claimed": True,
+    }
 
 
 def test_a_restart_goes_on_behind_the_last_line(tmp_path: Path, clock: FrozenClock) -> None:

@@ -893,3 +893,36 @@ def _remove(home: Path) -> None:
 def _forget(home: Path, statement: str) -> None:
     with closing(sqlite3.connect(home / "records.db")) as connection, connection:
         connection.execute(statement)
+
+
+async def test_what_a_caller_says_is_stored_with_its_request_and_not_before(
+    tmp_path: Path, site: Site, store: Records
+) -> None:
+    worker, told = Worker(tmp_path), replace(said(1, b"wrong refund window"), claimed=True)
+    forged = replace(
+        told, annotation=replace(told.annotation, annotation_id="n_f", tenant_id="globex")
+    )
+    for it in (told, forged):
+        worker.raw(worker.frame(Kind.ANNOTATION, msgspec.msgpack.encode(it)))
+    await settle(await site.start())
+    assert await store.annotations(told.annotation.request_id) == ()
+
+    worker.finish(finish(1, tenant_id="acme-corp"))
+    await settle(await site.start())
+
+    assert await store.settle_claims(before_us=0) == (1, 0)
+    assert await store.annotations(told.annotation.request_id) == (told.annotation,)
+
+
+async def test_a_claim_that_fits_no_column_is_put_aside(
+    tmp_path: Path, site: Site, store: Records
+) -> None:
+    worker, bad = Worker(tmp_path), replace(said(2, b"bad"), claimed=True)
+    bad = replace(bad, annotation=replace(bad.annotation, ts_us=1 << 63))
+    worker.raw(worker.frame(Kind.ANNOTATION, msgspec.msgpack.encode(bad)))
+    worker.finish(finish(1))
+
+    await settle(await site.start())
+
+    assert await store.find(finish(1).record.request_id) is not None
+    assert len(list((tmp_path / "dead" / "recorder").rglob("*.msgpack"))) == 1

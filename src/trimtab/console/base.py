@@ -39,6 +39,7 @@ from trimtab.store.base import (
     RollupReader,
     Spending,
     StoredRecord,
+    Unclaimed,
 )
 from trimtab.store.spend import SpendReader
 from trimtab.telemetry.export import Counts
@@ -119,6 +120,7 @@ class Console:
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
         flow: Tells how records and traces flow; it reads files.
         max_tenants: How many tenants metrics name, the dearest first.
+        unclaimed: Counts what was said of requests that are not there, or another tenant's.
     """
 
     records: RecordReader
@@ -158,6 +160,7 @@ class Console:
     rehydrate: Callable[[StoredRecord], Awaitable[bool]] = nothing_to_export
     flow: Callable[[], Flow] = Flow
     max_tenants: int = 500
+    unclaimed: Callable[[], Unclaimed] = lambda: Unclaimed(0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from trimtab.console.budgets import Bar, bars_of_all
 from trimtab.domain.alert import Alert, Rule
 from trimtab.domain.billing import EventState, MeterEvent
 from trimtab.registry.webhooks import Backlog
-from trimtab.store.base import Acknowledgement, CostRow
+from trimtab.store.base import Acknowledgement, CostRow, Unclaimed
 from trimtab.store.tally import Amount, Cell, Tally
 from trimtab.telemetry.metrics import METRICS, OTHER, Sample, Samples, capped, of_tallies
 
@@ -34,6 +34,7 @@ async def samples(console: Console) -> Samples:
         **_of_flow(await asyncio.to_thread(console.flow)),
         **_webhooks(console.webhooks()),
         "trimtab_meter_events": _waiting(await console.meter_events()),
+        "trimtab_feedback_dropped_total": _dropped(console.unclaimed()),
     }
     return {name: capped(name, found[name]) for name in METRICS}
 
@@ -161,6 +162,10 @@ def _webhooks(backlogs: Sequence[Backlog]) -> _Found:
         "trimtab_webhook_waiting": [Sample((it.name,), it.waiting) for it in backlogs],
         "trimtab_webhook_failing": [Sample((it.name, it.error), 1) for it in backlogs if it.error],
     }
+
+
+def _dropped(found: Unclaimed) -> Sequence[Sample]:
+    return [Sample(("other_tenant",), found.refused), Sample(("unknown",), found.orphaned)]
 
 
 def _waiting(events: Sequence[MeterEvent]) -> list[Sample]:

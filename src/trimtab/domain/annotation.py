@@ -66,15 +66,17 @@ class Annotated(Struct, frozen=True, kw_only=True, omit_defaults=True):
         request_us: When the request began: its content is kept by that day.
         span_id: The span of the attempt that answered.
         content: Blobs of what was said in words.
+        claimed: Whether nobody has seen yet that the request is the tenant's.
     """
 
     annotation: Annotation
     request_us: int
-    trace_id: str
-    span_id: str
+    trace_id: str = ""
+    span_id: str = ""
     response_id: str | None = None
     env: str = "production"
     content: tuple[Blob, ...] = ()
+    claimed: bool = False
 
 
 def annotation_id(record: RequestRecord, *said: str) -> str:

@@ -12,6 +12,7 @@ from trimtab.domain.endpoints import ENDPOINTS
 from trimtab.domain.errors import (
     Draining,
     FieldNotAllowed,
+    InvalidRequest,
     NotFound,
     PromptAmbiguous,
     SchemaTooNew,
@@ -20,6 +21,7 @@ from trimtab.domain.errors import (
 from trimtab.domain.ids import Entropy, request_id, trace_id
 from trimtab.domain.model import Wire
 from trimtab.domain.record import Origin
+from trimtab.domain.retrieval import IN_SPAN, Retrieval, decode
 from trimtab.domain.tenant import KeyRight
 from trimtab.gateway import body, headers, models
 from trimtab.gateway.reply import AsgiReply, Message, Receive, Send
@@ -172,6 +174,7 @@ class Gateway:
             )
         sampler = self._pipeline.settle.sample
         found, context = context_of(said, grant, request.trace_id, self._baggage)
+        retrieval, retrieval_source = _retrieved(said.documents)
         self._pipeline.fund.check(grant, request.ts_us)
         data = await body.whole(receive, self._max_body, "raise `gateway.max_body`")
         routing, prompt, members = body.read(request.wire, data)
@@ -199,7 +202,9 @@ class Gateway:
             feature=ours.feature or said.feature or "default",
             end_user=ours.user or said.user or routing.end_user,
             conversation=ours.conversation or said.conversation,
-            tags=_tags(ours.tags, said.evaluation),
+            tags=_tags(ours.tags or said.tags, said.evaluation),
+            retrieval=retrieval,
+            retrieval_source=retrieval_source,
             client_retry=said.client_retry,
             wire_headers=said.forwarded,
             betas=said.betas,
@@ -306,6 +311,23 @@ def _tags(given: Mapping[str, str] | None, evaluation: headers.EvaluationSaid | 
     if evaluation is not None:
         tags[OF_EVALUATION] = evaluation.place
     return msgspec.json.encode(tags).decode() if tags else None
+
+
+def _retrieved(header: str | None) -> tuple[Retrieval | None, str]:
+    """Read what the caller found, and tell where it says so."""
+    if header is None:
+        return None, "none"
+    if header == IN_SPAN:
+        return None, IN_SPAN
+    try:
+        return decode(header), "header"
+    except ValueError as exc:
+        raise InvalidRequest(
+            "header 'x-trimtab-documents' must be base64url of zlib of a JSON object of up to 64"
+            " KiB, or that JSON: {documents: [{id, score, version, sha256}], index,"
+            " index_build_date, embedding_model, retrieval_us}, with at most 32 documents",
+            param="x-trimtab-documents",
+        ) from exc
 
 
 def _asked(wire: Wire, data: bytes) -> bytes:

@@ -4,18 +4,21 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, NoReturn
+from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
 from trimtab.domain.errors import InvalidRequest, Unauthenticated
 from trimtab.domain.ids import SpanId, TraceId
 from trimtab.domain.record import Origin
+from trimtab.domain.retrieval import MOST_CHARS
 from trimtab.domain.tenant import NAME
 from trimtab.pipeline.handoff import PromptSaid
 
 MAX_HEADER_BYTES = 32 * 1024
 MAX_VALUE_CHARS = 256
 MAX_LIST_CHARS = 8 * 1024
+MAX_TAGS, MAX_TAG_CHARS = 16, 64
 OF_KEYS = (b"authorization", b"x-api-key")
 OF_TENANT = b"x-trimtab-tenant"
 
@@ -59,6 +62,7 @@ class Headers(Struct, kw_only=True):
         baggage: As it came, not looked at.
         keep: Whether the trace shall be exported in any case.
         betas: Values of the beta headers.
+        documents: What the caller found for its question; read once its key is known.
         forwarded: Headers of the wire itself that go along to the provider.
     """
 
@@ -77,6 +81,8 @@ class Headers(Struct, kw_only=True):
     deadline_s: float = math.inf
     idempotency_key: str | None = None
     evaluation: EvaluationSaid | None = None
+    tags: Mapping[str, str] | None = None
+    documents: str | None = None
     betas: tuple[str, ...] = ()
     prompt: PromptSaid | None = None
     anthropic: bool = False
@@ -171,6 +177,32 @@ def _read_evaluation(out: Headers, name: bytes, value: bytes) -> None:
     out.evaluation = EvaluationSaid(origin, match[0])
 
 
+def _read_tags(out: Headers, name: bytes, value: bytes) -> None:
+    try:
+        tags = dict(
+            parse_qsl(
+                value.decode("ascii"),
+                keep_blank_values=True,
+                strict_parsing=True,
+                errors="strict",
+                max_num_fields=MAX_TAGS,
+            )
+        )
+    except ValueError:
+        tags = {}
+    if not tags or any(len(it) > MAX_TAG_CHARS for pair in tags.items() for it in pair):
+        raise InvalidRequest(
+            f"header {name.decode()!r} must be as 'team=search&build=42', percent-encoded: up to"
+            f" {MAX_TAGS} pairs of {MAX_TAG_CHARS} characters",
+            param=name.decode(),
+        )
+    out.tags = tags
+
+
+def _read_documents(out: Headers, name: bytes, value: bytes) -> None:
+    out.documents = _text(name, value, MOST_CHARS)
+
+
 def _read_unknown(name: bytes) -> NoReturn:
     shown = name.decode("latin-1")[:64]
     raise InvalidRequest(
@@ -229,11 +261,11 @@ def _read_idempotency_key(out: Headers, name: bytes, value: bytes) -> None:
         )
 
 
-def _text(name: bytes, value: bytes) -> str:
+def _text(name: bytes, value: bytes, most: int = MAX_VALUE_CHARS) -> str:
     text = value.decode("latin-1").strip()
-    if len(text) > MAX_VALUE_CHARS or not _VALUE.fullmatch(text):
+    if len(text) > most or not _VALUE.fullmatch(text):
         raise InvalidRequest(
-            f"header {name.decode()!r} must be 1 to {MAX_VALUE_CHARS} visible ASCII characters",
+            f"header {name.decode()!r} must be 1 to {most} visible ASCII characters",
             param=name.decode(),
         )
     return text
@@ -254,6 +286,8 @@ _READERS: Mapping[bytes, Callable[[Headers, bytes, bytes], None]] = {
     b"x-trimtab-feature": _read_feature,
     b"x-trimtab-prompt": _read_prompt,
     b"x-trimtab-eval": _read_evaluation,
+    b"x-trimtab-tags": _read_tags,
+    b"x-trimtab-documents": _read_documents,
     b"x-trimtab-user": _read_ours,
     b"x-trimtab-conversation": _read_ours,
     b"x-trimtab-deadline-ms": _read_deadline,

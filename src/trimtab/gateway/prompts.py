@@ -25,8 +25,9 @@ from trimtab.domain.prompt import LABEL, PRODUCTION, Engine, PromptVersion
 from trimtab.domain.rendering import NONCE_BYTES, Compiled
 from trimtab.gateway import headers
 from trimtab.gateway.errors import http_status
+from trimtab.gateway.plain import read_body, send_json
 from trimtab.gateway.prompt_events import PromptEvents
-from trimtab.gateway.reply import Message, Receive, Send
+from trimtab.gateway.reply import Receive, Send
 from trimtab.pipeline.admit import Identify
 from trimtab.pipeline.compose import found
 
@@ -104,13 +105,13 @@ class PromptReads:
                 self._grant(scope, query.get("tenant"))
                 await self.events(query, receive, send)
                 return
-            body = await _body(receive) if scope["method"] == "POST" else b""
+            body = await read_body(receive, MAX_BODY) if scope["method"] == "POST" else b""
             status, head, data = self._answer(scope, parts, query, body)
         except TrimtabError as error:
             told = {"error": {"code": error.code, "message": str(error)}}
             status, head = http_status(error, Wire.OPENAI_CHAT), []
             data = msgspec.json.encode(told)
-        await _send(send, status, head, data)
+        await send_json(send, status, data, head)
 
     def _answer(
         self, scope: Scope, parts: list[str], query: Mapping[str, str], body: bytes
@@ -306,28 +307,3 @@ def _header(scope: Scope, wanted: bytes) -> bytes:
 
 def _visible(text: str) -> bytes:
     return text.encode("ascii", "replace").translate(None, bytes(range(32)))[:256]
-
-
-async def _body(receive: Receive) -> bytes:
-    data = b""
-    while True:
-        message = await receive()
-        data += message.get("body", b"")
-        if message["type"] == "http.disconnect" or len(data) > MAX_BODY:
-            raise InvalidRequest(f"the body is cut short or above {MAX_BODY} bytes; send it whole")
-        if not message.get("more_body"):
-            return data
-
-
-async def _send(send: Send, status: int, more: list[tuple[bytes, bytes]], data: bytes) -> None:
-    head: Message = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(data)),
-            *more,
-        ],
-    }
-    await send(head)
-    await send({"type": "http.response.body", "body": data})

@@ -15,6 +15,7 @@ from trimtab.domain.allowance import Allowance, BudgetLeft
 from trimtab.domain.ids import RequestId, TraceId
 from trimtab.domain.model import Model, Provider, Target, Wire
 from trimtab.domain.record import Origin
+from trimtab.domain.retrieval import Retrieval
 from trimtab.domain.trace_context import RANDOM, TraceContext
 from trimtab.domain.verdict import Decision, Finding
 from trimtab.providers.base import Adapter
@@ -62,6 +63,8 @@ class Request(Struct, frozen=True, kw_only=True):
         rendered: The prompt that its messages were made of already.
         origin: Why it runs.
         trace_flags: What the answer says of its trace.
+        retrieval: What the caller found for its question.
+        retrieval_source: Where it says so, `none` if nowhere.
     """
 
     request_id: RequestId
@@ -94,6 +97,8 @@ class Request(Struct, frozen=True, kw_only=True):
     origin: Origin = Origin.LIVE
     trace: TraceContext = TraceContext()
     trace_flags: int = RANDOM
+    retrieval: Retrieval | None = None
+    retrieval_source: str = "none"
 
 
 class Identified(Struct, frozen=True):

@@ -68,6 +68,7 @@ def record_of(
     latency_us = us(ending.end_s - request.started_s)
     cost = _total([bill.charge for bill in bills])
     replay, gaps = _replay(journey, ending)
+    found = request.retrieval
     return RequestRecord(
         request_id=request.request_id,
         ts_us=request.ts_us,
@@ -107,6 +108,11 @@ def record_of(
         prompt_label=prompt.label if prompt else None,
         prompt_hash=prompt.hash if prompt else None,
         prompt_vars_ref=ending.prompt_vars_ref,
+        retrieval_source=request.retrieval_source,
+        index_name=found.index if found else None,
+        index_build_date=found.index_build_date if found else None,
+        embedding_model=found.embedding_model if found else None,
+        retrieval_us=found.retrieval_us if found else None,
         tool_call_count=transcript.tool_calls if transcript else 0,
         input_tokens=usage.input_tokens,
         cached_tokens=usage.cached_tokens,

@@ -115,6 +115,7 @@ class Settle:
             captured, state = self.journal.answer(journey.funded, message)
             variables = self.journal.variables(journey.funded)
         tenant, request = identified.grant.tenant, journey.request
+        found = request.retrieval
         journey.passed("settle")
         ending = Ending(
             failure=failure,
@@ -140,6 +141,7 @@ class Settle:
                 stages=tuple(journey.stages),
                 skipped=_skipped(journey),
                 prompt=journey.prompt,
+                retrieved=found.rows() if found else (),
                 shadowed=journey.funded.shadowed() if journey.funded else (),
                 dropped=bills[-1].attempt.route.dropped if bills else (),
                 sampling=sampling,

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from trimtab.domain.errors import SettingsInvalid
 
+JSON = "application/json"
 MOST_BODY = 2**24
 MOST_LINE = 2**16
 
@@ -51,7 +52,14 @@ class Wire:
         self._stream: socket.socket | None = None
         self._hung_up = False
 
-    def ask(self, target: str, accept: str, timeout_s: float, body: bytes | None = None) -> Reply:
+    def ask(
+        self,
+        target: str,
+        accept: str,
+        timeout_s: float,
+        body: bytes | None = None,
+        media_type: str = JSON,
+    ) -> Reply:
         """Send a request and read all of the answer; a request with a body is a POST.
 
         Raises:
@@ -59,7 +67,7 @@ class Wire:
         """
         try:
             with self._connected(timeout_s, timeout_s) as (connection, _):
-                response = self._send(connection, target, accept, body)
+                response = self._send(connection, target, accept, body, media_type)
                 said = response.read(MOST_BODY + 1)
         except (OSError, HTTPException, ValueError) as exc:
             raise NoAnswer(type(exc).__name__) from exc
@@ -137,11 +145,16 @@ class Wire:
                 each.close()
 
     def _send(
-        self, connection: HTTPConnection, target: str, accept: str, body: bytes | None
+        self,
+        connection: HTTPConnection,
+        target: str,
+        accept: str,
+        body: bytes | None,
+        media_type: str = JSON,
     ) -> HTTPResponse:
         headers = {**self._headers, "accept": accept}
         if body is not None:
-            headers["content-type"] = "application/json"
+            headers["content-type"] = media_type
         method = "GET" if body is None else "POST"
         connection.request(method, self._path + target, body, headers)
         return connection.getresponse()

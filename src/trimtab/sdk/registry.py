@@ -17,9 +17,9 @@ from trimtab.domain.errors import (
     VersionBlocked,
 )
 from trimtab.sdk.answers import Answer, Place
-from trimtab.sdk.http import NoAnswer, Reply, Wire
+from trimtab.sdk.http import JSON, NoAnswer, Reply, Wire
 
-JSON, EVENTS = "application/json", "text/event-stream"
+EVENTS = "text/event-stream"
 WHOLE = "application/vnd.trimtab.prompt+json"
 
 SILENCE_S = 25.0

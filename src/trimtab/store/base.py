@@ -438,6 +438,8 @@ class Batch(Struct, frozen=True, kw_only=True):
         finishes: Outcomes, some perhaps stored before.
         annotations: What came later about requests, some perhaps stored before.
         spans: What applications told, some perhaps stored before.
+        claims: The same, of whoever says that a request is theirs: it is stored once the request
+            is, and is its tenant's.
         blobs: Content; the same piece may come many times.
         opened: Requests that still run, new or changed; those that finished are no longer open.
         moves: How far each spool is then read.
@@ -446,9 +448,17 @@ class Batch(Struct, frozen=True, kw_only=True):
     finishes: tuple[Finish, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     spans: tuple[AppSpan, ...] = ()
+    claims: tuple[Annotation, ...] = ()
     blobs: tuple[StoredBlob, ...] = ()
     opened: tuple[OpenRequest, ...] = ()
     moves: tuple[Move, ...] = ()
+
+
+class Unclaimed(NamedTuple):
+    """Claims that were dropped: of another tenant's request, and of one that never came."""
+
+    refused: int
+    orphaned: int
 
 
 class PositionMoved(Exception):
@@ -470,6 +480,10 @@ class RecordWriter(Protocol):
             Unstorable: a value fits no column; nothing was stored.
             TryLater: the store is away; nothing was stored.
         """
+        ...
+
+    async def settle_claims(self, *, before_us: int) -> Unclaimed:
+        """Store the claims whose request has come, and drop those made before an instant."""
         ...
 
     async def positions(self) -> tuple[SpoolPosition, ...]:

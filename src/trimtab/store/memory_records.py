@@ -37,6 +37,7 @@ from trimtab.store.base import (
     Stratum,
     Took,
     Tried,
+    Unclaimed,
     Unstorable,
     Use,
 )
@@ -84,9 +85,9 @@ _Days = dict[tuple[int, Key], Sums]
 class MemoryRecords:
     """The record stores and the ledger of `store.base`, in dicts.
 
-    Atomic because no method awaits anything. State: records, annotations, spans, adjustments,
-    content by tenant and day, requests that run, spool positions, sums, counters, and the
-    features that have some of their own.
+    Atomic because no method awaits anything. State: records, annotations, claims, spans,
+    adjustments, content by tenant and day, requests that run, spool positions, sums, counters,
+    and the features that have some of their own.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
@@ -94,6 +95,7 @@ class MemoryRecords:
         self._records: dict[str, StoredRecord] = {}
         self._annotations: dict[str, Annotation] = {}
         self._spans: dict[tuple[str, str], dict[str, AppSpan]] = {}
+        self._claims: dict[str, Annotation] = {}
         self._adjustments: dict[str, LedgerLine] = {}
         self._blobs: dict[tuple[str, int, bytes], Blob] = {}
         self._open: dict[str, OpenRequest] = {}
@@ -123,9 +125,34 @@ class MemoryRecords:
             self._spans.setdefault((it.tenant_id, it.trace_id), {}).setdefault(it.span_id, it)
         for cell, amount in tally(fresh, scored, self._counted):
             self._counters[cell] = self._counters.get(cell, Amount(0, 0)).plus(amount)
+        self._claim(batch.claims)
         self._open.update((it.begin.request_id, it) for it in batch.opened)
         self._positions.update((it.to.worker_id, it.to) for it in batch.moves)
         return len(fresh)
+
+    async def settle_claims(self, *, before_us: int) -> Unclaimed:
+        """See `RecordWriter.settle_claims`."""
+        self._accept({it.request_id for it in self._claims.values()})
+        refused = [key for key, it in self._claims.items() if it.request_id in self._records]
+        for key in refused:
+            del self._claims[key]
+        orphaned = [key for key, it in self._claims.items() if it.ts_us < before_us]
+        for key in orphaned:
+            del self._claims[key]
+        return Unclaimed(len(refused), len(orphaned))
+
+    def _claim(self, claims: Sequence[Annotation]) -> None:
+        for it in claims:
+            if it.annotation_id not in self._annotations:
+                self._claims.setdefault(it.annotation_id, it)
+        self._accept({it.request_id for it in claims})
+
+    def _accept(self, request_ids: Collection[str]) -> None:
+        for key, it in list(self._claims.items()):
+            stored = self._records.get(it.request_id)
+            ours = stored is not None and stored.record.tenant_id == it.tenant_id
+            if ours and it.request_id in request_ids:
+                self._annotations.setdefault(key, self._claims.pop(key))
 
     async def positions(self) -> tuple[SpoolPosition, ...]:
         """See `RecordWriter.positions`."""
@@ -473,7 +500,7 @@ def _check_storable(batch: Batch) -> None:
             raise Unstorable(str(exc)) from exc
         for struct in (finish.record, *finish.attempts, *finish.lines):
             _check_numbers(struct)
-    for struct in (*batch.opened, *batch.annotations, *batch.spans):
+    for struct in (*batch.opened, *batch.annotations, *batch.claims, *batch.spans):
         _check_numbers(struct)
 
 

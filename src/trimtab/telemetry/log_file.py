@@ -1,4 +1,4 @@
-"""Puts the line of every request into a file of the day, exactly once.
+"""Puts a line for every request, and what is said of it later, into a file of the day, once each.
 
 It reads the spool itself, so it needs no store. What is saved is how far it read *and* how long
 the file then was; after a crash the file is cut back to that length.
@@ -13,17 +13,19 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
+from trimtab.domain.annotation import Annotated
 from trimtab.domain.clock import Clock
 from trimtab.domain.record import Finish
 from trimtab.store.files import replace_file
 from trimtab.telemetry.follow import START, Place, follow, workers
 from trimtab.telemetry.frames import Frame, Kind
-from trimtab.telemetry.log_line import day_of, log_line
+from trimtab.telemetry.log_line import annotation_line, day_of, log_line
 
 MAX_LINES = 1000
 POLL_S = 0.1
 
 _finish = msgspec.msgpack.Decoder(Finish)
+_annotated = msgspec.msgpack.Decoder(Annotated)
 
 log = logging.getLogger("trimtab")
 
@@ -78,7 +80,7 @@ class LogFile:
         for directory in workers(self._spool):
             for place, found in follow(directory, places.get(directory.name, START)):
                 places[directory.name] = place
-                if isinstance(found, Frame) and found.kind == Kind.FINISH:
+                if isinstance(found, Frame):
                     lines.extend(_line(found))
                 if len(lines) >= MAX_LINES:
                     break
@@ -124,7 +126,13 @@ class LogFile:
 
 def _line(frame: Frame) -> list[bytes]:
     try:
-        return [log_line(_finish.decode(frame.payload))]
+        match frame.kind:
+            case Kind.FINISH:
+                return [log_line(_finish.decode(frame.payload))]
+            case Kind.ANNOTATION:
+                return [annotation_line(_annotated.decode(frame.payload))]
+            case _:
+                return []
     except ValueError:
         log.error("frame %d of the spool holds no record; its line is left out", frame.seq)  # noqa: TRY400 -- no bug
         return []

@@ -4,11 +4,13 @@ The first thirteen keys are those that people know from elsewhere; none is renam
 within a major version. Money is exact text, never a float.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Raw, Struct
 
+from trimtab.domain.annotation import Annotated
 from trimtab.domain.money import usd_text
 from trimtab.domain.record import Finish
 
@@ -72,6 +74,26 @@ class LogLine(Struct, kw_only=True):
     replay: str
 
 
+_SAID = ("request_id", "tenant_id", "kind", "name", "score", "label", "source", "author", "version")
+ANNOTATION_KEYS = ("ts", "event", "v", *_SAID, "claimed")
+
+
+def annotation_line(annotated: Annotated) -> bytes:
+    """Write the line of what arrived about a request after it ended, its line feed included.
+
+    Its words are not told. While it is claimed, nobody has seen that the request is the tenant's.
+    """
+    said = annotated.annotation
+    members = {
+        "ts": timestamp(said.ts_us),
+        "event": "annotation",
+        "v": VERSION,
+        **{name: getattr(said, name) for name in _SAID},
+        "claimed": annotated.claimed,
+    }
+    return _encoder.encode(members) + b"\n"
+
+
 def log_line(finish: Finish) -> bytes:
     """Write the line of a request, its line feed included."""
     record = finish.record
@@ -115,7 +137,7 @@ def log_line(finish: Finish) -> bytes:
         price_version=record.price_version,
         ttft_ms=None if record.ttft_us is None else record.ttft_us / 1000,
         stages_ms={stage.stage: stage.dur_us / 1000 for stage in finish.detail.stages},
-        retrieved=tuple(f"{it['doc_id']}:{it['score']}" for it in finish.detail.retrieved),
+        retrieved=tuple(map(_found, finish.detail.retrieved)),
         tool_calls=record.tool_call_count,
         fallback=record.fallback_used,
         config_seq=record.config_seq,
@@ -123,6 +145,11 @@ def log_line(finish: Finish) -> bytes:
         replay=record.replay,
     )
     return _encoder.encode(line) + b"\n"
+
+
+def _found(document: Mapping[str, str | float]) -> str:
+    score = document.get("score")
+    return f"{document['doc_id']}" if score is None else f"{document['doc_id']}:{score}"
 
 
 def _usd(nano: int) -> Raw:

@@ -184,6 +184,9 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_limits_repaired_total": Metric(
         _C, "Counters of budgets that were set right, for they differed from the ledger."
     ),
+    "trimtab_feedback_dropped_total": Metric(
+        _C, "Feedback on requests that are another tenant's, or that nobody knows.", ("reason",)
+    ),
     "trimtab_requests_open": Metric(_G, "Requests that have begun and not ended.", _OF_WORKER),
     "trimtab_worker_up": Metric(
         _G, "1 for every worker that lives; keepers count, too.", _OF_WORKER

@@ -71,6 +71,7 @@ class _Reading:
     finishes: list[Finish] = field(default_factory=list[Finish])
     annotations: list[Annotation] = field(default_factory=list[Annotation])
     spans: list[AppSpan] = field(default_factory=list[AppSpan])
+    claims: list[Annotation] = field(default_factory=list[Annotation])
     blobs: list[StoredBlob] = field(default_factory=list[StoredBlob])
     still: dict[str, OpenRequest] = field(default_factory=dict[str, OpenRequest])
     ended: set[str] = field(default_factory=set[str])
@@ -272,6 +273,7 @@ class Recorder:
             finishes=tuple(reading.finishes),
             annotations=tuple(reading.annotations),
             spans=tuple(reading.spans),
+            claims=tuple(reading.claims),
             blobs=tuple(reading.blobs),
             opened=tuple(reading.still.values()),
             moves=tuple(
@@ -297,7 +299,8 @@ class Recorder:
             return
         self._put_aside(reading.frames[0], str(exc))
         reading.finishes, reading.annotations, reading.blobs = [], [], []
-        reading.spans, reading.still, reading.ended = [], {}, set()
+        reading.spans, reading.claims = [], []
+        reading.still, reading.ended = {}, set()
         await self._store.commit(self._batch(reading))
         self._passed(reading)
 
@@ -359,7 +362,7 @@ def _take_finish(reading: _Reading, finish: Finish) -> None:
 
 def _take_annotation(reading: _Reading, said: Annotated) -> None:
     annotation = said.annotation
-    reading.annotations.append(annotation)
+    (reading.claims if said.claimed else reading.annotations).append(annotation)
     reading.blobs += [
         StoredBlob(annotation.tenant_id, said.request_us, blob) for blob in said.content
     ]

@@ -13,11 +13,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from trimtab import wiring
 from trimtab.control.propagate import Follower
 from trimtab.control.snapshot import Snapshot
 from trimtab.cost.meter import Meter
 from trimtab.cost.usage_out import convert_usage
+from trimtab.domain.annotation import Annotated
 from trimtab.domain.budget import Period, span
 from trimtab.domain.clock import Clock
 from trimtab.domain.model import Provider, ProviderWire, Target, Wire
@@ -25,6 +28,7 @@ from trimtab.domain.record import RequestRecord
 from trimtab.domain.transport import Origin, Transport
 from trimtab.gateway.app import Gateway
 from trimtab.gateway.errors import http_status
+from trimtab.gateway.feedback import Feedback
 from trimtab.gateway.forward import Forward
 from trimtab.gateway.otlp import OtlpIngest
 from trimtab.gateway.prompt_events import PromptEvents
@@ -69,6 +73,7 @@ from trimtab.settings import Settings, UnknownModel
 from trimtab.store.base import RecordFilter
 from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
+from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.health_file import HealthFile
 from trimtab.telemetry.sampling import Sampler
 from trimtab.telemetry.spool import Spool, claim, claim_alone
@@ -152,6 +157,7 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
                 wiring.records(home),
                 pipeline.clock,
             ),
+            _feedback(parts, pipeline),
             Forward(parts.transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
         ),
         lambda: _running(parts, pipeline.fund),
@@ -174,6 +180,19 @@ def _prompt_reads(parts: Parts, pipeline: Pipeline) -> PromptReads:
         pipeline.compose.compiled,
         PromptEvents(feed),
         wiring.environment(),
+        os.urandom,
+    )
+
+
+def _feedback(parts: Parts, pipeline: Pipeline) -> Feedback:
+    def write(said: Annotated) -> None:
+        parts.spool.append(Kind.ANNOTATION, msgspec.msgpack.encode(said))
+
+    return Feedback(
+        pipeline.identify,
+        write,
+        ContentCapture(wiring.tenant_keys(parts.home)),
+        _stored(parts.home),
         os.urandom,
     )
 

@@ -29,6 +29,8 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Provider
 from trimtab.evals.desk import Desk
+from trimtab.jobs.claims import LOOK_S as LOOK_AT_CLAIMS_S
+from trimtab.jobs.claims import Claims
 from trimtab.jobs.push import LOOK_S as PUSH_LOOK_S
 from trimtab.jobs.reconcile import LOOK_S
 from trimtab.jobs.schedule import Job, Schedule
@@ -111,10 +113,11 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     )
     alerts = alert_store(home)
     current = _Current(lambda: following.current, metering, _leads(recorder, store))
+    claims = Claims(store, clock)
     counting = Counting(home, settings.gateway, current.snapshot, clock, current.leads)
     words = words_of(home, settings.gateway, current.snapshot, recorder.recorded)
     exporters = exporting(home, settings, clock, words)
-    parts = Parts(recorder, hooks, metering, clock, counting, spool, exporters)
+    parts = Parts(recorder, hooks, metering, clock, counting, spool, exporters, claims)
     console = _console(home, settings, parts)
     measured = partial(samples, console)
     pushes = pushing(settings, clock, measured)
@@ -124,6 +127,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
             *_push_jobs(home, settings, current, clock),
             *counting.job(),
             *cloudwatch_jobs(settings.cloudwatch, measured, clock),
+            Job("claims", LOOK_AT_CLAIMS_S, claims.step),
         ]
     )
     server = _server(create_app(console))
@@ -246,10 +250,11 @@ class Parts(NamedTuple):
     counting: Counting
     spool: Spool
     exporters: Sequence[Exporter]
+    claims: Claims
 
 
 def _console(home: Path, settings: Settings, parts: Parts) -> Console:
-    recorder, hooks, metering, clock, counting, spool, exporters = parts
+    recorder, hooks, metering, clock, counting, spool, exporters, claims = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -293,6 +298,7 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
         rehydrate=lambda stored: rehydrate(stored, ASKED, spool),
         flow=lambda: _flow(recorder, exporters, clock),
         max_tenants=settings.telemetry.max_tenants,
+        unclaimed=lambda: claims.dropped,
     )
 
 

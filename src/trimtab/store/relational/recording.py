@@ -6,7 +6,7 @@ puts it there again.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ from trimtab.store.base import (
     PositionMoved,
     SpoolPosition,
     StoredBlob,
+    Unclaimed,
 )
 from trimtab.store.relational.dialect import (
     ANNOTATION,
@@ -127,6 +128,10 @@ class Recording(ABC, Generic[_C]):
             for worker_id, begin, output_tokens, lost in rows
         )
 
+    async def settle_claims(self, *, before_us: int) -> Unclaimed:
+        """See `RecordWriter.settle_claims`."""
+        return await self.do(lambda connection: self._settle_claims(connection, before_us))
+
     async def adjust(self, lines: Sequence[LedgerLine]) -> int:
         """See `LedgerWriter.adjust`."""
         return await self.do(lambda connection: self._adjust(connection, lines))
@@ -148,10 +153,29 @@ class Recording(ABC, Generic[_C]):
             told = sorted(batch.spans, key=_by_place)
             self.put(connection, "put_span", [SPAN.row(it) for it in told])
             self._put_counters(connection, tally(fresh, scored, self._features(connection)))
+            self._put_claims(connection, batch.claims)
             self._put_open(connection, batch)
             for move in batch.moves:
                 self._move(connection, move)
         return len(fresh)
+
+    def _put_claims(self, connection: _C, claims: Sequence[Annotation]) -> None:
+        if claims:
+            rows = [ANNOTATION.row(it) for it in sorted(claims, key=_by_id)]
+            self.put(connection, "put_claim", rows)
+            self._accept(connection, {it.request_id for it in claims})
+
+    def _accept(self, connection: _C, request_ids: Collection[str]) -> None:
+        for name in ("accept_claims", "end_accepted"):
+            connection.execute(self.sql[name], (json.dumps(sorted(request_ids)),))
+
+    def _settle_claims(self, connection: _C, before_us: int) -> Unclaimed:
+        with self.transaction(connection):
+            found = [request_id for (request_id,) in connection.execute(self.sql["claimed"])]
+            self._accept(connection, found)
+            refused = connection.execute(self.sql["refuse_claims"], (json.dumps(found),)).rowcount
+            orphaned = connection.execute(self.sql["end_orphans"], (before_us,)).rowcount
+        return Unclaimed(refused, orphaned)
 
     def _adjust(self, connection: _C, lines: Sequence[LedgerLine]) -> int:
         with self.transaction(connection):

@@ -25,6 +25,41 @@ INSERT INTO annotation (/*annotation*/) VALUES (/*annotation?*/) ON CONFLICT DO 
 -- name: put_span
 -- What an application told of its work, unless it is there.
 INSERT INTO span (/*span*/) VALUES (/*span?*/) ON CONFLICT DO NOTHING;
+-- name: put_claim
+-- What a caller says of a request, until it is known whose that is.
+INSERT INTO annotation_claim (/*annotation*/) VALUES (/*annotation?*/) ON CONFLICT DO NOTHING;
+
+-- name: accept_claims
+-- Claims about requests of a JSON list, of those requests' own tenants.
+INSERT INTO annotation (/*annotation*/)
+SELECT /*annotation*/ FROM annotation_claim AS claim
+WHERE request_id IN (SELECT value FROM /*each*/(?)) AND EXISTS (
+  SELECT 1 FROM request
+  WHERE request.request_id = claim.request_id AND request.tenant_id = claim.tenant_id
+) ORDER BY annotation_id
+ON CONFLICT DO NOTHING;
+
+-- name: end_accepted
+-- The same are claims no more.
+DELETE FROM annotation_claim
+WHERE request_id IN (SELECT value FROM /*each*/(?)) AND EXISTS (
+  SELECT 1 FROM request
+  WHERE request.request_id = annotation_claim.request_id
+    AND request.tenant_id = annotation_claim.tenant_id
+);
+
+-- name: claimed
+-- Requests that came after a claim about them.
+SELECT DISTINCT request_id FROM annotation_claim
+WHERE EXISTS (SELECT 1 FROM request WHERE request.request_id = annotation_claim.request_id);
+
+-- name: refuse_claims
+-- What is left of the claims about requests of a JSON list.
+DELETE FROM annotation_claim WHERE request_id IN (SELECT value FROM /*each*/(?));
+
+-- name: end_orphans
+-- Claims about requests that never came.
+DELETE FROM annotation_claim WHERE ts_us < ?;
 
 -- name: known
 -- Which of the ids in a JSON list are stored.
