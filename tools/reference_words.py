@@ -481,6 +481,12 @@ SETTINGS = {
         "Whether samples of live traffic may be judged, as `evals.online` says.",
         "sampled",
     ),
+    "tiers.NAME.search": Setting(
+        "`plain` or `off`",
+        "off",
+        "Whether content can be searched by its words. What could be found before goes with its content.",
+        "plain",
+    ),
     "tiers.NAME.durability": Setting(
         "`group` or `strict`",
         "strict",
@@ -534,6 +540,9 @@ SETTINGS = {
     ),
     "tenants.NAME.judge": Setting(
         "`sampled` or `never`", "never", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.search": Setting(
+        "`plain` or `off`", "off", "Wins over the tier's.", unsaid="as the tier says"
     ),
     "tenants.NAME.durability": Setting(
         "`group` or `strict`", "strict", "Wins over the tier's.", unsaid="as the tier says"

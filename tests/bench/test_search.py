@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 RECORDS = int(os.environ.get("TRIMTAB_BENCH_RECORDS", "20000"))
 DAYS, PART = 10, 1000
 WORDS_ASKED, WORDS_ANSWERED = 60, 30
-ASKED = ("rare", "common", "common tenant:acme-corp", '"common often"', "common status:error")
+ASKED = ("rare", "common", "common tenant:acme-corp", '"common often"', "common tenant:globex")
 SECONDS_A_SEARCH = 0.2
 
 
@@ -91,7 +91,7 @@ async def _measure(home: Path) -> None:
         print(f"indexed {RECORDS / took:,.0f} records/s of CPU, {_per(home, before)} bytes each")
         for text in ASKED:
             where = parse(text, clock.now_us())
-            times: list[float] = []
+            found, times = (), list[float]()
             for _ in range(5):
                 began = perf_counter()
                 found = await reader.page(where)

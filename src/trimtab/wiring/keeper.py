@@ -58,12 +58,13 @@ from trimtab.wiring.counters import Counting
 from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
-from trimtab.wiring.online import judging_jobs
+from trimtab.wiring.online import is_behind, judging_jobs
 from trimtab.wiring.pricing import keep_shipped
 from trimtab.wiring.push import books, outbox, push
 from trimtab.wiring.reconcile import accept, kept, listed, reconciliation
 from trimtab.wiring.record_store import recording
 from trimtab.wiring.registry import registry
+from trimtab.wiring.searching import search_job
 from trimtab.wiring.spent import spent
 from trimtab.wiring.webhooks import webhooks
 
@@ -115,6 +116,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
             *_spending_jobs(home, settings, current, alerts, clock),
             *_push_jobs(home, settings, current, clock),
             *counting.job(),
+            search_job(store, current.snapshot, lambda: is_behind(recorder), current.leads),
         ]
     )
     parts = Parts(recorder, hooks, metering, clock, counting)

@@ -94,9 +94,13 @@ class ContentReader:
         return None if connection is None else _get(connection, tenant_id, ref)
 
     def find(
-        self, where: RecordFilter, after: Cursor | None, is_late: Callable[[], bool]
+        self,
+        where: RecordFilter,
+        after: Cursor | None,
+        at_once: int,
+        is_late: Callable[[], bool],
     ) -> Iterator[list[str]]:
-        """Give the ids of requests whose words fit, newest first, a few at once.
+        """Give the ids of requests whose words fit, newest first, about so many at once.
 
         Raises:
             sqlite3.OperationalError: it is late.
@@ -106,7 +110,7 @@ class ContentReader:
             if connection is not None:
                 connection.set_progress_handler(is_late, CHECK_EVERY)
                 try:
-                    yield from find(connection, day_us, where, after)
+                    yield from find(connection, day_us, where, after, at_once)
                 finally:
                     connection.set_progress_handler(None, 0)
 

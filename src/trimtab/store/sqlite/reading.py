@@ -22,6 +22,7 @@ from trimtab.store.sqlite.dialect import DIALECT
 
 _HAS_ANNOTATIONS = "SELECT 1 FROM sqlite_master WHERE name = 'annotation'"
 
+_AT_ONCE = 500
 # The plus keeps the planner from walking through all there is in the order of time.
 _AMONG = "+ts_us >= 0 AND request_id IN (SELECT value FROM json_each(?))"
 
@@ -88,7 +89,8 @@ class SqliteReading(Reading):
         if not where.phrases:
             return self.run(connection, name, made, (*values, limit))
         rows: list[Any] = []
-        for found in self._content.find(where, after, self._is_late):
+        at_once = max(limit, _AT_ONCE)
+        for found in self._content.find(where, after, at_once, self._is_late):
             more = (*values, json.dumps(found), limit - len(rows))
             rows += self.run(connection, name, f"{made} AND {_AMONG}", more)
             if len(rows) >= limit:

@@ -11,8 +11,6 @@ from trimtab.store.rollup import DAY_US
 from trimtab.store.statements import statements
 from trimtab.store.terms import Op
 
-AT_ONCE = 500
-
 _SQL = statements("sqlite/content")
 _BITS = 26
 _LOW = (1 << _BITS) - 1
@@ -30,9 +28,13 @@ def put_words(connection: sqlite3.Connection, wordings: Iterable[Wording]) -> No
 
 
 def find(
-    connection: sqlite3.Connection, day_us: int, where: RecordFilter, after: Cursor | None
+    connection: sqlite3.Connection,
+    day_us: int,
+    where: RecordFilter,
+    after: Cursor | None,
+    at_once: int,
 ) -> Iterator[list[str]]:
-    """Give the ids of requests of a day whose words fit, newest first, a few at once.
+    """Give the ids of requests of a day whose words fit, newest first, so many at once.
 
     All of one instant come together, in no order.
     """
@@ -41,15 +43,15 @@ def find(
     query = _query(where)
     low, high = (_bound(day_us, it) for it in _span(where, after))
     while True:
-        found = connection.execute(_SQL["find"], (query, low, high, AT_ONCE)).fetchall()
-        if len(found) == AT_ONCE:
+        found = connection.execute(_SQL["find"], (query, low, high, at_once)).fetchall()
+        if len(found) == at_once:
             # Whoever else is of the last instant comes with it.
             first = found[-1][0] & ~_LOW
             rest = (query, max(low, first), found[-1][0], _LOW)
             found += connection.execute(_SQL["find"], rest).fetchall()
             high = first
         yield [request_id for _, request_id in found]
-        if len(found) < AT_ONCE:
+        if len(found) < at_once:
             return
 
 
