@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -64,7 +64,9 @@ async def test_a_tenant_says_whether_it_can_be_searched_or_its_tier_does() -> No
 
 
 @pytest.mark.parametrize(("is_behind", "leads"), [(True, yes), (False, no)])
-async def test_the_recorder_goes_first_and_one_keeper_does_it(is_behind: bool, leads) -> None:  # noqa: ANN001, FBT001
+async def test_the_recorder_goes_first_and_one_keeper_does_it(
+    *, is_behind: bool, leads: Callable[[], Awaitable[bool]]
+) -> None:
     index = Index(due=1)
 
     await search_job(index, snapshot, lambda: is_behind, leads).run()
