@@ -119,7 +119,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
             search_job(store, current.snapshot, lambda: is_behind(recorder), current.leads),
         ]
     )
-    parts = Parts(recorder, hooks, metering, clock, counting)
+    parts = Parts(recorder, hooks, metering, clock, counting, store)
     server = _server(create_app(_console(home, settings, parts)))
     listening = _listen(wiring.keeper_socket(home))
     always = (recorder, lines, spool, following, schedule, counting)
@@ -231,10 +231,11 @@ class Parts(NamedTuple):
     metering: Meter
     clock: Clock
     counting: Counting
+    store: KeeperStore
 
 
 def _console(home: Path, settings: Settings, parts: Parts) -> Console:
-    recorder, hooks, metering, clock, counting = parts
+    recorder, hooks, metering, clock, counting, recording_into = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -252,6 +253,8 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
         entropy=os.urandom,
         session_key=digest(wiring.site_key(home), b"console sessions", "sha256"),
         parse_filter=wiring.parse_filter,
+        saved=reading,
+        saving=recording_into,
         user_hash=wiring.user_hash(home),
         health=lambda: _lags(recorder),
         ailing=lambda: read_ailing(home),
