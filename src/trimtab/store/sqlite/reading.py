@@ -24,7 +24,7 @@ _HAS_ANNOTATIONS = "SELECT 1 FROM sqlite_master WHERE name = 'annotation'"
 
 _AT_ONCE = 500
 # The plus keeps the planner from walking through all there is in the order of time.
-_AMONG = "+ts_us >= 0 AND request_id IN (SELECT value FROM json_each(?))"
+AMONG = "+ts_us >= 0 AND request_id IN (SELECT value FROM json_each(?))"
 
 _T = TypeVar("_T")
 
@@ -92,7 +92,7 @@ class SqliteReading(Reading):
         at_once = max(limit, _AT_ONCE)
         for found in self._content.find(where, after, at_once, self._is_late):
             more = (*values, json.dumps(found), limit - len(rows))
-            rows += self.run(connection, name, f"{made} AND {_AMONG}", more)
+            rows += self.run(connection, name, f"{made} AND {AMONG}", more)
             if len(rows) >= limit:
                 break
         return rows
