@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from trimtab.store.bodies import MAX_ANSWERED, answered_words, asked_words
+from trimtab.store.bodies import MAX_ANSWERED, MAX_BYTES, answered_words, asked_words
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,11 @@ def test_an_answer_gives_its_texts_and_the_arguments_of_its_calls() -> None:
     assert answered_words(body) == ("hello", "there", "city", "bern")
 
 
-@pytest.mark.parametrize("body", [b"", b"not json", b"\xff", b"12"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"not json", b"\xff", b"12", b"[" * 100_000, b'"' + b"a" * MAX_BYTES + b'"'],
+    ids=len,
+)
 def test_what_is_no_body_has_no_words(body: bytes) -> None:
     assert asked_words(body) == ()
 
@@ -68,3 +72,11 @@ def test_of_much_the_last_can_be_found() -> None:
 
     assert len(words) == MAX_ANSWERED
     assert words[-1] == f"w{MAX_ANSWERED + 4}"
+
+
+def test_characters_that_become_many_do_not_make_more_than_fits() -> None:
+    text = " ".join(f"{n}" + "\ufdf2" * 16 for n in range(4000))
+    words = answered_words(msgspec.json.encode({"parts": [{"content": text}]}))
+
+    assert 0 < sum(map(len, words)) <= MAX_ANSWERED * 12
+    assert words[-1].startswith("3999")

@@ -3,8 +3,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from trimtab.control.snapshot import Snapshot
+from trimtab.domain.errors import TryLater
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import SearchPolicy, Tenant, Tier
+from trimtab.store.base import Unstorable
 from trimtab.wiring.searching import AT_ONCE, search_job
 
 
@@ -72,3 +74,12 @@ async def test_the_recorder_goes_first_and_one_keeper_does_it(
     await search_job(index, snapshot, lambda: is_behind, leads).run()
 
     assert index.calls == 0
+
+
+async def test_what_fits_no_index_does_not_end_the_keeper() -> None:
+    class Full(Index):
+        async def index(self, allows: Callable[[str], bool], *, limit: int) -> int:
+            raise Unstorable(f"too much of {limit}, {allows}")
+
+    with pytest.raises(TryLater, match="words fit no index"):
+        await search_job(Full(1), snapshot, lambda: False, yes).run()

@@ -5,6 +5,7 @@ and models wrote is known by the names of the members.
 """
 
 from collections.abc import Iterator
+from itertools import accumulate, takewhile
 
 import msgspec
 
@@ -12,6 +13,9 @@ from trimtab.store.terms import words_of
 
 MAX_ASKED, MAX_ANSWERED = 12_000, 4_000
 """Words of a body that can be found: the last ones, for conversations grow at their end."""
+
+MAX_BYTES = 4 << 20
+"""Larger bodies have no words: to take them apart would be felt."""
 
 _TEXTS = ("text", "content", "thinking", "refusal", "reasoning_content", "output", "arguments")
 _LISTS = ("system", "instructions", "messages", "input", "prompt", "parts", "summary")
@@ -31,12 +35,17 @@ def answered_words(body: bytes) -> tuple[str, ...]:
 
 
 def _words(body: bytes, most: int) -> tuple[str, ...]:
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    if len(body) > MAX_BYTES:
         return ()
-    text = "\n".join(_texts(found))
-    return words_of(text[-most * _CHARS_A_WORD :])[-most:]
+    try:
+        text = "\n".join(_texts(msgspec.json.decode(body)))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    chars = most * _CHARS_A_WORD
+    words = words_of(text[-chars:])[-most:]
+    # One character may have become many.
+    sizes = accumulate(len(it) for it in reversed(words))
+    return words[len(words) - sum(1 for _ in takewhile(lambda it: it <= chars, sizes)) :]
 
 
 def _texts(found: object) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 
 from trimtab.control.snapshot import Snapshot
+from trimtab.domain.errors import TryLater
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import SearchPolicy
 from trimtab.jobs.schedule import Job
-from trimtab.store.base import SearchIndex
+from trimtab.store.base import SearchIndex, Unstorable
 
 EVERY_S = 1.0
 AT_ONCE = 100
@@ -21,9 +22,12 @@ def search_job(
     """Take the words of what was stored, a little at a time: the recorder takes turns with it."""
 
     async def run() -> None:
-        while await leads() and not is_behind():
-            if await index.index(lambda it: _allows(current(), it), limit=AT_ONCE) < AT_ONCE:
-                return
+        try:
+            while await leads() and not is_behind():
+                if await index.index(lambda it: _allows(current(), it), limit=AT_ONCE) < AT_ONCE:
+                    return
+        except Unstorable as exc:
+            raise TryLater(f"words fit no index ({exc}); report it") from exc
 
     return Job("search", EVERY_S, run)
 
