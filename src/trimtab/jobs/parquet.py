@@ -13,7 +13,7 @@ _ROWS_A_GROUP = 100_000
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    "memory_limit": "256MB",
+    "memory_limit": "512MB",
     "threads": 2,
 }
 

@@ -37,6 +37,10 @@ def wording(request_id: str, ts_us: int = TS_US, tenant: str = "acme") -> Wordin
     return Wording(request_id, tenant, ts_us, ("a", "refund"), ())
 
 
+def _last_place(_: bytes) -> int:
+    return (1 << 26) - 1
+
+
 def put(day: sqlite3.Connection, *wordings: Wording) -> None:
     with transaction(day):
         put_words(day, wordings)
@@ -64,7 +68,7 @@ def test_who_is_there_already_is_there_once(day: sqlite3.Connection) -> None:
 def test_two_whose_places_are_one_both_have_one(
     day: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trimtab.store.sqlite.search.crc32", lambda _: (1 << 26) - 1)
+    monkeypatch.setattr("trimtab.store.sqlite.search.crc32", _last_place)
     put(day, wording("r_1"), wording("r_2"), wording("r_3", TS_US - 1))
 
     (found,) = find(day, DAY, WHERE, None, 10)
