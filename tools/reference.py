@@ -131,16 +131,16 @@ def _commands_page() -> list[str]:
     return [
         *parts,
         "## Filters",
-        "`trimtab tail`, the console and the admin API take the same words, joined by `and`:"
-        " `tenant:acme status:error latency_ms:>2000 since:24h`.",
+        "`trimtab search`, `trimtab tail`, the console and the admin API take the same words, joined"
+        ' by `and`: `tenant:acme -status:ok latency_ms:>2000 since:24h "refund window"`.',
         _table(["filter", "value", "meaning"], rows3),
+        *words.FILTER_FORMS,
     ]
 
 
 def _filter_words(name: str) -> str:
-    _, read = filter_text.FIELDS[name]
     try:
-        read("?", 0)
+        filter_text.parse(f"{name}:?", 0)
     except TrimtabError as exc:
         return ", ".join(_code(word) for word in str(exc).partition(" is none of ")[2].split(", "))
     return "text"

@@ -89,7 +89,7 @@ def subjects() -> dict[str, Subject]:
         ),
         "arguments": Subject([name for name, _ in arguments()], words.ARGUMENTS),
         "exit codes": Subject(_exit_codes(), {str(k): v for k, v in words.EXIT_CODES.items()}),
-        "filters": Subject(filter_text.FIELDS, words.FILTERS),
+        "filters": Subject((*filter_text.FIELDS, *filter_text.TIMES), words.FILTERS),
         "settings": Subject(settings(), {path: it.meaning for path, it in words.SETTINGS.items()}),
         "environment": Subject(
             environment(), {name: text for name, (_, text) in words.ENVIRONMENT.items()}

@@ -83,6 +83,8 @@ ARGUMENTS = {
     "rehydrate REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "trace REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "explain REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
+    "search WORDS": "Filters, joined by `and`; see [Filters](#filters).",
+    "records export WORDS": "Filters, joined by `and`; see [Filters](#filters).",
     "tail WORDS": "Filters, joined by `and`; see [Filters](#filters).",
     "local-models pull NAME": "Name of a model, as `trimtab local-models list` shows it.",
     "local-models serve NAME": "Name of a pulled model.",
@@ -99,7 +101,7 @@ OPTION_DEFAULTS = {
 
 EXIT_CODES = {
     0: "Done.",
-    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a sum is not that of its lines, a remembered verdict cannot be used, a bill needs somebody to act, or the change log is broken.",
+    1: "The answer is no: a route of alerts did not take a test, `check` found an error, `diff` found a difference, a key may not call the model, a prompt file is refused, a wrapper differs, a sum is not that of its lines, a remembered verdict cannot be used, a bill needs somebody to act, `search` found nothing, or the change log is broken.",
     2: "Wrong usage, or something that cannot be: an unknown option, tenant or request, a file that is wrong, a port that is taken.",
     3: "Inconclusive: nobody can give a verdict, or a run of a suite ended early, or was not begun for want of money.",
     4: "Could not: something the command needs is away, or a bill could not be fetched whole.",
@@ -108,26 +110,56 @@ EXIT_CODES = {
 FILTERS = {
     "tenant": "Id of the tenant.",
     "feature": "Part of the app, as the request named it.",
+    "tier": "Tier of the tenant.",
     "model": "Model as the app named it.",
+    "target": "Target that answered, or was last tried.",
     "provider": "Provider that served the last attempt.",
     "key": "Id of the key.",
+    "user": "End user, by the hash that records know them by.",
+    "conversation": "Id of the conversation.",
+    "tag": "A tag that the request came with.",
     "status": "How the request ended.",
     "error": "Error code; see [errors](errors.md).",
-    "response": "The provider's id of the answer, such as `resp_...`.",
-    "prompt": "The name of the prompt.",
-    "version": "The version of the prompt, such as `3.2.0`.",
     "origin": "Why the request ran.",
     "trace": "Trace id, 32 hex digits.",
-    "latency_ms": "Took at least so many milliseconds.",
+    "response": "The provider's id of the answer, such as `resp_...`.",
+    "prompt": "The name of the prompt, or a version of it.",
+    "version": "The version of the prompt, such as `3.2.0`.",
+    "experiment": "Name of the experiment.",
+    "arm": "Arm of the experiment.",
+    "guard": "Strongest decision of a guard: `allow`, `flag`, `redact`, `block` and others.",
+    "kept": "Whether its trace was kept for exporters.",
+    "rule": "Rule by which its trace was kept or not.",
+    "fallback": "Whether another target than the first answered.",
+    "replay": "Whether the answer can be asked for again.",
+    "latency_ms": "Milliseconds that it took.",
+    "ttft_ms": "Milliseconds to the first content.",
+    "cost_usd": "What it cost.",
+    "input_tokens": "Tokens read.",
+    "output_tokens": "Tokens written.",
+    "label": "What was said of it in one word, by whomever, and not corrected since.",
+    "score": "A score that was given and not corrected since, of any name or of one.",
     "since": "Not older than this; an age or an instant in UTC.",
     "until": "Older than this; an age or an instant in UTC.",
 }
 
+_BOUNDS = "`>2000`, `>=`, `<`, `<=`"
 FILTER_VALUES = {
-    "latency_ms": "`>2000`",
+    **dict.fromkeys(("latency_ms", "ttft_ms", "input_tokens", "output_tokens"), _BOUNDS),
+    "cost_usd": "`>0.05`, `>=`, `<`, `<=`",
+    "prompt": "`rag-answer`, `rag-answer@3.2.0`",
+    "tag": "`team=search`",
+    "score": "`<0.5`, `faithfulness:<0.5`",
     "since": "`24h`, `30m`, `2026-04-25`",
     "until": "`24h`, `30m`, `2026-04-25`",
 }
+
+FILTER_FORMS = (
+    '- `status:error,blocked` is one of several, `model:sim/*` begins so, `arm:*` has any value, `-status:ok` is all that does not fit, and quotes take a value as it is: `feature:"a, b*"`.',
+    '- Other words are searched in what was asked and answered: `refund` is a word, `"refund window"` words that follow each other; case and accents do not matter.',
+    "- Words are found a second or two after the record, the last 12,000 of what was asked and the last 4,000 of an answer; `search` of a [tier or tenant](settings.md) turns that off.",
+    "- In the console and the admin API it takes the right `content` to search words; nothing of the content is shown. `trimtab tail` shows what is not stored yet, so it takes no words, label or score.",
+)
 
 
 class Setting(NamedTuple):
@@ -491,6 +523,12 @@ SETTINGS = {
         "Whether samples of live traffic may be judged, as `evals.online` says.",
         "sampled",
     ),
+    "tiers.NAME.search": Setting(
+        "`plain` or `off`",
+        "off",
+        "Whether content can be searched by its words. What could be found before goes with its content.",
+        "plain",
+    ),
     "tiers.NAME.durability": Setting(
         "`group` or `strict`",
         "strict",
@@ -544,6 +582,9 @@ SETTINGS = {
     ),
     "tenants.NAME.judge": Setting(
         "`sampled` or `never`", "never", "Wins over the tier's.", unsaid="as the tier says"
+    ),
+    "tenants.NAME.search": Setting(
+        "`plain` or `off`", "off", "Wins over the tier's.", unsaid="as the tier says"
     ),
     "tenants.NAME.durability": Setting(
         "`group` or `strict`", "strict", "Wins over the tier's.", unsaid="as the tier says"
@@ -1491,7 +1532,11 @@ PAGES = {
     "GET /console/login": "Form to log in.",
     "POST /console/login": "Logs in; five failures a minute and account are allowed.",
     "POST /console/logout": "Logs out.",
-    "GET /console/requests": "Requests, with a filter.",
+    "GET /console/requests": "Requests, with a filter, filters that were saved, and what the list can be narrowed to.",
+    "GET /console/tail": "The newest requests, with a filter, and more as they come.",
+    "GET /console/tail/rows": "The rows of that page, for its own refresh.",
+    "POST /console/filters": "Gives a filter a name, for oneself or, by an operator, for all.",
+    "POST /console/filters/delete": "Forgets a filter.",
     "GET /console/requests/{id}": "One request: verdict, waterfall, usage, cost, and what people wrote for those with the right `content`.",
     "GET /console/requests/{id}/case": "Form that asks what the answer should have been.",
     "POST /console/requests/{id}/case": "The request as a line of a dataset, without personal data, to copy or as a file; the audit notes who read it.",

@@ -28,7 +28,6 @@ from trimtab.cost.reconcile.kept import Kept
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.change import Change, Draft, Pointer, PointerKind, Source, canonical
-from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.health import Ailing, BreakerState
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
@@ -43,11 +42,13 @@ from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
 from trimtab.store.alerts import MemoryAlerts
 from trimtab.store.base import (
+    FACETS,
     Account,
     Acknowledgement,
     Already,
     CostRow,
     Cursor,
+    Facet,
     PromptRow,
     RecordFilter,
     SeriesPoint,
@@ -60,6 +61,8 @@ from trimtab.store.base import (
     Use,
 )
 from trimtab.store.chain import link
+from trimtab.store.filter_text import parse
+from trimtab.store.filtering import counted, fits
 from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.memory_spend import MemorySpend
@@ -130,13 +133,19 @@ class Stores:
     ) -> tuple[RequestRecord, ...]:
         self.asked["page"] += 1
         rows = sorted(
-            (s.record for s in self.records if _fits(s.record, where)),
+            (s.record for s in self.records if fits(s.record, where)),
             key=lambda r: (r.ts_us, r.request_id),
             reverse=True,
         )
         if after is not None:
             rows = [r for r in rows if (r.ts_us, r.request_id) < (after.ts_us, after.request_id)]
         return tuple(rows[:limit])
+
+    async def facets(self, where: RecordFilter, *, limit: int) -> tuple[Facet, ...]:
+        self.asked["facets"] += 1
+        rows = await self.page(where, limit=limit)
+        self.asked["page"] -= 1
+        return counted([getattr(it, name) for name in FACETS] for it in rows)
 
     async def tried(
         self, *, providers: Collection[str], since_us: int, limit: int
@@ -420,6 +429,8 @@ def console_of(
         entropy=seeded_entropy(),
         session_key=b"k" * 32,
         parse_filter=lambda text: parse(text, clock.now_us()),
+        saved=stores.ledger,
+        saving=stores.ledger,
         ailing=lambda: AILING,
         redis_up=lambda: REDIS_UP,
         webhooks=lambda: WEBHOOKS,
@@ -441,27 +452,6 @@ def console_of(
         repaired=lambda: 2,
         unclaimed=lambda: Unclaimed(3, 4),
     )
-
-
-def parse(text: str, now_us: int) -> RecordFilter:
-    """Read the few filters that these tests use."""
-    units = {"h": HOUR_US, "m": MINUTE_US}
-    where = RecordFilter()
-    for word in text.split():
-        name, _, value = word.partition(":")
-        match name:
-            case "tenant":
-                where = msgspec.structs.replace(where, tenant_id=value)
-            case "status":
-                where = msgspec.structs.replace(where, status=value)
-            case "latency_ms":
-                where = msgspec.structs.replace(where, min_latency_us=int(value[1:]) * 1000)
-            case "since":
-                since_us = now_us - int(value[:-1]) * units[value[-1]]
-                where = msgspec.structs.replace(where, since_us=since_us)
-            case _:
-                raise InvalidRequest(f"'{name}' is not a filter; did you mean 'tenant'?")
-    return where
 
 
 def fill_changes(control: ChangeBook, clock: FrozenClock) -> None:
@@ -698,16 +688,6 @@ def _ordinary(index: int, ts_us: int) -> StoredRecord:
     )
     attempts = (attempt,) if record.attempt_count else ()
     return StoredRecord(record=record, detail=Detail(), attempts=attempts, lines=())
-
-
-def _fits(record: RequestRecord, where: RecordFilter) -> bool:
-    return (
-        where.tenant_id in (None, record.tenant_id)
-        and where.key_id in (None, record.key_id)
-        and where.status in (None, record.status)
-        and record.latency_us >= (where.min_latency_us or 0)
-        and record.ts_us >= (where.since_us or 0)
-    )
 
 
 def _cost_row(group: tuple[str, ...], rows: Sequence[RequestRecord]) -> CostRow:

@@ -4,10 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trimtab.domain.annotation import Annotation
 from trimtab.domain.errors import InvalidRequest
-from trimtab.domain.record import Origin, Status
+from trimtab.domain.record import Origin, RequestRecord, Status
 from trimtab.store.base import RecordFilter
-from trimtab.store.filter_text import FIELDS, parse
+from trimtab.store.filter_text import FIELDS, narrowed, parse
+from trimtab.store.terms import Op, Said, Term
+
+
+def terms(*made: Term) -> RecordFilter:
+    return RecordFilter(terms=made)
+
 
 NOW_US = 1_777_142_531_482_000
 DAY_US = 86_400_000_000
@@ -18,23 +25,47 @@ DAY_US = 86_400_000_000
     [
         pytest.param("", RecordFilter(), id="nothing"),
         pytest.param("  \t ", RecordFilter(), id="spaces"),
-        pytest.param("tenant:acme", RecordFilter(tenant_id="acme"), id="tenant"),
-        pytest.param("feature:search", RecordFilter(feature="search"), id="feature"),
-        pytest.param("model:a/b:free", RecordFilter(model_requested="a/b:free"), id="model"),
-        pytest.param("provider:sim", RecordFilter(provider="sim"), id="provider"),
-        pytest.param("key:7hq2", RecordFilter(key_id="7hq2"), id="key"),
-        pytest.param("status:lost", RecordFilter(status="lost"), id="status"),
-        pytest.param("error:rate_limited", RecordFilter(error_code="rate_limited"), id="error"),
-        pytest.param("origin:shadow", RecordFilter(origin="shadow"), id="origin"),
-        pytest.param("trace:ab12", RecordFilter(trace_id="ab12"), id="trace"),
-        pytest.param("response:resp_1", RecordFilter(response_id="resp_1"), id="response"),
+        pytest.param("tenant:acme", terms(Term("tenant_id", Op.IN, ("acme",))), id="one value"),
         pytest.param(
-            "prompt:a version:1.0.0",
-            RecordFilter(prompt_name="a", prompt_version="1.0.0"),
-            id="prompt",
+            "model:a/b:free", terms(Term("model_requested", Op.IN, ("a/b:free",))), id="a colon"
         ),
-        pytest.param("latency_ms:>2000", RecordFilter(min_latency_us=2_000_000), id="latency"),
-        pytest.param("latency_ms:>=2", RecordFilter(min_latency_us=2000), id="at least"),
+        pytest.param(
+            "-status:error,lost",
+            terms(Term("status", Op.IN, ("error", "lost"), negated=True)),
+            id="several values, turned round",
+        ),
+        pytest.param('feature:"a b,c*"', terms(Term("feature", Op.IN, ("a b,c*",))), id="quoted"),
+        pytest.param("model:sim/*", terms(Term("model_requested", Op.PREFIX, ("sim/",))), id="*"),
+        pytest.param(
+            "prompt:a@1.0.0",
+            terms(Term("prompt_name", Op.IN, ("a",)), Term("prompt_version", Op.IN, ("1.0.0",))),
+            id="a version of a prompt",
+        ),
+        pytest.param(
+            "latency_ms:>2000", terms(Term("latency_us", Op.ABOVE, (2_000_000,))), id="more than"
+        ),
+        pytest.param(
+            "latency_ms:<=0.5", terms(Term("latency_us", Op.AT_MOST, (500,))), id="at most"
+        ),
+        pytest.param(
+            "cost_usd:>0.01", terms(Term("cost_nano", Op.ABOVE, (10_000_000,))), id="money"
+        ),
+        pytest.param("tag:team=a=b", terms(Term("tags", Op.IN, ("a=b",), key="team")), id="a tag"),
+        pytest.param("kept:no", terms(Term("trace_kept", Op.IN, (False,))), id="a flag"),
+        pytest.param(
+            "score:good:<0.5",
+            RecordFilter(said=(Said(Term("score", Op.BELOW, (0.5,)), "good"),)),
+            id="a score",
+        ),
+        pytest.param(
+            "label:bad", RecordFilter(said=(Said(Term("label", Op.IN, ("bad",))),)), id="a label"
+        ),
+        pytest.param("Acme", RecordFilter(phrases=(("acme",),)), id="a word"),
+        pytest.param(
+            'so "the Refund  window" re-use',
+            RecordFilter(phrases=(("so",), ("the", "refund", "window"), ("re", "use"))),
+            id="words and phrases",
+        ),
         pytest.param("since:90s", RecordFilter(since_us=NOW_US - 90_000_000), id="seconds"),
         pytest.param("since:5m", RecordFilter(since_us=NOW_US - 300_000_000), id="minutes"),
         pytest.param("until:24h", RecordFilter(until_us=NOW_US - DAY_US), id="hours"),
@@ -50,7 +81,10 @@ DAY_US = 86_400_000_000
         ),
         pytest.param(
             "tenant:acme  status:error since:1s",
-            RecordFilter(tenant_id="acme", status="error", since_us=NOW_US - 1_000_000),
+            RecordFilter(
+                terms=(Term("tenant_id", Op.IN, ("acme",)), Term("status", Op.IN, ("error",))),
+                since_us=NOW_US - 1_000_000,
+            ),
             id="several",
         ),
     ],
@@ -62,7 +96,20 @@ def test_words_become_a_filter(text: str, expected: RecordFilter) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("acme", "'acme' is not a filter; write name:value", id="no name"),
+        pytest.param(":acme", "':acme' is not a filter; write name:value", id="no name"),
+        pytest.param('say "refund', "'\"refund' has a quote that nothing closes", id="one quote"),
+        pytest.param("-refund", "'-refund' cannot be left out; only -name:value", id="not a word"),
+        pytest.param("...", "'...' has no word to search for", id="no word"),
+        pytest.param("status:,", "'status:' names nothing; write name:value", id="no values"),
+        pytest.param("kept:maybe", "'maybe' is none of yes, no", id="no flag"),
+        pytest.param("tag:team", "'team' is no tag; write tag:name=value", id="no tag"),
+        pytest.param('tag:a"b=c', "is no tag", id="a quote in a tag"),
+        pytest.param("-prompt:a@1", "'a@1' must stand alone; leave out @1", id="not a version"),
+        pytest.param("prompt:a@1,b", "must stand alone", id="two versions"),
+        pytest.param("-label:bad", "'-label' is not a filter; leave out the minus", id="no label"),
+        pytest.param("score:good", "write score:faithfulness:<0.5", id="no score"),
+        pytest.param("cost_usd:5", "'5' is no bound; write cost_usd:>2000", id="no amount"),
+        pytest.param("sinze:1h", "did you mean 'since'?", id="a time misspelt"),
         pytest.param("tenant:", "'tenant:' is not a filter; write name:value", id="no value"),
         pytest.param(
             "tenat:acme", "'tenat' is not a filter; did you mean 'tenant'?", id="misspelt"
@@ -85,17 +132,38 @@ def test_what_is_no_filter_is_refused_with_the_remedy(text: str, message: str) -
     assert caught.value.param == "q"
 
 
-def test_every_member_of_a_filter_has_one_name() -> None:
-    assert [member for member, _ in FIELDS.values()] == list(RecordFilter.__struct_fields__)
-
-
 @pytest.mark.parametrize(
     "word", [*(f"status:{it}" for it in Status), *(f"origin:{it}" for it in Origin)]
 )
 def test_every_status_and_origin_can_be_asked_for(word: str) -> None:
     name, _, value = word.partition(":")
 
-    assert getattr(parse(word, NOW_US), name) == value
+    assert parse(word, NOW_US) == terms(Term(name, Op.IN, (value,)))
+
+
+def test_every_term_is_about_a_column() -> None:
+    columns = {*RequestRecord.__struct_fields__, *Annotation.__struct_fields__}
+    texts = ("a=b", ">1", "yes", "ok", "live", "full", "a:>1")
+    for name in FIELDS:
+        made = [it for text in texts if (it := _read(f"{name}:{text}"))]
+        assert made, name
+        for where in made:
+            assert {it.column for it in where.terms} <= columns
+            assert {it.term.column for it in where.said} <= columns
+
+
+def _read(text: str) -> RecordFilter | None:
+    try:
+        return parse(text, NOW_US)
+    except InvalidRequest:
+        return None
+
+
+@pytest.mark.parametrize("value", ["acme", "a b", "a,b", "x*", "prompts/a@b"])
+def test_a_filter_is_narrowed_by_any_value(value: str) -> None:
+    assert parse(narrowed("since:1h", "feature", value), NOW_US) == RecordFilter(
+        since_us=NOW_US - 3_600_000_000, terms=(Term("feature", Op.IN, (value,)),)
+    )
 
 
 @given(

@@ -38,6 +38,7 @@ def test_only_conditions_and_groups_are_left_to_fill_in() -> None:
 
     assert left == {
         "page": ["where"],
+        "facets": ["where"],
         "costs": ["group", "of"],
         "costs_of_tenant": ["group", "of"],
         "costs_of_tenant_ever": ["group", "of"],

@@ -1,7 +1,6 @@
-"""`trimtab trace` and `trimtab tail`: what happened in a call, and what happens now."""
+"""`trimtab trace`: what happened in a call."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -11,19 +10,19 @@ import click
 import msgspec
 
 from trimtab import wiring
-from trimtab.cli.output import author, print_json
+from trimtab.cli.output import author, instant, print_json
 from trimtab.domain.annotation import Annotation, latest
 from trimtab.domain.app_span import AppSpan
 from trimtab.domain.change import Source
-from trimtab.domain.errors import NotFound
+from trimtab.domain.errors import NotFound, TryLater
+from trimtab.domain.ids import ulid_ms
 from trimtab.domain.money import usd_text
 from trimtab.domain.prompt import SHORT_HASH
 from trimtab.domain.record import Attempt, RequestRecord
 from trimtab.incidents.joined import Retrieved, Trace, join, retrieved
-from trimtab.store.base import RecordFilter, StoredRecord
+from trimtab.store.base import RecordFilter, RecordReader, StoredRecord
+from trimtab.telemetry.peek import find_spooled
 
-POLL_S = 0.5
-PAGE = 200
 APP_SPANS = 50
 DEEPEST = 9
 
@@ -38,36 +37,18 @@ DEEPEST = 9
 def trace(request_id: str, home: Path | None, *, content: bool, as_json: bool) -> None:
     """Show one request: verdict, waterfall, usage and cost. A unique prefix of the id is enough.
 
+    One that is not stored yet is shown as it lies in the spool of its worker.
+
     Example: trimtab trace r_01KQ2Z61CT
     """
     asyncio.run(_trace(request_id, wiring.home(home), content=content, as_json=as_json))
 
 
-@click.command()
-@click.argument("words", nargs=-1)
-@click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON line a request.")
-def tail(words: tuple[str, ...], home: Path | None, *, as_json: bool) -> None:
-    """Follow new requests as they are recorded, until interrupted.
-
-    Example: trimtab tail tenant:acme status:error
-    """
-    where = wiring.parse_filter(" ".join(words))
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_tail(where, wiring.home(home), as_json=as_json))
-
-
 async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -> None:
     records = wiring.records(home)
-    stored = await records.find(request_id)
-    if stored is None:
-        raise NotFound(
-            f"request {request_id!r} is not stored; if it is seconds old, try again, and look in"
-            " `trimtab tail`"
-        )
+    stored, annotations = await _find(records, request_id, home)
     texts: dict[str, str] = {}
     record = stored.record
-    annotations = await records.annotations(record.request_id)
     if content:
         parts = {"input": record.input_ref, "output": record.output_ref}
         said = {f"why {it.name}": it.text_ref for it in latest(annotations) if it.text_ref}
@@ -96,6 +77,46 @@ async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -
         click.echo("\n".join(story))
         for name, text in texts.items():
             click.echo(f"\n{name}\n{text}")
+
+
+async def _find(
+    records: RecordReader, request_id: str, home: Path
+) -> tuple[StoredRecord, Sequence[Annotation]]:
+    """Find a request in the store, else in the spools. Raises `NotFound` with the nearest hint."""
+    away: TryLater | None = None
+    try:
+        stored = await records.find(request_id)
+        if stored is not None:
+            return stored, await records.annotations(stored.record.request_id)
+    except TryLater as exc:
+        away = exc
+    spooled = find_spooled(home / "spool", request_id)
+    if spooled is None:
+        if away is not None:
+            raise away
+        raise NotFound(f"request {request_id!r} is not stored; {await _hint(records, request_id)}")
+    worker, begin, finish = spooled
+    if finish is None:
+        began = instant(begin.ts_us) if begin else "before"
+        raise NotFound(
+            f"request {request_id!r} began {began} on worker '{worker}' and has not ended there;"
+            " look again when it has, or see whether the worker is alive"
+        )
+    click.echo(f"not stored yet; this is from the spool of worker '{worker}'", err=True)
+    told = StoredRecord(
+        record=finish.record, detail=finish.detail, attempts=finish.attempts, lines=finish.lines
+    )
+    return told, ()
+
+
+async def _hint(records: RecordReader, request_id: str) -> str:
+    made_ms = ulid_ms(request_id)
+    if made_ms is None:
+        return "see that the id is whole, or give a longer part of its beginning"
+    made = instant(made_ms * 1000)
+    if not await records.page(RecordFilter(until_us=(made_ms + 1) * 1000), limit=1):
+        return f"it is of {made}, and nothing of then is kept any more"
+    return f"it is of {made}; see that this is the host, and the state directory, that served it"
 
 
 def _hex(document: dict[str, object]) -> dict[str, object]:
@@ -202,40 +223,3 @@ def _usage(attempt: Attempt) -> str:
         return "usage unknown"
     cached = f" ({attempt.cached_tokens:,} cached)" if attempt.cached_tokens else ""
     return f"{attempt.input_tokens:,} in{cached}  {attempt.output_tokens:,} out"
-
-
-async def _tail(where: RecordFilter, home: Path, *, as_json: bool) -> None:
-    records = wiring.records(home)
-    newest = await records.page(where, limit=1)
-    seen = {record.request_id for record in newest}
-    since_us = newest[0].ts_us if newest else 0
-    while True:
-        fresh = await records.page(
-            msgspec.structs.replace(where, since_us=max(since_us, where.since_us or 0)),
-            limit=PAGE,
-        )
-        for record in reversed(fresh):
-            if record.request_id not in seen:
-                _print(record, as_json=as_json)
-        if fresh:
-            # Requests end in another order than they began: look a little further back.
-            since_us = max(since_us, fresh[0].ts_us - 60_000_000)
-            seen = (
-                {record.request_id for record in fresh} | seen
-                if len(seen) < PAGE * 50
-                else {record.request_id for record in fresh}
-            )
-        await asyncio.sleep(POLL_S)
-
-
-def _print(record: RequestRecord, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_hex(msgspec.to_builtins(record, builtin_types=(bytes,))), indent=None)
-        return
-    when = datetime.fromtimestamp(record.ts_us / 1e6, UTC).strftime("%H:%M:%S")
-    cost = "-" if record.cost_nano is None else f"${usd_text(record.cost_nano)}"
-    click.echo(
-        f"{when}  {record.request_id}  {record.status:<9} {record.tenant_id}/{record.feature}"
-        f"  {record.model_requested}  {record.latency_us / 1000:.0f} ms  {cost}"
-        + (f"  {record.error_code}" if record.error_code else "")
-    )

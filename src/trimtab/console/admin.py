@@ -12,7 +12,7 @@ from trimtab.console.changes import read_seq, wanted_seq
 from trimtab.console.costs import read_costs
 from trimtab.console.openapi import Call
 from trimtab.console.request import is_too_new
-from trimtab.console.requests import read_cursor, read_page, write_cursor
+from trimtab.console.requests import read_cursor, read_filter, read_page, write_cursor
 from trimtab.console.wire import change_members, record_members, stored_members
 from trimtab.domain.errors import RecordErased, RecordNotFound
 from trimtab.domain.record import ContentState
@@ -22,7 +22,7 @@ from trimtab.store.base import StoredRecord
 
 async def list_records(visit: Visit) -> object:
     """See `CALLS`."""
-    where = visit.console.parse_filter(visit.query("q"))
+    where = read_filter(visit, visit.query("q"))
     records, following = await read_page(visit, where, read_cursor(visit.query("cursor")))
     rows = [record_members(record) for record in records]
     return {"records": rows, "next": write_cursor(following) if following else None}

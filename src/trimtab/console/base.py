@@ -37,6 +37,8 @@ from trimtab.store.base import (
     RecordFilter,
     RecordReader,
     RollupReader,
+    SavedFilterReader,
+    SavedFilterWriter,
     Spending,
     StoredRecord,
     Unclaimed,
@@ -95,6 +97,8 @@ class Console:
     Attributes:
         session_key: Signs sessions; at least 32 random bytes, the same after a restart.
         parse_filter: Reads the text form of a filter. Raises `InvalidRequest`.
+        saved: Filters that people gave a name.
+        saving: Gives filters a name.
         user_hash: Gives the hash that records know a tenant's end user by.
         health: Tells how far each worker's spool has been stored.
         ailing: Lists the targets that workers leave alone.
@@ -136,6 +140,8 @@ class Console:
     entropy: Entropy
     session_key: bytes
     parse_filter: Callable[[str], RecordFilter]
+    saved: SavedFilterReader
+    saving: SavedFilterWriter
     user_hash: Callable[[str, str], str]
     health: Callable[[], Sequence[Lag]]
     ailing: Callable[[], Sequence[Ailing]]

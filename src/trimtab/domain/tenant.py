@@ -45,6 +45,13 @@ class JudgePolicy(StrEnum):
     NEVER = "never"
 
 
+class SearchPolicy(StrEnum):
+    """Whether what people wrote can be searched by its words."""
+
+    PLAIN = "plain"
+    OFF = "off"
+
+
 class WhenAway(StrEnum):
     """What a worker does while the limits that it shares with others are away.
 
@@ -92,6 +99,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     content: ContentPolicy = ContentPolicy.FULL
     judge: JudgePolicy = JudgePolicy.SAMPLED
+    search: SearchPolicy = SearchPolicy.PLAIN
     durability: Durability = Durability.GROUP
     budget: Budget = Budget()
     when_redis_is_down: WhenAway | None = None
@@ -116,6 +124,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     content: ContentPolicy | None = None
     judge: JudgePolicy | None = None
+    search: SearchPolicy | None = None
     durability: Durability | None = None
     when_redis_is_down: WhenAway | None = None
     server_tools: tuple[str, ...] | None = None

@@ -4,7 +4,7 @@ A method is one atomic step, safe to repeat, and returns what it did. Ids, times
 made by the caller.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -27,6 +27,7 @@ from trimtab.domain.record import (
 )
 from trimtab.domain.tenant import RESERVED_PREFIX, WhenAway
 from trimtab.store.tally import Amount, Cell
+from trimtab.store.terms import Said, Term
 
 
 class Acknowledgement(Struct, frozen=True, kw_only=True):
@@ -496,7 +497,13 @@ class RecordWriter(Protocol):
 
 
 class RecordFilter(Struct, frozen=True, kw_only=True):
-    """Which records a list shows. `None` does not filter; times are [since, until)."""
+    """Which records a list shows. `None` does not filter; times are [since, until).
+
+    Attributes:
+        terms: What else must be so of a record.
+        said: What must have been said of it.
+        phrases: Words that must follow each other in what was asked, or in what was answered.
+    """
 
     tenant_id: str | None = None
     feature: str | None = None
@@ -513,6 +520,9 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     min_latency_us: int | None = None
     since_us: int | None = None
     until_us: int | None = None
+    terms: tuple[Term, ...] = ()
+    said: tuple[Said, ...] = ()
+    phrases: tuple[tuple[str, ...], ...] = ()
 
 
 class Cursor(Struct, frozen=True):
@@ -543,6 +553,26 @@ class Stratum(NamedTuple):
 
     prompt: str
     tier: str
+
+
+FACETS = ("status", "model_requested", "tenant_id", "feature", "prompt_name")
+"""Columns by which lists of records are narrowed."""
+
+
+class Facet(NamedTuple):
+    """How many records have a value in a column; what is unknown is not counted."""
+
+    column: str
+    value: str
+    n: int
+
+
+class SavedFilter(Struct, frozen=True, kw_only=True):
+    """A filter with a name. `owner` is who may use it; empty is everybody."""
+
+    owner: str
+    name: str
+    text: str
 
 
 class AnnotationReader(Protocol):
@@ -592,6 +622,10 @@ class RecordReader(AnnotationReader, SpanReader, Protocol):
         """List records, newest first, continuing behind a cursor."""
         ...
 
+    async def facets(self, where: RecordFilter, *, limit: int) -> tuple[Facet, ...]:
+        """Count the newest records that fit, up to a limit, by what lists are narrowed by."""
+        ...
+
     async def tried(
         self, *, providers: Collection[str], since_us: int, limit: int
     ) -> tuple[Tried, ...]:
@@ -600,6 +634,42 @@ class RecordReader(AnnotationReader, SpanReader, Protocol):
 
     async def took(self, *, prompt: str, since_us: int, limit: int) -> tuple[Took, ...]:
         """List how long the newest live requests with a prompt took, up to a limit."""
+        ...
+
+
+class SavedFilterReader(Protocol):
+    """Reading filters that people gave a name."""
+
+    async def saved(self, owner: str) -> tuple[SavedFilter, ...]:
+        """List the filters of somebody and of everybody, by name; his own before another's."""
+        ...
+
+
+class SavedFilterWriter(Protocol):
+    """Giving filters a name."""
+
+    async def save(self, saved: SavedFilter) -> None:
+        """Keep a filter; one of the same owner and name is replaced."""
+        ...
+
+    async def unsave(self, owner: str, name: str) -> None:
+        """Forget a filter, if there is one."""
+        ...
+
+
+class SearchIndex(Protocol):
+    """Making what people wrote findable, behind the recorder."""
+
+    async def index(self, allows: Callable[[str], bool], *, limit: int) -> int:
+        """Take the words of records that were stored, at most so many; tells how many it took.
+
+        Args:
+            allows: Whether the content of a tenant may be searched; asked once for each record.
+            limit: The most records to be looked at.
+
+        Raises:
+            TryLater: the store is away; what was not taken is taken another time.
+        """
         ...
 
 
@@ -723,7 +793,7 @@ class LedgerWriter(Protocol):
         ...
 
 
-class KeeperStore(RecordWriter, LedgerWriter, Protocol):
+class KeeperStore(RecordWriter, LedgerWriter, SearchIndex, SavedFilterWriter, Protocol):
     """What a keeper writes into."""
 
     async def leads(self) -> bool:

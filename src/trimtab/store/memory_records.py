@@ -21,16 +21,19 @@ from trimtab.domain.record import (
 )
 from trimtab.domain.tenant import RESERVED_PREFIX
 from trimtab.store.base import (
+    FACETS,
     Batch,
     Billed,
     CostRow,
     Cursor,
+    Facet,
     LedgerSum,
     Move,
     OpenRequest,
     PositionMoved,
     PromptRow,
     RecordFilter,
+    SavedFilter,
     SeriesPoint,
     SpoolPosition,
     StoredRecord,
@@ -41,7 +44,9 @@ from trimtab.store.base import (
     Unstorable,
     Use,
 )
+from trimtab.store.bodies import answered_words, asked_words
 from trimtab.store.content import assemble, is_whole
+from trimtab.store.filtering import counted, fits, has_phrase
 from trimtab.store.rollup import (
     DAY_US,
     FAILED,
@@ -65,20 +70,6 @@ from trimtab.store.tally import Amount, Cell, Scored, is_scored, tally
 MIN_PREFIX_CHARS = 6
 
 _INT64 = range(-(1 << 63), 1 << 63)
-_EQUAL = (
-    "tenant_id",
-    "feature",
-    "model_requested",
-    "provider",
-    "key_id",
-    "status",
-    "error_code",
-    "origin",
-    "trace_id",
-    "response_id",
-    "prompt_name",
-    "prompt_version",
-)
 _Days = dict[tuple[int, Key], Sums]
 
 
@@ -86,8 +77,8 @@ class MemoryRecords:
     """The record stores and the ledger of `store.base`, in dicts.
 
     Atomic because no method awaits anything. State: records, annotations, claims, spans,
-    adjustments, content by tenant and day, requests that run, spool positions, sums, counters,
-    and the features that have some of their own.
+    adjustments, content by tenant and day with its words, requests that run, spool positions,
+    sums, counters, the features that have some of their own, and filters with a name.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
@@ -107,6 +98,9 @@ class MemoryRecords:
         self._known: dict[str, Known] = {}
         self._counters: dict[Cell, Amount] = {}
         self._counted: set[str] = set()
+        self._due: set[str] = set()
+        self._words: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._saved: dict[tuple[str, str], SavedFilter] = {}
 
     async def commit(self, batch: Batch) -> int:
         """See `RecordWriter.commit`."""
@@ -175,11 +169,51 @@ class MemoryRecords:
         self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
     ) -> tuple[RequestRecord, ...]:
         """See `RecordReader.page`."""
-        found = [it.record for it in self._records.values() if _fits(it.record, where)]
+        found = [it.record for it in self._records.values() if self._fits(it.record, where)]
         if after is not None:
             found = [it for it in found if (it.ts_us, it.request_id) < astuple(after)]
         found.sort(key=lambda it: (it.ts_us, it.request_id), reverse=True)
         return tuple(found[:limit])
+
+    async def facets(self, where: RecordFilter, *, limit: int) -> tuple[Facet, ...]:
+        """See `RecordReader.facets`."""
+        found = await self.page(where, limit=limit)
+        return counted([getattr(it, name) for name in FACETS] for it in found)
+
+    async def index(self, allows: Callable[[str], bool], *, limit: int) -> int:
+        """See `SearchIndex.index`."""
+        due = sorted(self._due)[:limit]
+        for request_id in due:
+            record = self._records[request_id].record
+            if allows(record.tenant_id):
+                asked, answered = [
+                    (ref and await self.content(record.tenant_id, record.ts_us, ref)) or b""
+                    for ref in (record.input_ref, record.output_ref)
+                ]
+                self._words[request_id] = asked_words(asked), answered_words(answered)
+        self._due.difference_update(due)
+        return len(due)
+
+    async def save(self, saved: SavedFilter) -> None:
+        """See `SavedFilterWriter.save`."""
+        self._saved[saved.name, saved.owner] = saved
+
+    async def unsave(self, owner: str, name: str) -> None:
+        """See `SavedFilterWriter.unsave`."""
+        self._saved.pop((name, owner), None)
+
+    async def saved(self, owner: str) -> tuple[SavedFilter, ...]:
+        """See `SavedFilterReader.saved`."""
+        found = [it for it in self._saved.values() if it.owner in (owner, "")]
+        return tuple(sorted(found, key=lambda it: (it.name, not it.owner)))
+
+    def _fits(self, record: RequestRecord, where: RecordFilter) -> bool:
+        said = [it for it in self._annotations.values() if it.request_id == record.request_id]
+        said.sort(key=lambda it: (it.ts_us, it.annotation_id))
+        texts = self._words.get(record.request_id, ())
+        return fits(record, where, said) and all(
+            any(has_phrase(text, phrase) for text in texts) for phrase in where.phrases
+        )
 
     async def tried(
         self, *, providers: Collection[str], since_us: int, limit: int
@@ -432,6 +466,8 @@ class MemoryRecords:
         self._records[record.request_id] = StoredRecord(
             record=record, detail=finish.detail, attempts=finish.attempts, lines=finish.lines
         )
+        if record.input_ref or record.output_ref:
+            self._due.add(record.request_id)
         starts = buckets(finish)
         for key, sums in parts(finish):
             self._add(starts, key, sums)
@@ -508,15 +544,6 @@ def _check_numbers(struct: Struct) -> None:
     for value in astuple(struct):
         if isinstance(value, int) and value not in _INT64:
             raise Unstorable(f"{value} is no number of 64 bits")
-
-
-def _fits(record: RequestRecord, where: RecordFilter) -> bool:
-    return (
-        all(getattr(where, name) in (None, getattr(record, name)) for name in _EQUAL)
-        and (where.min_latency_us is None or record.latency_us >= where.min_latency_us)
-        and (where.since_us is None or record.ts_us >= where.since_us)
-        and (where.until_us is None or record.ts_us < where.until_us)
-    )
 
 
 def _date(bucket_us: int) -> str:

@@ -63,12 +63,13 @@ from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.exporting import exporting, in_turn, pushing, words_of
 from trimtab.wiring.following import follower, meter
 from trimtab.wiring.membership import control_store, living
-from trimtab.wiring.online import judging_jobs
+from trimtab.wiring.online import is_behind, judging_jobs
 from trimtab.wiring.pricing import keep_shipped
 from trimtab.wiring.push import books, outbox, push
 from trimtab.wiring.reconcile import accept, kept, listed, reconciliation
 from trimtab.wiring.record_store import recording
 from trimtab.wiring.registry import registry
+from trimtab.wiring.searching import search_job
 from trimtab.wiring.spent import spent
 from trimtab.wiring.webhooks import webhooks
 
@@ -117,7 +118,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     counting = Counting(home, settings.gateway, current.snapshot, clock, current.leads)
     words = words_of(home, settings.gateway, current.snapshot, recorder.recorded)
     exporters = exporting(home, settings, clock, words)
-    parts = Parts(recorder, hooks, metering, clock, counting, spool, exporters, claims)
+    parts = Parts(recorder, hooks, metering, clock, counting, spool, exporters, claims, store)
     console = _console(home, settings, parts)
     measured = partial(samples, console)
     pushes = pushing(settings, clock, measured)
@@ -128,6 +129,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
             *counting.job(),
             *cloudwatch_jobs(settings.cloudwatch, measured, clock),
             Job("claims", LOOK_AT_CLAIMS_S, claims.step),
+            search_job(store, current.snapshot, lambda: is_behind(recorder), current.leads),
         ]
     )
     server = _server(create_app(console))
@@ -251,10 +253,11 @@ class Parts(NamedTuple):
     spool: Spool
     exporters: Sequence[Exporter]
     claims: Claims
+    store: KeeperStore
 
 
 def _console(home: Path, settings: Settings, parts: Parts) -> Console:
-    recorder, hooks, metering, clock, counting, spool, exporters, claims = parts
+    recorder, hooks, metering, clock, counting, spool, exporters, claims, recording_into = parts
     store = control_store(home)
     reading = wiring.records(home)
     token = settings.gateway.admin_key
@@ -272,6 +275,8 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
         entropy=os.urandom,
         session_key=digest(wiring.site_key(home), b"console sessions", "sha256"),
         parse_filter=wiring.parse_filter,
+        saved=reading,
+        saving=recording_into,
         user_hash=wiring.user_hash(home),
         health=lambda: _lags(recorder),
         ailing=lambda: read_ailing(home),

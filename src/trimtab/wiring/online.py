@@ -143,7 +143,7 @@ async def judging_jobs(
         sampler=await _sampler(home, wanted, clock),
         purse=DayPurse(wanted.most_nano, already, clock),
         allows=lambda record: _allows(current(), record),
-        is_behind=lambda: _is_behind(recorder),
+        is_behind=lambda: is_behind(recorder),
         write=lambda it: _write(spool, it),
     )
     recorder.stored = online.offer
@@ -158,7 +158,8 @@ async def judging_jobs(
     return (judging.run(),)
 
 
-def _is_behind(recorder: Recorder) -> bool:
+def is_behind(recorder: Recorder) -> bool:
+    """Whether the recorder has more to do than it can."""
     return not recorder.is_recording or sum(recorder.waiting().values()) > MOST_BEHIND
 
 

@@ -60,8 +60,17 @@ const live = document.getElementById("live");
 if (live) {
   document.documentElement.classList.add("live");
   const mark = (lost) => document.documentElement.classList.toggle("lost", lost);
+  const pause = document.querySelector("[data-pause]");
+  const paused = () => pause?.getAttribute("aria-pressed") === "true";
+  if (pause) {
+    pause.hidden = false;
+    pause.addEventListener("click", () => {
+      pause.setAttribute("aria-pressed", String(!paused()));
+      pause.textContent = paused() ? "Go on" : "Pause";
+    });
+  }
   // nobody looks at a hidden page, so it asks for nothing
-  live.addEventListener("htmx:before:request", (event) => document.hidden && event.preventDefault());
+  live.addEventListener("htmx:before:request", (event) => (document.hidden || paused()) && event.preventDefault());
   live.addEventListener("htmx:after:request", () => mark(false));
   live.addEventListener("htmx:response:error", () => mark(true));
   live.addEventListener("htmx:error", () => mark(true));

@@ -5,6 +5,7 @@ from trimtab.store.statements import statements
 
 DIALECT = Dialect(
     each="json_array_elements_text",
+    member=lambda column: f"(CAST({column} AS JSON) ->> CAST(? AS TEXT))",
     day=lambda column: (
         f"""(to_char(to_timestamp({column} / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"""
         """ COLLATE "C")"""

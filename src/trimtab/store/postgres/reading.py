@@ -1,19 +1,20 @@
 """Reading records, content and sums of all hosts back from one Postgres."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from trimtab.domain.record import Blob
-from trimtab.store.base import InLedger, Spending, SpoolPosition
-from trimtab.store.content import assemble
-from trimtab.store.postgres.dialect import DIALECT, SQL
-from trimtab.store.postgres.recording import day_of, of_host
+from trimtab.store.base import Cursor, InLedger, RecordFilter, Spending, SpoolPosition
+from trimtab.store.postgres.content import get
+from trimtab.store.postgres.dialect import DIALECT
+from trimtab.store.postgres.recording import of_host
 from trimtab.store.postgres.session import Line, Session
 from trimtab.store.relational.dialect import Connection
+from trimtab.store.relational.filtering import conditions
 from trimtab.store.relational.reading import LONGEST_QUERY_S, Reading
 
 _REMEDY = "narrow the question, or see that Postgres runs, can be reached from here and lets us in"
 _SPARE_S = 2.0
+_FOUND = "request_id IN (SELECT request_id FROM search WHERE words @@ CAST(? AS TSQUERY))"
 
 _T = TypeVar("_T")
 
@@ -60,13 +61,27 @@ class PostgresReading(Reading):
         self, connection: Connection, tenant_id: str, ts_us: int, ref: bytes
     ) -> bytes | None:
         """See `Reading.stored`."""
-        day = day_of(ts_us)
+        return get(connection, tenant_id, ts_us, ref)
 
-        def blob(ref: bytes) -> Blob | None:
-            row = connection.execute(SQL["content"], (day, tenant_id, ref)).fetchone()
-            return None if row is None else Blob(ref, *row)
+    def listed(
+        self,
+        connection: Connection,
+        name: str,
+        where: RecordFilter,
+        after: Cursor | None,
+        limit: int,
+    ) -> list[Any]:
+        """See `Reading.listed`."""
+        made, values = conditions(self.dialect, where, after)
+        if where.phrases:
+            made += f" AND {_FOUND}"
+            values.append(" & ".join(map(_phrase, where.phrases)))
+        return self.run(connection, name, made, (*values, limit))
 
-        return assemble(blob, ref)
+
+def _phrase(words: Sequence[str]) -> str:
+    """Write a phrase as a tsquery; words are letters and digits, so nothing in them is syntax."""
+    return f"({' <-> '.join(words)})"
 
 
 def _hurry(session: Session) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import psycopg
@@ -10,10 +9,12 @@ from msgspec.structs import replace
 from psycopg import errors
 
 from trimtab.store.base import Batch, OpenRequest, SpoolPosition, StoredBlob, Unstorable
+from trimtab.store.bodies import MAX_ASKED
+from trimtab.store.postgres.content import day_of, get
 from trimtab.store.postgres.dialect import SQL
 from trimtab.store.postgres.session import Line, Session
 from trimtab.store.relational.dialect import ATTEMPT, LINE, REQUEST
-from trimtab.store.relational.recording import Recording
+from trimtab.store.relational.recording import Recording, Wording
 from trimtab.store.relational.rows import Row
 
 PATIENCE_S = 15.0
@@ -34,6 +35,7 @@ _COPIED: Mapping[str, tuple[str, Sequence[str]]] = {
     "put_detail": ("request_detail", ("request_id", "detail")),
     "put_attempt": ("attempt", ("request_id", *ATTEMPT.columns)),
     "put_line": ("ledger", LINE.columns),
+    "put_due": ("search_due", ("request_id",)),
 }
 
 _T = TypeVar("_T")
@@ -137,6 +139,19 @@ class PostgresRecording(Recording[Session]):
         )
         connection.execute(SQL["put_content"], [list(column) for column in zip(*rows, strict=True)])
 
+    def stored(self, connection: Session, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        """See `Recording.stored`."""
+        return get(connection, tenant_id, ts_us, ref)
+
+    def put_words(self, connection: Session, wordings: Sequence[Wording]) -> None:
+        """See `Recording.put_words`."""
+        rows = [
+            (it.request_id, day_of(it.ts_us), it.tenant_id, _vector(it))
+            for it in wordings
+            if it.asked or it.answered
+        ]
+        self.put(connection, "put_words", rows)
+
     def put(self, connection: Session, name: str, rows: Iterable[Row]) -> None:
         """See `Recording.put`."""
         if name in _COPIED:
@@ -169,6 +184,7 @@ def of_host(prefix: str, positions: Iterable[SpoolPosition]) -> tuple[SpoolPosit
     )
 
 
-def day_of(ts_us: int) -> str:
-    """Give the UTC day of an instant, as ISO date."""
-    return datetime.fromtimestamp(ts_us // 1_000_000, UTC).date().isoformat()
+def _vector(of: Wording) -> str:
+    """Write words as a tsvector; those answered stand so far behind that no phrase spans both."""
+    placed = [*enumerate(of.asked, 1), *enumerate(of.answered, MAX_ASKED + 2)]
+    return " ".join(f"'{word}':{place}" for place, word in placed)

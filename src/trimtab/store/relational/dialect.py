@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.record import Attempt, LedgerLine, RequestRecord
+from trimtab.store.base import FACETS
 from trimtab.store.relational.rows import Row, Table
 from trimtab.store.rollup import Key, Sums
 from trimtab.store.statements import statements
@@ -57,11 +58,13 @@ class Dialect:
 
     Attributes:
         each: Function that gives the `value`s of a JSON list.
+        member: Writes an expression for the member `?` of a JSON map.
         day: Writes an expression for the UTC day, as ISO date, of a column in microseconds.
         snapshot: Begins a transaction whose queries all see one state.
     """
 
     each: str
+    member: Callable[[str], str]
     day: Callable[[str], str]
     snapshot: str
 
@@ -75,6 +78,7 @@ class Dialect:
             annotation=ANNOTATION.columns,
             span=SPAN.columns,
             outline=OUTLINE.columns,
+            facet=FACETS,
             key=Key._fields,
             sums=Sums._fields,
             add=[f"{name} = total.{name} + excluded.{name}" for name in Sums._fields],

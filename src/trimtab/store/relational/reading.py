@@ -19,10 +19,12 @@ from trimtab.store.base import (
     Billed,
     CostRow,
     Cursor,
+    Facet,
     InLedger,
     LedgerSum,
     PromptRow,
     RecordFilter,
+    SavedFilter,
     SeriesPoint,
     Spending,
     SpoolPosition,
@@ -33,6 +35,7 @@ from trimtab.store.base import (
     Use,
 )
 from trimtab.store.content import is_whole
+from trimtab.store.filtering import counted
 from trimtab.store.relational.dialect import (
     ANNOTATION,
     ATTEMPT,
@@ -51,23 +54,6 @@ LONGEST_QUERY_S = 5.0
 MIN_PREFIX_CHARS = 6
 
 _AFTER_ANY = "\x7f"
-_CONDITIONS: Mapping[str, str] = {
-    "tenant_id": "tenant_id = ?",
-    "feature": "feature = ?",
-    "model_requested": "model_requested = ?",
-    "provider": "provider = ?",
-    "key_id": "key_id = ?",
-    "status": "status = ?",
-    "error_code": "error_code = ?",
-    "origin": "origin = ?",
-    "trace_id": "trace_id = ?",
-    "response_id": "response_id = ?",
-    "prompt_name": "prompt_name = ?",
-    "prompt_version": "prompt_version = ?",
-    "min_latency_us": "latency_us >= ?",
-    "since_us": "ts_us >= ?",
-    "until_us": "ts_us < ?",
-}
 _GROUPS = (
     "tenant_id",
     "feature",
@@ -137,6 +123,17 @@ class Reading(ABC):
             ValueError: a piece cannot be read.
         """
 
+    @abstractmethod
+    def listed(
+        self,
+        connection: Connection,
+        name: str,
+        where: RecordFilter,
+        after: Cursor | None,
+        limit: int,
+    ) -> list[Any]:
+        """Run a statement over records that fit, newest first, behind a cursor."""
+
     async def find(self, request_id: str) -> StoredRecord | None:
         """See `RecordReader.find`."""
         if len(request_id) < MIN_PREFIX_CHARS:
@@ -147,10 +144,25 @@ class Reading(ABC):
         self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
     ) -> tuple[RequestRecord, ...]:
         """See `RecordReader.page`."""
-        conditions, values = _conditions(where, after)
-        sql = self._sql["page"].replace("/*where*/", conditions)
-        rows = await self.do(lambda it: it.execute(sql, (*values, limit)).fetchall())
+        rows = await self.do(lambda it: self.listed(it, "page", where, after, limit))
         return tuple(REQUEST.struct(row) for row in rows)
+
+    async def facets(self, where: RecordFilter, *, limit: int) -> tuple[Facet, ...]:
+        """See `RecordReader.facets`."""
+        rows = await self.do(lambda it: self.listed(it, "facets", where, None, limit))
+        return counted(rows)
+
+    async def saved(self, owner: str) -> tuple[SavedFilter, ...]:
+        """See `SavedFilterReader.saved`."""
+        rows = await self.do(lambda it: it.execute(self._sql["saved_filters"], (owner,)).fetchall())
+        return tuple(SavedFilter(owner=of, name=name, text=text) for of, name, text in rows)
+
+    def run(
+        self, connection: Connection, name: str, made: str, values: Sequence[object]
+    ) -> list[Any]:
+        """Run a statement over records, under conditions."""
+        sql = self._sql[name].replace("/*where*/", made)
+        return connection.execute(sql, values).fetchall()
 
     async def tried(
         self, *, providers: Collection[str], since_us: int, limit: int
@@ -411,23 +423,6 @@ def _added(one: LedgerSum, other: LedgerSum) -> LedgerSum:
         n_unpriced=one.n_unpriced + other.n_unpriced,
         cost_nano=one.cost_nano + other.cost_nano,
     )
-
-
-def _conditions(where: RecordFilter, after: Cursor | None) -> tuple[str, list[Any]]:
-    terms: list[str] = []
-    values: list[Any] = []
-    for member, term in _CONDITIONS.items():
-        value = getattr(where, member)
-        if value is not None:
-            terms.append(term)
-            values.append(value)
-    if where.status not in (None, "ok"):
-        # The planner uses the index of what is not ok only if the query says so.
-        terms.append("status <> 'ok'")
-    if after is not None:
-        terms.append("(ts_us, request_id) < (?, ?)")
-        values += [after.ts_us, after.request_id]
-    return " AND ".join(terms) or "TRUE", values
 
 
 def _cost_row(row: Sequence[Any], groups: int) -> CostRow:

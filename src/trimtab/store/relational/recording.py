@@ -8,7 +8,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import zstandard
@@ -21,10 +21,12 @@ from trimtab.store.base import (
     Move,
     OpenRequest,
     PositionMoved,
+    SavedFilter,
     SpoolPosition,
     StoredBlob,
     Unclaimed,
 )
+from trimtab.store.bodies import answered_words, asked_words
 from trimtab.store.relational.dialect import (
     ANNOTATION,
     ATTEMPT,
@@ -63,8 +65,18 @@ _K = TypeVar("_K")
 _T = TypeVar("_T")
 
 
+class Wording(NamedTuple):
+    """What of a request can be found."""
+
+    request_id: str
+    tenant_id: str
+    ts_us: int
+    asked: tuple[str, ...]
+    answered: tuple[str, ...]
+
+
 class Recording(ABC, Generic[_C]):
-    """`store.base.RecordWriter` and `LedgerWriter` of one engine.
+    """`store.base.KeeperStore` of one engine.
 
     State: the names of each tenant that have sums of their own, and all features that have
     counters of their own.
@@ -93,6 +105,18 @@ class Recording(ABC, Generic[_C]):
     @abstractmethod
     def put_content(self, connection: _C, blobs: Sequence[StoredBlob]) -> None:
         """Store pieces, durable when this returns; those that are there stay."""
+
+    @abstractmethod
+    def stored(self, connection: _C, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        """Rebuild a content; `None` if a piece is gone.
+
+        Raises:
+            ValueError: a piece cannot be read.
+        """
+
+    @abstractmethod
+    def put_words(self, connection: _C, wordings: Sequence[Wording]) -> None:
+        """Make requests findable, durable when this returns; those that are stay as they are."""
 
     @abstractmethod
     async def leads(self) -> bool:
@@ -135,6 +159,49 @@ class Recording(ABC, Generic[_C]):
     async def adjust(self, lines: Sequence[LedgerLine]) -> int:
         """See `LedgerWriter.adjust`."""
         return await self.do(lambda connection: self._adjust(connection, lines))
+
+    async def index(self, allows: Callable[[str], bool], *, limit: int) -> int:
+        """See `SearchIndex.index`."""
+        return await self.do(lambda connection: self._index(connection, allows, limit))
+
+    async def save(self, saved: SavedFilter) -> None:
+        """See `SavedFilterWriter.save`."""
+        row = (saved.owner, saved.name, saved.text)
+        await self.do(lambda connection: self.put(connection, "save_filter", [row]))
+
+    async def unsave(self, owner: str, name: str) -> None:
+        """See `SavedFilterWriter.unsave`."""
+        await self.do(lambda connection: self.put(connection, "unsave_filter", [(owner, name)]))
+
+    def _index(self, connection: _C, allows: Callable[[str], bool], limit: int) -> int:
+        due = connection.execute(self.sql["due"], (limit,)).fetchall()
+        self.put_words(
+            connection, [self._wording(connection, *row) for row in due if allows(row[1])]
+        )
+        with self.transaction(connection):
+            self.put(connection, "taken", [row[:1] for row in due])
+        return len(due)
+
+    def _wording(
+        self,
+        connection: _C,
+        request_id: str,
+        tenant_id: str,
+        ts_us: int,
+        *refs: bytes | None,
+    ) -> Wording:
+        asked, answered = (
+            b"" if ref is None else self._readable(connection, tenant_id, ts_us, ref)
+            for ref in refs
+        )
+        return Wording(request_id, tenant_id, ts_us, asked_words(asked), answered_words(answered))
+
+    def _readable(self, connection: _C, tenant_id: str, ts_us: int, ref: bytes) -> bytes:
+        try:
+            return self.stored(connection, tenant_id, ts_us, ref) or b""
+        except ValueError:
+            # Whoever looks at the request is told.
+            return b""
 
     def _commit(self, connection: _C, batch: Batch) -> int:
         self.put_content(connection, batch.blobs)
@@ -210,6 +277,8 @@ class Recording(ABC, Generic[_C]):
             [(it.record.request_id, *ATTEMPT.row(one)) for it in fresh for one in it.attempts],
         )
         self.put(connection, "put_line", [LINE.row(line) for it in fresh for line in it.lines])
+        with_content = [it for it in fresh if it.record.input_ref or it.record.output_ref]
+        self.put(connection, "put_due", [(it.record.request_id,) for it in with_content])
 
     def _put_sums(self, connection: _C, more: Iterable[tuple[Buckets, Key, Sums]]) -> None:
         spans: tuple[dict[tuple[int, Key], Sums], ...] = ({}, {}, {})

@@ -4,6 +4,7 @@ from trimtab.store.relational.dialect import Dialect
 
 DIALECT = Dialect(
     each="json_each",
+    member=lambda column: f"""json_extract({column}, '$."' || ? || '"')""",
     day=lambda column: f"date({column} / 1000000, 'unixepoch')",
     snapshot="BEGIN",
 )

@@ -1,25 +1,32 @@
 """Reading records, content and sums back while the keeper writes them."""
 
 import asyncio
+import json
 import sqlite3
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.app_span import SpanOutline
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
+from trimtab.store.base import Cursor, RecordFilter
 from trimtab.store.relational.dialect import Connection
+from trimtab.store.relational.filtering import conditions
 from trimtab.store.relational.reading import LONGEST_QUERY_S, Reading
 from trimtab.store.sqlite.connect import open_reader
-from trimtab.store.sqlite.content import ContentReader
+from trimtab.store.sqlite.content import CHECK_EVERY, ContentReader
 from trimtab.store.sqlite.dialect import DIALECT
 
 _CHECK_EVERY = 10_000
 _HAS = "SELECT 1 FROM sqlite_master WHERE name = ?"
+
+_AT_ONCE = 500
+# The plus keeps the planner from walking through all there is in the order of time.
+AMONG = "+ts_us >= 0 AND request_id IN (SELECT value FROM json_each(?))"
 
 _T = TypeVar("_T")
 
@@ -27,8 +34,9 @@ _T = TypeVar("_T")
 class SqliteReading(Reading):
     """`store.relational.reading.Reading` of a directory.
 
-    State: the open files; opened when first asked, for the keeper may not have made them yet. A
-    query that takes more than 5 s is given up: a long reader would keep the log from being cut.
+    State: the open files, and when what is asked just now is given up. Files are opened when first
+    asked, for the keeper may not have made them yet. A query that takes more than 5 s is given up:
+    a long reader would keep the log from being cut.
     """
 
     def __init__(self, home: Path, tenant_key: Callable[[str], bytes], clock: Clock) -> None:
@@ -38,6 +46,7 @@ class SqliteReading(Reading):
         self._content = ContentReader(home / "content")
         self._connection: sqlite3.Connection | None = None
         self._guard = threading.Lock()
+        self._end_s = 0.0
 
     @property
     def exists(self) -> bool:
@@ -87,12 +96,35 @@ class SqliteReading(Reading):
     async def _has(self, table: str) -> bool:
         return await self.do(lambda it: it.execute(_HAS, (table,)).fetchone()) is not None
 
+    def listed(
+        self,
+        connection: Connection,
+        name: str,
+        where: RecordFilter,
+        after: Cursor | None,
+        limit: int,
+    ) -> list[Any]:
+        """See `Reading.listed`. Words are in the files of days: those found are asked for by id."""
+        made, values = conditions(self.dialect, where, after)
+        if not where.phrases:
+            return self.run(connection, name, made, (*values, limit))
+        rows: list[Any] = []
+        at_once = max(limit, _AT_ONCE)
+        for found in self._content.find(where, after, at_once, self._is_late):
+            more = (*values, json.dumps(found), limit - len(rows))
+            rows += self.run(connection, name, f"{made} AND {AMONG}", more)
+            if len(rows) >= limit:
+                break
+        return rows
+
     def _in_thread(self, work: Callable[[Connection], _T]) -> _T:
         with self._guard, self._opened() as connection:
-            now_s = self._clock.monotonic_s
-            end_s = now_s() + LONGEST_QUERY_S
-            connection.set_progress_handler(lambda: now_s() > end_s, _CHECK_EVERY)
+            self._end_s = self._clock.monotonic_s() + LONGEST_QUERY_S
+            connection.set_progress_handler(self._is_late, CHECK_EVERY)
             return work(connection)
+
+    def _is_late(self) -> bool:
+        return self._clock.monotonic_s() > self._end_s
 
     @contextmanager
     def _opened(self) -> Generator[sqlite3.Connection]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from trimtab.domain.errors import SchemaTooNew, TryLater
 from trimtab.store.base import StoredBlob, Unstorable
-from trimtab.store.relational.recording import Recording
+from trimtab.store.relational.recording import Recording, Wording
 from trimtab.store.sqlite.connect import open_writer, transaction
 from trimtab.store.sqlite.content import ContentWriter
 from trimtab.store.sqlite.dialect import SQL
@@ -67,6 +67,20 @@ class SqliteRecording(Recording[sqlite3.Connection]):
     def put_content(self, connection: sqlite3.Connection, blobs: Sequence[StoredBlob]) -> None:  # noqa: ARG002 -- in files of its own
         """See `Recording.put_content`."""
         self._content.put(blobs)
+
+    def stored(
+        self,
+        connection: sqlite3.Connection,  # noqa: ARG002 -- in files of its own
+        tenant_id: str,
+        ts_us: int,
+        ref: bytes,
+    ) -> bytes | None:
+        """See `Recording.stored`."""
+        return self._content.get(tenant_id, ts_us, ref)
+
+    def put_words(self, connection: sqlite3.Connection, wordings: Sequence[Wording]) -> None:  # noqa: ARG002 -- in files of its own
+        """See `Recording.put_words`."""
+        self._content.put_words(wordings)
 
     def _in_thread(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         with _explained(self._path, self.close):

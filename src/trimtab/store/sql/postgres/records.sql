@@ -18,3 +18,8 @@ INSERT INTO record_site (proof) VALUES (?) ON CONFLICT DO NOTHING;
 -- name: site
 -- Which site the records are of.
 SELECT proof FROM record_site;
+
+-- name: put_words
+-- The words of a request, once.
+INSERT INTO search (request_id, day, tenant_id, words)
+VALUES (?, CAST(? AS DATE), ?, CAST(? AS TSVECTOR)) ON CONFLICT DO NOTHING;

@@ -313,3 +313,33 @@ SELECT /*ts_day*/ AS day, provider, account, model_sent, count(*),
   coalesce(sum(output_tokens), 0), coalesce(sum(cost_nano), 0)
 FROM ledger WHERE ts_us >= ? AND ts_us < ?
 GROUP BY day, provider, account, model_sent ORDER BY day, provider, account, model_sent;
+
+-- name: put_due
+-- A request whose content is to be made findable.
+INSERT INTO search_due (request_id) VALUES (?) ON CONFLICT DO NOTHING;
+
+-- name: due
+-- The oldest of them, and where their content lies.
+SELECT request_id, tenant_id, ts_us, input_ref, output_ref
+FROM search_due JOIN request USING (request_id) ORDER BY request_id LIMIT ?;
+
+-- name: taken
+-- One of them, done with.
+DELETE FROM search_due WHERE request_id = ?;
+
+-- name: facets
+-- By what lists are narrowed, of records newest first; the conditions are those of `page`.
+SELECT /*facet*/ FROM request WHERE /*where*/ ORDER BY ts_us DESC, request_id DESC LIMIT ?;
+
+-- name: save_filter
+-- A filter by its owner and name.
+INSERT INTO saved_filter (owner, name, text) VALUES (?, ?, ?)
+ON CONFLICT (owner, name) DO UPDATE SET text = excluded.text;
+
+-- name: unsave_filter
+-- A filter that goes.
+DELETE FROM saved_filter WHERE owner = ? AND name = ?;
+
+-- name: saved_filters
+-- Filters of somebody and of everybody.
+SELECT owner, name, text FROM saved_filter WHERE owner IN (?, '') ORDER BY name, owner DESC;

@@ -1,0 +1,105 @@
+"""`trimtab records`: records as files, for other programs."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from pkgutil import resolve_name
+
+import click
+import msgspec
+
+from trimtab import wiring
+from trimtab.cli.output import author
+from trimtab.cli.switch import home_option
+from trimtab.domain.change import Source
+from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.money import usd_text
+from trimtab.domain.record import RequestRecord
+from trimtab.jobs.taking import Sheet, Texts, columns, describe, lines, take
+from trimtab.store.filter_text import narrowed
+
+_PARQUET = "trimtab.jobs.parquet:parquet"
+
+
+@click.group()
+def command() -> None:
+    """Take records elsewhere."""
+
+
+@command.command()
+@click.argument("words", nargs=-1)
+@click.option("--from", "since", help="Not before this: 24h, or 2026-04-01 (UTC).")
+@click.option("--to", "until", help="Before this: 24h, or 2026-05-01 (UTC).")
+@click.option("--tenant", help="Of this tenant alone.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="File to write, .parquet or .jsonl; a manifest is written beside it.",
+)
+@click.option(
+    "--content", is_flag=True, help="Take what was asked and answered, too; the audit notes each."
+)
+@home_option
+# one parameter an option
+def export(  # noqa: PLR0913
+    words: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    tenant: str | None,
+    out: Path,
+    home: Path | None,
+    *,
+    content: bool,
+) -> None:
+    """Write the records that fit to a file, newest first. The keeper is not in the way.
+
+    Example: trimtab records export --from 2026-04-01 --to 2026-05-01 --out apr.parquet
+    """
+    text = " ".join(words)
+    for name, value in (("since", since), ("until", until), ("tenant", tenant)):
+        text = text if value is None else narrowed(text, name, value)
+    part = out.with_name(f"{out.name}.part")
+    at = wiring.home(home)
+    try:
+        taking = take(
+            wiring.records(at),
+            wiring.parse_filter(text),
+            _sheet(out.suffix, part, content=content),
+            _texts(at) if content else None,
+        )
+        rows, cost_nano = asyncio.run(taking)
+        manifest = describe(part, text, rows, cost_nano)
+        beside = out.with_name(f"{out.name}.json")
+        beside.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    click.echo(f"{rows:,} records, ${usd_text(cost_nano)}, in '{out}'; manifest in '{beside}'")
+
+
+def _sheet(suffix: str, path: Path, *, content: bool) -> Sheet:
+    made = columns(content=content)
+    if suffix == ".jsonl":
+        return lines(path, made)
+    if suffix != ".parquet":
+        raise SettingsInvalid(f"'{suffix}' is no format of records; write .parquet or .jsonl")
+    try:
+        parquet = resolve_name(_PARQUET)
+    except ImportError as exc:
+        raise SettingsInvalid(
+            "a table in Parquet takes duckdb, which is not installed; install trimtab[parquet],"
+            " or write .jsonl"
+        ) from exc
+    sheet: Sheet = parquet(path, made)
+    return sheet
+
+
+def _texts(home: Path) -> Texts:
+    audit = wiring.audit(home)
+
+    async def read(record: RequestRecord) -> Sequence[str | None]:
+        found = await audit.read(record, author=author(), source=Source.CLI)
+        return [None if it is None else it.decode(errors="replace") for it in found]
+
+    return read

@@ -1,0 +1,69 @@
+"""Filters as conditions in SQL over `request`."""
+
+from typing import Any
+
+from trimtab.domain.record import Status
+from trimtab.store.base import Cursor, RecordFilter
+from trimtab.store.filtering import terms_of
+from trimtab.store.relational.dialect import Dialect
+from trimtab.store.terms import Op, Said, Term
+
+# A later one of the same request, kind, name and source corrects it.
+_SAID = """EXISTS (SELECT 1 FROM annotation AS said WHERE said.request_id = request.request_id
+ AND {} AND NOT EXISTS (SELECT 1 FROM annotation AS later
+ WHERE later.request_id = said.request_id AND later.kind = said.kind AND later.name = said.name
+ AND later.source = said.source
+ AND (later.ts_us, later.annotation_id) > (said.ts_us, said.annotation_id)))"""
+
+
+def conditions(
+    dialect: Dialect, where: RecordFilter, after: Cursor | None
+) -> tuple[str, list[Any]]:
+    """Write what `where` asks for, words of the content left out, and the values for it."""
+    made: list[str] = []
+    values: list[Any] = []
+    for term in terms_of(where):
+        made.append(_term(dialect, term, values))
+        if _leaves_out_ok(term):
+            # The planner uses the index of what is not ok only if the query says so.
+            made.append("status <> 'ok'")
+    made += [_said(dialect, said, values) for said in where.said]
+    if after is not None:
+        made.append("(ts_us, request_id) < (?, ?)")
+        values += [after.ts_us, after.request_id]
+    return " AND ".join(made) or "TRUE", values
+
+
+def _term(dialect: Dialect, term: Term, values: list[Any]) -> str:
+    column = term.column
+    if term.key is not None:
+        column = dialect.member(column)
+        values.append(term.key)
+    match term.op:
+        case Op.IN if len(term.values) == 1:
+            made = f"{column} = ?"
+            values += term.values
+        case Op.IN:
+            made = f"{column} IN ({', '.join('?' for _ in term.values)})"
+            values += term.values
+        case Op.PREFIX:
+            made = f"substr({column}, 1, length(?)) = ?"
+            values += term.values * 2
+        case _:
+            made = f"{column} {term.op.value} ?"
+            values += term.values
+    # What is unknown is neither so nor not so to SQL.
+    return f"NOT coalesce({made}, FALSE)" if term.negated else made
+
+
+def _said(dialect: Dialect, said: Said, values: list[Any]) -> str:
+    asked = _term(dialect, said.term, values)
+    if said.name is not None:
+        asked += " AND said.name = ?"
+        values.append(said.name)
+    return _SAID.format(asked)
+
+
+def _leaves_out_ok(term: Term) -> bool:
+    is_plain = term.column == "status" and term.op is Op.IN
+    return is_plain and (Status.OK in term.values) is term.negated
