@@ -30,8 +30,10 @@ def test_what_is_scraped_equals_the_ledger(stack: Stack, key: str) -> None:
     seqs = [n for (name, _), n in told.items() if name == "trimtab_config_seq"]
     assert min(seqs) > 0
     eventually(
-        lambda: not any(
-            n for (name, _), n in _scraped(stack).items() if name == "trimtab_requests_open"
+        lambda: (
+            not any(
+                n for (name, _), n in _scraped(stack).items() if name == "trimtab_requests_open"
+            )
         ),
         "no request is open any more",
     )
