@@ -17,6 +17,7 @@ from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Model, Target
 from trimtab.domain.money import usd_text
 from trimtab.domain.tenant import Key, Limits
+from trimtab.wiring.encryption import check_encryption
 from trimtab.wiring.litellm import check_litellm
 from trimtab.wiring.pricing import pricing
 
@@ -64,6 +65,7 @@ def command(  # noqa: PLR0913
     try:
         settings = wiring.load_settings(config)
         check_litellm(settings.providers.values())
+        check_encryption(settings)
     except SettingsInvalid as exc:
         _print_wrong(str(exc).splitlines(), as_json=as_json)
         ctx.exit(WRONG)

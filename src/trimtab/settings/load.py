@@ -1,6 +1,6 @@
 """Reading the file: everything wrong with it is told at once, each with its line and a remedy."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +10,7 @@ from trimtab.domain.model import unpinned
 from trimtab.domain.signing import read_secret
 from trimtab.domain.tenant import EVALS
 from trimtab.domain.yaml_tree import Faults, Members, Wrong, read_tree, scalars
+from trimtab.settings.encryption import read_master_key
 from trimtab.settings.fields import members, read_listen
 from trimtab.settings.model import (
     AlertSettings,
@@ -107,6 +108,7 @@ def _settings(
         stripe=given.get("stripe"),
         online=given.get("evals"),
         log_to_stdout=given.get("log_line", False),
+        master_key=given.get("content_encryption"),
         lines=faults.lines,
     )
     for at, fault in _misfits(settings):
@@ -117,9 +119,7 @@ def _settings(
 def _misfits(settings: Settings) -> Iterator[tuple[str, str]]:
     """Tell what does not fit together, each with its path."""
     yield from check_billings(settings.billings, settings.providers)
-    if settings.stripe is not None and settings.gateway.records is not None:
-        why = "`gateway.records` names a store elsewhere; remove one of them"
-        yield "stripe", f"passes on from records that are in the state directory, and {why}"
+    yield from _misplaced(settings)
     if settings.online is not None and EVALS not in settings.tenants:
         why = f"and there is no tenant {EVALS!r}; add it to `tenants`, with a budget"
         yield "evals.online", f"has to be paid for, {why}"
@@ -135,6 +135,18 @@ def _misfits(settings: Settings) -> Iterator[tuple[str, str]]:
             yield path, f"a freezer falls back to freezers only, and {name!r} is none"
         if model.name in model.fallback.names():
             yield path, "a model cannot fall back to itself; name another"
+
+
+def _misplaced(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Tell what does not go with records that are elsewhere."""
+    if settings.gateway.records is None:
+        return
+    if settings.stripe is not None:
+        why = "`gateway.records` names a store elsewhere; remove one of them"
+        yield "stripe", f"passes on from records that are in the state directory, and {why}"
+    if settings.master_key is not None and settings.gateway.store is None:
+        why = "hosts that share `gateway.records` may have others; name a `gateway.store`, too"
+        yield "content_encryption", f"keeps keys in the change log's store, and {why}"
 
 
 def _listening(gateway: GatewaySettings, listen: str, faults: Faults) -> GatewaySettings:
@@ -162,9 +174,13 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
         for index, route in enumerate(settings.alerts.routes)
         if route.secret is not None
     ]
-    for path, secret in signed:
+    read: list[tuple[str, str, Callable[[str], object]]]
+    read = [(path, secret, read_secret) for path, secret in signed]
+    if settings.master_key is not None:
+        read.append(("content_encryption.master_key", settings.master_key, read_master_key))
+    for path, secret, of in read:
         try:
-            read_secret(resolve(secret, environ).reveal())
+            of(resolve(secret, environ).reveal())
         except SettingsInvalid as exc:
             yield path, str(exc)
 

@@ -45,7 +45,7 @@ from trimtab.store.base import (
     Use,
 )
 from trimtab.store.bodies import answered_words, asked_words
-from trimtab.store.content import assemble, is_whole
+from trimtab.store.content import Sealed, Unsealing, assemble, is_whole
 from trimtab.store.filtering import counted, fits, has_phrase
 from trimtab.store.rollup import (
     DAY_US,
@@ -81,8 +81,11 @@ class MemoryRecords:
     sums, counters, the features that have some of their own, and filters with a name.
     """
 
-    def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, tenant_key: Callable[[str], bytes], unsealer: Unsealing | None = None
+    ) -> None:
         self._tenant_key = tenant_key
+        self._unsealer = unsealer
         self._records: dict[str, StoredRecord] = {}
         self._annotations: dict[str, Annotation] = {}
         self._spans: dict[tuple[str, str], dict[str, AppSpan]] = {}
@@ -296,12 +299,22 @@ class MemoryRecords:
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `ContentReader.content`."""
         try:
-            found = assemble(lambda it: self._blobs.get((tenant_id, ts_us // DAY_US, it)), ref)
+            found = await self._assembled(tenant_id, ts_us, ref)
         except ValueError:
             return None
         if found is None or not is_whole(found, ref, self._tenant_key(tenant_id)):
             return None
         return found
+
+    async def _assembled(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        def get(ref: bytes) -> Blob | None:
+            return self._blobs.get((tenant_id, ts_us // DAY_US, ref))
+
+        try:
+            return assemble(get, ref)
+        except Sealed:
+            unseal = await self._unsealer(tenant_id) if self._unsealer else None
+        return None if unseal is None else assemble(get, ref, unseal)
 
     async def costs(
         self,

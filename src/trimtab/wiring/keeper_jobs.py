@@ -28,7 +28,13 @@ def keeper_schedule(parts: Parts, measured: Callable[[], Awaitable[Samples]]) ->
             *parts.counting.job(),
             *cloudwatch_jobs(parts.settings.cloudwatch, measured, parts.clock),
             Job("claims", CLAIMS_LOOK_S, parts.claims.step),
-            search_job(parts.store, parts.snapshot, lambda: is_behind(recorder), parts.leads),
+            search_job(
+                parts.store,
+                parts.snapshot,
+                lambda: is_behind(recorder),
+                parts.leads,
+                is_sealed=parts.settings.master_key is not None,
+            ),
         ]
     )
 

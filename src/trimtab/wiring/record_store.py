@@ -20,6 +20,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.settings import REFERENCE, resolve
 from trimtab.store.base import KeeperStore, SharedKeeperStore
+from trimtab.store.content import Unsealing
 from trimtab.store.files import replace_file
 from trimtab.store.relational.reading import Reading
 from trimtab.store.sqlite.connect import open_reader
@@ -46,7 +47,12 @@ class Place(Struct, frozen=True, kw_only=True):
     host: str
 
 
-def reading(home: Path, tenant_key: Callable[[str], bytes], clock: Clock) -> Reading:
+def reading(
+    home: Path,
+    tenant_key: Callable[[str], bytes],
+    clock: Clock,
+    unsealer: Unsealing | None = None,
+) -> Reading:
     """Open the records of a state directory for reading.
 
     Raises:
@@ -55,10 +61,10 @@ def reading(home: Path, tenant_key: Callable[[str], bytes], clock: Clock) -> Rea
     """
     place = _place(home)
     if place is None:
-        return SqliteReading(home, tenant_key, clock)
+        return SqliteReading(home, tenant_key, clock, unsealer)
     with _driver():
         made = resolve_name(READING)
-    opened: Reading = made(_url(place.store), place.host, tenant_key)
+    opened: Reading = made(_url(place.store), place.host, tenant_key, unsealer)
     return opened
 
 

@@ -1,0 +1,42 @@
+"""The section `content_encryption` of the file: under which master key content is sealed."""
+
+import base64
+import binascii
+
+from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.yaml_tree import Faults, Node
+from trimtab.settings.fields import members, reference
+
+KEY_BYTES = 32
+
+
+def read_encryption(node: Node, faults: Faults) -> str | None:
+    """Read the reference to the master key."""
+    given = members(node, faults, {"master_key": reference}, frozenset({"master_key"})) or {}
+    return given.get("master_key")
+
+
+def read_master_key(text: str) -> bytes:
+    """Give the bytes of a master key.
+
+    Raises:
+        SettingsInvalid: it is none. It is not repeated.
+    """
+    for decode in (bytes.fromhex, _base64):
+        try:
+            key = decode(text)
+        except ValueError:
+            continue
+        if len(key) == KEY_BYTES:
+            return key
+    raise SettingsInvalid(
+        f"a master key is {KEY_BYTES} random bytes in base64 or hex; make one with"
+        " `openssl rand -base64 32`"
+    )
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as exc:
+        raise ValueError from exc
