@@ -149,7 +149,7 @@ class ContentKeys(Protocol):
         ...
 
     async def content_keys_mark(self) -> tuple[int, int]:
-        """Tell how many keys there are, and how many there ever were: other keys, another mark."""
+        """Tell how many keys there are, and a number of the newest: other keys, another mark."""
         ...
 
     async def add_content_keys(self, keys: Sequence[ContentKey]) -> None:

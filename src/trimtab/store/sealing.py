@@ -121,7 +121,7 @@ class Unsealer:
         start = _HEAD_BYTES + _NONCE_BYTES
         try:
             return cipher.decrypt(data[_HEAD_BYTES:start], data[start:], ref)
-        except InvalidTag as exc:
+        except (InvalidTag, ValueError) as exc:
             raise ValueError("a sealed blob is damaged, or was put in another's place") from exc
 
 

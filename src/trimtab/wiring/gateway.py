@@ -144,7 +144,8 @@ class Parts:
 
     def capture(self) -> ContentCapture:
         """Make what cuts content into blobs."""
-        return ContentCapture(wiring.tenant_keys(self.home), self.sealing and self.sealing.of)
+        seal_of = self.sealing.of if self.sealing else None
+        return ContentCapture(wiring.tenant_keys(self.home), seal_of)
 
 
 def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None:

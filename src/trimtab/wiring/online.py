@@ -103,7 +103,7 @@ class Judging:
         judge = JudgeSetting(model=it.model, max_tokens=it.max_tokens, embeddings=it.embeddings)
         suite = suite_of(self.file, judge, it.metrics)
         transport = Http1Transport()
-        seal_of = self.sealing and self.sealing.of
+        seal_of = self.sealing.of if self.sealing else None
         try:
             # Other hosts, and a keeper that was killed, have keys of their own.
             name = f"{RUN}-{ulid(self.clock.now_us() // 1000, os.urandom)}"

@@ -61,9 +61,8 @@ SELECT tenant_id, key_id, wrapped FROM content_key
 WHERE ? IS NULL OR tenant_id = ? ORDER BY tenant_id;
 
 -- name: content_keys_mark
--- How many keys there are, and how many there ever were.
-SELECT count(*), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'content_key'), 0)
-FROM content_key;
+-- How many keys there are, and the newest: a number is never given twice.
+SELECT count(*), coalesce(max(seq), 0) FROM content_key;
 
 -- name: add_content_key
 -- One more key, if its tenant has none.
