@@ -25,7 +25,10 @@ class Counted(MemoryContentKeys):
 
     async def content_keys(self, tenant_id: str | None = None) -> tuple[ContentKey, ...]:
         self.reads += 1
-        return await super().content_keys(tenant_id)
+        found = await super().content_keys(tenant_id)
+        # Others come in between.
+        await asyncio.sleep(0)
+        return found
 
     async def content_keys_mark(self) -> tuple[int, int]:
         if self.is_away:
