@@ -75,7 +75,8 @@ class Made(Protocol):
 def memory(
     _home: Path, _request: pytest.FixtureRequest, keys: Unsealing
 ) -> Generator[tuple[RecordWriter, ContentReader]]:
-    records = MemoryRecords(tenant_key, keys)
+    records = MemoryRecords(tenant_key)
+    records.unsealer = keys
     yield records, records
 
 
@@ -84,7 +85,8 @@ def sqlite(
     home: Path, _request: pytest.FixtureRequest, keys: Unsealing
 ) -> Generator[tuple[RecordWriter, ContentReader]]:
     writer = SqliteRecording(home)
-    reader = SqliteReading(home, tenant_key, FrozenClock(), keys)
+    reader = SqliteReading(home, tenant_key, FrozenClock())
+    reader.unsealer = keys
     with closing(writer), closing(reader):
         yield writer, reader
 
@@ -96,7 +98,8 @@ def postgres(
     server: Server = request.getfixturevalue("postgres")
     url = server.database()
     writer = PostgresRecording(url, "host-1", is_keeper=True)
-    reader = PostgresReading(url, "host-1", tenant_key, keys)
+    reader = PostgresReading(url, "host-1", tenant_key)
+    reader.unsealer = keys
     with closing(writer), closing(reader):
         yield writer, reader
 

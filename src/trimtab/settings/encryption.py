@@ -1,7 +1,7 @@
 """The section `content_encryption` of the file: under which master key content is sealed."""
 
-import base64
-import binascii
+from base64 import b64decode
+from functools import partial
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.yaml_tree import Faults, Node
@@ -22,7 +22,7 @@ def read_master_key(text: str) -> bytes:
     Raises:
         SettingsInvalid: it is none. It is not repeated.
     """
-    for decode in (bytes.fromhex, _base64):
+    for decode in (bytes.fromhex, partial(b64decode, validate=True)):
         try:
             key = decode(text)
         except ValueError:
@@ -33,10 +33,3 @@ def read_master_key(text: str) -> bytes:
         f"a master key is {KEY_BYTES} random bytes in base64 or hex; make one with"
         " `openssl rand -base64 32`"
     )
-
-
-def _base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as exc:
-        raise ValueError from exc

@@ -81,11 +81,9 @@ class MemoryRecords:
     sums, counters, the features that have some of their own, and filters with a name.
     """
 
-    def __init__(
-        self, tenant_key: Callable[[str], bytes], unsealer: Unsealing | None = None
-    ) -> None:
+    def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
         self._tenant_key = tenant_key
-        self._unsealer = unsealer
+        self.unsealer: Unsealing | None = None
         self._records: dict[str, StoredRecord] = {}
         self._annotations: dict[str, Annotation] = {}
         self._spans: dict[tuple[str, str], dict[str, AppSpan]] = {}
@@ -313,7 +311,7 @@ class MemoryRecords:
         try:
             return assemble(get, ref)
         except Sealed:
-            unseal = await self._unsealer(tenant_id) if self._unsealer else None
+            unseal = await self.unsealer(tenant_id) if self.unsealer else None
         return None if unseal is None else assemble(get, ref, unseal)
 
     async def costs(

@@ -102,7 +102,9 @@ def accounts(at: Path) -> Accounts:
 
 def records(at: Path) -> Reading:
     """Open the records of a state directory, with their content and sums."""
-    return reading(at, tenant_keys(at), SystemClock(), unsealing(at))
+    opened = reading(at, tenant_keys(at), SystemClock())
+    opened.unsealer = unsealing(at)
+    return opened
 
 
 def ledger(at: Path) -> KeeperStore:

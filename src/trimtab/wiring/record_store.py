@@ -20,7 +20,6 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.settings import REFERENCE, resolve
 from trimtab.store.base import KeeperStore, SharedKeeperStore
-from trimtab.store.content import Unsealing
 from trimtab.store.files import replace_file
 from trimtab.store.relational.reading import Reading
 from trimtab.store.sqlite.connect import open_reader
@@ -47,12 +46,7 @@ class Place(Struct, frozen=True, kw_only=True):
     host: str
 
 
-def reading(
-    home: Path,
-    tenant_key: Callable[[str], bytes],
-    clock: Clock,
-    unsealer: Unsealing | None = None,
-) -> Reading:
+def reading(home: Path, tenant_key: Callable[[str], bytes], clock: Clock) -> Reading:
     """Open the records of a state directory for reading.
 
     Raises:
@@ -61,10 +55,10 @@ def reading(
     """
     place = _place(home)
     if place is None:
-        return SqliteReading(home, tenant_key, clock, unsealer)
+        return SqliteReading(home, tenant_key, clock)
     with _driver():
         made = resolve_name(READING)
-    opened: Reading = made(_url(place.store), place.host, tenant_key, unsealer)
+    opened: Reading = made(_url(place.store), place.host, tenant_key)
     return opened
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from trimtab.store.base import Cursor, InLedger, RecordFilter, Spending, SpoolPosition
-from trimtab.store.content import Unseal, Unsealing, no_key
+from trimtab.store.content import Unseal, no_key
 from trimtab.store.postgres.content import get
 from trimtab.store.postgres.dialect import DIALECT
 from trimtab.store.postgres.recording import of_host
@@ -26,19 +26,13 @@ class PostgresReading(Reading):
     State: the connection. A query that takes more than 5 s is given up.
     """
 
-    def __init__(
-        self,
-        url: str,
-        host: str,
-        tenant_key: Callable[[str], bytes],
-        unsealer: Unsealing | None = None,
-    ) -> None:
+    def __init__(self, url: str, host: str, tenant_key: Callable[[str], bytes]) -> None:
         """Connect to nothing yet.
 
         Raises:
             SettingsInvalid: libpq does not understand the URL. It is not repeated.
         """
-        super().__init__(DIALECT, tenant_key, unsealer)
+        super().__init__(DIALECT, tenant_key)
         self._prefix = f"{host}/"
         self._line = Line(url, patience_s=LONGEST_QUERY_S + _SPARE_S, prepare=_hurry)
 

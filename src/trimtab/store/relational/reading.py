@@ -87,20 +87,19 @@ log = logging.getLogger("trimtab")
 
 
 class Reading(ABC):
-    """Every reader of `store.base` that is about records, of one engine."""
+    """Every reader of `store.base` that is about records, of one engine.
 
-    def __init__(
-        self,
-        dialect: Dialect,
-        tenant_key: Callable[[str], bytes],
-        unsealer: Unsealing | None = None,
-    ) -> None:
-        """Begin with nothing open; without `unsealer` what is sealed cannot be read."""
+    Attributes:
+        unsealer: What is sealed cannot be read without.
+    """
+
+    def __init__(self, dialect: Dialect, tenant_key: Callable[[str], bytes]) -> None:
+        """Begin with nothing open."""
         self.dialect = dialect
         self._sql = dialect.records()
         self._groups = {name: name for name in _GROUPS} | {"day": dialect.day("bucket_us")}
         self._tenant_key = tenant_key
-        self._unsealer = unsealer
+        self.unsealer: Unsealing | None = None
 
     @property
     @abstractmethod
@@ -271,9 +270,9 @@ class Reading(ABC):
         try:
             return await self.do(lambda it: self.stored(it, tenant_id, ts_us, ref))
         except Sealed:
-            if self._unsealer is None:
+            if self.unsealer is None:
                 raise
-        unseal = await self._unsealer(tenant_id)
+        unseal = await self.unsealer(tenant_id)
         if unseal is None:
             return None
         return await self.do(lambda it: self.stored(it, tenant_id, ts_us, ref, unseal))

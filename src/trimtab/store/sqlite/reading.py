@@ -14,7 +14,7 @@ from trimtab.domain.app_span import SpanOutline
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
 from trimtab.store.base import Cursor, RecordFilter
-from trimtab.store.content import Unseal, Unsealing, no_key
+from trimtab.store.content import Unseal, no_key
 from trimtab.store.relational.dialect import Connection
 from trimtab.store.relational.filtering import conditions
 from trimtab.store.relational.reading import LONGEST_QUERY_S, Reading
@@ -40,14 +40,8 @@ class SqliteReading(Reading):
     a long reader would keep the log from being cut.
     """
 
-    def __init__(
-        self,
-        home: Path,
-        tenant_key: Callable[[str], bytes],
-        clock: Clock,
-        unsealer: Unsealing | None = None,
-    ) -> None:
-        super().__init__(DIALECT, tenant_key, unsealer)
+    def __init__(self, home: Path, tenant_key: Callable[[str], bytes], clock: Clock) -> None:
+        super().__init__(DIALECT, tenant_key)
         self._path = home / "records.db"
         self._clock = clock
         self._content = ContentReader(home / "content")
