@@ -1,0 +1,258 @@
+"""Application spans wait here until it is decided of their trace; those that are kept go on.
+
+One place decides for all exporters: what is kept goes into the keeper's spool as a frame with its
+decision, and every exporter sends it as it sends any other. What waits is in memory, and in the
+spool where it came from: the saved place does not pass the oldest frame of which something waits,
+so that a crash reads it again. What was just released may then go out twice, under the same ids.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from trimtab.domain.app_span import AppSpan, SpanBatch
+from trimtab.domain.clock import Clock
+from trimtab.domain.errors import RecorderUnavailable
+from trimtab.domain.record import Finish
+from trimtab.domain.trace_context import RANDOM
+from trimtab.telemetry.app_spans import PIECE
+from trimtab.telemetry.deciding import MAX_BYTES, Decide, Decider, Decision, Seen
+from trimtab.telemetry.follow import START, Place, follow, workers
+from trimtab.telemetry.frames import HEADER_BYTES, Frame, Kind
+from trimtab.telemetry.ingest import body_of
+from trimtab.telemetry.rehydrate import Append
+from trimtab.telemetry.sampling import decided
+from trimtab.telemetry.standing import load, save
+
+MAX_FRAMES = 1000
+POLL_S = 0.2
+AWAY_S = 5.0
+
+_PART_BYTES = 400
+
+log = logging.getLogger("trimtab")
+
+Until = Callable[[], Mapping[str, Place] | None]
+"""Tells up to where each worker's spool may be read; `None` if all of it may."""
+
+
+class _Traced(Struct):
+    trace_id: str
+    received_us: int
+
+
+class _Was(Struct):
+    """As much of what was released as tells what was decided."""
+
+    decision: Decision
+    spans: tuple[_Traced, ...]
+
+
+class _Release(Struct, frozen=True):
+    """Written as `app_spans.Released`, of spans that are written already."""
+
+    decision: Decision
+    spans: Raw
+
+
+class _Part(NamedTuple):
+    """Spans that wait: the place before their frame, and they themselves, written."""
+
+    worker: str
+    place: Place
+    spans: bytes
+
+
+_finish = msgspec.msgpack.Decoder(Finish)
+_batch = msgspec.msgpack.Decoder(SpanBatch)
+_was = msgspec.msgpack.Decoder(_Was)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Releaser:
+    """Reads spans and outcomes, and has spans exported as soon as their trace is decided.
+
+    State: the decider; spans that wait; how many waiting parts each frame has, in the order of the
+    spools; places that were read to and, on the disk, too, that are done with; the instant of the
+    last frame of each worker; what is still to be written.
+    """
+
+    def __init__(  # noqa: PLR0913 -- what it reads, writes, and decides by
+        self,
+        home: Path,
+        spool: Append,
+        clock: Clock,
+        decide: Decide,
+        *,
+        until: Until = lambda: None,
+        everything: bool = False,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        """Take up where the last run stopped.
+
+        Args:
+            home: State directory; reads `spool/`, writes `release.json`.
+            spool: Gets what is released.
+            clock: Tells what has waited long enough.
+            decide: Decides on traces of which there is no record.
+            until: Keeps it behind the recorder, if content is to be read.
+            everything: Whether what is not kept goes out, too.
+            max_bytes: What may wait.
+        """
+        self._spools = home / "spool"
+        self._file = home / "release.json"
+        self._spool = spool
+        self._clock = clock
+        self._until = until
+        self._everything = everything
+        self._decider = Decider(decide, max_bytes=max_bytes)
+        self._waiting: dict[str, list[_Part]] = {}
+        self._held = defaultdict[str, dict[Place, int]](dict)
+        self._done: Mapping[str, Place] = load(self._file)
+        self._read_to = dict(self._done)
+        self._read_us: dict[str, int] = {}
+        self._outgoing = deque[bytes]()
+        self._has_recalled = False
+
+    def needed(self, worker_id: str) -> int:
+        """Give the oldest segment of a worker that is still to be read; older ones may go."""
+        return self._done.get(worker_id, START).segment
+
+    async def run(self) -> None:
+        """Release for ever."""
+        while True:
+            wait_s = 0.0
+            try:
+                wait_s = 0.0 if await self.step() else POLL_S
+            except (RecorderUnavailable, OSError) as exc:
+                log.warning("spans of applications wait: %s", exc)
+                wait_s = AWAY_S
+            await asyncio.sleep(wait_s)
+
+    async def step(self) -> int:
+        """Read what waits, at most 1,000 frames of each worker; gives how many frames it wrote."""
+        if not self._outgoing:
+            await asyncio.to_thread(self._read)
+        written = offset = 0
+        while self._outgoing:
+            offset = self._spool.append(Kind.RELEASED, self._outgoing[0])
+            self._outgoing.popleft()
+            written += 1
+        if written:
+            await self._spool.synced(offset)
+        held = {worker: next(iter(places)) for worker, places in self._held.items() if places}
+        done = {**self._read_to, **held}
+        if done != self._done:
+            await asyncio.to_thread(save, self._file, done)
+            self._done = done
+        return written
+
+    def _read(self) -> None:
+        if not self._has_recalled:
+            self._recall()
+            self._has_recalled = True
+        until = self._until()
+        now_us = self._clock.now_us()
+        for directory in workers(self._spools):
+            if self._follow(directory, None if until is None else until.get(directory.name, START)):
+                # More is there: it may hold the record of what would be due by the clock.
+                now_us = min(now_us, self._read_us.get(directory.name, 0))
+        for trace_id, decision in self._decider.due(now_us):
+            self._release(trace_id, decision)
+
+    def _recall(self) -> None:
+        """Read once more what was decided lately: late spans have to follow it."""
+        for worker, place in self._done.items():
+            begin = Place(place.segment, HEADER_BYTES)
+            for behind, found in follow(self._spools / worker, begin):
+                if behind > place:
+                    break
+                if isinstance(found, Frame) and found.kind != Kind.SPANS:
+                    self._take(worker, place, found)
+
+    def _follow(self, directory: Path, until: Place | None) -> bool:
+        """Read on in a worker's spool; tells whether there is more."""
+        worker = directory.name
+        before = self._read_to.get(worker, START)
+        for number, (place, found) in enumerate(follow(directory, before)):
+            if number == MAX_FRAMES or (until is not None and place > until):
+                return True
+            if isinstance(found, Frame):
+                self._take(worker, before, found)
+            before = self._read_to[worker] = place
+        return False
+
+    def _take(self, worker: str, place: Place, frame: Frame) -> None:
+        try:
+            match frame.kind:
+                case Kind.SPANS:
+                    self._split(worker, place, _batch.decode(frame.payload))
+                case Kind.FINISH | Kind.REHYDRATED:
+                    finish = _finish.decode(frame.payload)
+                    record = finish.record
+                    decision = decided(record, finish.detail.sampling)
+                    self._know(worker, record.trace_id, record.end_us, decision)
+                case Kind.RELEASED:
+                    was = _was.decode(frame.payload)
+                    first = was.spans[0]
+                    self._know(worker, first.trace_id, first.received_us, was.decision)
+                case _:
+                    pass
+        except msgspec.DecodeError as exc:
+            log.warning("a frame of worker '%s' cannot be read and is passed: %s", worker, exc)
+
+    def _know(self, worker: str, trace_id: str, at_us: int, decision: Decision) -> None:
+        self._read_us[worker] = at_us
+        settled = self._decider.of_record(trace_id, at_us, decision)
+        if settled is not None:
+            self._release(trace_id, settled)
+
+    def _split(self, worker: str, place: Place, batch: SpanBatch) -> None:
+        self._read_us[worker] = batch.received_us
+        traces: dict[str, list[AppSpan]] = {}
+        for span in batch.spans:
+            traces.setdefault(span.trace_id, []).append(span)
+        for trace_id, spans in traces.items():
+            for start in range(0, len(spans), PIECE):
+                some = spans[start : start + PIECE]
+                written = _encode(some)
+                decision = self._decider.add(_seen(some, batch.received_us, len(written)))
+                if decision is None:
+                    self._waiting.setdefault(trace_id, []).append(_Part(worker, place, written))
+                    held = self._held[worker]
+                    held[place] = held.get(place, 0) + 1
+                else:
+                    self._send(decision, written)
+
+    def _release(self, trace_id: str, decision: Decision) -> None:
+        for worker, place, spans in self._waiting.pop(trace_id, ()):
+            self._send(decision, spans)
+            held = self._held[worker]
+            held[place] -= 1
+            if not held[place]:
+                del held[place]
+
+    def _send(self, decision: Decision, spans: bytes) -> None:
+        if decision.is_kept or self._everything:
+            self._outgoing.append(_encode(_Release(decision, Raw(spans))))
+
+
+def _seen(spans: Sequence[AppSpan], at_us: int, size: int) -> Seen:
+    """Look at spans of one trace. Their `tracestate` is the trace's: that of any will do."""
+    body = body_of(spans[0])
+    return Seen(
+        trace_id=spans[0].trace_id,
+        at_us=at_us,
+        size=size + _PART_BYTES,
+        has_root=any(it.parent_span_id is None for it in spans),
+        has_failed=any(it.status == "error" for it in spans),
+        longest_us=max(it.end_us - it.ts_us for it in spans),
+        tracestate=body.tracestate,
+        is_random=bool(body.flags & RANDOM),
+    )
