@@ -9,6 +9,7 @@ from trimtab.domain.record import Finish
 from trimtab.store.base import Batch
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.batch import gather
+from trimtab.telemetry.spans import Source
 from trimtab.telemetry.view import View
 
 
@@ -41,7 +42,7 @@ def test_a_dropped_trace_waits_for_exporters_and_a_kept_one_was_sent(terminal: T
     assert "was kept, and exported when the request ended" in again
     batch = gather(terminal.home / ".trimtab" / "spool", {}, View())
     assert {it.span.trace_id.hex() for it in batch.entries} == {gone.record.trace_id}
-    assert batch.entries[0].source.worker_id == gone.record.worker_id
+    assert batch.entries[0].source == Source(gone.record.worker_id, gone.record.env)
 
 
 def test_a_request_that_is_not_stored_is_told(terminal: Terminal) -> None:

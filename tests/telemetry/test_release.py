@@ -42,7 +42,7 @@ class Site:
         self.clock = FrozenClock(NOW_US)
         self.worker = Spooled(home)
         self.spool = Spool(claim(home / "spool", "keeper"), self.clock)
-        self.until: Mapping[str, Place] | None = None
+        self.stored: Mapping[str, Place] | None = None
         self.max_bytes, self.everything = MAX_BYTES, False
         self.releaser = self.restarted()
 
@@ -53,7 +53,7 @@ class Site:
             self.spool,
             self.clock,
             TWENTIETH.of_spans,
-            until=lambda: self.until,
+            recorded=None if self.stored is None else lambda: self.stored or {},
             everything=self.everything,
             max_bytes=self.max_bytes,
         )
@@ -271,13 +271,13 @@ async def test_after_a_pause_a_record_that_is_already_there_decides(site: Site) 
 
 
 async def test_it_stays_behind_the_recorder_if_content_is_to_be_read(site: Site) -> None:
-    site.until = {}
+    site.stored = {}
     site.restarted()
     site.tell(told.span(1, 0, trace=DRAWN))
     await site.passes(LONGEST_US)
-    assert site.numbers == []
+    assert (site.numbers, site.saved) == ([], START)
 
-    site.until = {"w1": site.end}
+    site.stored = {"w1": site.end}
     await site.passes()
 
     assert site.numbers == [1]

@@ -38,8 +38,8 @@ _PART_BYTES = 400
 
 log = logging.getLogger("trimtab")
 
-Until = Callable[[], Mapping[str, Place] | None]
-"""Tells up to where each worker's spool may be read; `None` if all of it may."""
+Recorded = Callable[[], Mapping[str, Place]]
+"""Tells up to where each worker's spool is stored."""
 
 
 class _Traced(Struct):
@@ -62,11 +62,11 @@ class _Release(Struct, frozen=True):
 
 
 class _Part(NamedTuple):
-    """Spans that wait: the place before their frame, and they themselves, written."""
+    """Spans of one trace: the place before their frame, and what is to be written of them."""
 
     worker: str
     place: Place
-    spans: bytes
+    written: bytes
 
 
 _finish = msgspec.msgpack.Decoder(Finish)
@@ -79,8 +79,8 @@ class Releaser:
     """Reads spans and outcomes, and has spans exported as soon as their trace is decided.
 
     State: the decider; spans that wait; how many waiting parts each frame has, in the order of the
-    spools; places that were read to and, on the disk, too, that are done with; the instant of the
-    last frame of each worker; what is still to be written.
+    spools; places that were read to and, on the disk, too, that are done with; what is still to be
+    written.
     """
 
     def __init__(  # noqa: PLR0913 -- what it reads, writes, and decides by
@@ -90,7 +90,7 @@ class Releaser:
         clock: Clock,
         decide: Decide,
         *,
-        until: Until = lambda: None,
+        recorded: Recorded | None = None,
         everything: bool = False,
         max_bytes: int = MAX_BYTES,
     ) -> None:
@@ -101,7 +101,7 @@ class Releaser:
             spool: Gets what is released.
             clock: Tells what has waited long enough.
             decide: Decides on traces of which there is no record.
-            until: Keeps it behind the recorder, if content is to be read.
+            recorded: If content is to be read, which is stored by then.
             everything: Whether what is not kept goes out, too.
             max_bytes: What may wait.
         """
@@ -109,15 +109,14 @@ class Releaser:
         self._file = home / "release.json"
         self._spool = spool
         self._clock = clock
-        self._until = until
+        self._recorded = recorded
         self._everything = everything
         self._decider = Decider(decide, max_bytes=max_bytes)
         self._waiting: dict[str, list[_Part]] = {}
         self._held = defaultdict[str, dict[Place, int]](dict)
         self._done: Mapping[str, Place] = load(self._file)
         self._read_to = dict(self._done)
-        self._read_us: dict[str, int] = {}
-        self._outgoing = deque[bytes]()
+        self._outgoing = deque[_Part]()
         self._has_recalled = False
 
     def needed(self, worker_id: str) -> int:
@@ -139,13 +138,9 @@ class Releaser:
         """Read what waits, at most 1,000 frames of each worker; gives how many frames it wrote."""
         if not self._outgoing:
             await asyncio.to_thread(self._read)
-        written = offset = 0
-        while self._outgoing:
-            offset = self._spool.append(Kind.RELEASED, self._outgoing[0])
-            self._outgoing.popleft()
-            written += 1
-        if written:
-            await self._spool.synced(offset)
+        written = await self._write()
+        if self._outgoing:
+            return written
         held = {worker: next(iter(places)) for worker, places in self._held.items() if places}
         done = {**self._read_to, **held}
         if done != self._done:
@@ -153,17 +148,27 @@ class Releaser:
             self._done = done
         return written
 
+    async def _write(self) -> int:
+        written = offset = 0
+        recorded = None if self._recorded is None else self._recorded()
+        while self._outgoing:
+            worker, place, payload = self._outgoing[0]
+            if recorded is not None and recorded.get(worker, START) <= place:
+                break
+            offset = self._spool.append(Kind.RELEASED, payload)
+            self._outgoing.popleft()
+            written += 1
+        if written:
+            await self._spool.synced(offset)
+        return written
+
     def _read(self) -> None:
         if not self._has_recalled:
             self._recall()
             self._has_recalled = True
-        until = self._until()
-        now_us = self._clock.now_us()
-        for directory in workers(self._spools):
-            if self._follow(directory, None if until is None else until.get(directory.name, START)):
-                # More is there: it may hold the record of what would be due by the clock.
-                now_us = min(now_us, self._read_us.get(directory.name, 0))
-        for trace_id, decision in self._decider.due(now_us):
+        # Where more is there, it may hold the record of what would be due by the clock.
+        read_us = [it for path in workers(self._spools) if (it := self._follow(path)) is not None]
+        for trace_id, decision in self._decider.due(min(read_us, default=self._clock.now_us())):
             self._release(trace_id, decision)
 
     def _recall(self) -> None:
@@ -176,45 +181,48 @@ class Releaser:
                 if isinstance(found, Frame) and found.kind != Kind.SPANS:
                     self._take(worker, place, found)
 
-    def _follow(self, directory: Path, until: Place | None) -> bool:
-        """Read on in a worker's spool; tells whether there is more."""
+    def _follow(self, directory: Path) -> int | None:
+        """Read on in a worker's spool; if there is more, tells up to which instant it did."""
         worker = directory.name
         before = self._read_to.get(worker, START)
+        read_us: int | None = None
         for number, (place, found) in enumerate(follow(directory, before)):
-            if number == MAX_FRAMES or (until is not None and place > until):
-                return True
+            if number == MAX_FRAMES:
+                return read_us
             if isinstance(found, Frame):
-                self._take(worker, before, found)
+                read_us = self._take(worker, before, found) or read_us
             before = self._read_to[worker] = place
-        return False
+        return None
 
-    def _take(self, worker: str, place: Place, frame: Frame) -> None:
+    def _take(self, worker: str, place: Place, frame: Frame) -> int | None:
+        """Take a frame in; tells when it was written, if it is of now and not told again."""
         try:
             match frame.kind:
                 case Kind.SPANS:
-                    self._split(worker, place, _batch.decode(frame.payload))
+                    batch = _batch.decode(frame.payload)
+                    self._split(worker, place, batch)
+                    return batch.received_us
                 case Kind.FINISH | Kind.REHYDRATED:
                     finish = _finish.decode(frame.payload)
                     record = finish.record
                     decision = decided(record, finish.detail.sampling)
-                    self._know(worker, record.trace_id, record.end_us, decision)
+                    self._know(record.trace_id, record.end_us, decision)
+                    return record.end_us if frame.kind == Kind.FINISH else None
                 case Kind.RELEASED:
                     was = _was.decode(frame.payload)
-                    first = was.spans[0]
-                    self._know(worker, first.trace_id, first.received_us, was.decision)
+                    self._know(was.spans[0].trace_id, was.spans[0].received_us, was.decision)
                 case _:
                     pass
         except msgspec.DecodeError as exc:
             log.warning("a frame of worker '%s' cannot be read and is passed: %s", worker, exc)
+        return None
 
-    def _know(self, worker: str, trace_id: str, at_us: int, decision: Decision) -> None:
-        self._read_us[worker] = at_us
+    def _know(self, trace_id: str, at_us: int, decision: Decision) -> None:
         settled = self._decider.of_record(trace_id, at_us, decision)
         if settled is not None:
             self._release(trace_id, settled)
 
     def _split(self, worker: str, place: Place, batch: SpanBatch) -> None:
-        self._read_us[worker] = batch.received_us
         traces: dict[str, list[AppSpan]] = {}
         for span in batch.spans:
             traces.setdefault(span.trace_id, []).append(span)
@@ -223,24 +231,26 @@ class Releaser:
                 some = spans[start : start + PIECE]
                 written = _encode(some)
                 decision = self._decider.add(_seen(some, batch.received_us, len(written)))
+                part = _Part(worker, place, written)
                 if decision is None:
-                    self._waiting.setdefault(trace_id, []).append(_Part(worker, place, written))
+                    self._waiting.setdefault(trace_id, []).append(part)
                     held = self._held[worker]
                     held[place] = held.get(place, 0) + 1
                 else:
-                    self._send(decision, written)
+                    self._send(decision, part)
 
     def _release(self, trace_id: str, decision: Decision) -> None:
-        for worker, place, spans in self._waiting.pop(trace_id, ()):
-            self._send(decision, spans)
-            held = self._held[worker]
-            held[place] -= 1
-            if not held[place]:
-                del held[place]
+        for part in self._waiting.pop(trace_id, ()):
+            self._send(decision, part)
+            held = self._held[part.worker]
+            held[part.place] -= 1
+            if not held[part.place]:
+                del held[part.place]
 
-    def _send(self, decision: Decision, spans: bytes) -> None:
+    def _send(self, decision: Decision, part: _Part) -> None:
         if decision.is_kept or self._everything:
-            self._outgoing.append(_encode(_Release(decision, Raw(spans))))
+            payload = _encode(_Release(decision, Raw(part.written)))
+            self._outgoing.append(part._replace(written=payload))
 
 
 def _seen(spans: Sequence[AppSpan], at_us: int, size: int) -> Seen:

@@ -75,7 +75,7 @@ def releasing(
             spool,
             clock,
             sampler.of_spans,
-            until=recorded if are_read else lambda: None,
+            recorded=recorded if are_read else None,
             everything=settings.telemetry.sampling.mode is Mode.COLLECTOR,
         ),
     )
