@@ -12,10 +12,11 @@ from tests.telemetry.shapes import answered
 from tests.telemetry.spooled import Spooled
 
 from trimtab.domain.annotation import Annotated, Annotation, annotation_id
+from trimtab.domain.app_span import AppSpan
 from trimtab.domain.record import Finish, Sampling
 from trimtab.domain.trace_context import TraceContext
 from trimtab.providers.http1 import Http1Transport
-from trimtab.store.base import StoredRecord
+from trimtab.store.base import Batch, StoredRecord
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.telemetry.batch import gather
 from trimtab.telemetry.export import Exporter
@@ -158,6 +159,28 @@ async def test_it_is_the_original_but_for_rule_and_weight(site: Site) -> None:
 async def test_what_was_kept_is_not_sent_again(site: Site) -> None:
     assert not await rehydrate(stored(answered(7)), "asked", site.spool, site.store)
     assert site.spans() == []
+
+
+async def test_what_its_application_told_comes_with_it_and_has_no_weight(site: Site) -> None:
+    finish = dropped(7)
+    of_app = AppSpan(
+        tenant_id=finish.record.tenant_id,
+        trace_id=finish.record.trace_id,
+        span_id="00000000000000aa",
+        received_us=1,
+        ts_us=1,
+        end_us=2,
+        name="POST /ask",
+    )
+    of_others = msgspec.structs.replace(of_app, tenant_id="globex", span_id="00000000000000bb")
+    await site.store.commit(Batch(spans=(of_app, of_others)))
+
+    assert await rehydrate(stored(finish), "asked", site.spool, site.store)
+
+    again = site.spans()
+    assert [it.span_id.hex() for it in again if it.name == "POST /ask"] == [of_app.span_id]
+    assert weights(again) == {0.0}
+    assert {it.trace_id.hex() for it in again} == {finish.record.trace_id}
 
 
 async def test_it_is_on_its_way_within_200_ms(site: Site) -> None:

@@ -264,10 +264,21 @@ async def test_after_a_pause_a_record_that_is_already_there_decides(site: Site) 
     other.finish(outcome(NOT_DRAWN, "error", kept=True))
     site.clock.advance(3_600)
 
-    while len(site.numbers) < 100 and await site.releaser.step() + 1:
-        pass
+    await site.passes()
 
     assert {said_of(it)["rule"] for it in site.sent()} == {"error"}
+    assert site.saved == site.end
+
+
+async def test_no_more_is_read_at_once_than_there_is_room_for(site: Site) -> None:
+    for _ in range(6):
+        site.worker.raw(site.worker.frame(Kind.NOTE, bytes(4 << 20)))
+    assert await site.releaser.step()
+    assert START < site.saved < site.end
+
+    await site.passes()
+
+    assert site.saved == site.end
 
 
 async def test_it_stays_behind_the_recorder_if_content_is_to_be_read(site: Site) -> None:

@@ -31,6 +31,7 @@ from trimtab.telemetry.sampling import decided
 from trimtab.telemetry.standing import load, save
 
 MAX_FRAMES = 1000
+MAX_READ = 16 << 20
 POLL_S = 0.2
 AWAY_S = 5.0
 
@@ -134,19 +135,18 @@ class Releaser:
                 wait_s = AWAY_S
             await asyncio.sleep(wait_s)
 
-    async def step(self) -> int:
-        """Read what waits, at most 1,000 frames of each worker; gives how many frames it wrote."""
-        if not self._outgoing:
-            await asyncio.to_thread(self._read)
-        written = await self._write()
+    async def step(self) -> bool:
+        """Read on, at most 1,000 frames or 16 MiB of each worker; tells if there may be more."""
+        has_more = not self._outgoing and await asyncio.to_thread(self._read)
+        has_more = await self._write() > 0 or has_more
         if self._outgoing:
-            return written
+            return has_more
         held = {worker: next(iter(places)) for worker, places in self._held.items() if places}
         done = {**self._read_to, **held}
         if done != self._done:
             await asyncio.to_thread(save, self._file, done)
             self._done = done
-        return written
+        return has_more
 
     async def _write(self) -> int:
         written = offset = 0
@@ -162,14 +162,16 @@ class Releaser:
             await self._spool.synced(offset)
         return written
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
         if not self._has_recalled:
             self._recall()
             self._has_recalled = True
         # Where more is there, it may hold the record of what would be due by the clock.
-        read_us = [it for path in workers(self._spools) if (it := self._follow(path)) is not None]
-        for trace_id, decision in self._decider.due(min(read_us, default=self._clock.now_us())):
+        behind = [it for path in workers(self._spools) if (it := self._follow(path)) is not None]
+        now_us = min(filter(None, behind), default=self._clock.now_us())
+        for trace_id, decision in self._decider.due(now_us):
             self._release(trace_id, decision)
+        return bool(behind)
 
     def _recall(self) -> None:
         """Read once more what was decided lately: late spans have to follow it."""
@@ -182,14 +184,15 @@ class Releaser:
                     self._take(worker, place, found)
 
     def _follow(self, directory: Path) -> int | None:
-        """Read on in a worker's spool; if there is more, tells up to which instant it did."""
+        """Read on in a worker's spool; if there is more, tells up to which instant, or 0."""
         worker = directory.name
         before = self._read_to.get(worker, START)
-        read_us: int | None = None
+        read_us = size = 0
         for number, (place, found) in enumerate(follow(directory, before)):
-            if number == MAX_FRAMES:
+            if number == MAX_FRAMES or size > MAX_READ:
                 return read_us
             if isinstance(found, Frame):
+                size += len(found.payload)
                 read_us = self._take(worker, before, found) or read_us
             before = self._read_to[worker] = place
         return None
