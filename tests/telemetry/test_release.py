@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec.structs import replace
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from tests.telemetry import told
 from tests.telemetry.shapes import answered
 from tests.telemetry.spooled import Spooled
@@ -19,7 +19,7 @@ from trimtab.telemetry import ingest
 from trimtab.telemetry.batch import gather
 from trimtab.telemetry.deciding import AFTER_ROOT_US, LONGEST_US, MAX_BYTES
 from trimtab.telemetry.follow import START, Place, follow
-from trimtab.telemetry.frames import Kind
+from trimtab.telemetry.frames import Frame, Kind
 from trimtab.telemetry.otlp import Cuts
 from trimtab.telemetry.release import Releaser
 from trimtab.telemetry.sampling import Policy, Sampler, threshold
@@ -112,7 +112,7 @@ def outcome(trace: str, rule: str = "rest", *, kept: bool) -> Finish:
 
 
 async def test_undecided_is_decided_never_dropped(site: Site) -> None:
-    site.max_bytes = 3_000
+    site.max_bytes = 6_000
     site.restarted()
     for number in range(1, 41):
         site.tell(told.span(number, 99, trace=f"{number:018x}{HIGH}"))
@@ -166,6 +166,15 @@ async def test_a_remote_parent_is_sampled_as_any_other(site: Site) -> None:
     assert site.numbers == [1]
 
 
+async def test_a_trace_in_which_something_failed_is_kept(site: Site) -> None:
+    failed = told.span(2, 1, trace=NOT_DRAWN)
+    failed.status.code = Status.STATUS_CODE_ERROR
+    site.tell(told.span(1, 0, trace=NOT_DRAWN), failed)
+    await site.passes(AFTER_ROOT_US)
+
+    assert [said_of(it)["rule"] for it in site.sent()] == ["error", "error"]
+
+
 async def test_the_record_decides_on_a_trace_of_ours_and_both_apps_follow(site: Site) -> None:
     site.tell(told.span(1, 0, trace=NOT_DRAWN))
     site.tell(told.span(2, 1, trace=NOT_DRAWN), service__name="other-app")
@@ -186,6 +195,11 @@ async def test_spans_of_a_dropped_trace_stay_away_until_it_is_rehydrated(site: S
     site.tell(told.span(1, 0, trace=DRAWN, attributes={"gen_ai.operation.name": "chat"}))
     await site.passes(LONGEST_US)
     assert site.numbers == []
+
+    assert not any(
+        isinstance(it.found, Frame) and it.found.kind == Kind.RELEASED
+        for it in follow(site.home / "spool" / "keeper", START)
+    )
 
     again = outcome(DRAWN, "rehydrated:asked", kept=True)
     site.worker.raw(site.worker.frame(Kind.REHYDRATED, msgspec.msgpack.encode(again)))

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Raw, Struct
 
 from trimtab.domain.app_span import AppSpan, SpanBatch
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable
 from trimtab.domain.record import Finish
 from trimtab.domain.trace_context import RANDOM
-from trimtab.telemetry.app_spans import PIECE
+from trimtab.telemetry.app_spans import PIECE, Released
 from trimtab.telemetry.deciding import MAX_BYTES, Decide, Decider, Decision, Seen
 from trimtab.telemetry.follow import START, Place, follow, workers
 from trimtab.telemetry.frames import HEADER_BYTES, Frame, Kind
@@ -35,7 +34,8 @@ MAX_READ = 16 << 20
 POLL_S = 0.2
 AWAY_S = 5.0
 
-_PART_BYTES = 400
+_SPAN_BYTES = 1200
+"""What a span takes beside its body, about."""
 
 log = logging.getLogger("trimtab")
 
@@ -43,36 +43,24 @@ Recorded = Callable[[], Mapping[str, Place]]
 """Tells up to where each worker's spool is stored."""
 
 
-class _Traced(Struct):
-    trace_id: str
-    received_us: int
-
-
-class _Was(Struct):
-    """As much of what was released as tells what was decided."""
-
-    decision: Decision
-    spans: tuple[_Traced, ...]
-
-
-class _Release(Struct, frozen=True):
-    """Written as `app_spans.Released`, of spans that are written already."""
-
-    decision: Decision
-    spans: Raw
-
-
 class _Part(NamedTuple):
-    """Spans of one trace: the place before their frame, and what is to be written of them."""
+    """Spans of one trace, and the place before their frame."""
 
     worker: str
     place: Place
-    written: bytes
+    spans: tuple[AppSpan, ...]
+
+
+class _Outgoing(NamedTuple):
+    """What is to be written, once what it is of is stored."""
+
+    part: _Part
+    decision: Decision
 
 
 _finish = msgspec.msgpack.Decoder(Finish)
 _batch = msgspec.msgpack.Decoder(SpanBatch)
-_was = msgspec.msgpack.Decoder(_Was)
+_released = msgspec.msgpack.Decoder(Released)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -117,7 +105,7 @@ class Releaser:
         self._held = defaultdict[str, dict[Place, int]](dict)
         self._done: Mapping[str, Place] = load(self._file)
         self._read_to = dict(self._done)
-        self._outgoing = deque[_Part]()
+        self._outgoing = deque[_Outgoing]()
         self._has_recalled = False
 
     def needed(self, worker_id: str) -> int:
@@ -152,9 +140,10 @@ class Releaser:
         written = offset = 0
         recorded = None if self._recorded is None else self._recorded()
         while self._outgoing:
-            worker, place, payload = self._outgoing[0]
-            if recorded is not None and recorded.get(worker, START) <= place:
+            part, decision = self._outgoing[0]
+            if recorded is not None and recorded.get(part.worker, START) <= part.place:
                 break
+            payload = _encode(Released(decision, part.spans))
             offset = self._spool.append(Kind.RELEASED, payload)
             self._outgoing.popleft()
             written += 1
@@ -212,7 +201,7 @@ class Releaser:
                     self._know(record.trace_id, record.end_us, decision)
                     return record.end_us if frame.kind == Kind.FINISH else None
                 case Kind.RELEASED:
-                    was = _was.decode(frame.payload)
+                    was = _released.decode(frame.payload)
                     self._know(was.spans[0].trace_id, was.spans[0].received_us, was.decision)
                 case _:
                     pass
@@ -231,10 +220,8 @@ class Releaser:
             traces.setdefault(span.trace_id, []).append(span)
         for trace_id, spans in traces.items():
             for start in range(0, len(spans), PIECE):
-                some = spans[start : start + PIECE]
-                written = _encode(some)
-                decision = self._decider.add(_seen(some, batch.received_us, len(written)))
-                part = _Part(worker, place, written)
+                part = _Part(worker, place, tuple(spans[start : start + PIECE]))
+                decision = self._decider.add(_seen(part.spans, batch.received_us))
                 if decision is None:
                     self._waiting.setdefault(trace_id, []).append(part)
                     held = self._held[worker]
@@ -252,17 +239,16 @@ class Releaser:
 
     def _send(self, decision: Decision, part: _Part) -> None:
         if decision.is_kept or self._everything:
-            payload = _encode(_Release(decision, Raw(part.written)))
-            self._outgoing.append(part._replace(written=payload))
+            self._outgoing.append(_Outgoing(part, decision))
 
 
-def _seen(spans: Sequence[AppSpan], at_us: int, size: int) -> Seen:
+def _seen(spans: Sequence[AppSpan], at_us: int) -> Seen:
     """Look at spans of one trace. Their `tracestate` is the trace's: that of any will do."""
     body = body_of(spans[0])
     return Seen(
         trace_id=spans[0].trace_id,
         at_us=at_us,
-        size=size + _PART_BYTES,
+        size=sum(len(it.body) + _SPAN_BYTES for it in spans),
         has_root=any(it.parent_span_id is None for it in spans),
         has_failed=any(it.status == "error" for it in spans),
         longest_us=max(it.end_us - it.ts_us for it in spans),
