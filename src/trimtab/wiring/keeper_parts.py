@@ -21,6 +21,7 @@ from trimtab.store.base import KeeperStore
 from trimtab.store.sqlite.alerts import SqliteAlerts
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.log_file import LogFile
+from trimtab.telemetry.pressure import Ladder, Room
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.rehydrate import Rehydrator
 from trimtab.telemetry.release import Releaser
@@ -63,6 +64,8 @@ class Parts:
     exporters: Sequence[Exporter]
     named: Sequence[Rehydrator]
     releasing: Sequence[Releaser]
+    ladder: Ladder
+    room: Room
 
     def snapshot(self) -> Snapshot:
         """Give the configuration as it is now."""
@@ -85,7 +88,9 @@ async def keeper_parts(home: Path, settings: Settings, claimed: Claim) -> Parts:
         TrimtabError: it cannot start; why.
     """
     clock = wiring.SystemClock()
-    spool = Spool(claimed, clock)
+    ladder = Ladder(claimed.worker_id, clock)
+    room = Room(claimed.directory, ladder)
+    spool = Spool(claimed, clock, room.make)
     following = follower(home, clock, spool.worker_id)
     metering = meter(following)
     await following.start()
@@ -120,6 +125,8 @@ async def keeper_parts(home: Path, settings: Settings, claimed: Claim) -> Parts:
         exporters=exporting(home, settings, clock, words),
         named=_rehydrators(home, settings, spool, clock),
         releasing=releasing(home, settings, spool, clock, sampler, recorder.recorded),
+        ladder=ladder,
+        room=room,
     )
 
 
