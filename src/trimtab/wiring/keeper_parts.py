@@ -21,13 +21,15 @@ from trimtab.store.base import KeeperStore
 from trimtab.store.sqlite.alerts import SqliteAlerts
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.log_file import LogFile
+from trimtab.telemetry.pressure import Ladder, Room
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.rehydrate import Rehydrator
+from trimtab.telemetry.release import Releaser
 from trimtab.telemetry.sampling import Sampler
 from trimtab.telemetry.spool import Claim, Spool
 from trimtab.wiring.alerts import alert_store
 from trimtab.wiring.counters import Counting
-from trimtab.wiring.exporting import exporting, words_of
+from trimtab.wiring.exporting import exporting, releasing, words_of
 from trimtab.wiring.following import follower, meter
 from trimtab.wiring.membership import control_store
 from trimtab.wiring.pricing import keep_shipped
@@ -39,7 +41,12 @@ LEAD_POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one keeper. `named` has exported what was dropped, if anything is."""
+    """The parts of one keeper.
+
+    Attributes:
+        named: Has exported what was dropped, if anything is.
+        releasing: Has exported what applications told, if there are exporters of traces.
+    """
 
     home: Path
     settings: Settings
@@ -56,6 +63,9 @@ class Parts:
     counting: Counting
     exporters: Sequence[Exporter]
     named: Sequence[Rehydrator]
+    releasing: Sequence[Releaser]
+    ladder: Ladder
+    room: Room
 
     def snapshot(self) -> Snapshot:
         """Give the configuration as it is now."""
@@ -78,7 +88,9 @@ async def keeper_parts(home: Path, settings: Settings, claimed: Claim) -> Parts:
         TrimtabError: it cannot start; why.
     """
     clock = wiring.SystemClock()
-    spool = Spool(claimed, clock)
+    ladder = Ladder(claimed.worker_id, clock)
+    room = Room(claimed.directory, ladder)
+    spool = Spool(claimed, clock, room.make)
     following = follower(home, clock, spool.worker_id)
     metering = meter(following)
     await following.start()
@@ -112,6 +124,9 @@ async def keeper_parts(home: Path, settings: Settings, claimed: Claim) -> Parts:
         ),
         exporters=exporting(home, settings, clock, words),
         named=_rehydrators(home, settings, spool, clock),
+        releasing=releasing(home, settings, spool, clock, sampler, recorder.recorded),
+        ladder=ladder,
+        room=room,
     )
 
 
