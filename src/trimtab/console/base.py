@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -70,6 +71,7 @@ class Flow:
         torn: Of each worker, segments that end in bytes that are no frame.
         aside: Of each worker, frames that cannot be stored.
         exports: Of each exporter, for how long traces have waited, and what became of the others.
+        troubles: Of exporters that are held up, the status they got last; 0 is no answer.
     """
 
     waits_s: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -78,6 +80,15 @@ class Flow:
     exports: Mapping[str, tuple[float, Counts]] = field(
         default_factory=dict[str, tuple[float, Counts]]
     )
+    troubles: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+class Pressure(NamedTuple):
+    """What workers leave out just now, and which do; `told` says it in words."""
+
+    level: int
+    told: str
+    workers: tuple[str, ...]
 
 
 async def no_events() -> tuple[MeterEvent, ...]:
@@ -125,6 +136,8 @@ class Console:
         flow: Tells how records and traces flow; it reads files.
         max_tenants: How many tenants metrics name, the dearest first.
         unclaimed: Counts what was said of requests that are not there, or another tenant's.
+        levels: Tells the level of backpressure of each worker; at 0 nothing is left out.
+        level_words: What each level means.
     """
 
     records: RecordReader
@@ -167,6 +180,8 @@ class Console:
     flow: Callable[[], Flow] = Flow
     max_tenants: int = 500
     unclaimed: Callable[[], Unclaimed] = lambda: Unclaimed(0, 0)
+    levels: Callable[[], Mapping[str, int]] = dict
+    level_words: Mapping[int, str] = field(default_factory=dict[int, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +254,21 @@ class Visit:
             "may_operate": self.may(Right.OPERATE),
             "may_administer": self.may(Right.ADMINISTER),
             "may_read_content": self.may(Right.CONTENT),
+            "pressures": _pressures(self.console),
         }
         return HTMLResponse(self.views.render(template, {**around, **context}), status)
+
+
+def _pressures(console: Console) -> Sequence[Pressure]:
+    """List the levels above 0 that workers are at, the gravest first."""
+    by_level: dict[int, list[str]] = {}
+    for worker_id, level in sorted(console.levels().items()):
+        if level > 0:
+            by_level.setdefault(level, []).append(worker_id)
+    return [
+        Pressure(level, console.level_words.get(level, f"level {level}"), tuple(by_level[level]))
+        for level in sorted(by_level, reverse=True)
+    ]
 
 
 def see_other(path: str) -> RedirectResponse:

@@ -116,6 +116,11 @@ class Exporter:
         place = self._places.get(worker_id)
         return place.segment if place else 0
 
+    @property
+    def told(self) -> int | None:
+        """Status that it is held up by, 0 for no answer; `None` if it is not."""
+        return self._told
+
     def waits_s(self) -> float:
         """Tell for how long what is still to be sent has waited. Reads the spools."""
         now_us = self._clock.now_us()
