@@ -143,7 +143,7 @@ def _workers(
             torn=flow.torn.get(name, 0),
             aside=flow.aside.get(name, 0),
         )
-        for name in sorted(seqs.keys() | by_id.keys())
+        for name in sorted({*seqs, *by_id, *flow.torn, *flow.aside})
     ]
     return tuple(
         it

@@ -122,8 +122,9 @@ def _retrievals(trace: Trace, record: RequestRecord) -> Iterator[SpanOutline]:
         if it.request_id != record.request_id
     ]
     since_us = max((it for it in others if it < at_us), default=-1)
+    sought = SpanView.RETRIEVAL.value
     for it in trace.spans.values():
-        if it.view == SpanView.RETRIEVAL and since_us <= it.ts_us <= at_us:
+        if it.view == sought and since_us <= it.ts_us <= at_us:
             yield it
 
 
