@@ -213,8 +213,10 @@ def _word(record: RequestRecord, name: str) -> str:
 def _members(kind: str, a: str, b: str) -> Iterable[Fact]:
     one, other = (msgspec.json.decode(it, type=dict[str, object]) for it in (a, b))
     for name in sorted(one.keys() | other.keys()):
-        told = [msgspec.json.encode(it[name]).decode() if name in it else "" for it in (one, other)]
-        yield Fact(f"{kind} {name}", *told)
+        before, after = (
+            msgspec.json.encode(it[name]).decode() if name in it else "" for it in (one, other)
+        )
+        yield Fact(f"{kind} {name}", before, after)
 
 
 def _finding(told: Mapping[str, str | int]) -> str:
