@@ -542,6 +542,12 @@ SETTINGS = {
         "What workers do with its tenants while the Redis is away.",
         unsaid="as `gateway.when_redis_is_down` says",
     ),
+    "tiers.NAME.when_spool_is_full": Setting(
+        "`closed` or `open`",
+        "open",
+        "What becomes of requests while the [disk is so full](../concepts/spool-and-keeper.md#a-disk-that-fills-up) that they cannot be written down: `closed` refuses them, `open` serves them, tells each in the log of the worker, and writes it down once there is room.",
+        "closed",
+    ),
     "tiers.NAME.server_tools": Setting(
         "list of tools",
         "[web_search]",
@@ -549,6 +555,9 @@ SETTINGS = {
         "[]",
     ),
     **_plan("tiers.NAME", "each of its tenants", "billed at cost"),
+    "tenants.NAME.when_spool_is_full": Setting(
+        "`closed` or `open`", "open", "The same for one tenant.", unsaid="as the tier says"
+    ),
     "tenants.NAME.server_tools": Setting(
         "list of tools", "[web_search]", "Replaces the tier's list.", unsaid="as the tier says"
     ),
@@ -1533,6 +1542,10 @@ PAGES = {
     "POST /console/login": "Logs in; five failures a minute and account are allowed.",
     "POST /console/logout": "Logs out.",
     "GET /console/requests": "Requests, with a filter, filters that were saved, and what the list can be narrowed to.",
+    "GET /console/conversations/{id:path}": "A conversation of one tenant, turn by turn: what each adds, costs and took, and what people wrote for those with the right `content`.",
+    "GET /console/compare": "Two requests, `a` and `b`, side by side; with one of them, others of its kind to choose from.",
+    "GET /console/pipeline": "How far store and exporters are behind each worker, and what was dropped, rejected or given up.",
+    "GET /console/pipeline/live": "The figures of that page, for its own refresh.",
     "GET /console/tail": "The newest requests, with a filter, and more as they come.",
     "GET /console/tail/rows": "The rows of that page, for its own refresh.",
     "POST /console/filters": "Gives a filter a name, for oneself or, by an operator, for all.",

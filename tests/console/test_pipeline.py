@@ -11,6 +11,7 @@ from tests.console.conftest import FLOW, ORIGIN, PHRASE, Site, console_of
 from trimtab.console.app import create_app
 from trimtab.console.base import Flow
 from trimtab.console.pipeline import read
+from trimtab.telemetry.pressure import TOLD, Level
 
 
 async def test_workers_exporters_and_what_became_of_spans_are_told(site: Site) -> None:
@@ -75,8 +76,7 @@ async def test_that_nothing_was_dropped_is_large_and_green(site: Site) -> None:
 async def test_every_page_says_what_workers_leave_out(site: Site, path: str) -> None:
     console = replace(
         console_of(site.stores, site.control, site.clock),
-        levels=lambda: {"w1": 0, "w2": 4, "w3": 1, "w4": 4},
-        level_words={1: "the recorder is late", 4: "content is not kept, make room"},
+        levels=lambda: {"w1": Level(0), "w2": Level.BARE, "w3": Level.LATE, "w4": Level.BARE},
     )
     transport = httpx2.ASGITransport(create_app(console))
     async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
@@ -87,8 +87,8 @@ async def test_every_page_says_what_workers_leave_out(site: Site, path: str) -> 
         r"Backpressure (\d):</strong> (.*?) <span class=\"quiet\">(.*?)</span>", html
     )
     assert found == [
-        ("4", "content is not kept, make room", "w2, w4"),
-        ("1", "the recorder is late", "w3"),
+        ("4", TOLD[Level.BARE], "w2, w4"),
+        ("1", TOLD[Level.LATE], "w3"),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -46,6 +45,7 @@ from trimtab.store.base import (
 )
 from trimtab.store.spend import SpendReader
 from trimtab.telemetry.export import Counts
+from trimtab.telemetry.pressure import TOLD, Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,6 @@ class Flow:
         default_factory=dict[str, tuple[float, Counts]]
     )
     troubles: Mapping[str, int] = field(default_factory=dict[str, int])
-
-
-class Pressure(NamedTuple):
-    """What workers leave out just now, and which do; `told` says it in words."""
-
-    level: int
-    told: str
-    workers: tuple[str, ...]
 
 
 async def no_events() -> tuple[MeterEvent, ...]:
@@ -135,9 +127,8 @@ class Console:
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
         flow: Tells how records and traces flow; it reads files.
         max_tenants: How many tenants metrics name, the dearest first.
+        levels: Tells the backpressure of each worker and of the keeper.
         unclaimed: Counts what was said of requests that are not there, or another tenant's.
-        levels: Tells the level of backpressure of each worker; at 0 nothing is left out.
-        level_words: What each level means.
     """
 
     records: RecordReader
@@ -179,9 +170,8 @@ class Console:
     rehydrate: Callable[[StoredRecord], Awaitable[bool]] = nothing_to_export
     flow: Callable[[], Flow] = Flow
     max_tenants: int = 500
+    levels: Callable[[], Mapping[str, Level]] = dict[str, Level]
     unclaimed: Callable[[], Unclaimed] = lambda: Unclaimed(0, 0)
-    levels: Callable[[], Mapping[str, int]] = dict
-    level_words: Mapping[int, str] = field(default_factory=dict[int, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,15 +249,12 @@ class Visit:
         return HTMLResponse(self.views.render(template, {**around, **context}), status)
 
 
-def _pressures(console: Console) -> Sequence[Pressure]:
-    """List the levels above 0 that workers are at, the gravest first."""
-    by_level: dict[int, list[str]] = {}
-    for worker_id, level in sorted(console.levels().items()):
-        if level > 0:
-            by_level.setdefault(level, []).append(worker_id)
+def _pressures(console: Console) -> Sequence[tuple[Level, str, Sequence[str]]]:
+    """List what is left out, in words, and by which processes, the gravest first."""
+    levels = sorted(console.levels().items())
     return [
-        Pressure(level, console.level_words.get(level, f"level {level}"), tuple(by_level[level]))
-        for level in sorted(by_level, reverse=True)
+        (level, TOLD[level], [name for name, it in levels if it is level])
+        for level in sorted({it for _, it in levels if it > Level.NORMAL}, reverse=True)
     ]
 
 

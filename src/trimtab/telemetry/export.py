@@ -117,6 +117,12 @@ class Exporter:
         return place.segment if place else 0
 
     @property
+    @property
+    def is_held_up(self) -> bool:
+        """Whether what it sent last was not taken, and it waits for the receiver."""
+        return self._told is not None
+
+    @property
     def told(self) -> int | None:
         """Status that it is held up by, 0 for no answer; `None` if it is not."""
         return self._told

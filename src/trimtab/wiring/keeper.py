@@ -54,7 +54,15 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     schedule = keeper_schedule(parts, measured)
     server = _server(create_app(console))
     listening = _listen(wiring.keeper_socket(home))
-    always = (parts.recorder, parts.lines, parts.spool, parts.following, parts.counting, schedule)
+    always = (
+        parts.recorder,
+        parts.lines,
+        parts.spool,
+        parts.following,
+        parts.counting,
+        schedule,
+        parts.room,
+    )
     readers = (parts.recorder, parts.lines, *parts.exporters, *parts.named)
     jobs = [
         *(it.run() for it in (*always, *parts.named, *parts.hooks)),

@@ -11,7 +11,7 @@ from trimtab.evals.desk import Desk
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import resolve
 from trimtab.store.relational.spend import Spend
-from trimtab.telemetry.health_file import read_ailing, read_redis_up
+from trimtab.telemetry.health_file import read_ailing, read_levels, read_redis_up
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.rehydrate import ASKED, rehydrate
 from trimtab.wiring.alerts import MOST_ANSWER, alert_routes
@@ -73,6 +73,7 @@ def keeper_console(parts: Parts) -> Console:
         flow=lambda: _flow(parts),
         max_tenants=settings.telemetry.max_tenants,
         unclaimed=lambda: parts.claims.dropped,
+        levels=lambda: {**read_levels(home), parts.spool.worker_id: parts.ladder.level},
     )
 
 

@@ -21,6 +21,7 @@ from trimtab.store.base import KeeperStore
 from trimtab.store.sqlite.alerts import SqliteAlerts
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.log_file import LogFile
+from trimtab.telemetry.pressure import Ladder, Room
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.rehydrate import Rehydrator
 from trimtab.telemetry.sampling import Sampler
@@ -56,6 +57,8 @@ class Parts:
     counting: Counting
     exporters: Sequence[Exporter]
     named: Sequence[Rehydrator]
+    ladder: Ladder
+    room: Room
 
     def snapshot(self) -> Snapshot:
         """Give the configuration as it is now."""
@@ -78,7 +81,9 @@ async def keeper_parts(home: Path, settings: Settings, claimed: Claim) -> Parts:
         TrimtabError: it cannot start; why.
     """
     clock = wiring.SystemClock()
-    spool = Spool(claimed, clock)
+    ladder = Ladder(claimed.worker_id, clock)
+    room = Room(claimed.directory, ladder)
+    spool = Spool(claimed, clock, room.make)
     following = follower(home, clock, spool.worker_id)
     metering = meter(following)
     await following.start()
@@ -112,6 +117,8 @@ async def keeper_parts(home: Path, settings: Settings, claimed: Claim) -> Parts:
         ),
         exporters=exporting(home, settings, clock, words),
         named=_rehydrators(home, settings, spool, clock),
+        ladder=ladder,
+        room=room,
     )
 
 
