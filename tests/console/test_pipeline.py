@@ -9,7 +9,7 @@ import pytest
 from tests.console.conftest import FLOW, ORIGIN, PHRASE, Site, console_of
 
 from trimtab.console.app import create_app
-from trimtab.console.base import Flow
+from trimtab.console.base import Flow, Lag
 from trimtab.console.pipeline import read
 from trimtab.telemetry.pressure import TOLD, Level
 
@@ -17,22 +17,22 @@ from trimtab.telemetry.pressure import TOLD, Level
 async def test_workers_exporters_and_what_became_of_spans_are_told(site: Site) -> None:
     health = await read(console_of(site.stores, site.control, site.clock))
 
-    assert [(it.worker_id, it.running, it.waiting_bytes, it.torn) for it in health.workers] == [
-        ("w1", 0, 0, 0),
-        ("w2", 3, 18_432, 1),
+    assert [(it.lag, it.config_seq, it.torn) for it in health.workers] == [
+        (Lag("w1", 0), 9, 0),
+        (Lag("w2", 18_432, running=3), 8, 1),
     ]
-    assert [(it.name, it.signal, it.exported, it.lost) for it in health.exports] == [
+    assert [(it.name, it.signal, it.counts.exported, it.lost) for it in health.exports] == [
         ("honeycomb", "traces", 90, 9),
         ("phoenix", "traces", 1_234, 0),
         ("phoenix", "logs", 7, 0),
     ]
-    assert health.exports[0].trouble == "answers 401; paused"
-    assert (health.behind_s, health.dropped, health.lost_exports) == (12.5, 0, 9)
+    assert health.exports[0].lane.note == "answers 401; paused"
+    assert (health.behind_s, health.dropped, health.not_exported) == (12.5, 0, 9)
 
 
 async def test_the_picture_is_longer_and_redder_the_farther_behind(site: Site) -> None:
     health = await read(console_of(site.stores, site.control, site.clock))
-    lanes = (*health.storing, *health.exporting)
+    lanes = [it.lane for it in (*health.workers, *health.exports)]
 
     by_lag = sorted(lanes, key=lambda it: it.behind_s)
     assert [it.place for it in by_lag] == sorted(it.place for it in lanes)
@@ -44,7 +44,7 @@ async def test_an_exporter_that_is_held_up_is_never_shown_as_well(site: Site) ->
     flow = replace(FLOW, exports={"phoenix": FLOW.exports["phoenix"]}, troubles={"phoenix": 0})
     console = replace(console_of(site.stores, site.control, site.clock), flow=lambda: flow)
 
-    (lane,) = (await read(console)).exporting
+    lane = (await read(console)).exports[0].lane
 
     assert (lane.tone, lane.note) == ("warn", "does not answer; tried again")
 
@@ -53,9 +53,9 @@ async def test_a_worker_that_is_gone_is_told_of_while_something_of_it_waits(site
     console = replace(console_of(site.stores, site.control, site.clock), health=list)
     flow = Flow(aside={"w9": 2})
 
-    assert [it.worker_id for it in (await read(console)).workers] == ["w1", "w2"]
+    assert [it.lag.worker_id for it in (await read(console)).workers] == ["w1", "w2"]
     health = await read(replace(console, flow=lambda: flow))
-    assert [(it.worker_id, it.aside) for it in health.workers[2:]] == [("w9", 2)]
+    assert [(it.lag.worker_id, it.aside) for it in health.workers[2:]] == [("w9", 2)]
     assert health.dropped == 2
 
 
