@@ -117,7 +117,6 @@ class Exporter:
         return place.segment if place else 0
 
     @property
-    @property
     def is_held_up(self) -> bool:
         """Whether what it sent last was not taken, and it waits for the receiver."""
         return self._told is not None
