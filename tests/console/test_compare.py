@@ -69,13 +69,19 @@ def test_amounts_have_bars_of_one_scale_and_a_stage_may_be_in_one_only() -> None
 
 
 def test_documents_stand_side_by_side() -> None:
-    one = [Retrieved(1, "a", 0.9, "inline"), Retrieved(2, "b", 0.8, "inline", "v1")]
-    two = [Retrieved(1, "c", 0.9, "inline"), Retrieved(2, "b", 0.7, "inline", "v1")]
+    same = Retrieved(2, "b", 0.8, "inline", "v1")
+    one = [Retrieved(1, "a", 0.9, "inline"), same, Retrieved(3, "d", 0.1, "inline", "v1")]
+    two = [Retrieved(1, "c", 0.9, "inline"), same, Retrieved(3, "d", 0.1, "inline", "v2")]
 
-    found = documents(one, two)
+    found = {it.doc_id: it for it in documents(one, two)}
 
-    assert [(it.doc_id, it.differs) for it in found] == [("a", True), ("b", False), ("c", True)]
-    assert (found[0].b, found[2].a) == (None, None)
+    assert {name: it.differs for name, it in found.items()} == {
+        "a": True,
+        "b": False,
+        "d": True,
+        "c": True,
+    }
+    assert (found["a"].b, found["c"].a) == (None, None)
 
 
 def test_messages_that_are_the_same_are_one_row_whatever_stands_between() -> None:
@@ -90,6 +96,14 @@ def test_messages_that_are_the_same_are_one_row_whatever_stands_between() -> Non
         (("user", "user"), False),
     ]
     assert [it.change for it in found[1].pieces[1]] == [Change.ADDED]
+
+
+def test_of_a_message_that_changed_each_side_has_its_own_words() -> None:
+    before, after = (Message("user", (Block("text", "", it),)) for it in ("a kettle", "a pot"))
+
+    (found,) = lines((before,), (after,))
+
+    assert ["".join(it.text for it in side) for side in found.pieces] == ["a kettle", "a pot"]
 
 
 async def test_the_page_tells_what_differs(site: Site) -> None:
