@@ -17,7 +17,7 @@ from tests.records import tenant_key
 
 from trimtab.console.app import create_app
 from trimtab.console.auth import hash_password
-from trimtab.console.base import Console, Lag
+from trimtab.console.base import Console, Flow, Lag
 from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
 from trimtab.control.keyring import Keyring
@@ -67,6 +67,7 @@ from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.memory_spend import MemorySpend
 from trimtab.store.tally import Amount, Cell
+from trimtab.telemetry.export import Counts
 from trimtab.testing import FrozenClock, seeded_entropy
 from trimtab.wiring.evaluations import Load, StoredEvaluations
 
@@ -91,6 +92,16 @@ AILING = (
     ),
 )
 WEBHOOKS = (Backlog("ci", 3, "answer 503"), Backlog("chat", 0))
+FLOW = Flow(
+    waits_s={"w1": 0.0, "w2": 12.5},
+    torn={"w2": 1},
+    exports={
+        "phoenix": (0.4, Counts(exported=1_234)),
+        "phoenix@logs": (0.0, Counts(exported=7)),
+        "honeycomb": (7_200.0, Counts(exported=90, rejected=2, put_aside=3, given_up=4)),
+    },
+    troubles={"honeycomb": 401},
+)
 REDIS_UP = {"w1": True, "w2": False}
 PRICES = {
     "small": ListPrice(150_000_000, 600_000_000),
@@ -451,6 +462,7 @@ def console_of(
         admin_token_sha256=sha256(BEARER.encode()).hexdigest(),
         repaired=lambda: 2,
         unclaimed=lambda: Unclaimed(3, 4),
+        flow=lambda: FLOW,
     )
 
 
@@ -512,6 +524,7 @@ ANSWER = msgspec.json.encode(
         ],
     }
 )
+CONVERSATION = "trip/7 to Rome"
 EXAMPLE = "r_01KQ2Z61CTQ3M0N5Z7V2K9B1DF"
 
 
@@ -583,6 +596,7 @@ def example(ts_us: int) -> StoredRecord:
     )
     record = RequestRecord(
         request_id=EXAMPLE,
+        conversation_id=CONVERSATION,
         ts_us=ts_us,
         end_us=ts_us + 2_334_000,
         trace_id="019dc5f3059a4f3a9c0b7de2a1f05566",
@@ -651,6 +665,7 @@ def _ordinary(index: int, ts_us: int) -> StoredRecord:
     cost_nano = 0 if status == "rejected" else 310_000 + index * 7_919 % 9_000_000
     latency_us = 420_000 + index * 7_907_001 % 2_900_000
     record = RequestRecord(
+        conversation_id=None if index % 50 else CONVERSATION,
         request_id=f"r_01KQ2Z5{index:04d}{'0ABCDEFGHJKMNPQ':>15}",
         ts_us=ts_us,
         end_us=ts_us + latency_us,

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.console.alerting import PROPOSED, RATE, fill_alerts, fill_reports
-from tests.console.conftest import BEARER, EXAMPLE, KEY, ORIGIN, ROLES, Site
+from tests.console.conftest import BEARER, CONVERSATION, EXAMPLE, KEY, ORIGIN, ROLES, Site
 from tests.console.evaluated import LABEL, RAG, fill_evals, store
 from tests.console.prompting import ANA, NEW, NEXT, OLD, fill_prompts, registry_of, vouch
 
@@ -22,6 +22,10 @@ LOWEST = {
     "GET /console/requests": "viewer",
     "GET /console/tail": "viewer",
     "GET /console/tail/rows": "viewer",
+    "GET /console/conversations/{id:path}": "viewer",
+    "GET /console/compare": "viewer",
+    "GET /console/pipeline": "viewer",
+    "GET /console/pipeline/live": "viewer",
     "POST /console/filters": "viewer",
     "POST /console/filters/delete": "viewer",
     "GET /console/requests/{id}": "viewer",
@@ -136,6 +140,7 @@ def names(path: str) -> str:
     thing = KEY if "/keys/" in path else thing
     thing = RATE.alert_id if "/alerts/" in path else thing
     thing = PROPOSED.id if "/adjustments/" in path else thing
+    path = path.replace("{id:path}", CONVERSATION)
     path = f"{path}?target=sim/large" if path == "/console/breaker" else path
     if "/prompts" in path:
         path = f"{path}?from=3.2.0&to=3.3.0" if path.endswith("/diff") else path

@@ -28,7 +28,7 @@ from tests.console.alerting import (
     fill_hostile,
     fill_reports,
 )
-from tests.console.conftest import EXAMPLE, KEY, PHRASE, Site
+from tests.console.conftest import CONVERSATION, EXAMPLE, KEY, PHRASE, Site
 from tests.console.evaluated import LABEL, fill_evals
 from tests.console.evaluating import (
     ATTACK,
@@ -42,6 +42,8 @@ from tests.console.evaluating import NEW as JUDGED
 from tests.console.evaluating import OLD as EARLIER
 from tests.console.prompting import HERE, NEW, fill_prompts, publish
 from tests.services import lacking
+
+from trimtab.console import conversation
 
 pytestmark = pytest.mark.e2e
 
@@ -85,6 +87,14 @@ PAGES = {
     "bad-filter": "/console/requests?q=nonsense%3A1",
     "request": f"/console/requests/{EXAMPLE}",
     "missing": "/console/requests/r_000000",
+    "conversation": conversation.path(CONVERSATION, "acme"),
+    "conversation-choice": f"/console/conversations/{CONVERSATION}",
+    "conversation-missing": "/console/conversations/nothing",
+    "compare": "/console/compare?a=r_01KQ2Z61CT&b=r_01KQ2Z50000",
+    "compare-one": f"/console/compare?a={EXAMPLE}",
+    "compare-none": "/console/compare",
+    "pipeline": "/console/pipeline",
+    "tail": "/console/tail",
     "costs": "/console/costs",
     "costs-tenant": "/console/costs?tenant=acme&by=key_id",
     "costs-nothing": "/console/costs?month=2025-01",

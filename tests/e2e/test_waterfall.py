@@ -65,7 +65,7 @@ def test_an_application_and_its_call_are_one_waterfall(stack: Stack) -> None:
     assert "retrieval docs-index" in " ".join(names)
     assert depths[:3] == [0, 1, 2]
     assert "in a trace of 2 spans" in page
-    assert "<code>doc-7</code> 0.83" in page
+    assert '<code>doc-7</code></td><td class="num">0.83</td>' in page
     told = stack.run("trace", request_id).stdout
     assert "retrieval docs-index" in told
     assert "retrieved  doc-7 0.83" in told

@@ -45,7 +45,7 @@ from trimtab.store.base import (
 )
 from trimtab.store.spend import SpendReader
 from trimtab.telemetry.export import Counts
-from trimtab.telemetry.pressure import Level
+from trimtab.telemetry.pressure import TOLD, Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class Flow:
         torn: Of each worker, segments that end in bytes that are no frame.
         aside: Of each worker, frames that cannot be stored.
         exports: Of each exporter, for how long traces have waited, and what became of the others.
+        troubles: Of exporters that are held up, the status they got last; 0 is no answer.
     """
 
     waits_s: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -79,6 +80,7 @@ class Flow:
     exports: Mapping[str, tuple[float, Counts]] = field(
         default_factory=dict[str, tuple[float, Counts]]
     )
+    troubles: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 async def no_events() -> tuple[MeterEvent, ...]:
@@ -242,8 +244,18 @@ class Visit:
             "may_operate": self.may(Right.OPERATE),
             "may_administer": self.may(Right.ADMINISTER),
             "may_read_content": self.may(Right.CONTENT),
+            "pressures": _pressures(self.console),
         }
         return HTMLResponse(self.views.render(template, {**around, **context}), status)
+
+
+def _pressures(console: Console) -> Sequence[tuple[Level, str, Sequence[str]]]:
+    """List what is left out, in words, and by which processes, the gravest first."""
+    levels = sorted(console.levels().items())
+    return [
+        (level, TOLD[level], [name for name, it in levels if it is level])
+        for level in sorted({it for _, it in levels if it > Level.NORMAL}, reverse=True)
+    ]
 
 
 def see_other(path: str) -> RedirectResponse:

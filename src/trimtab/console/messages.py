@@ -56,14 +56,14 @@ class Conversation:
 _KINDS = {"tool_call": "tool call", "tool_call_response": "tool result"}
 
 
-def read_input(body: bytes) -> Conversation:
-    """Read the body of a request."""
+def read_input(body: bytes, *, most: int | None = MAX_MESSAGES) -> Conversation:
+    """Read the body of a request, and of its messages at most so many."""
     asked = messages.read_asked(body)
     if asked is None or not (asked.system or asked.input):
         return Conversation((Message("body", (_block("text", "", _as_text(body)),)),))
     system = (Message("system", _blocks(asked.system)),) if asked.system else ()
     talk = (*system, *(Message(it.role, _blocks(it.parts)) for it in asked.input))
-    skipped = max(0, len(talk) - MAX_MESSAGES)
+    skipped = 0 if most is None else max(0, len(talk) - most)
     tools = tuple(tool.name for tool in asked.tools)
     return Conversation((*talk[:1], *talk[1 + skipped :]), skipped, tools)
 

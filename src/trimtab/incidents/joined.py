@@ -15,6 +15,8 @@ MAX_SPANS = 50_000
 MAX_RECORDS = 200
 MAX_RETRIEVALS = 20
 
+_BESIDE = ("doc_version", "chunk_sha256")
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -48,12 +50,18 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """A document that a request was made of. `source` is `inline`, or the name of the span."""
+    """A document that a request was made of. `source` is `inline`, or the name of the span.
+
+    Attributes:
+        sha256: That of its text, in hex.
+    """
 
     rank: int
     doc_id: str
     score: float | None
     source: str
+    version: str | None = None
+    sha256: str | None = None
 
 
 async def join(reader: RecordReader, record: RequestRecord) -> Trace | None:
@@ -101,7 +109,8 @@ def _inline(told: Iterable[Mapping[str, str | float]]) -> Iterator[Retrieved]:
     for rank, it in enumerate(told, 1):
         score = it.get("score")
         known = score if isinstance(score, float | int) else None
-        yield Retrieved(rank, str(it.get("doc_id", "")), known, "inline")
+        version, sha256 = (str(it[name]) if name in it else None for name in _BESIDE)
+        yield Retrieved(rank, str(it.get("doc_id", "")), known, "inline", version, sha256)
 
 
 def _retrievals(trace: Trace, record: RequestRecord) -> Iterator[SpanOutline]:
@@ -113,8 +122,9 @@ def _retrievals(trace: Trace, record: RequestRecord) -> Iterator[SpanOutline]:
         if it.request_id != record.request_id
     ]
     since_us = max((it for it in others if it < at_us), default=-1)
+    sought = SpanView.RETRIEVAL.value
     for it in trace.spans.values():
-        if it.view == SpanView.RETRIEVAL and since_us <= it.ts_us <= at_us:
+        if it.view == sought and since_us <= it.ts_us <= at_us:
             yield it
 
 

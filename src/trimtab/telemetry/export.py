@@ -120,6 +120,11 @@ class Exporter:
         """Whether what it sent last was not taken, and it waits for the receiver."""
         return self._told is not None
 
+    @property
+    def told(self) -> int | None:
+        """Status that it is held up by, 0 for no answer; `None` if it is not."""
+        return self._told
+
     def waits_s(self) -> float:
         """Tell for how long what is still to be sent has waited. Reads the spools."""
         now_us = self._clock.now_us()
