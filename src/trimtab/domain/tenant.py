@@ -105,6 +105,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         features: Budgets of single features, by name.
         each_end_user: What each end user may spend.
+        content_days: For how many days its content is kept.
         prices: What targets cost under its own contract, in the form of `prices.overrides`.
         stripe_customer: Who pays its bills at Stripe; `None` if they are not passed on.
     """
@@ -119,6 +120,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     when_redis_is_down: WhenAway | None = None
     server_tools: tuple[str, ...] | None = None
     timezone: str = "UTC"
+    content_days: int | None = None
     budget: Budget = Budget()
     features: Mapping[str, Budget] = {}
     each_end_user: Budget = Budget()

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from hashlib import sha256
 from hmac import digest
 from importlib.metadata import version
@@ -55,6 +56,7 @@ from trimtab.wiring.alerts import (
     is_free,
 )
 from trimtab.wiring.counters import Counting
+from trimtab.wiring.erasing import Endings
 from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
@@ -125,6 +127,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
     jobs = [
         *(it.run() for it in (*always, *exporters, *hooks)),
         *await judging_jobs(home, settings, spool, recorder, current.snapshot),
+        Schedule(await _ending(home, settings, store, recorder, lines, current)).run(),
         _sweep(home, needed),
     ]
     try:
@@ -134,6 +137,25 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
         store.close()
         alerts.close()
         wiring.keeper_socket(home).unlink(missing_ok=True)
+
+
+async def _ending(
+    home: Path,
+    settings: Settings,
+    store: KeeperStore,
+    recorder: Recorder,
+    lines: LogFile,
+    current: "_Current",
+) -> list[Job]:
+    endings = Endings(
+        home=home,
+        settings=settings,
+        store=store,
+        recorder=recorder,
+        lines=lines,
+        current=current.snapshot,
+    )
+    return await endings.begin(partial(_if, current.leads))
 
 
 def _leads(recorder: Recorder, store: KeeperStore) -> Callable[[], Awaitable[bool]]:

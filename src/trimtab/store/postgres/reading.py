@@ -64,6 +64,8 @@ class PostgresReading(Reading):
 
         def blob(ref: bytes) -> Blob | None:
             row = connection.execute(SQL["content"], (day, tenant_id, ref)).fetchone()
+            if row is None:
+                row = connection.execute(SQL["kept_piece"], (tenant_id, ref)).fetchone()
             return None if row is None else Blob(ref, *row)
 
         return assemble(blob, ref)
