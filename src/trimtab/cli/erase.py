@@ -27,6 +27,7 @@ POLL_S = 0.2
 @click.option("--request", "request_id", default="", help="Erase one request.")
 @click.option("--reason", default="", help="Why, for the change log.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--no-wait", is_flag=True, help="Order it, and do not wait for the receipt.")
 @home_option
 @json_option
 @click.pass_context
@@ -41,6 +42,7 @@ def command(  # noqa: PLR0913, PLR0917
     home: Path | None,
     *,
     dry_run: bool,
+    no_wait: bool,
     as_json: bool,
 ) -> None:
     """Erase what people wrote; figures and the ledger stay.
@@ -70,7 +72,12 @@ def command(  # noqa: PLR0913, PLR0917
         else:
             print_table(["records", "kept for a case"], [[str(it) for it in counted.values()]])
         return
-    receipt = asyncio.run(_erase(opened, scope, By(author(), Source.CLI, reason)))
+    by = By(author(), Source.CLI, reason)
+    if no_wait:
+        ordered = asyncio.run(opened.order(scope, by))
+        click.echo(f"ordered {ordered.id}; the keeper carries it out")
+        return
+    receipt = asyncio.run(_erase(opened, scope, by))
     if as_json:
         print_json(receipt)
     else:

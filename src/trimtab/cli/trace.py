@@ -12,10 +12,10 @@ from trimtab import wiring
 from trimtab.cli.output import author, print_json
 from trimtab.domain.annotation import Annotation, latest
 from trimtab.domain.change import Source
-from trimtab.domain.errors import NotFound
+from trimtab.domain.errors import NotFound, RecordErased
 from trimtab.domain.money import usd_text
 from trimtab.domain.prompt import SHORT_HASH
-from trimtab.domain.record import Attempt, RequestRecord
+from trimtab.domain.record import Attempt, ContentState, RequestRecord
 from trimtab.store.base import RecordFilter, StoredRecord
 
 POLL_S = 0.5
@@ -62,6 +62,10 @@ async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -
     texts: dict[str, str] = {}
     record = stored.record
     annotations = await records.annotations(record.request_id)
+    if content and record.content_state == ContentState.ERASED:
+        raise RecordErased(
+            f"the content of '{record.request_id}' was erased; look at it without --content"
+        )
     if content:
         parts = {"input": record.input_ref, "output": record.output_ref}
         said = {f"why {it.name}": it.text_ref for it in latest(annotations) if it.text_ref}

@@ -37,11 +37,11 @@ _ABOUT = {Kind.BEGIN, Kind.CHECKPOINT, Kind.FINISH, Kind.ANNOTATION}
 _ID = re.compile(rb"r_[0-9A-HJKMNP-TV-Z]{26}")
 
 
-class _Id(Struct):
+class _Id(Struct, frozen=True):
     request_id: str = ""
 
 
-class _About(Struct):
+class _About(Struct, frozen=True):
     """The members by which a frame of any kind names its request."""
 
     request_id: str = ""
