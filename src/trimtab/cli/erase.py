@@ -32,7 +32,7 @@ POLL_S = 0.2
 @json_option
 @click.pass_context
 # one parameter an option
-def command(  # noqa: PLR0913, PLR0917
+def command(  # noqa: PLR0912, PLR0913, PLR0917
     context: click.Context,
     tenant: str,
     user: str,

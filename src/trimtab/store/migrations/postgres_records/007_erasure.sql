@@ -44,6 +44,8 @@ BEGIN
   IF TG_OP = 'UPDATE' THEN
     OLD.conversation_id := NULL;
     OLD.tags := NULL;
+    -- What is generated is not there yet.
+    OLD.request_id := NEW.request_id;
     IF NEW IS NOT DISTINCT FROM OLD THEN
       RETURN NEW;
     END IF;
