@@ -1024,11 +1024,15 @@ REMEDIES = {
         _OPERATOR,
         "Ask an admin for the right the message names, or send the form from the console itself.",
     ),
+    "legal_hold_active": Remedy(
+        _OPERATOR,
+        "Ask who keeps the case that the message names, and have it released with `trimtab records release`.",
+    ),
     "not_found": Remedy(_APP, "Look at the path and the id."),
     "record_not_found": Remedy(
         _OPERATOR, "Ask again in a second if the request is new, else look at the id."
     ),
-    "record_erased": Remedy(_OPERATOR, "Nothing: only its figures are kept. Nothing erases yet."),
+    "record_erased": Remedy(_OPERATOR, "Nothing: it was erased on request, and only its figures are kept."),
     "content_expired": Remedy(
         _OPERATOR, "Take a request whose content is kept; `content: full` keeps that of a tenant."
     ),

@@ -56,7 +56,7 @@ from trimtab.wiring.alerts import (
     is_free,
 )
 from trimtab.wiring.counters import Counting
-from trimtab.wiring.erasing import Endings
+from trimtab.wiring.erasing import Endings, erasures
 from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
@@ -287,6 +287,7 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
             home, adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
         evaluations=StoredEvaluations(home),
+        erasures=erasures(home),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
         drifts=kept(home).drifts,
