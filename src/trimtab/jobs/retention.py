@@ -11,7 +11,7 @@ from trimtab.store.rollup import DAY_US
 
 EVERY_S = 3600.0
 STEP_S = 0.025
-MOST, LEAST = 2_000, 20
+MOST, LEAST = 2_000, 100
 _FIRST = 200
 
 

@@ -180,9 +180,9 @@ class PostgresRecording(Ending[Session]):
         """See `Erasing.drop_kept`."""
         return connection.execute(SQL["drop_kept"], (tenant_id, list(but))).rowcount
 
-    def content_days(self, connection: Session) -> tuple[tuple[int, str], ...]:
-        """See `Ending.content_days`."""
-        rows = connection.execute(SQL["content_days"]).fetchall()
+    async def content_of(self) -> tuple[tuple[int, str], ...]:
+        """See `RetentionStore.content_of`."""
+        rows = await self.do(lambda it: it.execute(SQL["content_days"]).fetchall())
         return tuple((int(day_us), tenant_id) for day_us, tenant_id in rows)
 
     def may_end_lines(self, connection: Session, before_us: int) -> None:

@@ -21,6 +21,10 @@ from trimtab.store.relational.dialect import REFS, Connection
 from trimtab.store.relational.recording import Recording
 from trimtab.store.rollup import DAY_US
 
+RECENT_US = 2 * DAY_US
+"""Of a day that began since then, content may just be on its way, its record behind it."""
+AT_ONCE = 20_000
+
 _NOTHING = msgspec.msgpack.encode(Detail())
 _ID, _TS_US, _TENANT, _FIRST_REF = range(4)
 _begins = msgspec.msgpack.Decoder(Begin)
@@ -175,7 +179,10 @@ class Erasing(Recording[_C]):
             if is_own:
                 # With descendants the next step knows more victims than this one.
                 self._used[day] = used
-            deleted["blobs"] += self._drop(connection, day, refs, used)
+            if used or day[1] + RECENT_US > values["now_us"]:
+                deleted["blobs"] += self._drop(connection, day, refs, used)
+            else:
+                deleted["blobs"] += self._drop_all(connection, day)
         ids = {"ids": _ids(victims), "detail": _NOTHING}
         with self.transaction(connection):
             deleted["annotations"] += connection.execute(self.sql["unsay"], ids).rowcount
@@ -213,6 +220,13 @@ class Erasing(Recording[_C]):
         # Manifests go last: what they name is found again if this is cut short.
         pieces = self.drop_blobs(connection, day, going - refs)
         return pieces + self.drop_blobs(connection, day, going & refs)
+
+    def _drop_all(self, connection: _C, day: _Day) -> int:
+        """Delete all content of a tenant's day, of which nothing is used any more."""
+        total = 0
+        while n := self.drop_content(connection, day[1], day[0], AT_ONCE):
+            total += n
+        return total
 
     def _in_use(
         self, connection: _C, scope: ErasureScope, day: _Day, span: Mapping[str, Any]

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from trimtab.store.relational.dialect import Connection
 from trimtab.store.relational.erasing import Erasing
+from trimtab.store.rollup import HOUR_US
 
 KINDS = ("record", "annotation", "rollup_minute", "rollup_hour", "rollup_day", "ledger")
 """What ends by itself, as `RetentionStore.expire` knows it; content apart."""
@@ -25,16 +26,12 @@ class Ending(Erasing[_C]):
     """`store.base.RetentionStore` of one engine."""
 
     @abstractmethod
-    def content_days(self, connection: _C) -> tuple[tuple[int, str], ...]:
-        """List the days that there is content of, each with its tenants."""
+    async def content_of(self) -> tuple[tuple[int, str], ...]:
+        """See `RetentionStore.content_of`."""
 
     async def expire(self, what: str, before_us: int, *, limit: int) -> int:
         """See `RetentionStore.expire`."""
         return await self.do(lambda it: self._expire(it, what, before_us, limit))
-
-    async def content_of(self) -> tuple[tuple[int, str], ...]:
-        """See `RetentionStore.content_of`."""
-        return await self.do(self.content_days)
 
     async def expire_content(self, day_us: int, tenant_id: str | None, *, limit: int) -> int:
         """See `RetentionStore.expire_content`."""
@@ -53,16 +50,19 @@ class Ending(Erasing[_C]):
                 return connection.execute(self.sql[_ROWS[what]], (before_us, limit)).rowcount
             rows = connection.execute(self.sql["old_requests"], (before_us, limit)).fetchall()
             ids = json.dumps([request_id for (request_id,) in rows])
-            for name in _PARTS:
+            for name in _PARTS if rows else ():
                 connection.execute(self.sql[name], (ids,))
+            if rows:
+                connection.execute(self.sql["whole_since"], ("request", before_us))
             return len(rows)
 
     def _end_bucket(self, connection: _C, table: str, before_us: int) -> int:
-        """Delete the oldest hour, day or minute of sums; whoever checks sums is told how far."""
+        """Delete the oldest hour or day of sums; whoever checks sums is told how far."""
         sql = self.sql["oldest_bucket"].replace("/*table*/", table)
         ((bucket_us,),) = connection.execute(sql, (before_us,)).fetchall()
         if bucket_us is None:
             return 0
         connection.execute(self.sql["whole_since"], (table, before_us))
         sql = self.sql["end_bucket"].replace("/*table*/", table)
-        return connection.execute(sql, (bucket_us,)).rowcount
+        span = (bucket_us, min(bucket_us + HOUR_US, before_us))
+        return connection.execute(sql, span).rowcount

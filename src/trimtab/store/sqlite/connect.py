@@ -35,11 +35,10 @@ def open_writer(path: Path, database: str) -> sqlite3.Connection:
 
 
 def shred(connection: sqlite3.Connection) -> bool:
-    """Give free pages back and empty the log; what was deleted is overwritten already.
+    """Empty the log; in the file itself, what was deleted is overwritten already.
 
     Whether it could be done: somebody may be reading what was before.
     """
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
     (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
 

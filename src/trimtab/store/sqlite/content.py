@@ -105,10 +105,13 @@ class ContentWriter:
             day = datetime.strptime(path.stem, "%Y%m%d").replace(tzinfo=UTC)
             yield round(day.timestamp()) * 1_000_000, path
 
-    def shred(self) -> bool:
-        """Leave nothing of what was deleted in any file; whether that could be done."""
-        paths = sorted(self._directory.glob("*.db"))
-        return all(shred(self._connection(path)) for path in paths)
+    def files(self) -> list[Path]:
+        """List all files."""
+        return sorted(self._directory.glob("*.db"))
+
+    def shred(self, path: Path, _records: sqlite3.Connection) -> bool:
+        """Leave nothing of what was deleted in a file; whether that could be done."""
+        return not path.exists() or shred(self._connection(path))
 
     def _connection(self, path: Path) -> sqlite3.Connection:
         connection = self._open.get(path)

@@ -7,6 +7,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -128,18 +129,20 @@ class SqliteRecording(Ending[sqlite3.Connection]):
         going = self.kept(connection, tenant_id).keys() - set(but)
         return self._content.drop(self._days / KEPT, tenant_id, going)
 
-    def content_days(self, connection: sqlite3.Connection) -> tuple[tuple[int, str], ...]:  # noqa: ARG002
-        """See `Ending.content_days`."""
-        return tuple(
-            (day_us, tenant_id)
-            for day_us, path in self._content.days()
-            for tenant_id in self._content.tenants(path)
-        )
+    async def content_of(self) -> tuple[tuple[int, str], ...]:
+        """See `RetentionStore.content_of`: day by day, for the recorder writes in between."""
+        found: list[tuple[int, str]] = []
+        for day_us, path in list(self._content.days()):
+            tenants = await self.do(lambda _, path=path: self._content.tenants(path))
+            found += [(day_us, tenant_id) for tenant_id in tenants]
+        return tuple(found)
 
     async def shred(self) -> tuple[str, ...]:
-        """See `Eraser.shred`."""
+        """See `Eraser.shred`: file by file."""
+        left = [shred, *(partial(self._content.shred, it) for it in self._content.files())]
         for _ in range(SHRED_TRIES):
-            if await self.do(lambda it: shred(it) and self._content.shred()):
+            left = [it for it in left if not await self.do(it)]
+            if not left:
                 return ()
             await asyncio.sleep(SHRED_RETRY_S)
         return ("somebody reads the files: what was deleted is in their logs until they are done",)

@@ -140,7 +140,7 @@ DELETE FROM ledger WHERE line_id IN (
 SELECT min(bucket_us) FROM /*table*/ WHERE bucket_us < ?;
 
 -- name: end_bucket
-DELETE FROM /*table*/ WHERE bucket_us = ?;
+DELETE FROM /*table*/ WHERE bucket_us >= ? AND bucket_us < ?;
 
 -- name: whole_since
 INSERT INTO whole_since (name, since_us) VALUES (?, ?)
