@@ -11,6 +11,7 @@ from tests.records import DAY_US, finish, tenant_key
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.erasure import Erasure, ErasureScope
+from trimtab.domain.record import Finish
 from trimtab.domain.retention import Retention
 from trimtab.jobs.retention import Retain
 from trimtab.pipeline.content import ContentCapture
@@ -28,7 +29,8 @@ async def filled(home: Path, n: int) -> SqliteRecording:
     """Store records of a tenant over a month, each with a text of its own and an answer."""
     store, capture = SqliteRecording(home), ContentCapture(tenant_key)
     for start in range(0, n, 1_000):
-        finishes, blobs = [], []
+        finishes: list[Finish] = []
+        blobs: list[StoredBlob] = []
         for number in range(start, min(n, start + 1_000)):
             made = finish(number, ts_us=TS_US + number * DAYS * DAY_US // n, tenant_id="acme")
             record = made.record

@@ -90,7 +90,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerat
 
 def said(seed: int, text: bytes, **fields: object) -> tuple[Finish, tuple[StoredBlob, ...]]:
     """Make an outcome whose input is a text of its own behind one that many share."""
-    made = finish(seed, tenant_id="acme", **fields)
+    made = finish(seed, day_local="", tenant_id="acme", **fields)
     record = made.record
     capture = ContentCapture(tenant_key)
     body = b'{"messages": ["' + SHARED + b'", "' + text * 100 + b'"]}'

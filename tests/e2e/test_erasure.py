@@ -132,10 +132,8 @@ def test_an_erasure_that_is_killed_is_finished_at_the_next_start(own: Stack) -> 
     asked = [ask(own, key, f"{CAKE} {n}") for n in range(5)]
     for it in asked:
         own.record(it)
-    for number, line in processes_of(own.home).items():
-        if "keeper" in line:
-            os.kill(number, signal.SIGSTOP)
-            stopped = number
+    [stopped] = [it for it, line in processes_of(own.home).items() if " keeper" in line]
+    os.kill(stopped, signal.SIGSTOP)
     # Ordered while nobody carries it out; the keeper dies before it is through.
     ordered = own.run("erase", "--tenant", "acme", "--reason", "x", "--no-wait")
     assert "ordered" in ordered.stdout
