@@ -14,7 +14,7 @@ from trimtab.control.models import By
 from trimtab.domain.change import Source
 from trimtab.domain.erasure import ErasureScope, Receipt
 from trimtab.domain.errors import InvalidRequest, TryLater
-from trimtab.wiring.erasing import erasures
+from trimtab.wiring.erasures import erasures
 
 LONGEST_S = 600.0
 POLL_S = 0.2

@@ -12,7 +12,7 @@ from trimtab.cli.switch import home_option, json_option
 from trimtab.control.models import By
 from trimtab.domain.change import Source
 from trimtab.domain.erasure import Hold
-from trimtab.wiring.erasing import erasures
+from trimtab.wiring.erasures import erasures
 
 
 @click.group()

@@ -1,13 +1,11 @@
 """Builds what orders erasures, and what the keeper carries them out and ends things with."""
 
-import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trimtab import wiring
-from trimtab.control.erasures import Erasures
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
@@ -20,16 +18,10 @@ from trimtab.settings import Settings
 from trimtab.store.base import KeeperStore
 from trimtab.telemetry.log_file import LogFile
 from trimtab.telemetry.recorder import Recorder
+from trimtab.wiring.erasures import erasures
 from trimtab.wiring.membership import control_store, living
 
 Step = Callable[[], Awaitable[object]]
-
-
-def erasures(home: Path, store: KeeperStore | None = None) -> Erasures:
-    """Open what orders the erasures of a state directory, and keeps records for cases."""
-    opened = wiring.ledger(home) if store is None else store
-    clock = wiring.SystemClock()
-    return Erasures(wiring.control(home), wiring.records(home), opened, clock, os.urandom)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

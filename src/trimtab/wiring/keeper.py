@@ -56,7 +56,8 @@ from trimtab.wiring.alerts import (
     is_free,
 )
 from trimtab.wiring.counters import Counting
-from trimtab.wiring.erasing import Endings, erasures
+from trimtab.wiring.erasing import Endings
+from trimtab.wiring.erasures import erasures
 from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.following import follower, meter, proxy_of
 from trimtab.wiring.membership import control_store, living
