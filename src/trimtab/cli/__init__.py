@@ -30,6 +30,8 @@ COMMANDS: Mapping[str, Command] = {
     "accounts": Command("trimtab.cli.accounts:command", "Who may log in to the console."),
     "changes": Command("trimtab.cli.changes:command", "Show and undo what was changed."),
     "audit": Command("trimtab.cli.audit:command", "Show who read content or keys."),
+    "erase": Command("trimtab.cli.erase:command", "Erase what people wrote, with a receipt."),
+    "records": Command("trimtab.cli.records:command", "Keep records for a case."),
     "trace": Command("trimtab.cli.trace:trace", "Show what happened in one request."),
     "rehydrate": Command("trimtab.cli.rehydrate:command", "Export a trace that was dropped."),
     "explain": Command("trimtab.cli.explain:command", "Tell which rule decided what."),

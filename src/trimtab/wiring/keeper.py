@@ -59,6 +59,8 @@ from trimtab.wiring.alerts import (
 )
 from trimtab.wiring.cloudwatch import cloudwatch_jobs
 from trimtab.wiring.counters import Counting
+from trimtab.wiring.erasing import Endings
+from trimtab.wiring.erasures import erasures
 from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.exporting import exporting, in_turn, pushing, words_of
 from trimtab.wiring.following import follower, meter
@@ -141,6 +143,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
         *(it.run() for it in (*always, *hooks)),
         *in_turn((*exporters, *pushes)),
         *await judging_jobs(home, settings, spool, recorder, current.snapshot),
+        Schedule(await _ending(home, settings, store, recorder, lines, current)).run(),
         _sweep(home, needed),
     ]
     try:
@@ -150,6 +153,25 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
         store.close()
         alerts.close()
         wiring.keeper_socket(home).unlink(missing_ok=True)
+
+
+async def _ending(
+    home: Path,
+    settings: Settings,
+    store: KeeperStore,
+    recorder: Recorder,
+    lines: LogFile,
+    current: "_Current",
+) -> list[Job]:
+    endings = Endings(
+        home=home,
+        settings=settings,
+        store=store,
+        recorder=recorder,
+        lines=lines,
+        current=current.snapshot,
+    )
+    return await endings.begin(partial(_if, current.leads))
 
 
 def _leads(recorder: Recorder, store: KeeperStore) -> Callable[[], Awaitable[bool]]:
@@ -292,6 +314,7 @@ def _console(home: Path, settings: Settings, parts: Parts) -> Console:
             home, adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
         evaluations=StoredEvaluations(home),
+        erasures=erasures(home),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
         drifts=kept(home).drifts,

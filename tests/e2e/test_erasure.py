@@ -1,0 +1,189 @@
+"""What people wrote goes on request, out of every file; figures and the ledger stay."""
+
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+import zstandard
+from tests.e2e.conftest import CONFIG, Stack, eventually, processes_of, stack_in
+
+CAKE = "Heidelbeerkuchen"
+ANSWERED = "Zimtschnecke"
+USER = "dana-4711"
+
+
+def ask(stack: Stack, key: str, text: str, user: str = "", **headers: str) -> str:
+    body = {"model": "chat", "messages": [{"role": "user", "content": text * 30}]}
+    if user:
+        body["user"] = user
+    status, told, _ = stack.post("/v1/chat/completions", json.dumps(body).encode(), key, headers)
+    assert status == 200
+    return told["x-trimtab-request-id"]
+
+
+def texts_of(home: Path) -> Iterator[tuple[Path, bytes]]:
+    """Give every file as it lies, and what is compressed in its tables and frames."""
+    for path in sorted(home.rglob("*")):
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        yield path, data
+        if path.suffix == ".db":
+            with closing(sqlite3.connect(path)) as store:
+                names = [
+                    it
+                    for (it,) in store.execute(
+                        "SELECT name FROM sqlite_master WHERE type = 'table'"
+                    )
+                ]
+                if "blob" in names:
+                    for codec, blob in store.execute("SELECT codec, data FROM blob"):
+                        yield path, blob if codec == "raw" else zstandard.decompress(blob)
+        start = data.find(zstandard.FRAME_HEADER)
+        while path.suffix == ".spool" and start >= 0:
+            with suppress(zstandard.ZstdError):
+                yield path, zstandard.ZstdDecompressor().decompressobj().decompress(data[start:])
+            start = data.find(zstandard.FRAME_HEADER, start + 4)
+
+
+def places_of(home: Path, *words: str) -> set[str]:
+    return {
+        f"{word} in {path.relative_to(home)}"
+        for path, data in texts_of(home)
+        for word in words
+        if word.encode() in data and path.name != "up.log"
+    }
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Stack]:
+    with stack_in(tmp_path, "--config", str(CONFIG)) as running:
+        yield running
+
+
+def test_erasure_is_complete(own: Stack) -> None:
+    key = own.key("acme")
+    asked = [
+        ask(
+            own,
+            key,
+            CAKE,
+            USER,
+            **{"idempotency-key": f"once-{n}", "x-trimtab-conversation": ANSWERED},
+        )
+        for n in range(3)
+    ]
+    other = ask(own, own.key("globex"), "Apfelstrudel")
+    for it in [*asked, other]:
+        own.record(it)
+    dead = own.home / "dead" / "recorder" / "gateway-1" / "1-1.msgpack"
+    dead.parent.mkdir(parents=True)
+    dead.write_bytes(f"acme {CAKE}".encode())
+    assert places_of(own.home, CAKE)
+
+    receipt = own.json("erase", "--tenant", "acme", "--reason", "GDPR art. 17")
+
+    assert places_of(own.home, CAKE, ANSWERED, USER) == set()
+    records = own.rows("SELECT * FROM request WHERE tenant_id = 'acme'")
+    assert receipt["deleted"]["records_scrubbed"] == len(records)
+    assert receipt["deleted"]["spool_frames"] >= 6
+    assert receipt["deleted"]["files_aside"] == 1
+    assert receipt["kept"]["ledger_lines"] == 3
+    record = own.record(asked[0])
+    assert (record["content_state"], record["user_hash"], record["tags"]) == ("erased", None, None)
+    assert len(own.ledger(asked[0])) == 1
+    assert "Apfelstrudel" in own.content(other)["input"]
+    shown = own.run("trace", asked[0], "--content", check=False)
+    assert shown.returncode == 2
+    assert "was erased" in shown.stderr
+    file = own.home / "receipt.json"
+    file.write_text(own.run("erase", "show", receipt["receipt"]).stdout)
+    assert own.run("erase", "verify", str(file)).returncode == 0
+    file.write_text(file.read_text().replace('"ledger_lines": 3', '"ledger_lines": 4'))
+    assert own.run("erase", "verify", str(file), check=False).returncode == 1
+
+
+def test_what_is_asked_after_an_erasure_is_kept_whole(own: Stack) -> None:
+    key = own.key("acme")
+    own.record(ask(own, key, CAKE, USER))
+    own.json("erase", "--user", USER, "--tenant", "acme", "--reason", "asked for")
+    again = ask(own, key, CAKE)
+    assert CAKE in own.content(again)["input"]
+
+
+def test_an_end_user_goes_and_what_others_said_alike_stays(own: Stack) -> None:
+    key = own.key("acme")
+    mine, theirs = ask(own, key, CAKE, USER), ask(own, key, CAKE, "somebody-else")
+    own.record(mine)
+    own.record(theirs)
+    receipt = own.json("erase", "--user", USER, "--tenant", "acme", "--reason", "asked for")
+    assert receipt["deleted"]["records_scrubbed"] == 1
+    assert CAKE in own.content(theirs)["input"]
+    assert own.record(mine)["content_state"] == "erased"
+
+
+def test_an_erasure_that_is_killed_is_finished_at_the_next_start(own: Stack) -> None:
+    key = own.key("acme")
+    asked = [ask(own, key, f"{CAKE} {n}") for n in range(5)]
+    for it in asked:
+        own.record(it)
+    [stopped] = [it for it, line in processes_of(own.home).items() if " keeper" in line]
+    os.kill(stopped, signal.SIGSTOP)
+    # Ordered while nobody carries it out; the keeper dies before it is through.
+    ordered = own.run("erase", "--tenant", "acme", "--reason", "x", "--no-wait")
+    assert "ordered" in ordered.stdout
+    os.kill(stopped, signal.SIGKILL)
+
+    def receipts() -> list[object]:
+        told = own.json("erase", "list")["erasures"]
+        return [it["receipt"] for it in told if it["receipt"]]
+
+    eventually(receipts, "the receipt is there")
+    assert places_of(own.home, CAKE) == set()
+
+
+def test_restore_reapplies_tombstones(own: Stack) -> None:
+    key = own.key("acme")
+    asked = ask(own, key, CAKE)
+    own.record(asked)
+    own.stop()
+    backup = {
+        path: path.read_bytes()
+        for path in [*own.home.glob("records.db*"), *(own.home / "content").iterdir()]
+    }
+    own.start()
+    own.json("erase", "--request", asked, "--reason", "asked for")
+    own.stop()
+    for path in [*own.home.glob("records.db*"), *(own.home / "content").iterdir()]:
+        path.unlink()
+    for path, data in backup.items():
+        path.write_bytes(data)
+    assert places_of(own.home, CAKE)
+    own.start()
+    assert own.record(asked)["content_state"] == "erased"
+    eventually(lambda: not places_of(own.home, CAKE), "nothing of it is left")
+
+
+def test_legal_hold_wins(own: Stack) -> None:
+    key = own.key("acme")
+    kept, gone = ask(own, key, CAKE), ask(own, key, ANSWERED)
+    own.record(kept)
+    own.record(gone)
+    own.run("records", "keep", kept, "--reason", "CASE-12")
+    refused = own.run("erase", "--request", kept, "--reason", "asked for", check=False)
+    assert refused.returncode == 2
+    assert "CASE-12" in refused.stderr
+    receipt = own.json("erase", "--tenant", "acme", "--reason", "asked for")
+    assert receipt["kept"]["legal_hold"] == 1
+    assert CAKE in own.content(kept)["input"]
+    for path in (own.home / "content").glob("2*.db*"):
+        path.unlink()
+    assert CAKE in own.content(kept)["input"]
+    own.run("records", "release", "CASE-12", "--reason", "closed")
+    eventually(lambda: own.record(kept)["content_state"] == "erased", "it is erased after all")
+    eventually(lambda: not places_of(own.home, CAKE, ANSWERED), "nothing of it is left")
