@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 from tests.records import DAY_US, finish, tenant_key
 from tests.telemetry.shapes import TS_US
@@ -18,6 +19,8 @@ from trimtab.pipeline.content import ContentCapture
 from trimtab.store.base import Batch, StoredBlob
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.wiring import SystemClock
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 RECORDS = int(os.environ.get("TRIMTAB_BENCH_ERASE", "100000"))
 DAYS = 30

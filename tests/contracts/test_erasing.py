@@ -13,6 +13,7 @@ from tests.records import DAY_US, begin, finish, tenant_key
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.annotation import Annotation
+from trimtab.domain.app_span import AppSpan
 from trimtab.domain.erasure import Erasure, ErasureScope
 from trimtab.domain.record import Blob, Finish
 from trimtab.pipeline.content import ContentCapture
@@ -23,9 +24,12 @@ from trimtab.store.base import (
     HoldStore,
     LineReader,
     OpenRequest,
+    RecordFilter,
     RecordReader,
     RecordWriter,
     RetentionStore,
+    SearchIndex,
+    SpanKey,
     StoredBlob,
 )
 from trimtab.store.memory_erasing import MemoryKeeper
@@ -44,7 +48,7 @@ class Reader(RecordReader, ContentReader, LineReader, Protocol):
     """All that is read."""
 
 
-class Writer(RecordWriter, Eraser, HoldStore, RetentionStore, Protocol):
+class Writer(RecordWriter, SearchIndex, Eraser, HoldStore, RetentionStore, Protocol):
     """All that is written."""
 
 
@@ -93,7 +97,10 @@ def said(seed: int, text: bytes, **fields: object) -> tuple[Finish, tuple[Stored
     made = finish(seed, day_local="", tenant_id="acme", **fields)
     record = made.record
     capture = ContentCapture(tenant_key)
-    body = b'{"messages": ["' + SHARED + b'", "' + text * 100 + b'"]}'
+    texts = b", ".join(
+        b'{"role": "user", "content": "%b"}' % it for it in (SHARED, b" ".join([text] * 100))
+    )
+    body = b'{"messages": [' + texts + b"]}"
     captured = capture.capture(
         record.tenant_id, record.ts_us, body, Raw(body[len(b'{"messages": ') : -1])
     )
@@ -220,6 +227,156 @@ async def test_what_was_said_of_a_request_goes_too(stores: Stores) -> None:
     assert (await strike(stores, OF_ACME))["annotations"] == 1
     assert await stores.reader.annotations(record.request_id) == ()
     assert await stores.reader.content("acme", record.ts_us, text.ref) is None
+
+
+def told(
+    name: str, text: bytes, *, received_us: int = TS_US, **fields: object
+) -> tuple[AppSpan, tuple[StoredBlob, ...]]:
+    """Make a span of an application that carries a text."""
+    captured = ContentCapture(tenant_key).capture("acme", received_us, text * 100)
+    span = AppSpan(
+        tenant_id="acme",
+        trace_id="f" * 32,
+        span_id=name,
+        received_us=received_us,
+        ts_us=received_us,
+        end_us=received_us,
+        name=name,
+        content_ref=captured.ref,
+    )
+    blobs = tuple(StoredBlob("acme", received_us, it) for it in captured.blobs)
+    return replace(span, **fields), blobs
+
+
+async def tell(stores: Stores, *made: tuple[AppSpan, tuple[StoredBlob, ...]]) -> None:
+    blobs = tuple(blob for _, those in made for blob in those)
+    await stores.writer.commit(Batch(spans=tuple(it for it, _ in made), blobs=blobs))
+
+
+async def left_of(
+    stores: Stores, *made: tuple[AppSpan, tuple[StoredBlob, ...]]
+) -> list[tuple[bool, bool]]:
+    """Tell of each span whether it is there, and whether what it carries is."""
+    found: list[tuple[bool, bool]] = []
+    for span, _ in made:
+        key = SpanKey(span.tenant_id, span.trace_id, span.span_id)
+        assert span.content_ref is not None
+        text = await stores.reader.content("acme", span.received_us, span.content_ref)
+        found.append((key in await stores.writer.told([key]), text is not None))
+    return found
+
+
+GONE, THERE = (False, False), (True, True)
+
+
+@pytest.mark.parametrize("limit", [1, 1_000])
+async def test_what_a_tenant_told_of_its_work_goes(stores: Stores, limit: int) -> None:
+    spans = [told("one", b"one"), told("two", b"two", received_us=TS_US + 5 * DAY_US)]
+    later = told("later", b"later", received_us=NOW_US + 1)
+    await put(stores, said(1, b"asked"))
+    await tell(stores, *spans, later)
+    deleted = await strike(stores, OF_ACME, limit=limit)
+    assert (deleted["spans"], deleted["records_scrubbed"]) == (2, 1)
+    assert await left_of(stores, *spans, later) == [GONE, GONE, THERE]
+
+
+async def test_what_was_told_around_a_request_goes_with_it(stores: Stores) -> None:
+    mine = said(1, b"mine", user_hash="u1", response_id="answer-1")
+    theirs = said(2, b"theirs", user_hash="u2")
+    record = mine[0].record
+    around = [
+        told("within", b"within", trace_id=record.trace_id),
+        told("named", b"named", trace_id="a" * 32, request_id=record.request_id),
+        told("beside", b"beside", trace_id="a" * 32, received_us=TS_US + DAY_US),
+        told("answered", b"answered", trace_id="b" * 32, response_id="answer-1"),
+    ]
+    other = told("other", b"other", trace_id=theirs[0].record.trace_id)
+    await put(stores, mine, theirs)
+    await tell(stores, *around, other)
+    scope = ErasureScope(tenant_id="acme", user_hash="u1")
+    assert (await strike(stores, Erasure(scope=scope, until_us=NOW_US)))["spans"] == 4
+    assert await left_of(stores, *around, other) == [*([GONE] * 4), THERE]
+    assert SHARED in (await content(stores, theirs[0]) or b"")
+
+
+async def test_what_a_surviving_span_says_alike_stays(stores: Stores) -> None:
+    mine, theirs = (
+        said(1, b"mine", user_hash="u1", trace_id="a" * 32),
+        told("one", b"the same", trace_id="b" * 32),
+    )
+    alike = told("two", b"the same", trace_id="a" * 32)
+    await put(stores, mine)
+    await tell(stores, theirs, alike)
+    await strike(stores, Erasure(scope=ErasureScope(user_hash="u1"), until_us=NOW_US))
+    assert await left_of(stores, theirs) == [THERE]
+    assert (await left_of(stores, alike))[0][0] is False
+
+
+async def test_what_was_told_around_what_is_kept_for_a_case_stays(stores: Stores) -> None:
+    kept = said(1, b"kept", trace_id="a" * 32)
+    around, other = told("around", b"around", trace_id="a" * 32), told("other", b"other")
+    await put(stores, kept)
+    await tell(stores, around, other)
+    await stores.writer.hold("CASE-12", [kept[0].record], author="dana", until_us=None)
+    assert (await strike(stores, OF_ACME))["spans"] == 1
+    assert await left_of(stores, around, other) == [THERE, GONE]
+
+
+async def test_what_was_told_ends_by_itself(stores: Stores) -> None:
+    old, new = told("old", b"old"), told("new", b"new", received_us=NOW_US)
+    await tell(stores, old, new)
+    assert await stores.writer.expire("span", NOW_US, limit=10) == 1
+    assert await stores.writer.expire("span", NOW_US, limit=10) == 0
+    assert await left_of(stores, old, new) == [(False, True), THERE]
+
+
+async def test_what_nobody_claims_yet_goes_with_its_tenant(stores: Stores) -> None:
+    never = finish(7).record.request_id
+    text = ContentCapture(tenant_key).capture("acme", TS_US, b"secret" * 100)
+    claim = Annotation(
+        annotation_id="n_1",
+        request_id=never,
+        tenant_id="acme",
+        ts_us=TS_US + DAY_US,
+        kind="feedback",
+        name="thumbs",
+        text_ref=text.ref,
+        source="user",
+    )
+    blobs = tuple(StoredBlob("acme", TS_US, it) for it in text.blobs)
+    await stores.writer.commit(Batch(claims=(claim,), blobs=blobs))
+    await put(stores, said(1, b"asked"))
+    assert (await strike(stores, OF_ACME))["annotations"] == 1
+    assert await stores.reader.content("acme", TS_US, text.ref) is None
+    assert await stores.writer.settle_claims(before_us=NOW_US) == (0, 0)
+
+
+async def test_nobody_is_found_by_words_that_were_erased(stores: Stores) -> None:
+    mine, theirs = said(1, b"cake", user_hash="u1"), said(2, b"cake", user_hash="u2")
+    late = said(3, b"cake", user_hash="u1")
+    await put(stores, mine, theirs)
+    await stores.writer.index(lambda _: True, limit=10)
+    await put(stores, late)
+    where = RecordFilter(phrases=(("cake",),))
+    assert len(await stores.reader.page(where)) == 2
+    scope = ErasureScope(tenant_id="acme", user_hash="u1")
+    deleted = await strike(stores, Erasure(scope=scope, until_us=NOW_US))
+    assert deleted["words"] == 1
+    await stores.writer.index(lambda _: True, limit=10)
+    found = await stores.reader.page(where)
+    assert [it.request_id for it in found] == [theirs[0].record.request_id]
+
+
+async def test_words_end_with_their_content(stores: Stores) -> None:
+    asked = said(1, b"cake")
+    await put(stores, asked)
+    await stores.writer.index(lambda _: True, limit=10)
+    theirs = Blob(b"r" * 32, "raw", b"text")
+    await stores.writer.commit(Batch(blobs=(StoredBlob("globex", TS_US, theirs),)))
+    assert len(await stores.reader.page(RecordFilter(phrases=(("cake",),)))) == 1
+    while await stores.writer.expire_content(TS_US - TS_US % DAY_US, "acme", limit=2):
+        pass
+    assert await stores.reader.page(RecordFilter(phrases=(("cake",),))) == ()
 
 
 async def test_what_is_kept_for_a_case_stays_until_it_is_let_go(stores: Stores) -> None:

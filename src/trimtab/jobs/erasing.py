@@ -120,7 +120,7 @@ class Erasing:
         await self._settled(ordered, progress)
         await self._strike(ordered.erasure, progress, file)
         scope = ordered.erasure.scope
-        frames = await blank(self._home / "spool", self._store.erased)
+        frames = await self._blank()
         aside = await clear_aside(self._home, _words(scope), self._store.erased)
         counted = Counter(progress.deleted) + Counter(spool_frames=frames, files_aside=aside)
         progress.deleted = dict(counted)
@@ -186,8 +186,12 @@ class Erasing:
             one = Erasure(scope=ErasureScope(request_id=it.request_id), until_us=now_us)
             await self._strike(one, _Progress(now_us))
         if victims:
-            await blank(self._home / "spool", self._store.erased)
+            await self._blank()
             await self._store.shred()
+
+    async def _blank(self) -> int:
+        spool, store = self._home / "spool", self._store
+        return await blank(spool, store.erased, store.told, self._passed)
 
     def _progress(self, file: Path) -> _Progress:
         try:

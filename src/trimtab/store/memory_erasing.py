@@ -1,16 +1,21 @@
 """The reference implementation of what ends records, in dicts."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from trimtab.domain.annotation import Annotation
+from trimtab.domain.app_span import AppSpan
 from trimtab.domain.erasure import Erasure
+from trimtab.domain.ids import ulid_ms
 from trimtab.domain.record import ContentState, Detail, RequestRecord
-from trimtab.store.base import Cursor, Erased, StoredRecord
+from trimtab.store.base import Cursor, Erased, SpanKey, StoredRecord
 from trimtab.store.content import pieces_of
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.rollup import DAY_US
 
+_K, _V = TypeVar("_K"), TypeVar("_V")
 _REFS = tuple(name for name in RequestRecord.__struct_fields__ if name.endswith("_ref"))
 _SCRUBBED: Mapping[str, object] = {
     **dict.fromkeys(
@@ -40,6 +45,13 @@ class MemoryKeeper(MemoryRecords):
     ) -> Erased:
         """See `Eraser.erase`."""
         place = Cursor(-1, "") if after is None else after
+        alone = erasure.scope.tenant_id and not (
+            erasure.scope.user_hash or erasure.scope.request_id
+        )
+        if alone and place.ts_us < 0:
+            told = self._told(erasure, now_us)
+            if told:
+                return Erased(Cursor(-1, ""), told)
         found = [
             it
             for it in self._of(erasure, now_us)
@@ -54,20 +66,18 @@ class MemoryKeeper(MemoryRecords):
             if it.origin_request_id in victims and it.request_id not in victims
         ]:
             victims.update((it.request_id, it) for it in more)
-        said = [it for it in self._annotations.values() if it.request_id in victims]
-        deleted = {"records_scrubbed": len(victims), "annotations": len(said), "blobs": 0}
+        said = [it for it in self._said() if it.request_id in victims]
+        spans = self._around(victims.values(), now_us)
+        deleted = {"records_scrubbed": len(victims), "annotations": len(said), "spans": len(spans)}
+        deleted["words"] = sum(self._words.pop(it, None) is not None for it in victims)
         texts = self._texts()
         going = {key for it in victims.values() for key in self._reached(it, texts)}
         gone = {it.request_id for it in self._of(erasure, now_us)} | victims.keys()
-        for it in self._left(now_us, held=True):
-            if it.request_id not in gone:
-                going -= self._reached(it, texts)
-        for request in self._open.values():
-            begin = request.begin
-            going -= self._behind(begin.tenant_id, begin.ts_us, [begin.input_ref])
-        deleted["blobs"] = sum(self._blobs.pop(key, None) is not None for key in going)
+        deleted["blobs"] = self._drop(going, gone, spans)
         for it in said:
-            del self._annotations[it.annotation_id]
+            self._annotations.pop(it.annotation_id, None)
+            self._claims.pop(it.annotation_id, None)
+        self._due -= victims.keys()
         lines = sum(self._scrub(it) for it in victims)
         return Erased(Cursor(found[-1].ts_us, found[-1].request_id), deleted, lines, tuple(victims))
 
@@ -82,6 +92,12 @@ class MemoryKeeper(MemoryRecords):
             it
             for it in request_ids
             if it in self._records and self._records[it].record.content_state == ContentState.ERASED
+        )
+
+    async def told(self, spans: Collection[SpanKey]) -> frozenset[SpanKey]:
+        """See `Eraser.told`."""
+        return frozenset(
+            it for it in spans if it.span_id in self._spans.get((it.tenant_id, it.trace_id), {})
         )
 
     async def shred(self) -> tuple[str, ...]:
@@ -128,34 +144,35 @@ class MemoryKeeper(MemoryRecords):
     async def expire(self, what: str, before_us: int, *, limit: int) -> int:
         """See `RetentionStore.expire`."""
         held = {request_id for request_id, _ in self._held}
-        match what:
-            case "record":
-                old = sorted(
-                    (it.record.ts_us, request_id)
-                    for request_id, it in self._records.items()
-                    if it.record.ts_us < before_us and request_id not in held
-                )[:limit]
-                for _, request_id in old:
-                    stored = self._records.pop(request_id)
-                    # The ledger outlives them.
-                    self._adjustments.update((line.line_id, line) for line in stored.lines)
-                return len(old)
-            case "annotation":
-                said = [
-                    it.annotation_id
-                    for it in self._annotations.values()
-                    if it.ts_us < before_us and it.request_id not in held
-                ][:limit]
-                for annotation_id in said:
-                    del self._annotations[annotation_id]
-                return len(said)
-            case "rollup_hour":
-                hours = [key for key in self._hours if key[0] < before_us]
-                for key in hours:
-                    del self._hours[key]
-                return len(hours)
-            case _:
-                return 0
+        tables: Mapping[str, tuple[dict[Any, Any], Callable[[Any], int | None]]] = {
+            "record": (
+                self._records,
+                lambda it: None if it.record.request_id in held else it.record.ts_us,
+            ),
+            "annotation": (
+                self._annotations,
+                lambda it: None if it.request_id in held else it.ts_us,
+            ),
+        }
+        if what == "rollup_hour":
+            return _end(self._hours, [key for key in self._hours if key[0] < before_us])
+        if what == "span":
+            old = [it for it in self._told_spans() if it.received_us < before_us][:limit]
+            for it in old:
+                del self._spans[it.tenant_id, it.trace_id][it.span_id]
+            return len(old)
+        if what not in tables:
+            return 0
+        rows, since_us = tables[what]
+        aged = {key: at_us for key, it in rows.items() if (at_us := since_us(it)) is not None}
+        going = sorted(
+            (key for key, at_us in aged.items() if at_us < before_us), key=aged.__getitem__
+        )
+        if what == "record":
+            # The ledger outlives them.
+            lines = (line for key in going[:limit] for line in self._records[key].lines)
+            self._adjustments.update((line.line_id, line) for line in lines)
+        return _end(rows, going[:limit])
 
     async def content_of(self) -> tuple[tuple[int, str], ...]:
         """See `RetentionStore.content_of`."""
@@ -166,9 +183,86 @@ class MemoryKeeper(MemoryRecords):
         found = [
             key for key in self._blobs if key[1] == day_us // DAY_US and tenant_id in (None, key[0])
         ][:limit]
-        for key in found:
-            del self._blobs[key]
-        return len(found)
+        of_day = [
+            it.record.request_id
+            for it in self._records.values()
+            if (it.record.ts_us // DAY_US == day_us // DAY_US)
+            and tenant_id in (None, it.record.tenant_id)
+        ]
+        for request_id in of_day:
+            self._words.pop(request_id, None)
+        return _end(self._blobs, found)
+
+    def _told(self, erasure: Erasure, now_us: int) -> dict[str, int]:
+        """Erase all that a tenant told of its own work, and of requests that never came."""
+        tenant, until_us = erasure.scope.tenant_id, erasure.until_us
+        left = {it.request_id for it in self._left(now_us)}
+        held = {it.request_id: it for it in self._left(now_us, held=True)}
+        spared = {it.trace_id for key, it in held.items() if key not in left}
+        spans = [
+            it
+            for it in self._told_spans()
+            if it.tenant_id == tenant and it.received_us <= until_us and it.trace_id not in spared
+        ]
+        claims = [
+            it for it in self._claims.values() if it.tenant_id == tenant and it.ts_us <= until_us
+        ]
+        if not spans and not claims:
+            return {}
+        going = {key for it in claims for key in self._behind_claim(it)}
+        for it in claims:
+            del self._claims[it.annotation_id]
+        gone = {it.request_id for it in self._of(erasure, now_us)}
+        blobs = self._drop(going, gone, spans)
+        return {"spans": len(spans), "annotations": len(claims), "blobs": blobs}
+
+    def _drop(
+        self, going: set[tuple[str, int, bytes]], gone: Collection[str], spans: Sequence[AppSpan]
+    ) -> int:
+        """Delete spans, and content that nobody else uses; tells how much of that."""
+        for span in spans:
+            going |= self._behind(span.tenant_id, span.received_us, [span.content_ref])
+            del self._spans[span.tenant_id, span.trace_id][span.span_id]
+        texts = self._texts()
+        for it in self._records.values():
+            if it.record.request_id not in gone:
+                going -= self._reached(it.record, texts)
+        for claim in self._claims.values():
+            if claim.request_id not in gone:
+                going -= self._behind_claim(claim)
+        for span in self._told_spans():
+            going -= self._behind(span.tenant_id, span.received_us, [span.content_ref])
+        for request in self._open.values():
+            begin = request.begin
+            going -= self._behind(begin.tenant_id, begin.ts_us, [begin.input_ref])
+        return sum(self._blobs.pop(key, None) is not None for key in going)
+
+    def _around(self, victims: Collection[RequestRecord], now_us: int) -> list[AppSpan]:
+        """Find the spans of the traces that records are in, or that name them or their answers."""
+        left = {it.request_id for it in self._left(now_us)}
+        spared = {
+            (it.tenant_id, it.trace_id)
+            for it in self._left(now_us, held=True)
+            if it.request_id not in left
+        }
+        asked = {(it.tenant_id, it.request_id) for it in victims}
+        answered = {(it.tenant_id, it.response_id) for it in victims if it.response_id}
+        traces = {(it.tenant_id, it.trace_id) for it in victims} | {
+            (it.tenant_id, it.trace_id)
+            for it in self._told_spans()
+            if (it.tenant_id, it.request_id) in asked or (it.tenant_id, it.response_id) in answered
+        }
+        return [it for it in self._told_spans() if (it.tenant_id, it.trace_id) in traces - spared]
+
+    def _told_spans(self) -> list[AppSpan]:
+        return [it for spans in self._spans.values() for it in spans.values()]
+
+    def _said(self) -> list[Annotation]:
+        return [*self._annotations.values(), *self._claims.values()]
+
+    def _behind_claim(self, claim: Annotation) -> set[tuple[str, int, bytes]]:
+        request_us = (ulid_ms(claim.request_id) or 0) * 1000
+        return self._behind(claim.tenant_id, request_us, [claim.text_ref])
 
     def _left(self, now_us: int, *, held: bool = False) -> list[RequestRecord]:
         """List the records that are not erased, oldest first, those that are kept if asked."""
@@ -198,7 +292,7 @@ class MemoryKeeper(MemoryRecords):
 
     def _texts(self) -> Mapping[str, list[bytes | None]]:
         said: dict[str, list[bytes | None]] = {}
-        for it in self._annotations.values():
+        for it in self._said():
             said.setdefault(it.request_id, []).append(it.text_ref)
         return said
 
@@ -227,3 +321,9 @@ class MemoryKeeper(MemoryRecords):
             lines=tuple(replace(it, conversation_id=None, tags=None) for it in stored.lines),
         )
         return len(stored.lines)
+
+
+def _end(rows: dict[_K, _V], keys: Sequence[_K]) -> int:
+    for key in keys:
+        del rows[key]
+    return len(keys)

@@ -4,10 +4,11 @@ A frame is overwritten where it stands, so that no reader's place moves and its 
 writing behind it. Files that are aside for people to look at go whole.
 """
 
+import asyncio
 import gzip
 import os
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from trimtab.telemetry.follow import whole, workers
+from trimtab.store.base import SpanKey
+from trimtab.telemetry.follow import Place, whole, workers
 from trimtab.telemetry.frames import (
     FRAME_BYTES,
     HEADER_BYTES,
@@ -33,7 +35,13 @@ ASIDE = ("dead", "quarantine")
 Erased = Callable[[Collection[str]], Awaitable[frozenset[str]]]
 """Tells which of some requests were erased."""
 
-_ABOUT = {Kind.BEGIN, Kind.CHECKPOINT, Kind.FINISH, Kind.ANNOTATION}
+Told = Callable[[Collection[SpanKey]], Awaitable[frozenset[SpanKey]]]
+"""Tells which of some spans are stored."""
+
+Passed = Callable[[Mapping[str, Place]], bool]
+"""Tells whether everything before some places of spools was read by all who store it."""
+
+_ABOUT = {Kind.BEGIN, Kind.CHECKPOINT, Kind.FINISH, Kind.ANNOTATION, Kind.REHYDRATED}
 _ID = re.compile(rb"r_[0-9A-HJKMNP-TV-Z]{26}")
 
 
@@ -49,26 +57,52 @@ class _About(Struct, frozen=True):
     annotation: _Id = _Id()
 
 
+class _Span(Struct, frozen=True):
+    tenant_id: str
+    trace_id: str
+    span_id: str
+
+
+class _Spans(Struct, frozen=True):
+    """As much of a `domain.app_span.SpanBatch` as tells what is in it."""
+
+    spans: tuple[_Span, ...] = ()
+
+
 class _Place(NamedTuple):
-    """Where a frame is, and whose; one that was half erased is nobody's."""
+    """Where a frame is, and whose; one that was half erased is nobody's.
+
+    Attributes:
+        end: The place behind it.
+        spans: Of what an application told of its work, what is in it.
+    """
 
     path: Path
     start: int
-    request_id: str
+    end: Place
+    request_id: str = ""
+    spans: frozenset[SpanKey] = frozenset()
 
 
+_spans = msgspec.msgpack.Decoder(_Spans)
 _about = msgspec.msgpack.Decoder(_About)
 
 
-async def blank(spool: Path, erased: Erased) -> int:
-    """Overwrite the frames of erased requests; tells how many. Raises `OSError`."""
+async def blank(spool: Path, erased: Erased, told: Told, passed: Passed) -> int:
+    """Overwrite the frames of erased requests and spans; tells how many. Raises `OSError`."""
     done = 0
     found = (it for directory in workers(spool) for it in _frames(directory))
     while places := list(islice(found, ASKED_AT_ONCE)):
         gone = await erased({it.request_id for it in places if it.request_id})
+        left = await told({key for it in places for key in it.spans})
         for place in places:
-            if not place.request_id or place.request_id in gone:
-                _overwrite(place)
+            if place.spans:
+                # Nothing says of a span that it was erased: it was stored, and is not there.
+                is_gone = not place.spans <= left and passed({place.path.parent.name: place.end})
+            else:
+                is_gone = not place.request_id or place.request_id in gone
+            if is_gone:
+                await asyncio.to_thread(_overwrite, place)
                 done += 1
     return done
 
@@ -89,15 +123,18 @@ async def clear_aside(home: Path, words: Collection[bytes], erased: Erased) -> i
 def _frames(directory: Path) -> Iterator[_Place]:
     """List the frames of a worker that are about requests."""
     for path in (segment_path(directory, it) for it in segments(directory)):
-        start = HEADER_BYTES
+        start, segment = HEADER_BYTES, int(path.stem)
         for found, end in whole(path) if path.exists() else ():
+            at = _Place(path, start, Place(segment, end))
             if isinstance(found, Damage):
                 with path.open("rb") as file:
                     file.seek(start)
                     if is_half_erased(file.read(FRAME_BYTES)):
-                        yield _Place(path, start, "")
+                        yield at
             elif found.kind in _ABOUT:
-                yield _Place(path, start, _named(found.payload))
+                yield at._replace(request_id=_named(found.payload))
+            elif found.kind == Kind.SPANS:
+                yield at._replace(request_id="unknown", spans=_keys(found.payload))
             start = end
 
 
@@ -109,6 +146,14 @@ def _named(payload: bytes) -> str:
         found = _ID.search(payload)
         return found[0].decode() if found else "unknown"
     return about.request_id or about.record.request_id or about.annotation.request_id or "unknown"
+
+
+def _keys(payload: bytes) -> frozenset[SpanKey]:
+    try:
+        told = _spans.decode(payload)
+    except ValueError:
+        return frozenset()
+    return frozenset(SpanKey(it.tenant_id, it.trace_id, it.span_id) for it in told.spans)
 
 
 def _overwrite(place: _Place) -> None:

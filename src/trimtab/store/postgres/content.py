@@ -14,7 +14,7 @@ def day_of(ts_us: int) -> str:
 
 
 def get(connection: Connection, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
-    """Rebuild a content; `None` if a piece, or the whole day, is gone, and no copy is kept for a case.
+    """Rebuild a content; `None` if a piece, or the whole day, is gone, and no copy is kept.
 
     Raises:
         ValueError: a piece cannot be read.

@@ -176,7 +176,10 @@ class PostgresRecording(Ending[Session]):
         return connection.execute(SQL["drop_pieces"], values).rowcount
 
     def drop_words(
-        self, connection: Session, day: tuple[str, int], request_ids: Collection[str]
+        self,
+        connection: Session,
+        day: tuple[str, int],  # noqa: ARG002 -- requests have one row each, of whatever day
+        request_ids: Collection[str],
     ) -> int:
         """See `Erasing.drop_words`."""
         return connection.execute(SQL["drop_words"], (list(request_ids),)).rowcount

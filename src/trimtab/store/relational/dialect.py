@@ -22,7 +22,8 @@ REFS = tuple(name for name in REQUEST.columns if name.endswith("_ref"))
 
 _HELD = "SELECT request_id FROM legal_hold WHERE until_us IS NULL OR until_us > :now_us"
 _HELD_TRACES = (
-    f"SELECT trace_id FROM request WHERE tenant_id = :of_tenant AND request_id IN ({_HELD})"
+    # of words that stand here
+    f"SELECT trace_id FROM request WHERE tenant_id = :of_tenant AND request_id IN ({_HELD})"  # noqa: S608
 )
 
 Values = Sequence[Any] | Mapping[str, Any]

@@ -103,7 +103,9 @@ class Erasing(Holding[_C]):
         place = Cursor(-1, "") if after is None else after
         values = {
             **_values(erasure, now_us),
-            "after_us": place.ts_us, "after_id": place.request_id, "limit": limit,
+            "after_us": place.ts_us,
+            "after_id": place.request_id,
+            "limit": limit,
         }
         return await self.do(lambda it: self._erase(it, erasure.scope, values))
 

@@ -1,4 +1,4 @@
-"""Keeping records for a case, in whatever engine: their content is copied to where nothing ends it."""
+"""Keeping records for a case, in whatever engine: nothing ends the copies of their content."""
 
 from abc import abstractmethod
 from collections import defaultdict

@@ -165,8 +165,10 @@ class SqliteRecording(Ending[sqlite3.Connection]):
     async def shred(self) -> tuple[str, ...]:
         """See `Eraser.shred`: file by file."""
         for path in self._content.files():
-            merge, begin = self._content.merge_words, True
-            while await self.do(lambda _, path=path, begin=begin: merge(path, begin=begin)):
+            begin = True
+            while await self.do(
+                lambda _, path=path, begin=begin: self._content.merge_words(path, begin=begin)
+            ):
                 begin = False
         left = [shred, *(partial(self._content.shred, it) for it in self._content.files())]
         for _ in range(SHRED_TRIES):
