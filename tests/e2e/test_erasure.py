@@ -4,17 +4,24 @@ import json
 import os
 import signal
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 from tests.e2e.conftest import CONFIG, Stack, eventually, processes_of, stack_in
 
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
 CAKE = "Heidelbeerkuchen"
 ANSWERED = "Zimtschnecke"
 USER = "dana-4711"
+TAG, COMMENT, ONCE = "Marzipanteam", "Quarkstrudel", "Windbeutel-4711"
+SPAN, ALONE, LATE = "Baumkuchen", "Lebkuchenherz", "Rumkugel"
+PLANTED = (CAKE, ANSWERED, USER, TAG, COMMENT, ONCE, SPAN, ALONE, LATE)
 
 
 def ask(stack: Stack, key: str, text: str, user: str = "", **headers: str) -> str:
@@ -24,6 +31,36 @@ def ask(stack: Stack, key: str, text: str, user: str = "", **headers: str) -> st
     status, told, _ = stack.post("/v1/chat/completions", json.dumps(body).encode(), key, headers)
     assert status == 200
     return told["x-trimtab-request-id"]
+
+
+def tell(stack: Stack, key: str, trace_id: str, text: str) -> None:
+    """Tell of a span as an application does, with what was asked in its content and its name."""
+    value = {"stringValue": json.dumps([{"role": "user", "content": text * 20}])}
+    span = {
+        "traceId": trace_id,
+        "spanId": os.urandom(8).hex(),
+        "name": f"ask {text}",
+        "startTimeUnixNano": str(time.time_ns()),
+        "endTimeUnixNano": str(time.time_ns()),
+        "attributes": [
+            {"key": "gen_ai.input.messages", "value": value},
+            {"key": "user.id", "value": {"stringValue": text}},
+        ],
+    }
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    status, _, _ = stack.post("/v1/traces", json.dumps(body).encode(), key)
+    assert status == 200
+
+
+def say(stack: Stack, key: str, request_id: str, comment: str) -> None:
+    told = {"request_id": request_id, "name": "thumbs", "score": -1, "comment": comment * 20}
+    status, _, _ = stack.post("/v1/feedback", json.dumps(told).encode(), key)
+    assert status == 202
+
+
+def keeper_of(stack: Stack) -> int:
+    [found] = [it for it, line in processes_of(stack.home).items() if " keeper" in line]
+    return found
 
 
 def texts_of(home: Path) -> Iterator[tuple[Path, bytes]]:
@@ -51,6 +88,21 @@ def texts_of(home: Path) -> Iterator[tuple[Path, bytes]]:
             start = data.find(zstandard.FRAME_HEADER, start + 4)
 
 
+def words_of(home: Path) -> set[str]:
+    """Give all words in the indexes, whether they lead to anybody or not."""
+    found: set[str] = set()
+    for path in (home / "content").glob("2*.db"):
+        with closing(sqlite3.connect(path)) as store:
+            store.execute("CREATE VIRTUAL TABLE temp.word USING fts5vocab(main, search, row)")
+            found |= {it for (it,) in store.execute("SELECT term FROM temp.word")}
+    return found
+
+
+def receipts(stack: Stack) -> list[Any]:
+    told = stack.json("erase", "list")["erasures"]
+    return [it["receipt"] for it in told if it["receipt"]]
+
+
 def places_of(home: Path, *words: str) -> set[str]:
     return {
         f"{word} in {path.relative_to(home)}"
@@ -74,26 +126,50 @@ def test_erasure_is_complete(own: Stack) -> None:
             key,
             CAKE,
             USER,
-            **{"idempotency-key": f"once-{n}", "x-trimtab-conversation": ANSWERED},
+            **{
+                "idempotency-key": f"{ONCE}-{n}",
+                "x-trimtab-conversation": ANSWERED,
+                "x-trimtab-tags": f"team={TAG}",
+            },
         )
         for n in range(3)
     ]
+    answered = str(own.content(asked[0])["output"])[:40]
     other = ask(own, own.key("globex"), "Apfelstrudel")
     for it in [*asked, other]:
         own.record(it)
+    say(own, key, asked[0], COMMENT)
+    tell(own, key, str(own.record(asked[0])["trace_id"]), SPAN)
+    tell(own, key, "f" * 32, ALONE)
+    eventually(lambda: len(own.rows("SELECT * FROM span")) == 2, "the spans are stored")
+    eventually(lambda: own.rows("SELECT * FROM annotation"), "what was said is stored")
+    eventually(lambda: CAKE.lower() in str(words_of(own.home)), "it can be searched")
     dead = own.home / "dead" / "recorder" / "gateway-1" / "1-1.msgpack"
     dead.parent.mkdir(parents=True)
     dead.write_bytes(f"acme {CAKE}".encode())
-    assert places_of(own.home, CAKE)
+    planted = {it.split(" in ")[0] for it in places_of(own.home, *PLANTED, answered)}
+    # What was written is there; whose key it was, and which user, is not, even now.
+    assert planted >= {CAKE, ANSWERED, TAG, COMMENT, SPAN, ALONE, answered}
+    assert planted.isdisjoint({USER, ONCE})
+    keeper = keeper_of(own)
+    os.kill(keeper, signal.SIGSTOP)
+    # What no keeper has read when it is told to erase.
+    ask(own, key, LATE)
+    tell(own, key, "e" * 32, LATE)
+    own.run("erase", "--tenant", "acme", "--reason", "GDPR art. 17", "--no-wait")
+    os.kill(keeper, signal.SIGCONT)
 
-    receipt = own.json("erase", "--tenant", "acme", "--reason", "GDPR art. 17")
+    receipt = eventually(lambda: receipts(own), "it is carried out")[0]
 
-    assert places_of(own.home, CAKE, ANSWERED, USER) == set()
+    assert places_of(own.home, *PLANTED, answered) == set()
+    assert not {it for it in words_of(own.home) if CAKE.lower() in it or LATE.lower() in it}
+    deleted = receipt["deleted"]
+    assert (deleted["spans"], deleted["annotations"] >= 1, deleted["words"] >= 3) == (3, True, True)
     records = own.rows("SELECT * FROM request WHERE tenant_id = 'acme'")
     assert receipt["deleted"]["records_scrubbed"] == len(records)
     assert receipt["deleted"]["spool_frames"] >= 6
     assert receipt["deleted"]["files_aside"] == 1
-    assert receipt["kept"]["ledger_lines"] == 3
+    assert receipt["kept"]["ledger_lines"] == 4
     record = own.record(asked[0])
     assert (record["content_state"], record["user_hash"], record["tags"]) == ("erased", None, None)
     assert len(own.ledger(asked[0])) == 1
@@ -104,7 +180,7 @@ def test_erasure_is_complete(own: Stack) -> None:
     file = own.home / "receipt.json"
     file.write_text(own.run("erase", "show", receipt["receipt"]).stdout)
     assert own.run("erase", "verify", str(file)).returncode == 0
-    file.write_text(file.read_text().replace('"ledger_lines": 3', '"ledger_lines": 4'))
+    file.write_text(file.read_text().replace('"ledger_lines": 4', '"ledger_lines": 5'))
     assert own.run("erase", "verify", str(file), check=False).returncode == 1
 
 
@@ -132,18 +208,14 @@ def test_an_erasure_that_is_killed_is_finished_at_the_next_start(own: Stack) -> 
     asked = [ask(own, key, f"{CAKE} {n}") for n in range(5)]
     for it in asked:
         own.record(it)
-    [stopped] = [it for it, line in processes_of(own.home).items() if " keeper" in line]
+    stopped = keeper_of(own)
     os.kill(stopped, signal.SIGSTOP)
     # Ordered while nobody carries it out; the keeper dies before it is through.
     ordered = own.run("erase", "--tenant", "acme", "--reason", "x", "--no-wait")
     assert "ordered" in ordered.stdout
     os.kill(stopped, signal.SIGKILL)
 
-    def receipts() -> list[object]:
-        told = own.json("erase", "list")["erasures"]
-        return [it["receipt"] for it in told if it["receipt"]]
-
-    eventually(receipts, "the receipt is there")
+    eventually(lambda: receipts(own), "the receipt is there")
     assert places_of(own.home, CAKE) == set()
 
 

@@ -50,6 +50,7 @@ class Erasing:
         acknowledged: Tells what the living workers run.
         passed: Tells whether everything before some places of spools was read by all who store it.
         exporters: Names of where spans are sent.
+        remarks: What every receipt is to say.
     """
 
     def __init__(  # noqa: PLR0913 -- what it goes through
@@ -62,6 +63,7 @@ class Erasing:
         acknowledged: Callable[[], Awaitable[Iterable[int]]],
         passed: Callable[[Mapping[str, Place]], bool],
         exporters: Sequence[str] = (),
+        remarks: Sequence[str] = (),
     ) -> None:
         self._home = home
         self._erasures = erasures
@@ -70,6 +72,7 @@ class Erasing:
         self._acknowledged = acknowledged
         self._passed = passed
         self._exporters = exporters
+        self._remarks = remarks
         self._tombstones = _Tombstones(())
         self._late: list[RequestRecord] = []
 
@@ -215,7 +218,7 @@ class Erasing:
             kept={"ledger_lines": progress.lines, "legal_hold": held},
             by_hand={"dataset_cases": tuple(sorted(progress.cases))},
             sent_elsewhere=tuple(Sent(exporter=it, traces=traces) for it in self._exporters),
-            remarks=tuple(dict.fromkeys(progress.remarks)),
+            remarks=tuple(dict.fromkeys((*progress.remarks, *self._remarks))),
             config_seq=change.seq,
             change_hash=change.hash,
         )

@@ -21,6 +21,8 @@ from trimtab.telemetry.recorder import Recorder
 from trimtab.wiring.erasures import erasures
 from trimtab.wiring.membership import control_store, living
 
+_IN_REDIS = "answers to idempotency keys lie sealed in the Redis for up to ten minutes"
+
 Step = Callable[[], Awaitable[object]]
 
 
@@ -51,6 +53,7 @@ class Endings:
             acknowledged=acknowledged,
             passed=lambda places: self.recorder.passed(places) and self.lines.passed(places),
             exporters=[it.name for it in self.settings.exporters],
+            remarks=[] if self.settings.gateway.redis is None else [_IN_REDIS],
         )
 
     def retaining(self) -> Retain:
