@@ -10,9 +10,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import zstandard
 from tests.e2e.conftest import CONFIG, Stack, eventually, processes_of, stack_in
+
+from trimtab.domain.erasure import Receipt, sealed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -118,39 +121,35 @@ def own(tmp_path: Path) -> Iterator[Stack]:
         yield running
 
 
-def test_erasure_is_complete(own: Stack) -> None:
-    key = own.key("acme")
+def planted(stack: Stack, key: str) -> tuple[list[str], str]:
+    """Leave words wherever words can be; gives the requests, and how the first was answered."""
+    names = {"x-trimtab-conversation": ANSWERED, "x-trimtab-tags": f"team={TAG}"}
     asked = [
-        ask(
-            own,
-            key,
-            CAKE,
-            USER,
-            **{
-                "idempotency-key": f"{ONCE}-{n}",
-                "x-trimtab-conversation": ANSWERED,
-                "x-trimtab-tags": f"team={TAG}",
-            },
-        )
-        for n in range(3)
+        ask(stack, key, CAKE, USER, **names, **{"idempotency-key": f"{ONCE}-{n}"}) for n in range(3)
     ]
-    answered = str(own.content(asked[0])["output"])[:40]
-    other = ask(own, own.key("globex"), "Apfelstrudel")
-    for it in [*asked, other]:
-        own.record(it)
-    say(own, key, asked[0], COMMENT)
-    tell(own, key, str(own.record(asked[0])["trace_id"]), SPAN)
-    tell(own, key, "f" * 32, ALONE)
-    eventually(lambda: len(own.rows("SELECT * FROM span")) == 2, "the spans are stored")
-    eventually(lambda: own.rows("SELECT * FROM annotation"), "what was said is stored")
-    eventually(lambda: CAKE.lower() in str(words_of(own.home)), "it can be searched")
-    dead = own.home / "dead" / "recorder" / "gateway-1" / "1-1.msgpack"
+    for it in asked:
+        stack.record(it)
+    say(stack, key, asked[0], COMMENT)
+    tell(stack, key, str(stack.record(asked[0])["trace_id"]), SPAN)
+    tell(stack, key, "f" * 32, ALONE)
+    eventually(lambda: len(stack.rows("SELECT * FROM span")) == 2, "the spans are stored")
+    eventually(lambda: stack.rows("SELECT * FROM annotation"), "what was said is stored")
+    eventually(lambda: CAKE.lower() in str(words_of(stack.home)), "it can be searched")
+    dead = stack.home / "dead" / "recorder" / "gateway-1" / "1-1.msgpack"
     dead.parent.mkdir(parents=True)
     dead.write_bytes(f"acme {CAKE}".encode())
-    planted = {it.split(" in ")[0] for it in places_of(own.home, *PLANTED, answered)}
-    # What was written is there; whose key it was, and which user, is not, even now.
-    assert planted >= {CAKE, ANSWERED, TAG, COMMENT, SPAN, ALONE, answered}
-    assert planted.isdisjoint({USER, ONCE})
+    return asked, str(stack.content(asked[0])["output"])[:40]
+
+
+def test_erasure_is_complete(own: Stack) -> None:
+    key = own.key("acme")
+    asked, answered = planted(own, key)
+    other = ask(own, own.key("globex"), "Apfelstrudel")
+    own.record(other)
+    assert {it.split(" in ")[0] for it in places_of(own.home, *PLANTED, answered)} == {
+        *PLANTED,
+        answered,
+    } - {ONCE, LATE}
     keeper = keeper_of(own)
     os.kill(keeper, signal.SIGSTOP)
     # What no keeper has read when it is told to erase.
@@ -177,11 +176,21 @@ def test_erasure_is_complete(own: Stack) -> None:
     shown = own.run("trace", asked[0], "--content", check=False)
     assert shown.returncode == 2
     assert "was erased" in shown.stderr
+
+
+def test_a_receipt_is_ours_and_whole_or_refused(own: Stack) -> None:
+    own.record(ask(own, own.key("acme"), CAKE))
+    receipt = own.json("erase", "--tenant", "acme", "--reason", "GDPR art. 17")
     file = own.home / "receipt.json"
     file.write_text(own.run("erase", "show", receipt["receipt"]).stdout)
     assert own.run("erase", "verify", str(file)).returncode == 0
-    file.write_text(file.read_text().replace('"ledger_lines": 4', '"ledger_lines": 5'))
-    assert own.run("erase", "verify", str(file), check=False).returncode == 1
+    changed = msgspec.json.decode(file.read_bytes(), type=Receipt)
+    changed = msgspec.structs.replace(changed, kept={"ledger_lines": 0, "legal_hold": 0})
+    for forged, why in ((changed, "its hash is another"), (sealed(changed), "not a receipt of")):
+        file.write_bytes(msgspec.json.encode(forged))
+        refused = own.run("erase", "verify", str(file), check=False)
+        assert refused.returncode == 1
+        assert why in refused.stdout + refused.stderr
 
 
 def test_what_is_asked_after_an_erasure_is_kept_whole(own: Stack) -> None:

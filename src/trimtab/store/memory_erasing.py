@@ -1,7 +1,7 @@
 """The reference implementation of what ends records, in dicts."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -15,7 +15,6 @@ from trimtab.store.content import pieces_of
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.rollup import DAY_US
 
-_K, _V = TypeVar("_K"), TypeVar("_V")
 _REFS = tuple(name for name in RequestRecord.__struct_fields__ if name.endswith("_ref"))
 _SCRUBBED: Mapping[str, object] = {
     **dict.fromkeys(
@@ -323,7 +322,7 @@ class MemoryKeeper(MemoryRecords):
         return len(stored.lines)
 
 
-def _end(rows: dict[_K, _V], keys: Sequence[_K]) -> int:
+def _end(rows: dict[Any, Any], keys: Sequence[Any]) -> int:
     for key in keys:
         del rows[key]
     return len(keys)

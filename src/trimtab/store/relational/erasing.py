@@ -189,10 +189,10 @@ class Erasing(Holding[_C]):
     def _take(self, connection: _C, going: _Going) -> Mapping[str, int]:
         """Delete content, then what names it; tells how much of what."""
         deleted = Counter[str]()
-        said = self.said(connection, going.victims) if going.victims else {}
+        said = dict(self.said(connection, going.victims)) if going.victims else {}
         words = by_day(going.victims)
         for day, of_day in by_day([*going.victims, *going.spans, *going.claims]).items():
-            refs = refs_of(of_day).union(*(said.get(it[ID], ()) for it in of_day))
+            refs = refs_of(of_day).union(*(said[it[ID]] for it in of_day if it[ID] in said))
             asked = [it[ID] for it in words.get(day, ())]
             deleted.update(self._take_content(connection, going, day, refs, asked))
         ids = {"ids": ids_of(going.victims), "detail": _NOTHING}
