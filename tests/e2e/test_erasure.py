@@ -138,7 +138,9 @@ def planted(stack: Stack, key: str) -> tuple[list[str], str]:
     dead = stack.home / "dead" / "recorder" / "gateway-1" / "1-1.msgpack"
     dead.parent.mkdir(parents=True)
     dead.write_bytes(f"acme {CAKE}".encode())
-    return asked, str(stack.content(asked[0])["output"])[:40]
+    answered = str(stack.content(asked[0])["output"])[60:140]
+    assert len(answered) > 20
+    return asked, answered
 
 
 def test_erasure_is_complete(own: Stack) -> None:
