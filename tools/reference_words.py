@@ -897,6 +897,12 @@ SETTINGS = {
         "How long records, their attempts and annotations are kept.",
         "400d",
     ),
+    "retention.spans": Setting(
+        "days",
+        "14d",
+        "How long what applications told of their own work is kept.",
+        "14d",
+    ),
     "retention.hours": Setting(
         "days",
         "35d",

@@ -222,7 +222,8 @@ class PostgresRecording(Ending[Session]):
     async def shred(self) -> tuple[str, ...]:
         """See `Eraser.shred`."""
         left = (
-            "Postgres has what was deleted in its log, its replicas and its backups; they age out"
+            "Postgres has what was deleted in its log, its free space, the index of words, its"
+            " replicas and its backups; they age out"
         )
         try:
             for table in _VACUUMED:
