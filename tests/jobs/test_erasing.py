@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import traceback
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -95,8 +94,6 @@ def carry_out(home: Path, dies_at: int) -> bool:
         try:
             asyncio.run(once())
             code = 0
-        except BaseException:
-            traceback.print_exc()
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
