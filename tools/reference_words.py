@@ -81,6 +81,10 @@ ARGUMENTS = {
     "bills show TENANT": "Id of the tenant.",
     "bills close TENANT": "Id of the tenant.",
     "rehydrate REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
+    "erase show ERASURE_ID": "Id of the erasure, as `trimtab erase list` shows it.",
+    "erase verify FILE": "The receipt, as `trimtab erase show` printed it.",
+    "records keep REQUEST_ID": "Id of the request; left out with `--filter`.",
+    "records release CASE_ID": "The case, as it was given to `--reason` of `records keep`.",
     "trace REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "explain REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "search WORDS": "Filters, joined by `and`; see [Filters](#filters).",
@@ -568,6 +572,12 @@ SETTINGS = {
         "Where the tenant's days begin, in the ledger and its daily sums.",
         "UTC",
     ),
+    "tenants.NAME.retention.content": Setting(
+        "days",
+        "30d",
+        "How long what its people wrote is kept, 0d to 3650d. `0d` ends it a day after the UTC day it was asked on.",
+        unsaid="`retention.content`",
+    ),
     "tenants.NAME.models": Setting(
         _MODELS, "[chat]", "Replaces the tier's list.", unsaid="as the tier says"
     ),
@@ -874,6 +884,42 @@ SETTINGS = {
         "true",
         "Whether it may live on a loopback or private address.",
         "false",
+    ),
+    "retention.content": Setting(
+        "days",
+        "30d",
+        "How long what people wrote is kept; a tenant may say otherwise. Whole UTC days, up to 3650.",
+        "90d",
+    ),
+    "retention.records": Setting(
+        "days",
+        "400d",
+        "How long records, their attempts and annotations are kept.",
+        "400d",
+    ),
+    "retention.spans": Setting(
+        "days",
+        "14d",
+        "How long what applications told of their own work is kept.",
+        "14d",
+    ),
+    "retention.hours": Setting(
+        "days",
+        "35d",
+        "How long sums by hour and minute are kept. Alerts compare with the same hour of four weeks before.",
+        "35d",
+    ),
+    "retention.days": Setting(
+        "days",
+        "760d",
+        "How long sums by day are kept.",
+        "760d",
+    ),
+    "retention.ledger": Setting(
+        "days",
+        "2557d",
+        "How long ledger lines are kept; seven years.",
+        "2557d",
     ),
     "reconcile.providers.NAME.admin_key": Setting(
         "reference",
@@ -1235,11 +1281,17 @@ REMEDIES = {
         _OPERATOR,
         "Ask an admin for the right the message names, or send the form from the console itself.",
     ),
+    "legal_hold_active": Remedy(
+        _OPERATOR,
+        "Ask who keeps the case that the message names, and have it released with `trimtab records release`.",
+    ),
     "not_found": Remedy(_APP, "Look at the path and the id."),
     "record_not_found": Remedy(
         _OPERATOR, "Ask again in a second if the request is new, else look at the id."
     ),
-    "record_erased": Remedy(_OPERATOR, "Nothing: only its figures are kept. Nothing erases yet."),
+    "record_erased": Remedy(
+        _OPERATOR, "Nothing: it was erased on request, and only its figures are kept."
+    ),
     "content_expired": Remedy(
         _OPERATOR, "Take a request whose content is kept; `content: full` keeps that of a tenant."
     ),
@@ -1616,6 +1668,8 @@ PAGES = {
     "POST /console/keys/{id}/suspend": "Suspends a key.",
     "GET /console/keys/{id}/resume": "Asks for the reason of a resumption.",
     "POST /console/keys/{id}/resume": "Resumes a key.",
+    "GET /console/erasures": "What was erased on request, with receipts.",
+    "POST /console/erasures": "Order an erasure, its name typed once more.",
     "GET /console/audit": "Who read content, or the list of keys.",
     "GET /console/changes": "The change log.",
     "GET /console/changes/{seq}": "One change, before and after.",

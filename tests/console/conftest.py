@@ -20,6 +20,7 @@ from trimtab.console.auth import hash_password
 from trimtab.console.base import Console, Flow, Lag
 from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
+from trimtab.control.erasures import Erasures
 from trimtab.control.keyring import Keyring
 from trimtab.control.snapshot import Snapshot
 from trimtab.control.switches import Switches
@@ -64,6 +65,7 @@ from trimtab.store.chain import link
 from trimtab.store.filter_text import parse
 from trimtab.store.filtering import counted, fits
 from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog
+from trimtab.store.memory_erasing import MemoryKeeper
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.memory_spend import MemorySpend
 from trimtab.store.tally import Amount, Cell
@@ -121,6 +123,7 @@ class Stores:
     asked: Counter[str] = field(default_factory=Counter[str])
     elsewhere: tuple[tuple[str, int], ...] = ()
     audit: MemoryAuditLog = field(default_factory=MemoryAuditLog)
+    keeper: MemoryKeeper = field(default_factory=lambda: MemoryKeeper(lambda _: b"k" * 32))
     alerts: MemoryAlerts = field(default_factory=MemoryAlerts)
     routes: list[Route] = field(default_factory=list[Route])
     reports: Kept = field(default_factory=lambda: Kept(Path("nowhere")))
@@ -453,6 +456,7 @@ def console_of(
             adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
         evaluations=StoredEvaluations(stores.home, stores.loaded),
+        erasures=Erasures(control, stores, stores.keeper, clock, seeded_entropy(6)),
         spend=MemorySpend(stores.ledger),
         spent=stores.spent,
         reconciled_to=lambda: "2026-04-24",

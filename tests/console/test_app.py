@@ -12,9 +12,13 @@ from tests.console.evaluated import LABEL, RAG, fill_evals, store
 from tests.console.prompting import ANA, NEW, NEXT, OLD, fill_prompts, registry_of, vouch
 
 from trimtab.console.app import CALLS, PAGES
+from trimtab.domain.change import PointerKind
+from trimtab.domain.erasure import Erasure, ErasureScope
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind
 
 NOTHING: dict[str, object] = {}
+OF_ACME = Erasure(scope=ErasureScope(tenant_id="acme"), until_us=1)
+TYPED: dict[str, object] = {"tenant": "acme", "confirm": "acme"}
 LOWEST = {
     "GET /console": "viewer",
     "GET /console/live": "viewer",
@@ -41,6 +45,8 @@ LOWEST = {
     "GET /console/evals/calibration": "viewer",
     "GET /console/evals/label/{run}/{metric}": "editor",
     "POST /console/evals/label/{run}/{metric}": "editor",
+    "GET /console/erasures": "admin",
+    "POST /console/erasures": "admin",
     "GET /console/costs": "viewer",
     "GET /console/costs.csv": "viewer",
     "GET /console/evals": "viewer",
@@ -127,6 +133,9 @@ LOWEST = {
     "POST /admin/v1/keys/{id}/revoke": "admin",
     "GET /admin/v1/changes": "viewer",
     "POST /admin/v1/changes/{seq}/undo": "operator",
+    "GET /admin/v1/erasures": "admin",
+    "GET /admin/v1/erasures/{id}": "admin",
+    "POST /admin/v1/erasures": "admin",
     "GET /admin/v1/snapshot": "viewer",
 }
 """The lowest role that may do it: written by hand, so that the table cannot vouch for itself."""
@@ -189,6 +198,7 @@ def told(path: str) -> dict[str, object]:
         "/keys": {"tenant": "acme", "name": "ci"},
         "/keys/new": {"tenant": "acme", "name": "ci"},
         "/filters": {"name": "slow", "q": ""},
+        "/erasures": {"tenant": "acme"} if path.startswith("/admin") else TYPED,
         "/breaker": {"target": "sim/large"},
         "/breakers/open": {"target": "sim/large"},
         "/breakers/close": {"target": "sim/large"},
@@ -231,6 +241,7 @@ def test_every_route_stands_in_the_table_of_lowest_roles() -> None:
 async def test_a_route_opens_from_its_lowest_role_on(site: Site, role: str, route: str) -> None:
     method, path = route.split()
     await prepare(site, path)
+    site.control.write(PointerKind.ERASURE, "acme", OF_ACME, reason="drill")
     await site.log_in(role)
     media_type, content = body(method, path)
     headers = {"content-type": media_type, "x-csrf-token": await site.csrf(), "if-match": '"14"'}

@@ -14,11 +14,11 @@ from trimtab.cli.output import author, instant, print_json
 from trimtab.domain.annotation import Annotation, latest
 from trimtab.domain.app_span import AppSpan
 from trimtab.domain.change import Source
-from trimtab.domain.errors import NotFound, TryLater
+from trimtab.domain.errors import NotFound, RecordErased, TryLater
 from trimtab.domain.ids import ulid_ms
 from trimtab.domain.money import usd_text
 from trimtab.domain.prompt import SHORT_HASH
-from trimtab.domain.record import Attempt, RequestRecord
+from trimtab.domain.record import Attempt, ContentState, RequestRecord
 from trimtab.incidents.joined import Retrieved, Trace, join, retrieved
 from trimtab.store.base import RecordFilter, RecordReader, StoredRecord
 from trimtab.telemetry.peek import find_spooled
@@ -49,6 +49,10 @@ async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -
     stored, annotations = await _find(records, request_id, home)
     texts: dict[str, str] = {}
     record = stored.record
+    if content and record.content_state == ContentState.ERASED:
+        raise RecordErased(
+            f"the content of '{record.request_id}' was erased; look at it without --content"
+        )
     if content:
         parts = {"input": record.input_ref, "output": record.output_ref}
         said = {f"why {it.name}": it.text_ref for it in latest(annotations) if it.text_ref}

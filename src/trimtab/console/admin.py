@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trimtab.console import calls
+from trimtab.console import calls, erasures
 from trimtab.console.auth import Right
 from trimtab.console.base import Visit
 from trimtab.console.calls import Because
@@ -207,6 +207,23 @@ CALLS: Sequence[Call] = (
         list_readings,
         "List who read content or the list of keys",
         ("before",),
+    ),
+    Call("GET", f"{_V1}/erasures", Right.ADMINISTER, erasures.list_erasures, "List erasures"),
+    Call(
+        "GET",
+        f"{_V1}/erasures/{{id}}",
+        Right.ADMINISTER,
+        erasures.read_erasure,
+        "Read an erasure with its receipt",
+    ),
+    Call(
+        "POST",
+        f"{_V1}/erasures",
+        Right.ADMINISTER,
+        erasures.erase,
+        "Order an erasure; its receipt is there once it was carried out",
+        body=erasures.Erase,
+        status=201,
     ),
     Call("GET", f"{_V1}/snapshot", Right.READ, read_snapshot, "Read the configuration in force"),
 )

@@ -25,6 +25,7 @@ from trimtab.console import (
     compare,
     conversation,
     costs,
+    erasures,
     eval_compare,
     eval_run,
     evals,
@@ -156,6 +157,8 @@ PAGES = (
     # whatever else is under /console/evals/ stands before it
     Page("GET", "/console/evals/{run}", Right.READ, eval_run.show),
     Page("GET", "/console/audit", Right.ADMINISTER, audit.show),
+    Page("GET", "/console/erasures", Right.ADMINISTER, erasures.show),
+    Page("POST", "/console/erasures", Right.ADMINISTER, erasures.order),
     Page("GET", "/console/changes", Right.READ, changes.show),
     Page("GET", "/console/changes/{seq}", Right.READ, changes.show_one),
     Page("POST", "/console/changes/{seq}/undo", Right.OPERATE, changes.undo),

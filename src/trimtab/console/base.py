@@ -12,6 +12,7 @@ from trimtab.console.evaluations import Evaluations
 from trimtab.console.view import Views
 from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
+from trimtab.control.erasures import Erasures
 from trimtab.control.keyring import Keyring
 from trimtab.control.models import By
 from trimtab.control.switches import Switches
@@ -122,6 +123,7 @@ class Console:
         spent: Sums up what counts against a budget, to the moment.
         desk: Runs of evaluations, what people said of them, and what became of their judges.
         meter_events: Lists the parts of bills that are not known to have been passed on.
+        erasures: Orders what is erased, and lists receipts.
         evaluations: Stored runs of evaluations, and what was decided on them.
         rehydrate: Has a trace exported that was dropped; `False` if it was kept.
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
@@ -159,6 +161,7 @@ class Console:
     reports: Kept
     book: Callable[[str, By], Awaitable[tuple[Adjustment, Change | None]]]
     evaluations: Evaluations
+    erasures: Erasures
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
     drifts: Callable[[], Mapping[str, float]] = dict

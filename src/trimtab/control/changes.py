@@ -250,7 +250,7 @@ class Control:
                 f"'{done.pointer}' stays what it is: money that was booked or billed is set right"
                 " by adjustments, on the next bill"
             )
-        if done.pointer.kind.is_final:
+        if done.pointer.kind.is_final or done.pointer.kind is PointerKind.HOLD:
             raise SettingsInvalid(_stays(done.pointer))
         if _gives_a_key_back(done, self._clock.now_us()):
             raise SettingsInvalid(
@@ -330,6 +330,13 @@ def _folded(state: State, changes: Sequence[Change]) -> State:
 
 
 def _stays(pointer: Pointer) -> str:
+    if pointer.kind in (PointerKind.ERASURE, PointerKind.RECEIPT):
+        return f"'{pointer}' stays: what was erased does not come back"
+    if pointer.kind is PointerKind.HOLD:
+        return (
+            f"'{pointer}' is more than its entry: keep records with `trimtab records keep`, and let"
+            " go of them with `trimtab records release`"
+        )
     remedy = (
         "run `trimtab reconcile` for its day, and accept what that proposes"
         if pointer.kind is PointerKind.ADJUSTMENT

@@ -15,6 +15,7 @@ from trimtab.domain.adjustment import Adjustment
 from trimtab.domain.billing import Closing
 from trimtab.domain.budget import NO_BUDGET, Budget
 from trimtab.domain.change import Change, Pointer, PointerKind
+from trimtab.domain.erasure import Erasure, Hold, Receipt
 from trimtab.domain.health import BreakerOrder
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.model import Model, ModelKind, Provider, Target, read_target
@@ -61,6 +62,9 @@ TYPES: Mapping[PointerKind, type[Any]] = {
     PointerKind.ADJUSTMENT: Adjustment,
     PointerKind.LEDGER: Correction,
     PointerKind.BILL: Closing,
+    PointerKind.ERASURE: Erasure,
+    PointerKind.RECEIPT: Receipt,
+    PointerKind.HOLD: Hold,
 }
 """What the value of a pointer decodes to."""
 
@@ -155,6 +159,7 @@ class Snapshot:
         breakers: What somebody decided about the breakers of targets.
         prompts: What is published, and where labels point.
         site_budget: What all tenants together may spend.
+        erasures: What was to be erased, ever, by its id.
     """
 
     config_seq: int = 0
@@ -170,6 +175,7 @@ class Snapshot:
     breakers: Mapping[str, BreakerOrder] = field(default_factory=dict[str, BreakerOrder])
     prompts: Prompts = NO_PROMPTS
     site_budget: Budget = NO_BUDGET
+    erasures: Mapping[str, Erasure] = field(default_factory=dict[str, Erasure])
 
     def key(self, key_id: KeyId) -> Key | None:
         """Find a key by its id."""
@@ -252,6 +258,7 @@ def build(config_seq: int, state: State) -> Snapshot:
         breakers=by_kind[PointerKind.BREAKER],
         prompts=prompts_in(state),
         site_budget=by_kind[PointerKind.SITE].get(SITE_BUDGET, NO_BUDGET),
+        erasures=by_kind[PointerKind.ERASURE],
     )
     return replace(bare, grants=_grants(bare, keys))
 

@@ -32,6 +32,9 @@ class PointerKind(StrEnum):
     ADJUSTMENT = "adjustment"
     LEDGER = "ledger"
     BILL = "bill"
+    ERASURE = "erasure"
+    RECEIPT = "receipt"
+    HOLD = "hold"
 
     @property
     def is_final(self) -> bool:
@@ -52,6 +55,8 @@ _FINAL = frozenset(
         PointerKind.ADJUSTMENT,
         PointerKind.LEDGER,
         PointerKind.BILL,
+        PointerKind.ERASURE,
+        PointerKind.RECEIPT,
     }
 )
 _BY_HAND = _FINAL | {
@@ -59,6 +64,7 @@ _BY_HAND = _FINAL | {
     PointerKind.YANK,
     PointerKind.SUSPENSION,
     PointerKind.BREAKER,
+    PointerKind.HOLD,
 }
 
 

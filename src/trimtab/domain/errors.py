@@ -30,6 +30,7 @@
     │   ├── PreconditionRequired
     │   ├── IdempotencyDone      a request of that key was carried out, and has no answer to give
     │   ├── IdempotencyMismatch  a request of that key asked for something else
+    │   ├── LegalHoldActive      the record is kept for a case
     │   ├── Forbidden            the actor is known and may not do this
     │   └── NotFound
     │       ├── RecordNotFound
@@ -281,6 +282,12 @@ class Forbidden(Refused):
     """The actor is known and may not do this, or another site sent the form."""
 
     code: ClassVar[str] = "forbidden"
+
+
+class LegalHoldActive(Refused):
+    """A record is kept for a case, so it cannot be erased."""
+
+    code: ClassVar[str] = "legal_hold_active"
 
 
 class NotFound(Refused):

@@ -124,6 +124,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         features: Budgets of single features, by name.
         each_end_user: What each end user may spend.
+        content_days: For how many days its content is kept.
         prices: What targets cost under its own contract, in the form of `prices.overrides`.
         stripe_customer: Who pays its bills at Stripe; `None` if they are not passed on.
         trust_trace_context: Whether its callers may make requests part of their traces.
@@ -141,6 +142,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     when_spool_is_full: WhenFull | None = None
     server_tools: tuple[str, ...] | None = None
     timezone: str = "UTC"
+    content_days: int | None = None
     budget: Budget = Budget()
     features: Mapping[str, Budget] = {}
     each_end_user: Budget = Budget()

@@ -1,6 +1,7 @@
 """From a request that was served to a case of a suite: frozen, without personal data, once."""
 
 import fcntl
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ HISTORY = "history"
 FROM_REQUEST = "request"
 
 _ID_DIGITS = 12
+CASE_ID = re.compile(rb"q-[0-9a-hjkmnp-tv-z]{12}")
+"""What cases that are made of requests are called."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -109,7 +112,7 @@ def make_case(
     input_ = cast("dict[str, Any]", _redacted(_input(record, asked, frame), counts))
     expected = tuple(cast("str", _redacted(it, counts)) for it in wanted.expected)
     case = Case(
-        id=f"q-{record.request_id[-_ID_DIGITS:].lower()}",
+        id=case_id_of(record.request_id),
         input=input_,
         expected=expected[0] if len(expected) == 1 else expected or None,
         contexts=_contexts(input_, frame.retrieved),
@@ -126,6 +129,11 @@ def make_case(
     # What no line of a dataset may be is told now.
     _ = read_cases(write_case(case), case.id)
     return Made(case=case, redacted=counts)
+
+
+def case_id_of(request_id: str) -> str:
+    """Name the case that is made of a request."""
+    return f"q-{request_id[-_ID_DIGITS:].lower()}"
 
 
 def like(case: Case, known: Iterable[Case]) -> Case | None:

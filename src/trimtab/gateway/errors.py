@@ -69,6 +69,7 @@ SHAPES: Mapping[str, Shape] = {
     "budget_unreachable": _EMPTY,
     "budget_held": Shape(429, "rate_limit_error", "rate_limit_error", retry=True),
     "forbidden": _DENIED,
+    "legal_hold_active": Shape(409, "conflict_error", "conflict_error"),
     "model_not_found": Shape(404, "invalid_request_error", "not_found_error"),
     "not_found": Shape(404, "invalid_request_error", "not_found_error"),
     "prompt_not_found": Shape(404, "invalid_request_error", "not_found_error"),

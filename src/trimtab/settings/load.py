@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import unpinned
+from trimtab.domain.retention import Retention
 from trimtab.domain.signing import read_secret
 from trimtab.domain.tenant import EVALS
 from trimtab.domain.yaml_tree import Faults, Members, Wrong, read_tree, scalars
@@ -105,6 +106,7 @@ def _settings(
         registry=given.get("registry", RegistrySettings()),
         alerts=given.get("alerts", AlertSettings()),
         billings=given.get("reconcile", ()),
+        retention=given.get("retention", Retention()),
         stripe=given.get("stripe"),
         online=given.get("evals"),
         log_to_stdout=given.get("log_line", False),

@@ -27,6 +27,7 @@ from trimtab.domain.model import (
 )
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.prompt import RegistryPolicy
+from trimtab.domain.retention import Retention
 from trimtab.domain.tenant import Key, SearchPolicy, Tenant, Tier, WhenAway
 from trimtab.telemetry.preset import Content, Signal
 from trimtab.telemetry.sampling import Policy
@@ -354,6 +355,7 @@ class Settings:
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     billings: tuple[BillingSettings, ...] = ()
+    retention: Retention = field(default_factory=Retention)
     stripe: StripeSettings | None = None
     online: OnlineSettings | None = None
     log_to_stdout: bool = False

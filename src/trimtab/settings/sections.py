@@ -64,6 +64,7 @@ from trimtab.settings.model import (
 from trimtab.settings.providers import read_provider
 from trimtab.settings.reconcile import read_reconcile
 from trimtab.settings.registry import read_registry
+from trimtab.settings.retention import read_content_days, read_retention
 from trimtab.settings.routing import read_model
 from trimtab.settings.secrets import resolve
 from trimtab.settings.telemetry import read_telemetry
@@ -89,6 +90,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "content_encryption": read_encryption,
         "registry": read_registry,
         "reconcile": read_reconcile,
+        "retention": read_retention,
         "site": budget_of,
         "alerts": read_alerts,
         "stripe": read_stripe,
@@ -148,6 +150,7 @@ _TENANT: Mapping[str, Read] = {
     "tier": name,
     "timezone": timezone,
     "trust_trace_context": flag,
+    "retention": read_content_days,
     "budget": part_of_budget,
     "features": features,
     "each_end_user": budget_of_users,
@@ -168,6 +171,8 @@ def _tenant(called: str, node: Node, faults: Faults) -> Tenant | None:
             f" {EVALS!r}, which pays for evaluations"
         )
     given = members(node, faults, _TENANT, frozenset({"tier"}))
+    if given is not None and "retention" in given:
+        given["content_days"] = given.pop("retention")
     return None if given is None else Tenant(id=TenantId(called), **given)
 
 

@@ -5,7 +5,7 @@ each with its bytes or the ref of the blob that holds them.
 """
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import msgspec
 import zstandard
@@ -81,6 +81,15 @@ def assemble(
             return None
         out.append(opened(blob, unseal))
     return b"".join(out)
+
+
+def pieces_of(manifest: Blob) -> Iterator[bytes]:
+    """Give the refs that a manifest names; what is no manifest names none."""
+    try:
+        pieces = _pieces.decode(decompress(manifest.codec, manifest.data))
+    except ValueError:
+        return
+    yield from (piece.data for piece in pieces if piece.is_ref)
 
 
 def is_whole(content: bytes, ref: bytes, tenant_key: bytes) -> bool:

@@ -60,6 +60,11 @@ class MemoryIdempotency:
         if self._has(key, request_id):
             del self._running[key]
 
+    def forget_answers(self) -> None:
+        """Forget what was answered; that it was carried out is still known."""
+        self._answers.clear()
+        self._bytes = 0
+
     def _has(self, key: str, request_id: str) -> bool:
         found = self._running.get(key)
         return found is not None and found[0].request_id == request_id

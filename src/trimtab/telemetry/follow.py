@@ -79,6 +79,22 @@ def follow(directory: Path, place: Place) -> Iterator[Step]:
             yield Step(Place(segments[number + 1], HEADER_BYTES), torn)
 
 
+def ends(spool: Path) -> dict[str, Place]:
+    """Tell where each worker's spool ends just now."""
+    found: dict[str, Place] = {}
+    for directory in workers(spool):
+        known = frames.segments(directory)
+        if known:
+            size = frames.segment_path(directory, known[-1]).stat().st_size
+            found[directory.name] = Place(known[-1], size)
+    return found
+
+
+def whole(path: Path) -> Iterator[tuple[Frame | Damage, int]]:
+    """Read all of a segment; each frame or damage comes with the offset behind it."""
+    return _read(path, HEADER_BYTES)
+
+
 def is_ahead(directory: Path, place: Place) -> bool:
     """Whether what comes next is a frame of a newer version, so that nothing is read for now."""
     for segment in frames.segments(directory):

@@ -45,6 +45,8 @@ class Kind(IntEnum):
     """A process takes the spool over: what the one before it began will not finish."""
     REHYDRATED = 9
     """A finish whose trace was dropped, for exporters: its request is stored already."""
+    ERASED = 10
+    """Zeros, in the place of what was erased: readers pass it, and every place stays what it is."""
     RELEASED = 11
     """Spans of applications with what was decided of their trace, for exporters."""
 
@@ -79,6 +81,24 @@ def encode(kind: Kind, seq: int, payload: bytes) -> bytes:
     checked = _CHECKED.pack(kind, flags, SCHEMA_VERSION, seq)
     check = crc32(payload, crc32(checked))
     return _FRAME.pack(MAGIC, len(payload), check, kind, flags, SCHEMA_VERSION, seq) + payload
+
+
+def blanks(frame: bytes) -> tuple[bytes, bytes]:
+    """Give what a frame is overwritten with, of the same size: its header, and zeros.
+
+    Who dies between the two leaves a header whose frame is damaged: `is_half_erased`.
+    """
+    _, length, _, _, _, schema, seq = _FRAME.unpack_from(frame)
+    zeros = bytes(length)
+    check = crc32(zeros, crc32(_CHECKED.pack(Kind.ERASED, 0, schema, seq)))
+    return _FRAME.pack(MAGIC, length, check, Kind.ERASED, 0, schema, seq), zeros
+
+
+def is_half_erased(data: bytes) -> bool:
+    """Whether damage begins with the header of a frame that was being overwritten."""
+    if len(data) < FRAME_BYTES or not data.startswith(MAGIC):
+        return False
+    return bool(_FRAME.unpack_from(data)[3] == Kind.ERASED)
 
 
 def header(segment: int, created_us: int) -> bytes:

@@ -7,6 +7,7 @@ the file then was; after a crash the file is cut back to that length.
 import asyncio
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,6 +57,10 @@ class LogFile:
         self._copy = copy
         self._saved = _load(self._state)
         self._cut_back()
+
+    def passed(self, ends: Mapping[str, Place]) -> bool:
+        """Whether everything before some places has its lines."""
+        return all(self._saved.places.get(worker, START) >= end for worker, end in ends.items())
 
     def needed(self, worker_id: str) -> int:
         """Give the oldest segment of a worker that is still to be read; older ones may go."""

@@ -174,6 +174,10 @@ class Recorder:
         self._tell_ahead(reading.ahead)
         return len(reading.frames)
 
+    def passed(self, ends: Mapping[str, Place]) -> bool:
+        """Whether everything before some places is stored."""
+        return all(self._places.get(worker, START) >= end for worker, end in ends.items())
+
     def needed(self, worker_id: str) -> int:
         """Give the oldest segment of a worker that is still to be read; older ones may go."""
         return self._places.get(worker_id, START).segment

@@ -71,7 +71,7 @@ from trimtab.registry.feed import Feed
 from trimtab.registry.jinja import ENGINES
 from trimtab.registry.render import Renderer
 from trimtab.settings import Settings, UnknownModel
-from trimtab.store.base import RecordFilter
+from trimtab.store.base import IdempotencyStore, RecordFilter
 from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.frames import Kind
@@ -266,6 +266,7 @@ def _pipeline(parts: Parts) -> Pipeline:
         plan,
     )
     following.on_change(switch.end_running)
+    following.on_change(_forgetting(content, idempotency))
     return Pipeline(
         enrol=Enrol(identify, wiring.control(home), limits, following.seen),
         identify=identify,
@@ -291,6 +292,22 @@ def _pipeline(parts: Parts) -> Pipeline:
         clock=clock,
         renew=following.renew,
     )
+
+
+def _forgetting(
+    content: ContentCapture, idempotency: IdempotencyStore
+) -> Callable[[Snapshot], None]:
+    """Forget what was erased: what was written must be written anew, and nobody is answered it."""
+    known: set[str] = set()
+
+    def forget(snapshot: Snapshot) -> None:
+        if not snapshot.erasures.keys() <= known:
+            known.update(snapshot.erasures)
+            content.forget()
+            if isinstance(idempotency, MemoryIdempotency):
+                idempotency.forget_answers()
+
+    return forget
 
 
 def _with_litellm(native: Transport, settings: Settings, following: Follower) -> Transports:

@@ -19,6 +19,7 @@ from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import Settings
 from trimtab.telemetry.spool import Claim, claim_alone
 from trimtab.telemetry.sweep import Needed, sweep
+from trimtab.wiring.erasing import ending
 from trimtab.wiring.exporting import in_turn, pushing
 from trimtab.wiring.keeper_console import keeper_console
 from trimtab.wiring.keeper_jobs import keeper_schedule
@@ -69,6 +70,7 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
         *(it.run() for it in (*always, *bringing, *parts.hooks)),
         *in_turn((*parts.exporters, *pushing(settings, parts.clock, measured))),
         *await judging_jobs(home, settings, parts.spool, parts.recorder, parts.snapshot),
+        (await ending(parts)).run(),
         _sweep(home, [it.needed for it in readers]),
     ]
     try:

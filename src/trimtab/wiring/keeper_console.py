@@ -15,6 +15,7 @@ from trimtab.telemetry.health_file import read_ailing, read_levels, read_redis_u
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.rehydrate import ASKED, rehydrate
 from trimtab.wiring.alerts import MOST_ANSWER, alert_routes
+from trimtab.wiring.erasures import erasures
 from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.keeper_parts import Parts
 from trimtab.wiring.membership import control_store, living
@@ -61,6 +62,7 @@ def keeper_console(parts: Parts) -> Console:
             home, adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
         evaluations=StoredEvaluations(home),
+        erasures=erasures(home),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),
         drifts=kept(home).drifts,

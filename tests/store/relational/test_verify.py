@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 from msgspec.structs import replace
-from tests.records import chance_finish, finish, line_of, tenant_key
+from tests.records import DAY_US, chance_finish, finish, line_of, tenant_key
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.record import Finish, LedgerLine
@@ -103,3 +103,14 @@ async def test_an_empty_store_has_no_days(tmp_path: Path) -> None:
 
     assert await days_kept(reading) is None
     reading.close()
+
+
+async def test_what_has_ended_is_not_compared(tmp_path: Path) -> None:
+    reading = await stored(tmp_path, finish(1))
+    store = SqliteRecording(tmp_path)
+    assert await store.expire("record", TS_US + 10 * DAY_US, limit=10) == 1
+    store.close()
+    assert await differences(reading) == []
+    # It is not that the record is not missed: without the mark it is.
+    spoil(tmp_path, "DELETE FROM whole_since")
+    assert await differences(SqliteReading(tmp_path, tenant_key, FrozenClock())) != []

@@ -16,7 +16,7 @@ def day_of(ts_us: int) -> str:
 def get(
     connection: Connection, tenant_id: str, ts_us: int, ref: bytes, unseal: Unseal = no_key
 ) -> bytes | None:
-    """Rebuild a content; `None` if a piece, or the whole day, is gone.
+    """Rebuild a content; `None` if a piece, or the whole day, is gone, and no copy is kept.
 
     Raises:
         ValueError: a piece cannot be read.
@@ -25,6 +25,8 @@ def get(
 
     def blob(ref: bytes) -> Blob | None:
         row = connection.execute(SQL["content"], (day, tenant_id, ref)).fetchone()
+        if row is None:
+            row = connection.execute(SQL["kept_piece"], (tenant_id, ref)).fetchone()
         return None if row is None else Blob(ref, *row)
 
     return assemble(blob, ref, unseal)

@@ -12,4 +12,4 @@ DIALECT = Dialect(
     ),
     snapshot="BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
 )
-SQL = {**DIALECT.records(), **statements("postgres/records")}
+SQL = {**DIALECT.records(), **DIALECT.erasing(), **statements("postgres/records")}

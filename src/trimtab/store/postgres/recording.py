@@ -1,20 +1,25 @@
 """Where the recorder commits: one Postgres for the records and the content of several hosts."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TypeVar
 
 import psycopg
 from msgspec.structs import replace
 from psycopg import errors
 
+from trimtab.domain.errors import TryLater
+from trimtab.domain.record import Blob
 from trimtab.store.base import Batch, OpenRequest, SpoolPosition, StoredBlob, Unstorable
 from trimtab.store.bodies import MAX_ASKED
 from trimtab.store.postgres.content import day_of, get
 from trimtab.store.postgres.dialect import SQL
 from trimtab.store.postgres.session import Line, Session
 from trimtab.store.relational.dialect import ATTEMPT, LINE, REQUEST
-from trimtab.store.relational.recording import Recording, Wording
+from trimtab.store.relational.erasing import Dropped
+from trimtab.store.relational.recording import Wording
+from trimtab.store.relational.retention import Ending
 from trimtab.store.relational.rows import Row
 
 PATIENCE_S = 15.0
@@ -38,10 +43,15 @@ _COPIED: Mapping[str, tuple[str, Sequence[str]]] = {
     "put_due": ("search_due", ("request_id",)),
 }
 
+_VACUUMED = (
+    *("content", "kept_content", "search", "annotation", "annotation_claim", "span"),
+    *("request", "request_detail", "attempt", "ledger", "open_request"),
+)
+
 _T = TypeVar("_T")
 
 
-class PostgresRecording(Recording[Session]):
+class PostgresRecording(Ending[Session]):
     """`store.base.RecordWriter` and `LedgerWriter` over a database of several hosts.
 
     Each host knows its own workers alone; here they are named HOST/WORKER.
@@ -61,7 +71,7 @@ class PostgresRecording(Recording[Session]):
             SettingsInvalid: libpq does not understand the URL. It is not repeated.
         """
         super().__init__(SQL)
-        self._host = host
+        self.host = self._host = host
         self._prefix = f"{host}/"
         self._leading: Session | None = None
         self._line = Line(url, patience_s=PATIENCE_S, prepare=self._be_alone if is_keeper else None)
@@ -146,11 +156,81 @@ class PostgresRecording(Recording[Session]):
     def put_words(self, connection: Session, wordings: Sequence[Wording]) -> None:
         """See `Recording.put_words`."""
         rows = [
-            (it.request_id, day_of(it.ts_us), it.tenant_id, _vector(it))
+            (day_of(it.ts_us), _vector(it), it.request_id)
             for it in wordings
             if it.asked or it.answered
         ]
         self.put(connection, "put_words", rows)
+
+    def blobs(
+        self, connection: Session, day: tuple[str, int], refs: Collection[bytes]
+    ) -> Mapping[bytes, Blob]:
+        """See `Erasing.blobs`."""
+        values = (day_of(day[1]), day[0], list(refs))
+        rows = connection.execute(SQL["pieces"], values).fetchall()
+        return {bytes(ref): Blob(bytes(ref), codec, data) for ref, codec, data in rows}
+
+    def drop_blobs(self, connection: Session, day: tuple[str, int], refs: Collection[bytes]) -> int:
+        """See `Erasing.drop_blobs`."""
+        values = (day_of(day[1]), day[0], list(refs))
+        return connection.execute(SQL["drop_pieces"], values).rowcount
+
+    def drop_words(
+        self,
+        connection: Session,
+        day: tuple[str, int],  # noqa: ARG002 -- requests have one row each, of whatever day
+        request_ids: Collection[str],
+    ) -> int:
+        """See `Erasing.drop_words`."""
+        return connection.execute(SQL["drop_words"], (list(request_ids),)).rowcount
+
+    def drop_content(
+        self, connection: Session, day_us: int, tenant_id: str | None, limit: int
+    ) -> Dropped:
+        """See `Erasing.drop_content`."""
+        values = (day_of(day_us), tenant_id, tenant_id, limit)
+        words = connection.execute(SQL["drop_words_of_day"], values).rowcount
+        return Dropped(words, connection.execute(SQL["drop_content"], values).rowcount)
+
+    def keep_blobs(self, connection: Session, tenant_id: str, blobs: Iterable[Blob]) -> None:
+        """See `Erasing.keep_blobs`."""
+        rows = [(tenant_id, it.ref, it.codec, it.data) for it in blobs]
+        connection.executemany(SQL["keep_content"], rows)
+
+    def kept(self, connection: Session, tenant_id: str) -> Mapping[bytes, Blob]:
+        """See `Erasing.kept`."""
+        rows = connection.execute(SQL["kept_content"], (tenant_id,)).fetchall()
+        return {bytes(ref): Blob(bytes(ref), codec, data) for ref, codec, data in rows}
+
+    def kept_tenants(self, connection: Session) -> list[str]:
+        """See `Erasing.kept_tenants`."""
+        return [it for (it,) in connection.execute(SQL["kept_tenants"]).fetchall()]
+
+    def drop_kept(self, connection: Session, tenant_id: str, *, but: Collection[bytes]) -> int:
+        """See `Erasing.drop_kept`."""
+        return connection.execute(SQL["drop_kept"], (tenant_id, list(but))).rowcount
+
+    async def content_of(self) -> tuple[tuple[int, str], ...]:
+        """See `RetentionStore.content_of`."""
+        rows = await self.do(lambda it: it.execute(SQL["content_days"]).fetchall())
+        return tuple((int(day_us), tenant_id) for day_us, tenant_id in rows)
+
+    def may_end_lines(self, connection: Session, before_us: int) -> None:
+        """See `Ending.may_end_lines`."""
+        connection.execute(SQL["may_end_lines"], (str(before_us),))
+
+    async def shred(self) -> tuple[str, ...]:
+        """See `Eraser.shred`."""
+        left = (
+            "Postgres has what was deleted in its log, its free space, the index of words, its"
+            " replicas and its backups; they age out"
+        )
+        try:
+            for table in _VACUUMED:
+                await self.do(partial(_vacuum, table))
+        except TryLater as exc:
+            return (left, f"VACUUM was not through ({exc}); autovacuum does it later")
+        return (left,)
 
     def put(self, connection: Session, name: str, rows: Iterable[Row]) -> None:
         """See `Recording.put`."""
@@ -173,6 +253,10 @@ class PostgresRecording(Recording[Session]):
 
     def _named(self, position: SpoolPosition) -> SpoolPosition:
         return replace(position, worker_id=self._prefix + position.worker_id)
+
+
+def _vacuum(table: str, session: Session) -> None:
+    session.execute(f"VACUUM {table}")
 
 
 def of_host(prefix: str, positions: Iterable[SpoolPosition]) -> tuple[SpoolPosition, ...]:

@@ -17,6 +17,14 @@ from trimtab.store.statements import statements
 
 REQUEST, ATTEMPT, LINE = Table(RequestRecord), Table(Attempt), Table(LedgerLine)
 ANNOTATION, SPAN, OUTLINE = Table(Annotation), Table(AppSpan), Table(SpanOutline)
+REFS = tuple(name for name in REQUEST.columns if name.endswith("_ref"))
+"""Columns of a record that refer to content."""
+
+_HELD = "SELECT request_id FROM legal_hold WHERE until_us IS NULL OR until_us > :now_us"
+_HELD_TRACES = (
+    # of words that stand here
+    f"SELECT trace_id FROM request WHERE tenant_id = :of_tenant AND request_id IN ({_HELD})"  # noqa: S608
+)
 
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -83,6 +91,10 @@ class Dialect:
             sums=Sums._fields,
             add=[f"{name} = total.{name} + excluded.{name}" for name in Sums._fields],
         )
+
+    def erasing(self) -> Mapping[str, str]:
+        """Read the statements that end what is recorded."""
+        return self._read("erasing", refs=REFS, held=[_HELD], held_traces=[_HELD_TRACES])
 
     def spend(self) -> Mapping[str, str]:
         """Read the statements over what was spent."""

@@ -28,10 +28,19 @@ def open_writer(path: Path, database: str) -> sqlite3.Connection:
     connection.executescript(
         f"PRAGMA page_size={PAGE_SIZE}; PRAGMA busy_timeout={BUSY_TIMEOUT_MS};"
         "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-        "PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=OFF;"
+        "PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=OFF; PRAGMA secure_delete=ON;"
     )
     migrate(connection, database)
     return connection
+
+
+def shred(connection: sqlite3.Connection) -> bool:
+    """Empty the log; in the file itself, what was deleted is overwritten already.
+
+    Whether it could be done: somebody may be reading what was before.
+    """
+    (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

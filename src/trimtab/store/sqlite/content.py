@@ -2,20 +2,23 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from trimtab.domain.record import Blob
 from trimtab.store.base import Cursor, RecordFilter, StoredBlob
 from trimtab.store.content import Unseal, assemble, no_key
+from trimtab.store.relational.erasing import Dropped
 from trimtab.store.relational.recording import Wording
 from trimtab.store.rollup import DAY_US
-from trimtab.store.sqlite.connect import open_reader, open_writer, transaction
-from trimtab.store.sqlite.search import find, put_words
+from trimtab.store.sqlite.connect import open_reader, open_writer, shred, transaction
+from trimtab.store.sqlite.search import find, forget, forget_tenant, merge, put_words
 from trimtab.store.statements import statements
 
 MAX_OPEN_DAYS = 4
+KEPT = "kept.db"
+"""What is kept for a case, of whatever day."""
 CHECK_EVERY = 10_000
 """Instructions of SQLite between two looks at the clock."""
 
@@ -49,7 +52,7 @@ class ContentWriter:
     def get(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """Rebuild a content; as `ContentReader.get`. Raises `sqlite3.Error`, `ValueError`."""
         path = day_file(self._directory, ts_us)
-        return _get(self._connection(path), tenant_id, ref) if path.exists() else None
+        return _get([self._connection(path)], tenant_id, ref) if path.exists() else None
 
     def put_words(self, wordings: Iterable[Wording]) -> None:
         """Make requests findable. Of a day that is gone nothing is. Raises `sqlite3.Error`."""
@@ -67,6 +70,88 @@ class ContentWriter:
             connection.close()
         self._open.clear()
 
+    def pieces(self, path: Path, tenant_id: str, refs: Iterable[bytes]) -> dict[bytes, Blob]:
+        """Find pieces in a file; of one that is not there, none."""
+        if not path.exists():
+            return {}
+        connection = self._connection(path)
+        found = {ref: connection.execute(_SQL["get"], (tenant_id, ref)).fetchone() for ref in refs}
+        return {ref: Blob(ref, *row) for ref, row in found.items() if row is not None}
+
+    def all_of(self, path: Path, tenant_id: str) -> dict[bytes, Blob]:
+        """Give all pieces of a tenant in a file."""
+        if not path.exists():
+            return {}
+        rows = self._connection(path).execute(_SQL["of_tenant"], (tenant_id,)).fetchall()
+        return {ref: Blob(ref, codec, data) for ref, codec, data in rows}
+
+    def keep(self, path: Path, tenant_id: str, blobs: Iterable[Blob]) -> None:
+        """Store pieces in a file of no day."""
+        rows = [(tenant_id, it.ref, it.codec, it.data) for it in blobs]
+        with transaction(self._connection(path)) as connection:
+            connection.executemany(_SQL["put"], rows)
+
+    def drop(self, path: Path, tenant_id: str, refs: Collection[bytes]) -> int:
+        """Delete pieces of a file."""
+        if not refs or not path.exists():
+            return 0
+        with transaction(self._connection(path)) as connection:
+            rows = [(tenant_id, ref) for ref in refs]
+            return connection.executemany(_SQL["drop"], rows).rowcount
+
+    def drop_words(self, path: Path, request_ids: Collection[str]) -> int:
+        """Delete by what requests are found in a file."""
+        if not request_ids or not path.exists():
+            return 0
+        with transaction(self._connection(path)) as connection:
+            return forget(connection, request_ids)
+
+    def merge_words(self, path: Path, *, begin: bool) -> bool:
+        """Take deleted words out of the index of a file, a bit; whether there is more to do."""
+        return path.exists() and merge(self._connection(path), begin=begin)
+
+    def drop_day(self, path: Path, tenant_id: str | None, limit: int) -> Dropped:
+        """Delete some of what a tenant has in a file; the whole file if no other has anything."""
+        if not path.exists():
+            return Dropped()
+        if tenant_id is not None and set(self.tenants(path)) - {tenant_id}:
+            with transaction(self._connection(path)) as connection:
+                words = forget_tenant(connection, tenant_id, limit)
+                blobs = connection.execute(_SQL["drop_of_tenant"], (tenant_id, limit)).rowcount
+            return Dropped(words, blobs)
+        numbers = self._connection(path).execute(_SQL["numbers"]).fetchone()
+        opened = self._open.pop(path, None)
+        if opened is not None:
+            opened.close()
+        for suffix in ("-wal", "-shm", ""):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        return Dropped(*numbers)
+
+    def tenants(self, path: Path) -> list[str]:
+        """List the tenants that have something in a file."""
+        found: list[str] = []
+        last: str | None = ""
+        while path.exists() and last is not None:
+            (last,) = (
+                self._connection(path).execute(_SQL["next_tenant"], {"after": last}).fetchone()
+            )
+            found += [] if last is None else [last]
+        return found
+
+    def days(self) -> Iterator[tuple[int, Path]]:
+        """List the days that have a file."""
+        for path in sorted(self._directory.glob("[0-9]*.db")):
+            day = datetime.strptime(path.stem, "%Y%m%d").replace(tzinfo=UTC)
+            yield round(day.timestamp()) * 1_000_000, path
+
+    def files(self) -> list[Path]:
+        """List all files."""
+        return sorted(self._directory.glob("*.db"))
+
+    def shred(self, path: Path, _records: sqlite3.Connection) -> bool:
+        """Leave nothing of what was deleted in a file; whether that could be done."""
+        return not path.exists() or shred(self._connection(path))
+
     def _connection(self, path: Path) -> sqlite3.Connection:
         connection = self._open.get(path)
         if connection is None:
@@ -77,12 +162,12 @@ class ContentWriter:
 
 
 class ContentReader:
-    """Reads content. State: the file of the day read last."""
+    """Reads content, of its day or as it is kept for a case. State: the files read last."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._path: Path | None = None
-        self._connection: sqlite3.Connection | None = None
+        self._kept = directory / KEPT
+        self._open: dict[str, tuple[Path, sqlite3.Connection]] = {}
 
     def get(self, tenant_id: str, ts_us: int, ref: bytes, unseal: Unseal = no_key) -> bytes | None:
         """Rebuild a content; `None` if a piece, or the whole day, is gone.
@@ -90,8 +175,8 @@ class ContentReader:
         Raises:
             ValueError: a piece cannot be read.
         """
-        connection = self._day(day_file(self._directory, ts_us))
-        return None if connection is None else _get(connection, tenant_id, ref, unseal)
+        opened = [self._opened(path) for path in (day_file(self._directory, ts_us), self._kept)]
+        return _get([it for it in opened if it is not None], tenant_id, ref, unseal)
 
     def find(
         self,
@@ -106,7 +191,7 @@ class ContentReader:
             sqlite3.OperationalError: it is late.
         """
         for path, day_us in self._days(where, after):
-            connection = self._day(path)
+            connection = self._opened(path)
             if connection is not None:
                 connection.set_progress_handler(is_late, CHECK_EVERY)
                 try:
@@ -126,21 +211,28 @@ class ContentReader:
             if not is_newer and day_us + DAY_US > (where.since_us or 0):
                 yield path, day_us
 
-    def _day(self, path: Path) -> sqlite3.Connection | None:
-        if path != self._path or not path.exists():
-            if self._connection is not None:
-                self._connection.close()
-            self._path, self._connection = None, None
-            if path.exists():
-                self._path, self._connection = path, open_reader(path)
-        return self._connection
+    def _opened(self, path: Path) -> sqlite3.Connection | None:
+        use = "kept" if path == self._kept else "day"
+        found = self._open.get(use)
+        if found is not None and found[0] == path and path.exists():
+            return found[1]
+        if found is not None:
+            found[1].close()
+            del self._open[use]
+        if not path.exists():
+            return None
+        self._open[use] = path, open_reader(path)
+        return self._open[use][1]
 
 
 def _get(
-    connection: sqlite3.Connection, tenant_id: str, ref: bytes, unseal: Unseal = no_key
+    opened: Sequence[sqlite3.Connection], tenant_id: str, ref: bytes, unseal: Unseal = no_key
 ) -> bytes | None:
     def blob(ref: bytes) -> Blob | None:
-        row = connection.execute(_SQL["get"], (tenant_id, ref)).fetchone()
-        return None if row is None else Blob(ref, *row)
+        for connection in opened:
+            row = connection.execute(_SQL["get"], (tenant_id, ref)).fetchone()
+            if row is not None:
+                return Blob(ref, *row)
+        return None
 
     return assemble(blob, ref, unseal)

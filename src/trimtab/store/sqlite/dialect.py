@@ -8,4 +8,4 @@ DIALECT = Dialect(
     day=lambda column: f"date({column} / 1000000, 'unixepoch')",
     snapshot="BEGIN",
 )
-SQL = DIALECT.records()
+SQL = {**DIALECT.records(), **DIALECT.erasing()}

@@ -1,7 +1,8 @@
 """Words of content in the file of its day: written behind the recorder, found newest first."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from json import dumps
 from zlib import crc32
 
 from trimtab.store.base import Cursor, RecordFilter
@@ -12,6 +13,10 @@ from trimtab.store.statements import statements
 from trimtab.store.terms import Op
 
 _SQL = statements("sqlite/content")
+MERGED_PAGES = 500
+"""Written by one step of merging, which takes some hundredths of a second."""
+
+_WORKED = 2
 _BITS = 26
 _LOW = (1 << _BITS) - 1
 
@@ -25,6 +30,26 @@ def put_words(connection: sqlite3.Connection, wordings: Iterable[Wording]) -> No
         connection.execute(_SQL["put_searched"], (place, it.request_id, it.tenant_id))
         row = (place, _scope(it.tenant_id), " ".join(it.asked), " ".join(it.answered))
         connection.execute(_SQL["put_words"], row)
+
+
+def forget(connection: sqlite3.Connection, request_ids: Collection[str]) -> int:
+    """Make requests unfindable; tells how many were. Raises `sqlite3.Error`."""
+    ids = dumps(list(request_ids))
+    return _forget(connection, connection.execute(_SQL["places_of"], (ids,)).fetchall())
+
+
+def forget_tenant(connection: sqlite3.Connection, tenant_id: str, limit: int) -> int:
+    """Make some requests of a tenant unfindable; tells how many. Raises `sqlite3.Error`."""
+    values = (tenant_id, limit)
+    return _forget(connection, connection.execute(_SQL["places_of_tenant"], values).fetchall())
+
+
+def merge(connection: sqlite3.Connection, *, begin: bool) -> bool:
+    """Do some of the work after which no deleted word is in the index; whether there is more."""
+    before = connection.total_changes
+    connection.execute(_SQL["merge"], (-MERGED_PAGES if begin else MERGED_PAGES,))
+    # A step that found nothing to do changes one row, its own.
+    return connection.total_changes - before >= _WORKED
 
 
 def find(
@@ -53,6 +78,12 @@ def find(
         yield [request_id for _, request_id in found]
         if len(found) < at_once:
             return
+
+
+def _forget(connection: sqlite3.Connection, places: Sequence[tuple[int]]) -> int:
+    connection.executemany(_SQL["forget_words"], places)
+    connection.executemany(_SQL["forget_place"], places)
+    return len(places)
 
 
 def _free_place(connection: sqlite3.Connection, of: Wording) -> int:

@@ -6,6 +6,10 @@ SELECT min(first), max(last) FROM (
   UNION ALL SELECT (SELECT min(ts_us) FROM ledger), (SELECT max(ts_us) FROM ledger)
 );
 
+-- name: whole
+-- From which instant on a table is whole; others always were.
+SELECT name, since_us FROM whole_since;
+
 -- name: lines
 -- What lines of an hour add up to. A request's lines are of its own hour, whenever each began.
 WITH line AS (

@@ -28,3 +28,40 @@ SELECT searched.place, searched.request_id
 FROM search JOIN searched ON searched.place = search.rowid
 WHERE search MATCH ? AND search.rowid >= ? AND search.rowid < ?
 ORDER BY search.rowid DESC LIMIT ?;
+
+-- name: places_of
+-- The places of requests, as a JSON list has them.
+SELECT place FROM searched WHERE request_id IN (SELECT value FROM json_each(?));
+
+-- name: places_of_tenant
+SELECT place FROM searched WHERE tenant_id = ? LIMIT ?;
+
+-- name: forget_words
+DELETE FROM search WHERE rowid = ?;
+
+-- name: forget_place
+DELETE FROM searched WHERE place = ?;
+
+-- name: merge
+-- Some work on making one index of many: what was deleted lies in none of it any more. A negative
+-- number begins.
+INSERT INTO search (search, rank) VALUES ('merge', ?);
+
+-- name: numbers
+SELECT (SELECT count(*) FROM searched), (SELECT count(*) FROM blob);
+
+-- name: drop
+DELETE FROM blob WHERE tenant_id = ? AND ref = ?;
+
+-- name: drop_of_tenant
+DELETE FROM blob WHERE rowid IN (SELECT rowid FROM blob WHERE tenant_id = ? LIMIT ?);
+
+-- name: next_tenant
+-- One step of the index.
+SELECT min(tenant_id) FROM (
+  SELECT min(tenant_id) AS tenant_id FROM blob WHERE tenant_id > :after
+  UNION ALL SELECT min(tenant_id) FROM searched WHERE tenant_id > :after
+);
+
+-- name: of_tenant
+SELECT ref, codec, data FROM blob WHERE tenant_id = ?;
