@@ -64,7 +64,7 @@ from trimtab.store.base import (
 from trimtab.store.chain import link
 from trimtab.store.filter_text import parse
 from trimtab.store.filtering import counted, fits
-from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog
+from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog, MemoryContentKeys
 from trimtab.store.memory_erasing import MemoryKeeper
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.memory_spend import MemorySpend
@@ -456,7 +456,9 @@ def console_of(
             adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
         evaluations=StoredEvaluations(stores.home, stores.loaded),
-        erasures=Erasures(control, stores, stores.keeper, clock, seeded_entropy(6)),
+        erasures=Erasures(
+            control, stores, stores.keeper, clock, seeded_entropy(6), MemoryContentKeys()
+        ),
         spend=MemorySpend(stores.ledger),
         spent=stores.spent,
         reconciled_to=lambda: "2026-04-24",

@@ -189,6 +189,8 @@ async def test_content_goes_with_its_key_and_that_of_others_stays(sealed: Stores
     await sealed.put(later)
     assert await sealed.read(later.ref) == SHORT
     assert await sealed.read(ours.ref) is None
+    await sealed.put(again)
+    assert await sealed.read(ours.ref) == ASKED
 
 
 async def test_a_wrong_master_key_is_told_and_loses_nothing(sealed: Stores) -> None:

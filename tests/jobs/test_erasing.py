@@ -71,7 +71,7 @@ def erasures(home: Path, store: SqliteRecording) -> Generator[Erasures]:
     log, reading = SqliteControl(home / "control.db"), SqliteReading(home, tenant_key, clock)
     control = Control(log, clock, os.urandom)
     with closing(log), closing(reading), closing(store):
-        yield Erasures(control, reading, store, clock, os.urandom)
+        yield Erasures(control, reading, store, clock, os.urandom, log)
 
 
 def carry_out(home: Path, dies_at: int) -> bool:

@@ -18,7 +18,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.erasure import Erasure, ErasureScope, Hold, Receipt, sealed
 from trimtab.domain.errors import InvalidRequest, LegalHoldActive, NotFound
 from trimtab.domain.ids import Entropy, ulid
-from trimtab.store.base import Cursor, KeeperStore, RecordFilter, RecordReader
+from trimtab.store.base import ContentKeys, Cursor, KeeperStore, RecordFilter, RecordReader
 
 PAGE = 500
 
@@ -48,6 +48,7 @@ class Erasures:
     store: KeeperStore
     clock: Clock
     entropy: Entropy
+    keys: ContentKeys
 
     async def count(self, scope: ErasureScope) -> Counted:
         """Count what would be erased. Raises `NotFound`, `InvalidRequest`, `LegalHoldActive`."""
@@ -78,7 +79,16 @@ class Erasures:
         )
         if change is None:
             raise InvalidRequest(f"erasure '{erasure_id}' is ordered already")
+        await self._make_unreadable(erasure)
         return Ordered(erasure_id, erasure, change, None)
+
+    async def _make_unreadable(self, erasure: Erasure) -> None:
+        """Destroy the key of a whole tenant, also of its backups; not what is kept for a case."""
+        tenant_id = erasure.scope.tenant_id
+        if erasure.scope == ErasureScope(tenant_id=tenant_id):
+            _, held = await self.store.count(erasure, now_us=erasure.until_us)
+            if not held:
+                await self.keys.destroy_content_key(tenant_id)
 
     async def listed(self) -> tuple[Ordered, ...]:
         """List all erasures there ever were, newest first."""

@@ -45,7 +45,7 @@ from trimtab.store.base import (
     Use,
 )
 from trimtab.store.bodies import answered_words, asked_words
-from trimtab.store.content import Sealed, Unsealing, assemble, is_whole
+from trimtab.store.content import SEALED, Sealed, Unsealing, assemble, is_whole
 from trimtab.store.filtering import counted, fits, has_phrase
 from trimtab.store.rollup import (
     DAY_US,
@@ -109,7 +109,10 @@ class MemoryRecords:
         for move in batch.moves:
             self._check_move(move)
         for tenant_id, ts_us, blob in batch.blobs:
-            self._blobs.setdefault((tenant_id, ts_us // DAY_US, blob.ref), blob)
+            key = tenant_id, ts_us // DAY_US, blob.ref
+            known = self._blobs.get(key)
+            if known is None or known.codec.endswith(SEALED):
+                self._blobs[key] = blob
         fresh = [finish for finish in batch.finishes if self._put(finish)]
         scored = self._scored(batch.annotations)
         for finish in batch.finishes:

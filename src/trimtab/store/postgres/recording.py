@@ -142,11 +142,10 @@ class PostgresRecording(Ending[Session]):
         """See `Recording.put_content`."""
         if not blobs:
             return
-        # In one order everywhere: two keepers wait for one another, and never in a circle.
-        rows = sorted(
-            (day_of(ts_us), tenant_id, blob.ref, blob.codec, blob.data)
-            for tenant_id, ts_us, blob in blobs
-        )
+        # In one order everywhere: two keepers wait for one another, and never in a circle. One
+        # statement takes each piece once; the last of a batch stays.
+        pieces = {(day_of(ts_us), of, blob.ref): blob for of, ts_us, blob in blobs}
+        rows = [(*at, pieces[at].codec, pieces[at].data) for at in sorted(pieces)]
         connection.execute(SQL["put_content"], [list(column) for column in zip(*rows, strict=True)])
 
     def stored(self, connection: Session, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:

@@ -3,10 +3,12 @@
 SELECT pg_try_advisory_lock(hashtextextended('trimtab keeper of ' || ?, 0));
 
 -- name: put_content
--- Pieces of content, each once: lists of days, tenants, refs, codecs and bytes.
+-- Pieces of content, each once: lists of days, tenants, refs, codecs and bytes. A sealed one is
+-- put anew, for the key that the first was sealed under may be gone.
 INSERT INTO content (day, tenant_id, ref, codec, data)
 SELECT * FROM unnest(CAST(? AS DATE[]), CAST(? AS TEXT[]), CAST(? AS BYTEA[]), CAST(? AS TEXT[]), CAST(? AS BYTEA[]))
-ON CONFLICT DO NOTHING;
+ON CONFLICT (day, tenant_id, ref) DO UPDATE SET codec = excluded.codec, data = excluded.data
+WHERE content.codec LIKE '%+a256gcm';
 
 -- name: content
 SELECT codec, data FROM content WHERE day = ? AND tenant_id = ? AND ref = ?;

@@ -1,6 +1,9 @@
 -- name: put
--- A piece of content, once.
-INSERT INTO blob (tenant_id, ref, codec, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
+-- A piece of content, once; a sealed one anew, for the key that the first was sealed under may be
+-- gone.
+INSERT INTO blob (tenant_id, ref, codec, data) VALUES (?, ?, ?, ?)
+ON CONFLICT (tenant_id, ref) DO UPDATE SET codec = excluded.codec, data = excluded.data
+WHERE blob.codec LIKE '%+a256gcm';
 
 -- name: get
 SELECT codec, data FROM blob WHERE tenant_id = ? AND ref = ?;
