@@ -1,0 +1,123 @@
+"""A real Arize Phoenix on 127.0.0.1, in an environment of its own: `make test-phoenix` builds it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+START_S = 180.0  # it takes 18 s of a processor
+PROJECT = "shop"
+PROGRAM = Path(__file__).parents[1] / ".venv" / "phoenix" / "bin" / "phoenix"
+
+_ADD_MODEL = """
+mutation ($model: CreateModelMutationInput!) { createModel(input: $model) { model { id } } }
+"""
+_SPANS = """
+query ($after: String) { projects { edges { node { name
+  spans(first: 1000, after: $after) { pageInfo { hasNextPage endCursor } edges { node {
+    spanId parentId name spanKind statusCode attributes
+    tokenCountTotal tokenCountPrompt tokenCountCompletion
+    tokenPromptDetails { cacheRead cacheWrite }
+    costSummary { total { cost tokens } prompt { cost } completion { cost } }
+    trace { traceId session { sessionId } } events { name } } } } } } } }
+"""
+
+
+class Phoenix:
+    """A Phoenix with its files in a directory. State: its process."""
+
+    def __init__(self, home: Path, port: int, grpc_port: int) -> None:
+        self.home = home
+        self.url = f"http://127.0.0.1:{port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._environ = {
+            **os.environ,
+            "PHOENIX_WORKING_DIR": str(home),
+            "PHOENIX_HOST": "127.0.0.1",
+            "PHOENIX_PORT": str(port),
+            "PHOENIX_GRPC_PORT": str(grpc_port),
+            "PHOENIX_TELEMETRY_ENABLED": "false",
+            "PHOENIX_ALLOW_EXTERNAL_RESOURCES": "false",
+        }
+
+    def start(self) -> None:
+        """Run it until it serves."""
+        program = os.environ.get("TRIMTAB_PHOENIX", str(PROGRAM))
+        self.home.mkdir(exist_ok=True)
+        with (self.home / "phoenix.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [program, "serve"], env=self._environ, stdout=log, stderr=subprocess.STDOUT
+            )
+        end = time.monotonic() + START_S
+        while not self._serves():
+            assert time.monotonic() < end, (self.home / "phoenix.log").read_text()[-2000:]
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop it as a service manager would."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(START_S)
+            self.process = None
+
+    def _serves(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:  # noqa: S310
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def add_model(self, name: str, pattern: str, per_million: Mapping[str, float]) -> None:
+        """Tell it what a model costs: US dollars for a million tokens, by their kind."""
+        costs = [
+            {
+                "tokenType": kind,
+                "costPerMillionTokens": price,
+                "kind": "COMPLETION" if kind == "output" else "PROMPT",
+            }
+            for kind, price in per_million.items()
+        ]
+        model = {"name": name, "namePattern": pattern, "costs": costs}
+        self._graphql(_ADD_MODEL, {"model": model})
+
+    def spans(self, project: str = PROJECT) -> list[dict[str, Any]]:
+        """Read all spans of a project, as its pages do."""
+        found: list[dict[str, Any]] = []
+        after = None
+        while True:
+            told = self._graphql(_SPANS, {"after": after})
+            nodes = {it["node"]["name"]: it["node"] for it in told["projects"]["edges"]}
+            if project not in nodes:
+                return []
+            page = nodes[project]["spans"]
+            for edge in page["edges"]:
+                span = edge["node"]
+                found.append({**span, "attributes": json.loads(span["attributes"])})
+            if not page["pageInfo"]["hasNextPage"]:
+                return found
+            after = page["pageInfo"]["endCursor"]
+
+    def traces(self, session: str) -> list[dict[str, Any]]:
+        """Read the traces of a session."""
+        path = f"/v1/projects/{PROJECT}/traces?session_identifier={session}&include_spans=true"
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:  # noqa: S310
+            told: list[dict[str, Any]] = json.load(answer)["data"]
+        return told
+
+    def _graphql(self, text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.url}/graphql",
+            data=json.dumps({"query": text, "variables": variables}).encode(),
+            headers={"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            told = json.load(answer)
+        assert not told.get("errors"), told["errors"]
+        data: dict[str, Any] = told["data"]
+        return data
