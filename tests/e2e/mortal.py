@@ -246,7 +246,7 @@ def _logged(stack: Stack) -> Counter[str]:
         for path in stack.home.glob("log/requests-*.jsonl")
         for line in path.read_text().splitlines()
     ]
-    return Counter(it["request_id"] for it in lines if it["event"] == "request")
+    return Counter(it["request_id"] for it in lines if it.get("event") != "annotation")
 
 
 def _ledger_equals_bill(stack: Stack) -> None:

@@ -174,7 +174,7 @@ def test_phoenix_receives_a_prompts_version_and_what_a_judge_found(site: Site) -
     file = site.stack.home / "a.prompt.yaml"
     file.write_text(SEED)
     site.stack.run("prompts", "publish", str(file))
-    named = {"prompt": {"name": "rag-answer", "version": "3.2.0"}, "variables": VARIABLES}
+    named = {"prompt": {"id": "rag-answer", "version": "3.2.0"}, "variables": VARIABLES}
     trace = site.trace(site.ask("hi", trimtab=named))
 
     [call] = trace.calls
@@ -205,13 +205,14 @@ def test_phoenix_misses_nothing_after_it_was_away_under_load(site: Site) -> None
     }
 
     def all_there() -> bool:
+        time.sleep(1)  # each look is work for Phoenix
         calls: dict[str, set[str]] = defaultdict(set)
         for span in site.phoenix.spans():
             if span["spanKind"] == "llm":
                 calls[span["trace"]["traceId"]].add(span["spanId"])
         return all(len(calls[trace]) == sizes[it] for trace, it in wanted.items())
 
-    eventually(all_there, "every trace is in Phoenix", 90)
+    eventually(all_there, "every trace is in Phoenix", 180)
     every = [it["spanId"] for it in site.phoenix.spans()]
     assert len(every) == len(set(every))
 
