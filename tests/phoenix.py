@@ -66,6 +66,12 @@ class Phoenix:
             self.process.wait(START_S)
             self.process = None
 
+    def spent_s(self) -> float:
+        """Tell how many seconds of a processor it took so far."""
+        assert self.process is not None
+        words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
     def _serves(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:  # noqa: S310

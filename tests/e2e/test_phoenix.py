@@ -174,6 +174,8 @@ def test_phoenix_receives_a_prompts_version_and_what_a_judge_found(site: Site) -
     file = site.stack.home / "a.prompt.yaml"
     file.write_text(SEED)
     site.stack.run("prompts", "publish", str(file))
+    path = "/prompts/rag-answer/versions/3.2.0"
+    eventually(lambda: site.stack.status(path, site.key) == 200, "a worker knows the prompt")
     named = {"prompt": {"id": "rag-answer", "version": "3.2.0"}, "variables": VARIABLES}
     trace = site.trace(site.ask("hi", trimtab=named))
 

@@ -85,6 +85,11 @@ async def no_events() -> tuple[MeterEvent, ...]:
     return ()
 
 
+async def well() -> str | None:
+    """Say that nothing is wrong."""
+    return None
+
+
 async def nothing_to_export(_stored: StoredRecord) -> bool:
     """Say that every trace was kept."""
     return False
@@ -124,6 +129,7 @@ class Console:
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
         flow: Tells how records and traces flow; it reads files.
         max_tenants: How many tenants metrics name, the dearest first.
+        pulse: Tells what is wrong with the keeper, in words for anybody; `None` if it is well.
         unclaimed: Counts what was said of requests that are not there, or another tenant's.
     """
 
@@ -167,6 +173,7 @@ class Console:
     flow: Callable[[], Flow] = Flow
     max_tenants: int = 500
     unclaimed: Callable[[], Unclaimed] = lambda: Unclaimed(0, 0)
+    pulse: Callable[[], Awaitable[str | None]] = well
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from trimtab.wiring.alerts import MOST_ANSWER, alert_routes
 from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.keeper_parts import Parts
 from trimtab.wiring.membership import control_store, living
+from trimtab.wiring.pulse import Pulse
 from trimtab.wiring.push import outbox
 from trimtab.wiring.reconcile import accept, kept
 from trimtab.wiring.registry import registry
@@ -73,6 +74,7 @@ def keeper_console(parts: Parts) -> Console:
         flow=lambda: _flow(parts),
         max_tenants=settings.telemetry.max_tenants,
         unclaimed=lambda: parts.claims.dropped,
+        pulse=Pulse(home, parts.spool, parts.recorder, clock),
     )
 
 
