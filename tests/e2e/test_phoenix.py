@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -163,7 +162,7 @@ def test_phoenix_receives_a_conversation_as_a_session(site: Site) -> None:
 
     for trace in traces:
         assert {it["trace"]["session"]["sessionId"] for it in trace.spans} == {"conv-1"}
-    told = site.phoenix.traces("conv-1")
+    told = site.phoenix.traces(session_identifier="conv-1")
     assert {it["trace_id"] for it in told} == {it.record["trace_id"] for it in traces}
     for trace, read in zip(traces, sorted(told, key=lambda it: it["start_time"]), strict=True):
         assert len(read["spans"]) == len(trace.spans)
@@ -176,8 +175,8 @@ def test_phoenix_receives_a_prompts_version_and_what_a_judge_found(site: Site) -
     site.stack.run("prompts", "publish", str(file))
     path = "/prompts/rag-answer/versions/3.2.0"
     eventually(lambda: site.stack.status(path, site.key) == 200, "a worker knows the prompt")
-    named = {"prompt": {"id": "rag-answer", "version": "3.2.0"}, "variables": VARIABLES}
-    trace = site.trace(site.ask("hi", trimtab=named))
+    prompt = {"id": "rag-answer", "version": "3.2.0", "variables": VARIABLES}
+    trace = site.trace(site.ask("hi", trimtab={"prompt": prompt}))
 
     [call] = trace.calls
     assert call["attributes"]["llm"]["prompt_template"]["version"] == "3.2.0"
@@ -206,16 +205,19 @@ def test_phoenix_misses_nothing_after_it_was_away_under_load(site: Site) -> None
         for it in site.stack.rows("SELECT request_id, attempt_count FROM request")
     }
 
+    def calls() -> Mapping[str, list[str]]:
+        return {
+            trace["trace_id"]: [it["span_id"] for it in trace["spans"] if it["span_kind"] == "LLM"]
+            for trace in site.phoenix.traces()
+        }
+
     def all_there() -> bool:
         time.sleep(1)  # each look is work for Phoenix
-        calls: dict[str, set[str]] = defaultdict(set)
-        for span in site.phoenix.spans():
-            if span["spanKind"] == "llm":
-                calls[span["trace"]["traceId"]].add(span["spanId"])
-        return all(len(calls[trace]) == sizes[it] for trace, it in wanted.items())
+        there = calls()
+        return all(len(there.get(trace, ())) == sizes[it] for trace, it in wanted.items())
 
     eventually(all_there, "every trace is in Phoenix", 180)
-    every = [it["spanId"] for it in site.phoenix.spans()]
+    every = [it for found in calls().values() for it in found]
     assert len(every) == len(set(every))
 
 

@@ -53,7 +53,12 @@ def write(root: Path) -> None:
     spoken = finish(31, input_ref=asked.ref, output_ref=said.ref)
     one.raw(one.frame(Kind.START, b"\x80"))
     one.raw(one.frame(Kind.BEGIN, _packed(begin(31, content=asked.blobs))))
-    one.raw(one.frame(Kind.CHECKPOINT, _packed(Checkpoint(request_id=spoken.record.request_id, output_tokens=12))))
+    one.raw(
+        one.frame(
+            Kind.CHECKPOINT,
+            _packed(Checkpoint(request_id=spoken.record.request_id, output_tokens=12)),
+        )
+    )
     one.finish(replace(spoken, content=said.blobs))
     for number, shape in enumerate(SHAPES.values()):
         record = replace(shape.record, request_id=finish(40 + number).record.request_id)
