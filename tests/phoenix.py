@@ -1,4 +1,4 @@
-"""A real Arize Phoenix on 127.0.0.1, in an environment of its own: `make test-phoenix` builds it."""
+"""A real Arize Phoenix on 127.0.0.1; `make test-phoenix` builds its environment."""
 
 import json
 import os

@@ -84,14 +84,14 @@ def replay(spool: Path) -> Rows:
 
 
 async def _record(home: Path) -> None:
-    with closing(Spool(claim(home / "spool", "keeper"), FrozenClock())) as own:
-        with closing(SqliteRecording(home)) as store:
-            recorder = Recorder(home, store, own, lambda it: _refuse(it.begin.request_id))
-            await recorder.start()
-            while await recorder.step():
-                pass
-            if recorder.torn or recorder.aside:
-                raise AssertionError(f"torn {recorder.torn}, put aside {recorder.aside}")
+    own = Spool(claim(home / "spool", "keeper"), FrozenClock())
+    with closing(own), closing(SqliteRecording(home)) as store:
+        recorder = Recorder(home, store, own, lambda it: _refuse(it.begin.request_id))
+        await recorder.start()
+        while await recorder.step():
+            pass
+        if recorder.torn or recorder.aside:
+            raise AssertionError(f"torn {recorder.torn}, put aside {recorder.aside}")
 
 
 def _refuse(request_id: str) -> Any:  # noqa: ANN401 -- never gives anything
