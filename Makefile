@@ -19,7 +19,7 @@ test-ragas: .venv/dev .venv/ragas/installed.txt
 
 # A real Phoenix, in an environment of 620 MB.
 test-phoenix: .venv/dev .venv/phoenix/installed
-	$(BIN)/pytest -m phoenix -p no:randomly -s tests/e2e/test_phoenix.py
+	$(BIN)/pytest -m phoenix -p no:randomly -s tests/e2e/test_phoenix.py tests/bench/test_phoenix.py
 
 check: .venv/dev
 	$(BIN)/ruff format --check src tests tools
@@ -38,7 +38,7 @@ docs: .venv/dev
 	$(BIN)/python tools/reference.py
 
 bench: .venv/dev
-	$(BIN)/pytest -m bench -p no:randomly -s $(BENCH)
+	$(BIN)/pytest -m "bench and not phoenix" -p no:randomly -s $(BENCH)
 
 prices: .venv/dev
 	$(BIN)/python tools/prices.py
