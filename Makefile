@@ -5,7 +5,7 @@ BIN := .venv/bin
 UP ?=
 BENCH ?= tests/bench
 
-.PHONY: up test test-ragas check fmt docs bench lock clean
+.PHONY: up test test-ragas test-phoenix check fmt docs bench lock clean
 
 up: .venv/core $(if $(findstring --local-model,$(UP)),.venv/local)
 	$(BIN)/trimtab up $(UP)
@@ -16,6 +16,10 @@ test: check
 # Apart from `test`, for its environment has 800 MB; it is built once.
 test-ragas: .venv/dev .venv/ragas/installed.txt
 	$(BIN)/pytest -m ragas tests/evals/test_ragas_parity.py
+
+# A real Phoenix, in an environment of 620 MB.
+test-phoenix: .venv/dev .venv/phoenix/installed
+	$(BIN)/pytest -m phoenix -p no:randomly -s tests/e2e/test_phoenix.py tests/bench/test_phoenix.py
 
 check: .venv/dev
 	$(BIN)/ruff format --check src tests tools
@@ -34,7 +38,7 @@ docs: .venv/dev
 	$(BIN)/python tools/reference.py
 
 bench: .venv/dev
-	$(BIN)/pytest -m bench -p no:randomly -s $(BENCH)
+	$(BIN)/pytest -m "bench and not phoenix" -p no:randomly -s $(BENCH)
 
 prices: .venv/dev
 	$(BIN)/python tools/prices.py
@@ -74,3 +78,8 @@ clean:
 
 .venv/ragas/installed.txt: src/trimtab/evals/ragas.requirements.txt | .venv/core
 	$(BIN)/trimtab evals ragas install --home .venv
+
+.venv/phoenix/installed: tests/phoenix.requirements.txt | .venv/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/phoenix
+	$(BIN)/uv pip install --quiet --python .venv/phoenix/bin/python --require-hashes --requirement tests/phoenix.requirements.txt
+	@touch $@

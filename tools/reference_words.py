@@ -1587,7 +1587,7 @@ GATEWAY_ROUTES = {
     "POST /v1/logs": "Events of GenAI within a trace, in OTLP; evaluations become annotations of the request that they name.",
     "GET /healthz": "200 while the process lives.",
     "GET /readyz": "200 once it has a configuration and takes requests, else 503; with `control_store` in it while the control store is away.",
-    "/console": "Passed on to the keeper: the console.",
+    "/console": "Passed on to the keeper: the console. `GET /console/healthz` needs no login: 200 while the keeper reads records and stores what is appended, else 503 within 10 s.",
     "/admin/v1/": "Passed on to the keeper: the admin API.",
     "/metrics": "Passed on to the keeper: [metrics](#metrics).",
     "/": "Passed on to the keeper, which leads on to the console.",

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-pytest.register_assert_rewrite("tests.e2e.outcomes")
+pytest.register_assert_rewrite("tests.e2e.outcomes", "tests.e2e.mortal")
 
 DEADLINE_S = 20.0
 RECORDED_S = 10.0

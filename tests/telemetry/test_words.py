@@ -3,11 +3,12 @@ import asyncio
 import msgspec
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from tests.telemetry.shapes import ANSWERED, SAID, answered, spoken, with_content
+from tests.telemetry.shapes import ANSWERED, SAID, answered, content_of, spoken, with_content
 
 from trimtab.telemetry.evaluations import evaluation
-from trimtab.telemetry.preset import Content
+from trimtab.telemetry.preset import Content, preset
 from trimtab.telemetry.semconv.versions import DEFAULT, VERSIONS, Semconv
+from trimtab.telemetry.spans import render
 from trimtab.telemetry.words import DETAILS, Words
 
 NAMES = set(DEFAULT.content.values()) - {"gen_ai.system_instructions"}
@@ -113,3 +114,19 @@ def test_the_answer_is_what_the_record_keeps() -> None:
     ]
 
     assert msgspec.json.decode(text) == [{**ANSWERED, "finish_reason": "stop"}]
+
+
+@pytest.mark.parametrize(("content", "sent"), [(Content.SPAN, True), (Content.EVENT, False)])
+def test_a_receivers_own_names_are_on_root_and_call_where_content_is(
+    content: Content, *, sent: bool
+) -> None:
+    extras = preset("phoenix").extras
+    words = Words(content=content, read=content_of, recorded=dict)
+    root, *_, call = render(spoken(), DEFAULT)
+
+    told = [asyncio.run(words.added(it, spoken().record, DEFAULT, extras)) for it in (root, call)]
+
+    said = [{one.key: one.value.string_value for one in (it or Span()).attributes} for it in told]
+    assert [it.get("output.value") for it in said] == ["Yes, for 30 days." if sent else None] * 2
+    assert [bool(it.get("input.value")) for it in said] == [sent, sent]
+    assert "gen_ai.input.messages" not in said[0]

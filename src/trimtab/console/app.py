@@ -183,6 +183,7 @@ def create_app(console: Console) -> Starlette:
             *(_page(gate, page) for page in PAGES),
             *(_call(gate, call) for call in CALLS),
             _metrics(gate, console),
+            _health(console),
             Route("/admin/v1/openapi.json", _fixed(document(CALLS))),
             Route("/console/static/{name:path}", _static(assets)),
         ],
@@ -222,6 +223,15 @@ def _metrics(gate: Gate, console: Console) -> Route:
         return Response(text, media_type=form.value)
 
     return Route("/metrics", endpoint)
+
+
+def _health(console: Console) -> Route:
+    async def endpoint(_: Request) -> Response:
+        wrong = await console.pulse()
+        told = admin.encode({"status": wrong or "ok"})
+        return Response(told, 200 if wrong is None else 503, media_type=_JSON)
+
+    return Route("/console/healthz", endpoint)
 
 
 def _fixed(content: bytes) -> Callable[[Request], Awaitable[Response]]:

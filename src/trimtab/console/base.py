@@ -89,6 +89,11 @@ async def no_events() -> tuple[MeterEvent, ...]:
     return ()
 
 
+async def well() -> str | None:
+    """Say that nothing is wrong."""
+    return None
+
+
 async def nothing_to_export(_stored: StoredRecord) -> bool:
     """Say that every trace was kept."""
     return False
@@ -130,6 +135,7 @@ class Console:
         flow: Tells how records and traces flow; it reads files.
         max_tenants: How many tenants metrics name, the dearest first.
         levels: Tells the backpressure of each worker and of the keeper.
+        pulse: Tells what is wrong with the keeper, in words for anybody; `None` if it is well.
         unclaimed: Counts what was said of requests that are not there, or another tenant's.
     """
 
@@ -175,6 +181,7 @@ class Console:
     max_tenants: int = 500
     levels: Callable[[], Mapping[str, Level]] = dict[str, Level]
     unclaimed: Callable[[], Unclaimed] = lambda: Unclaimed(0, 0)
+    pulse: Callable[[], Awaitable[str | None]] = well
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ provider of each ledger line, so that a fallback is paid where it was spent.
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from math import log2
+from operator import add
 from typing import NamedTuple
 
 from trimtab.domain.record import Finish, LedgerLine, Origin, RequestRecord, Status
@@ -68,7 +69,7 @@ class Sums(NamedTuple):
 
     def plus(self, other: "Sums") -> "Sums":
         """Add up."""
-        return Sums(*(one + two for one, two in zip(self, other, strict=True)))
+        return Sums._make(map(add, self, other))
 
 
 class MinuteKey(NamedTuple):
@@ -88,7 +89,7 @@ class MinuteSums(NamedTuple):
 
     def plus(self, other: "MinuteSums") -> "MinuteSums":
         """Add up."""
-        return MinuteSums(*(one + two for one, two in zip(self, other, strict=True)))
+        return MinuteSums._make(map(add, self, other))
 
 
 class Buckets(NamedTuple):

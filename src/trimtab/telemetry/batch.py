@@ -175,7 +175,7 @@ def _of_finish(
 
 
 def of_request(finish: Finish, worker: str, view: View, place: Place | None = None) -> list[Entry]:
-    """Render a request; the words of it belong to its last attempt.
+    """Render a request; its words belong to its last attempt, for some receivers to its root, too.
 
     Raises:
         ValueError: it cannot be rendered.
@@ -186,6 +186,8 @@ def of_request(finish: Finish, worker: str, view: View, place: Place | None = No
     entries = [Entry(source, worker, span, None) for span in spans]
     has_words = record.input_ref is not None or record.output_ref is not None
     about = record if has_words and finish.attempts else None
+    if "words" in view.extras:
+        entries[0] = entries[0]._replace(about=about)
     entries[-1] = entries[-1]._replace(passed=place, about=about)
     return entries
 

@@ -287,7 +287,7 @@ async def with_words(entries: Sequence[Entry], words: Words | None, view: View) 
         return entries
     richer: list[Entry] = []
     for entry in entries:
-        told = entry.about and await words.added(entry.span, entry.about, view.version)
+        told = entry.about and await words.added(entry.span, entry.about, view.version, view.extras)
         richer.append(entry._replace(span=told, bare=entry.span) if told else entry)
     return richer
 

@@ -2,8 +2,9 @@
 
 Texts may hold `{key}` and the like, which settings fill in. What begins with `Basic ` is encoded
 as HTTP asks for it. Extras are attributes that a receiver knows under names of its own: on the
-root, on stages, on attempts (those of an operation after that), on evaluations. Each is one of
-our words, or a text behind `=`.
+root, on stages, on attempts (those of an operation after that), on evaluations; `words` are what
+was asked and answered, on root and last attempt if content is sent. Each is one of our words, or a
+text behind `=`.
 """
 
 import string

@@ -26,9 +26,9 @@ from trimtab.telemetry.messages import (
     read_answer,
     read_asked,
 )
-from trimtab.telemetry.preset import Content
+from trimtab.telemetry.preset import Content, Extras
 from trimtab.telemetry.semconv.base import Version
-from trimtab.telemetry.spans import put
+from trimtab.telemetry.spans import NO_EXTRAS, put, worded
 
 DETAILS = "gen_ai.client.inference.operation.details"
 LEFT_OUT = "trimtab.content.left_out"
@@ -64,8 +64,12 @@ class Words:
         """Whether the store is asked at all."""
         return self.content not in (Content.NONE, Content.REFERENCE)
 
-    async def added(self, span: Span, about: About, version: Version) -> Span | None:
+    async def added(
+        self, span: Span, about: About, version: Version, extras: Extras = NO_EXTRAS
+    ) -> Span | None:
         """Give a span with words on it; `None` if there are none.
+
+        A root gets only what a receiver wants under names of its own.
 
         Raises:
             TryLater: the store is away.
@@ -79,7 +83,7 @@ class Words:
         elif isinstance(about, RequestRecord) and self.content is Content.REFERENCE:
             put(richer, {URL: f"{self.link}{about.request_id}"})
         elif isinstance(about, RequestRecord) and self.are_read:
-            await self._tell(richer, about, version)
+            await self._tell(richer, about, version, extras.get("words", {}))
         return None if richer.ByteSize() == span.ByteSize() else richer
 
     async def _explain(self, span: Span, about: Annotated, version: Version) -> None:
@@ -97,7 +101,9 @@ class Words:
         if content:
             restore(span, content)
 
-    async def _tell(self, span: Span, record: RequestRecord, version: Version) -> None:
+    async def _tell(
+        self, span: Span, record: RequestRecord, version: Version, own: Mapping[str, str]
+    ) -> None:
         asked, answered = [
             None if ref is None else await self.read(record.tenant_id, record.ts_us, ref)
             for ref in (record.input_ref, record.output_ref)
@@ -110,6 +116,10 @@ class Words:
             input=tuple(messages),
             output=() if answer is None else (_ended(cut(answer), record),),
         )
+        if self.content in _SPAN:
+            put(span, worded(own, _plain(told)), _LONGEST)
+        if span.kind == Span.SPAN_KIND_SERVER:
+            return
         if left_out:
             put(span, {LEFT_OUT: left_out})
         if not version.content:
@@ -125,6 +135,16 @@ class Words:
 
 def _ended(answer: Message, record: RequestRecord) -> Message:
     return msgspec.structs.replace(answer, finish_reason=record.finish_reasons)
+
+
+def _plain(told: Told) -> Attributes:
+    """Give the last message and the answer as plain texts."""
+    sides = {"asked": told.input[-1:], "answered": told.output}
+    return {
+        name: "\n".join(filter(None, (_shown(part) for it in messages for part in it.parts)))
+        or None
+        for name, messages in sides.items()
+    }
 
 
 def _attributes(told: Told, version: Version) -> Attributes:
@@ -174,6 +194,15 @@ def _calls(parts: Sequence[Part]) -> str:
         for part in parts
     ]
     return msgspec.json.encode(calls).decode()
+
+
+def _shown(part: Part) -> str:
+    """Write a part as people read it."""
+    if part.type != "tool_call":
+        return _text(part)
+    arguments = part.arguments or ""
+    text = arguments if isinstance(arguments, str) else bytes(arguments).decode()
+    return f"{part.name or ''}({text})"
 
 
 def _text(part: Part) -> str:

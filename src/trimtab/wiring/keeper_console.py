@@ -19,6 +19,7 @@ from trimtab.wiring.erasures import erasures
 from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.keeper_parts import Parts
 from trimtab.wiring.membership import control_store, living
+from trimtab.wiring.pulse import Pulse
 from trimtab.wiring.push import outbox
 from trimtab.wiring.reconcile import accept, kept
 from trimtab.wiring.registry import registry
@@ -76,6 +77,7 @@ def keeper_console(parts: Parts) -> Console:
         max_tenants=settings.telemetry.max_tenants,
         unclaimed=lambda: parts.claims.dropped,
         levels=lambda: {**read_levels(home), parts.spool.worker_id: parts.ladder.level},
+        pulse=Pulse(home, parts.spool, parts.recorder, clock),
     )
 
 

@@ -41,11 +41,11 @@ class ContentWriter:
 
     def put(self, blobs: Iterable[StoredBlob]) -> None:
         """Store pieces; those that are there stay. Raises `sqlite3.Error`."""
-        days: defaultdict[Path, list[tuple[str, bytes, str, bytes]]] = defaultdict(list)
+        days: defaultdict[int, list[tuple[str, bytes, str, bytes]]] = defaultdict(list)
         for tenant_id, ts_us, blob in blobs:
-            row = (tenant_id, blob.ref, blob.codec, blob.data)
-            days[day_file(self._directory, ts_us)].append(row)
-        for path, rows in days.items():
+            days[ts_us // DAY_US].append((tenant_id, blob.ref, blob.codec, blob.data))
+        for day, rows in days.items():
+            path = day_file(self._directory, day * DAY_US)
             with transaction(self._connection(path)) as connection:
                 connection.executemany(_SQL["put"], rows)
 
