@@ -45,6 +45,10 @@ class Connection(Protocol):
         """Run a statement."""
         ...
 
+
+class Writing(Connection, Protocol):
+    """The same, for who writes."""
+
     def executemany(self, sql: str, rows: Iterable[Row], /) -> object:
         """Run a statement for each row."""
         ...

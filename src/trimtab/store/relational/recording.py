@@ -23,7 +23,7 @@ from trimtab.store.base import (
     SpoolPosition,
     StoredBlob,
 )
-from trimtab.store.relational.dialect import ANNOTATION, ATTEMPT, LINE, REQUEST, Connection
+from trimtab.store.relational.dialect import ANNOTATION, ATTEMPT, LINE, REQUEST, Writing
 from trimtab.store.relational.rows import Row
 from trimtab.store.rollup import (
     Buckets,
@@ -46,7 +46,7 @@ _ROLLUPS = ("add_hour", "add_day", "add_local_day")
 _encoder = msgspec.msgpack.Encoder()
 _details = msgspec.msgpack.Decoder(Detail)
 _begins = msgspec.msgpack.Decoder(Begin)
-_C = TypeVar("_C", bound=Connection)
+_C = TypeVar("_C", bound=Writing)
 _S = TypeVar("_S", Sums, MinuteSums)
 _K = TypeVar("_K")
 _T = TypeVar("_T")
@@ -93,6 +93,22 @@ class Recording(ABC, Generic[_C]):
         """Run a statement for each row."""
         connection.executemany(self.sql[name], rows)
 
+    def keep(
+        self, connection: _C, fresh: Sequence[Finish], annotations: Sequence[Annotation]
+    ) -> None:
+        """Store what is known of single requests, after all that may be refused."""
+        self.put(connection, "put_request", [REQUEST.row(it.record) for it in fresh])
+        details = [(it.record.request_id, self.packed(it.detail)) for it in fresh]
+        self.put(connection, "put_detail", details)
+        attempts = [(it.record.request_id, *ATTEMPT.row(a)) for it in fresh for a in it.attempts]
+        self.put(connection, "put_attempt", attempts)
+        self.put(connection, "put_annotation", map(ANNOTATION.row, annotations))
+
+    def packed(self, detail: Detail) -> bytes:
+        """Write the nested parts of a record, compressed if that is worth it."""
+        data = _encoder.encode(detail)
+        return data if len(data) < MIN_COMPRESSED_BYTES else self._compress(data)
+
     async def commit(self, batch: Batch) -> int:
         """See `RecordWriter.commit`."""
         return await self.do(lambda connection: self._commit(connection, batch))
@@ -123,17 +139,15 @@ class Recording(ABC, Generic[_C]):
         self.put_content(connection, batch.blobs)
         with self.transaction(connection):
             fresh = self._fresh(connection, batch.finishes)
-            self._put_records(connection, fresh)
-            self._put_sums(
-                connection,
-                ((buckets(it), key, sums) for it in fresh for key, sums in parts(it)),
-            )
-            self._put_minutes(connection, fresh)
-            rows = [ANNOTATION.row(it) for it in sorted(batch.annotations, key=_by_id)]
-            self.put(connection, "put_annotation", rows)
+            adding = [(buckets(it), key, sums) for it in fresh for key, sums in parts(it)]
+            self.put(connection, "put_line", [LINE.row(line) for it in fresh for line in it.lines])
             self._put_open(connection, batch)
             for move in batch.moves:
                 self._move(connection, move)
+            self.keep(connection, fresh, sorted(batch.annotations, key=_by_id))
+            # Last, for keepers of other hosts wait for these rows.
+            self._put_sums(connection, adding)
+            self._put_minutes(connection, fresh)
         return len(fresh)
 
     def _adjust(self, connection: _C, lines: Sequence[LedgerLine]) -> int:
@@ -155,20 +169,6 @@ class Recording(ABC, Generic[_C]):
         found = connection.execute(self.sql["known"], (json.dumps(list(by_id)),))
         known = {row[0] for row in found}
         return [finish for request_id, finish in by_id.items() if request_id not in known]
-
-    def _put_records(self, connection: _C, fresh: Sequence[Finish]) -> None:
-        self.put(connection, "put_request", [REQUEST.row(it.record) for it in fresh])
-        self.put(
-            connection,
-            "put_detail",
-            [(it.record.request_id, self._packed(it.detail)) for it in fresh],
-        )
-        self.put(
-            connection,
-            "put_attempt",
-            [(it.record.request_id, *ATTEMPT.row(one)) for it in fresh for one in it.attempts],
-        )
-        self.put(connection, "put_line", [LINE.row(line) for it in fresh for line in it.lines])
 
     def _put_sums(self, connection: _C, more: Iterable[tuple[Buckets, Key, Sums]]) -> None:
         spans: tuple[dict[tuple[int, Key], Sums], ...] = ({}, {}, {})
@@ -224,10 +224,6 @@ class Recording(ABC, Generic[_C]):
             )
             known = self._known[key.tenant_id] = Known(features, models)
         return bounded(key, known)
-
-    def _packed(self, detail: Detail) -> bytes:
-        data = _encoder.encode(detail)
-        return data if len(data) < MIN_COMPRESSED_BYTES else self._compress(data)
 
 
 def unpacked(data: bytes) -> Detail:

@@ -18,3 +18,11 @@ INSERT INTO record_site (proof) VALUES (?) ON CONFLICT DO NOTHING;
 -- name: site
 -- Which site the records are of.
 SELECT proof FROM record_site;
+
+-- name: claim_place
+-- The first host says whether records are kept elsewhere.
+INSERT INTO record_place (is_elsewhere) VALUES (?) ON CONFLICT DO NOTHING;
+
+-- name: place
+-- Whether records are kept elsewhere.
+SELECT is_elsewhere FROM record_place;

@@ -88,13 +88,13 @@ SELECT worker_id, "begin", output_tokens, lost FROM open_request ORDER BY reques
 
 -- name: find
 -- Records whose ids lie in a range; two are enough to see that a prefix is not unique.
-SELECT /*request*/ FROM request WHERE request_id >= ? AND request_id < ? ORDER BY request_id LIMIT 2;
+SELECT /*request*/ FROM request WHERE request_id >= :first AND request_id < :behind ORDER BY request_id LIMIT 2;
 
 -- name: detail
-SELECT detail FROM request_detail WHERE request_id = ?;
+SELECT detail FROM request_detail WHERE request_id = :request_id;
 
 -- name: attempts
-SELECT /*attempt*/ FROM attempt WHERE request_id = ? ORDER BY n;
+SELECT /*attempt*/ FROM attempt WHERE request_id = :request_id ORDER BY n;
 
 -- name: lines
 -- Lines begin with the id of their request and a slash; `0` is what follows the slash.
@@ -120,8 +120,8 @@ SELECT /*request*/ FROM request WHERE /*where*/ ORDER BY ts_us DESC, request_id 
 SELECT attempt.target, attempt.dur_us, attempt.error_code,
   attempt.n = request.attempt_count AND request.refusal
 FROM attempt JOIN request USING (request_id)
-WHERE attempt.provider = ? AND attempt.started_us >= ? AND request.origin = 'live'
-ORDER BY attempt.started_us DESC LIMIT ?;
+WHERE attempt.provider = :provider AND attempt.started_us >= :since_us AND request.origin = 'live'
+ORDER BY attempt.started_us DESC LIMIT :most;
 
 -- name: took
 -- How long the newest live requests with a prompt took.
