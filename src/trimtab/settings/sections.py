@@ -33,6 +33,7 @@ from trimtab.settings.evals import read_evals
 from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
+    archive,
     count,
     day,
     duration,
@@ -115,6 +116,7 @@ _GATEWAY: Mapping[str, Read] = {
     "when_redis_is_down": one_of(WhenAway),
     "store": store,
     "records": store,
+    "archive": archive,
 }
 
 

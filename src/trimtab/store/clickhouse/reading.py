@@ -68,9 +68,10 @@ class ClickHouseReading(PostgresReading):
         self, connection: Connection, tenant_id: str, ts_us: int, ref: bytes
     ) -> bytes | None:
         """See `Reading.stored`: all pieces of a manifest at once."""
+        day = day_of(ts_us)
 
         def blobs(asked: list[bytes]) -> dict[bytes, Blob]:
-            rows = connection.execute(SQL["content"], (day_of(ts_us), tenant_id, asked))
+            rows = connection.execute(SQL["content"], (day, tenant_id, [it.hex() for it in asked]))
             return {ref: Blob(ref, codec, data) for ref, codec, data in rows}
 
         there = blobs([ref])

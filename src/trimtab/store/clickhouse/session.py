@@ -27,7 +27,7 @@ _SETTINGS: Mapping[str, int] = {
     # Of rows that are the same, an index finds all.
     "use_skip_indexes_if_final": 1,
 }
-_READ: Mapping[str, int] = {**_SETTINGS, "max_execution_time": LONGEST_QUERY_S}
+READ: Mapping[str, int] = {**_SETTINGS, "max_execution_time": LONGEST_QUERY_S}
 _WRITE: Mapping[str, int] = {"max_partitions_per_insert_block": 0}
 _BYTES = (
     *("detail", "data", "ref", "text_ref", "tools_ref", "prompt_vars_ref", "query_embedding_ref"),
@@ -91,7 +91,7 @@ class Session:
         """See `Connection.execute`: for questions."""
         text, bound = _translated(sql, values)
         rows = self._client.query(
-            text, parameters=bound, settings=dict(_READ), column_formats=dict(_FORMATS)
+            text, parameters=bound, settings=dict(READ), column_formats=dict(_FORMATS)
         ).result_rows
         return Found(rows)
 
@@ -197,8 +197,7 @@ class Archive:
 def _translated(sql: str, values: Values) -> tuple[str, dict[str, Any]]:
     """Say in ClickHouse's words which values a statement is given; it never reads them as words."""
     named = values if isinstance(values, Mapping) else {f"p{n}": it for n, it in enumerate(values)}
-    text = _typed(sql, tuple((name, _type(value)) for name, value in named.items()))
-    return text, {name: _plain(value) for name, value in named.items()}
+    return _typed(sql, tuple((name, _type(value)) for name, value in named.items())), dict(named)
 
 
 @lru_cache(maxsize=1000)
@@ -218,21 +217,7 @@ def _type(value: object) -> str:
             return "{{{}:Nullable(String)}}"
         case int():
             return "{{{}:Int64}}"
-        case bytes():
-            return "unhex({{{}:String}})"
         case list():
-            return "arrayMap(it -> unhex(it), {{{}:Array(String)}})"
+            return "{{{}:Array(String)}}"
         case _:
             return "{{{}:String}}"
-
-
-def _plain(value: object) -> object:
-    match value:
-        case bytes():
-            return value.hex()
-        case list():
-            # Of refs, and nothing else.
-            refs: list[bytes] = value
-            return [ref.hex() for ref in refs]
-        case _:
-            return value

@@ -367,7 +367,9 @@ def _span(request_id: str) -> tuple[int, int]:
     )
     if first_ms is None or last_ms is None or request_id[2:] != request_id[2:].upper():
         return 0, _ALWAYS_US
-    return first_ms * 1000, (last_ms + 1) * 1000
+    # A whole id tells the millisecond; of one that somebody cut off, near is enough.
+    spare_us = 0 if len(request_id) >= _ID_CHARS else DAY_US
+    return first_ms * 1000 - spare_us, (last_ms + 1) * 1000 + spare_us
 
 
 def _costs_of(

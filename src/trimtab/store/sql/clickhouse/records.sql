@@ -55,5 +55,6 @@ WHERE prompt_name = ? AND ts_us >= ? AND origin = 'live' AND status <> 'rejected
 ORDER BY ts_us DESC, request_id DESC LIMIT ?;
 
 -- name: content
--- Pieces of content.
-SELECT ref, codec, data FROM content FINAL WHERE day = ? AND tenant_id = ? AND ref IN ?;
+-- Pieces of content, by their refs in hex.
+SELECT ref, codec, data FROM content FINAL
+WHERE day = ? AND tenant_id = ? AND ref IN arrayMap(it -> unhex(it), ?);
