@@ -10,6 +10,7 @@ from tests.records import finish, tenant_key
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.store.base import Batch, Move, RecordFilter, SpoolPosition
+from trimtab.store.clickhouse.address import Way
 from trimtab.store.clickhouse.reading import ClickHouseReading
 from trimtab.store.clickhouse.recording import ClickHouseRecording
 from trimtab.store.postgres.reading import PostgresReading
@@ -145,7 +146,11 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
 def archive(chdb: Engine, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a ClickHouse; the embedded engine answers in its place."""
     way = chdb.database()
-    monkeypatch.setattr(archived, "way_to", lambda _url: way)
+
+    def way_to(_url: str) -> Way:
+        return way
+
+    monkeypatch.setattr(archived, "way_to", way_to)
     return "clickhouse://ch.example.com/trimtab"
 
 

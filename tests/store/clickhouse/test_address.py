@@ -1,10 +1,19 @@
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
+from random import Random
 
 import pytest
+from tests.chdb import Engine
+from tests.postgres import Server
+from tests.records import chance_finish, tenant_key
 
 from trimtab.domain.errors import SettingsInvalid
+from trimtab.store.base import Batch, RecordFilter
 from trimtab.store.clickhouse.address import way_to
+from trimtab.store.clickhouse.reading import ClickHouseReading
+from trimtab.store.clickhouse.recording import ClickHouseRecording
+from trimtab.store.clickhouse.session import Archive
 
 SECRET = "hunter2"  # noqa: S105 -- nobody's
 
@@ -46,3 +55,25 @@ def test_what_is_no_url_of_a_database_is_told_and_not_repeated(url: str) -> None
         way_to(url)
 
     assert SECRET not in str(told.value)
+
+
+async def test_a_server_is_told_the_same_as_the_engine_in_this_process(
+    chdb: Engine, postgres: Server
+) -> None:
+    url = postgres.database()
+    with chdb.serving() as (address, asked):
+        way = way_to(address)
+        store = ClickHouseRecording(url, "one", Archive(way), is_keeper=True)
+        reader = ClickHouseReading(url, "one", tenant_key, Archive(way))
+        with closing(store), closing(reader):
+            # Repeatable on purpose: nothing made of it is a secret.
+            made = [chance_finish(Random(seed)) for seed in range(5)]  # noqa: S311
+            assert await store.commit(Batch(finishes=tuple(made))) == 5
+            for it in made:
+                found = await reader.find(it.record.request_id)
+                assert found is not None
+                assert (found.record, found.attempts) == (it.record, it.attempts)
+            assert len(await reader.page(RecordFilter(status="it's \\"))) == 0
+            assert len(await reader.page(RecordFilter())) == 5
+
+    assert any(it.get("max_execution_time") == "5" for it in asked)

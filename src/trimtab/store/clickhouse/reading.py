@@ -15,10 +15,10 @@ from trimtab.store.content import assemble, refs
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import day_of
 from trimtab.store.relational.dialect import Connection
-from trimtab.store.rollup import DAY_US
+from trimtab.store.rollup import HOUR_US
 
 _REMEDY = "narrow the question, or see that ClickHouse runs, can be reached and lets us in"
-_WIDER = 4
+_WIDER = 8
 
 _T = TypeVar("_T")
 
@@ -48,7 +48,7 @@ class ClickHouseReading(PostgresReading):
     async def page(
         self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
     ) -> tuple[RequestRecord, ...]:
-        """See `RecordReader.page`: from the newest day on, for the first that fit are enough."""
+        """See `RecordReader.page`: from the newest hour on, for the first that fit are enough."""
         ((oldest_us, newest_us, n),) = await self.kept(partial(_fetched, SQL["extent"]))
         if n == 0:
             return ()
@@ -56,7 +56,7 @@ class ClickHouseReading(PostgresReading):
         until_us = min(it for it in ends if it is not None)
         starts_us = max(oldest_us, where.since_us or oldest_us)
         found: tuple[RequestRecord, ...] = ()
-        span_us = DAY_US
+        span_us = HOUR_US
         while len(found) < limit and until_us > starts_us:
             since_us = max(starts_us, until_us - span_us)
             within = replace(where, since_us=since_us, until_us=until_us)
