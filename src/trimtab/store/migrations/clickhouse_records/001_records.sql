@@ -2,8 +2,8 @@
 --
 -- Columns are those of `domain.record`, in the same order. What is inserted again after a crash is
 -- dropped at once if it is the same block, else when parts merge; queries say FINAL. Granules are
--- small, for few rows are read whole. There are no materialized views for sums: what adds up is in
--- Postgres.
+-- small, for few rows are read whole. What is told to be stored is on disk: Postgres then forgets
+-- it. There are no materialized views for sums: what adds up is in Postgres.
 CREATE TABLE IF NOT EXISTS request (
   request_id String,
   schema_version Int64,
@@ -106,7 +106,8 @@ CREATE TABLE IF NOT EXISTS request (
   INDEX by_response response_id TYPE bloom_filter(0.001) GRANULARITY 1
 ) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMMDD(fromUnixTimestamp64Micro(ts_us, 'UTC'))
 ORDER BY (tenant_id, ts_us, request_id)
-SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000;
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000,
+  fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The nested parts of a record: one msgpack of `domain.record.Detail`, large ones zstd-compressed.
 -- `ts_us` is that of the record, here and below.
@@ -116,7 +117,8 @@ CREATE TABLE IF NOT EXISTS request_detail (
   detail String CODEC(NONE)
 ) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMMDD(fromUnixTimestamp64Micro(ts_us, 'UTC'))
 ORDER BY (ts_us, request_id)
-SETTINGS index_granularity = 256, non_replicated_deduplication_window = 1000;
+SETTINGS index_granularity = 256, non_replicated_deduplication_window = 1000,
+  fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- With what lists of attempts ask of their request: where it came from, and whether this attempt
 -- was its answer and refused.
@@ -147,7 +149,8 @@ CREATE TABLE IF NOT EXISTS attempt (
   cancelled Bool
 ) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMMDD(fromUnixTimestamp64Micro(ts_us, 'UTC'))
 ORDER BY (ts_us, request_id, n)
-SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000;
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000,
+  fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Never changed: of two with one id the first stays, so what came earlier has the higher rank.
 CREATE TABLE IF NOT EXISTS annotation (
@@ -167,7 +170,8 @@ CREATE TABLE IF NOT EXISTS annotation (
   rank UInt64 DEFAULT 18446744073709551615 - toUnixTimestamp64Nano(now64(9))
 ) ENGINE = ReplacingMergeTree(rank) PARTITION BY toYYYYMM(fromUnixTimestamp64Micro(ts_us, 'UTC'))
 ORDER BY (request_id, annotation_id)
-SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000;
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000,
+  fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- What people wrote. By day, for that is how it goes: content of one day is never used by another.
 CREATE TABLE IF NOT EXISTS content (
@@ -178,7 +182,8 @@ CREATE TABLE IF NOT EXISTS content (
   data String CODEC(NONE)
 ) ENGINE = ReplacingMergeTree PARTITION BY day
 ORDER BY (tenant_id, ref)
-SETTINGS index_granularity = 64, non_replicated_deduplication_window = 1000;
+SETTINGS index_granularity = 64, non_replicated_deduplication_window = 1000,
+  fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Which site all this is of.
 CREATE TABLE IF NOT EXISTS site (proof String) ENGINE = MergeTree ORDER BY proof;
