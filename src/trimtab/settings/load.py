@@ -117,9 +117,7 @@ def _settings(
 def _misfits(settings: Settings) -> Iterator[tuple[str, str]]:
     """Tell what does not fit together, each with its path."""
     yield from check_billings(settings.billings, settings.providers)
-    if settings.stripe is not None and settings.gateway.records is not None:
-        why = "`gateway.records` names a store elsewhere; remove one of them"
-        yield "stripe", f"passes on from records that are in the state directory, and {why}"
+    yield from _misplaced(settings)
     if settings.online is not None and EVALS not in settings.tenants:
         why = f"and there is no tenant {EVALS!r}; add it to `tenants`, with a budget"
         yield "evals.online", f"has to be paid for, {why}"
@@ -135,6 +133,16 @@ def _misfits(settings: Settings) -> Iterator[tuple[str, str]]:
             yield path, f"a freezer falls back to freezers only, and {name!r} is none"
         if model.name in model.fallback.names():
             yield path, "a model cannot fall back to itself; name another"
+
+
+def _misplaced(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Tell what does not fit where records are kept."""
+    if settings.stripe is not None and settings.gateway.records is not None:
+        why = "`gateway.records` names a store elsewhere; remove one of them"
+        yield "stripe", f"passes on from records that are in the state directory, and {why}"
+    if settings.gateway.archive is not None and settings.gateway.records is None:
+        why = "the Postgres that keeps what adds up; add `gateway.records`"
+        yield "gateway.archive", f"means nothing without {why}"
 
 
 def _listening(gateway: GatewaySettings, listen: str, faults: Faults) -> GatewaySettings:
@@ -182,6 +190,7 @@ def _references(settings: Settings) -> list[tuple[str, str]]:
         for member, store in (
             ("store", settings.gateway.store),
             ("records", settings.gateway.records),
+            ("archive", settings.gateway.archive),
         )
         if store is not None and REFERENCE.fullmatch(store)
     ]

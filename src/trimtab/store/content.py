@@ -41,7 +41,7 @@ def assemble(get: Callable[[bytes], Blob | None], ref: bytes) -> bytes | None:
     if manifest is None:
         return None
     out: list[bytes] = []
-    for piece in _pieces.decode(decompress(manifest.codec, manifest.data)):
+    for piece in _pieces_of(manifest):
         if not piece.is_ref:
             out.append(piece.data)
             continue
@@ -52,6 +52,19 @@ def assemble(get: Callable[[bytes], Blob | None], ref: bytes) -> bytes | None:
     return b"".join(out)
 
 
+def refs(manifest: Blob) -> list[bytes]:
+    """List the blobs that a manifest names.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    return [piece.data for piece in _pieces_of(manifest) if piece.is_ref]
+
+
 def is_whole(content: bytes, ref: bytes, tenant_key: bytes) -> bool:
     """Whether a content is the one its ref was made of (HMAC-SHA-256 under the tenant's key)."""
     return hmac.compare_digest(hmac.digest(tenant_key, content, "sha256"), ref)
+
+
+def _pieces_of(manifest: Blob) -> list[Piece]:
+    return _pieces.decode(decompress(manifest.codec, manifest.data))

@@ -49,6 +49,9 @@ class PostgresRecording(Recording[Session]):
     State: the connection, and in which session it leads.
     """
 
+    is_elsewhere = False
+    """Whether single requests are kept elsewhere."""
+
     def __init__(self, url: str, host: str, *, is_keeper: bool) -> None:
         """Connect to nothing yet.
 
@@ -76,6 +79,15 @@ class PostgresRecording(Recording[Session]):
         def ask(session: Session) -> bool:
             session.execute(SQL["claim_site"], (proof,))
             return session.execute(SQL["site"]).fetchone() == (proof,)
+
+        return await self.do(ask)
+
+    async def keeps_as_others(self) -> bool:
+        """Tell whether other hosts keep single requests where this one does; the first decides."""
+
+        def ask(session: Session) -> bool:
+            session.execute(SQL["claim_place"], (self.is_elsewhere,))
+            return session.execute(SQL["place"]).fetchone() == (self.is_elsewhere,)
 
         return await self.do(ask)
 

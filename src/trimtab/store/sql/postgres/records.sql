@@ -23,3 +23,11 @@ SELECT proof FROM record_site;
 -- The words of a request, once.
 INSERT INTO search (request_id, day, tenant_id, words)
 VALUES (?, CAST(? AS DATE), ?, CAST(? AS TSVECTOR)) ON CONFLICT DO NOTHING;
+
+-- name: claim_place
+-- The first host says whether records are kept elsewhere.
+INSERT INTO record_place (is_elsewhere) VALUES (?) ON CONFLICT DO NOTHING;
+
+-- name: place
+-- Whether records are kept elsewhere.
+SELECT is_elsewhere FROM record_place;
