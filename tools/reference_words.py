@@ -548,6 +548,12 @@ SETTINGS = {
         "What workers do with its tenants while the Redis is away.",
         unsaid="as `gateway.when_redis_is_down` says",
     ),
+    "tiers.NAME.when_spool_is_full": Setting(
+        "`closed` or `open`",
+        "open",
+        "What becomes of requests while the [disk is so full](../concepts/spool-and-keeper.md#a-disk-that-fills-up) that they cannot be written down: `closed` refuses them, `open` serves them, tells each in the log of the worker, and writes it down once there is room.",
+        "closed",
+    ),
     "tiers.NAME.server_tools": Setting(
         "list of tools",
         "[web_search]",
@@ -555,6 +561,9 @@ SETTINGS = {
         "[]",
     ),
     **_plan("tiers.NAME", "each of its tenants", "billed at cost"),
+    "tenants.NAME.when_spool_is_full": Setting(
+        "`closed` or `open`", "open", "The same for one tenant.", unsaid="as the tier says"
+    ),
     "tenants.NAME.server_tools": Setting(
         "list of tools", "[web_search]", "Replaces the tier's list.", unsaid="as the tier says"
     ),

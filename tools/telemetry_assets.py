@@ -146,6 +146,12 @@ ALERTS: Sequence[Alert] = (
         {'trimtab_spool_lag_seconds{worker="w1"}': "2x20"}, {"worker": "w1"}, "15m",
     ),
     Alert(
+        "Backpressure", "page", "trimtab_backpressure_level >= 3", "1m",
+        "the disk of a worker fills up, and content is left out: make room",
+        {'trimtab_backpressure_level{worker="w1"}': "0x5 3x15"},
+        {'trimtab_backpressure_level{worker="w1"}': "2x20"}, {"worker": "w1"}, "10m",
+    ),
+    Alert(
         "RecorderDeadLetter", "page", "increase(trimtab_recorder_put_aside_total[1h]) > 0", "0m",
         "a record cannot be stored; it is in `dead/recorder/` of the state directory, report it",
         {'trimtab_recorder_put_aside_total{worker="w1"}': "0x10 1x10"},

@@ -348,7 +348,7 @@ async def test_ingest_hostile_a_body_above_4_mib_is_not_read() -> None:
     assert (await Site().post(b" " * (MAX_BODY + 1))).status == 413
 
 
-@pytest.mark.parametrize("data", [b"not gzip", gzip.compress(b"\0" * 999)[:-9]])
+@pytest.mark.parametrize("data", [b"not gzip", gzip.compress(b"\0" * 999, mtime=0)[:-9]])
 async def test_ingest_hostile_what_is_no_gzip_is_refused(data: bytes) -> None:
     assert (await Site().post(data, GZIP)).status == 400
 

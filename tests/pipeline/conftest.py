@@ -61,6 +61,7 @@ from trimtab.store.memory import MemoryChangeLog
 from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.frames import Kind
+from trimtab.telemetry.pressure import Level
 from trimtab.telemetry.sampling import Policy, Sampler
 from trimtab.testing import (
     FrozenClock,
@@ -158,7 +159,10 @@ class Rig:
         biller = Biller(meter)
         self.health = Health(self.clock, lambda: 0.5)
         content = ContentCapture(lambda _: b"k" * 32)
-        self.journal = Journal(self.spool, content, self.clock, lambda _zone, _us: "2026-01-01")
+        self.level = Level.NORMAL
+        self.journal = Journal(
+            self.spool, content, self.clock, lambda _zone, _us: "2026-01-01", lambda: self.level
+        )
         self.spent: dict[Spending, int] = {}
         money = Money(meter, self.journal.user_hash)
         plan = Plan(

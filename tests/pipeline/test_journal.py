@@ -1,13 +1,17 @@
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
 from tests.pipeline.conftest import COST_NANO, FLOOR, GRANT, SIM, Rig, good_stream, json_answer
 
 from trimtab.domain.errors import RecorderUnavailable
-from trimtab.domain.tenant import ContentPolicy
+from trimtab.domain.record import ContentState
+from trimtab.domain.tenant import ContentPolicy, WhenFull
 from trimtab.pipeline import journal
+from trimtab.store.content import decompress
 from trimtab.telemetry.frames import Kind
+from trimtab.telemetry.pressure import Level
 
 
 async def test_an_attempt_is_written_down_before_it_is_made() -> None:
@@ -144,3 +148,90 @@ def test_an_end_user_is_known_by_a_hash_of_their_tenant() -> None:
     assert hashed is not None
     assert len(hashed) == 32
     assert rig.journal.user_hash("acme", None) is None
+
+
+LONG = {"messages": [{"role": "user", "content": f"begin {'lorem ' * 2000} end"}]}
+
+
+def stored(rig: Rig) -> bytes:
+    """Put together what the outcome of a request stores."""
+    [finish] = rig.finishes
+    return b"".join(decompress(it.codec, it.data) for it in finish.content)
+
+
+async def test_short_of_room_the_middle_of_a_long_body_is_left_out() -> None:
+    rig = Rig(good_stream())
+    rig.level = Level.CUT
+
+    await rig.ask(rig.request(LONG))
+
+    assert (rig.begins[0].input_ref, rig.begins[0].content) == (None, ())
+    assert rig.record.input_ref is not None
+    assert rig.record.content_state == ContentState.TRUNCATED
+    assert (rig.record.replay, rig.record.replay_gaps) == ("partial", "content_truncated")
+    assert b"begin lorem" in stored(rig)
+    assert b"lorem  end" in stored(rig)
+    assert len(stored(rig)) < 6000
+
+
+async def test_short_of_room_what_is_short_is_kept_whole() -> None:
+    rig, normal = Rig(good_stream()), Rig(good_stream())
+    rig.level = Level.CUT
+
+    await rig.ask()
+    await normal.ask()
+
+    assert rig.record.input_ref == normal.record.input_ref
+    assert rig.record.content_state == ContentState.FULL
+    assert rig.record.replay == "full"
+
+
+async def test_short_of_room_what_failed_is_kept_whole() -> None:
+    rig = Rig(*[json_answer(b"{}", 500)] * 3)
+    rig.level = Level.CUT
+
+    await rig.ask(rig.request(LONG))
+
+    assert rig.record.status == "error"
+    assert rig.record.content_state == ContentState.FULL
+    assert stored(rig).count(b"lorem ") == 2000
+
+
+async def test_without_room_no_content_is_kept_but_what_it_cost() -> None:
+    rig = Rig(good_stream())
+    rig.level = Level.BARE
+
+    await rig.ask()
+
+    assert rig.finishes[0].content == ()
+    assert (rig.record.input_ref, rig.record.output_ref) == (None, None)
+    assert rig.record.content_state == ContentState.TRUNCATED
+    assert rig.record.cost_nano == COST_NANO
+
+
+async def test_a_tenant_may_be_served_while_nothing_can_be_written() -> None:
+    rig = Rig(good_stream(), good_stream(), grant=replace(GRANT, when_spool_is_full=WhenFull.OPEN))
+    rig.spool.full = True
+    reply = await rig.ask()
+    assert reply.error is None
+    assert rig.spool.frames == []
+
+    rig.spool.full = False
+    rig.journal.catch_up()
+
+    [finish] = rig.finishes
+    assert (finish.record.status, finish.record.cost_nano) == ("ok", COST_NANO)
+    assert (finish.record.input_ref, finish.content) == (None, ())
+
+
+async def test_what_is_not_written_down_yet_is_told_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig(good_stream())
+    rig.spool.room_for_finishes = 0
+
+    await rig.ask()
+
+    [told] = [it for it in caplog.messages if it.startswith("not written down yet: ")]
+    line = json.loads(told.removeprefix("not written down yet: "))
+    assert line["cost_nano"] == COST_NANO

@@ -149,6 +149,21 @@ def test_a_segment_ends_at_midnight_utc(tmp_path: Path, clock: FrozenClock, spoo
     assert spool.segment == FIRST + 1
 
 
+def test_frames_keep_their_order_while_the_clock_jumps_an_hour_forth_and_back(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    clock.advance(MIDNIGHT_S - 1800)
+    told: list[bytes] = []
+    for restart in range(4):
+        with closing(Spool(claim(tmp_path, "gateway"), clock)) as spool:
+            for number in range(6):
+                clock.advance(3600 if number % 2 else -3600)
+                told.append(b"%d/%d" % (restart, number))
+                spool.append(Kind.NOTE, told[-1])
+
+    assert payloads(tmp_path) == told
+
+
 def test_a_segment_ends_when_it_is_large(tmp_path: Path, spool: Spool) -> None:
     third = MAX_SEGMENT_BYTES // 3
     sizes = [third, third, third, 1, 2]

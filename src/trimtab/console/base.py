@@ -45,6 +45,7 @@ from trimtab.store.base import (
 )
 from trimtab.store.spend import SpendReader
 from trimtab.telemetry.export import Counts
+from trimtab.telemetry.pressure import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class Console:
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
         flow: Tells how records and traces flow; it reads files.
         max_tenants: How many tenants metrics name, the dearest first.
+        levels: Tells the backpressure of each worker and of the keeper.
         unclaimed: Counts what was said of requests that are not there, or another tenant's.
     """
 
@@ -166,6 +168,7 @@ class Console:
     rehydrate: Callable[[StoredRecord], Awaitable[bool]] = nothing_to_export
     flow: Callable[[], Flow] = Flow
     max_tenants: int = 500
+    levels: Callable[[], Mapping[str, Level]] = dict[str, Level]
     unclaimed: Callable[[], Unclaimed] = lambda: Unclaimed(0, 0)
 
 

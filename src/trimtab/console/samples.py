@@ -123,6 +123,9 @@ async def _of_workers(console: Console) -> _Found:
         "trimtab_config_lag_seconds": [
             Sample((it.worker_id,), await _behind_s(console, it)) for it in own
         ],
+        "trimtab_backpressure_level": [
+            Sample((name,), int(level)) for name, level in console.levels().items()
+        ],
         "trimtab_redis_up": [Sample((name,), int(up)) for name, up in console.redis_up().items()],
         "trimtab_target_left_alone": [
             Sample((it.worker_id, it.target, it.state.value), 1) for it in console.ailing()

@@ -36,6 +36,7 @@ from trimtab.domain.tenant import (
     Tenant,
     Tier,
     WhenAway,
+    WhenFull,
 )
 
 SITE_BUDGET = "budget"
@@ -113,6 +114,7 @@ class Grant:
     suspensions: Suspensions
     budget: Budget = NO_BUDGET
     when_redis_is_down: WhenAway | None = None
+    when_spool_is_full: WhenFull = WhenFull.CLOSED
 
     @property
     def has_budget(self) -> bool:
@@ -289,6 +291,7 @@ def _grant(key: Key, tenant: Tenant, tier: Tier, suspensions: Suspensions) -> Gr
         suspensions,
         tenant.budget.over(tier.budget),
         tenant.when_redis_is_down or tier.when_redis_is_down,
+        tenant.when_spool_is_full or tier.when_spool_is_full,
     )
 
 

@@ -63,6 +63,16 @@ class WhenAway(StrEnum):
     OPEN = "open"
 
 
+class WhenFull(StrEnum):
+    """What becomes of a request while it cannot be written down, for the disk is full.
+
+    `closed` refuses it; `open` serves it, and its record waits in memory.
+    """
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
 class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What may be asked for at once and per minute. `None` is unlimited.
 
@@ -103,6 +113,7 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     durability: Durability = Durability.GROUP
     budget: Budget = Budget()
     when_redis_is_down: WhenAway | None = None
+    when_spool_is_full: WhenFull = WhenFull.CLOSED
     server_tools: tuple[str, ...] = ()
     plan: Plan | None = None
 
@@ -127,6 +138,7 @@ class Tenant(Struct, frozen=True, kw_only=True, omit_defaults=True):
     search: SearchPolicy | None = None
     durability: Durability | None = None
     when_redis_is_down: WhenAway | None = None
+    when_spool_is_full: WhenFull | None = None
     server_tools: tuple[str, ...] | None = None
     timezone: str = "UTC"
     budget: Budget = Budget()

@@ -20,6 +20,7 @@ from trimtab.domain.record import Blob, Piece
 MIN_BLOB_BYTES = 256
 MIN_COMPRESSED_BYTES = 200
 MAX_CONTENT_BYTES = 32 << 20
+HEAD_BYTES = TAIL_BYTES = 2 << 10
 MAX_REMEMBERED_REFS = 50_000
 LEVEL = 3
 DAY_US = 86_400_000_000
@@ -101,6 +102,16 @@ class ContentCapture:
         if day != self._day or len(self._written) > MAX_REMEMBERED_REFS:
             self._day = day
             self._written.clear()
+
+
+def shortened(data: bytes) -> bytes:
+    """Give head and tail of a long content, 2 KiB each, characters kept whole."""
+    if len(data) <= HEAD_BYTES + TAIL_BYTES:
+        return data
+    head = data[:HEAD_BYTES].decode(errors="ignore").encode()
+    tail = data[-TAIL_BYTES:].decode(errors="ignore").encode()
+    left_out = len(data) - len(head) - len(tail)
+    return b"%s\n[... %d bytes were not kept ...]\n%s" % (head, left_out, tail)
 
 
 def params(members: Mapping[str, Raw]) -> str:

@@ -1,27 +1,42 @@
 """What the worker writes down, and when: before the first attempt, now and then, at the end."""
 
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
+from msgspec import Raw
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable
-from trimtab.domain.record import Begin, Checkpoint, ContentState, Finish
-from trimtab.domain.tenant import ContentPolicy
+from trimtab.domain.record import Begin, Blob, Checkpoint, ContentState, Finish
+from trimtab.domain.tenant import ContentPolicy, WhenFull
 from trimtab.pipeline.bill import Bill, written
-from trimtab.pipeline.content import Captured, ContentCapture
-from trimtab.pipeline.handoff import Funded
+from trimtab.pipeline.content import Captured, ContentCapture, shortened
+from trimtab.pipeline.handoff import Funded, Request
 from trimtab.pipeline.journey import Journey, Try
 from trimtab.telemetry.frames import Kind
+from trimtab.telemetry.log_line import log_line
+from trimtab.telemetry.pressure import Level
 
 CHECKPOINT_S = 2.0
 CHARS_PER_TOKEN = 4
 MAX_UNWRITTEN = 10_000
 
 _encoder = msgspec.msgpack.Encoder()
+
+log = logging.getLogger("trimtab")
+
+
+class Kept(NamedTuple):
+    """What is in the content store of a request, and the blobs that go there with its outcome."""
+
+    state: ContentState = ContentState.ABSENT
+    output_ref: bytes | None = None
+    variables_ref: bytes | None = None
+    blobs: tuple[Blob, ...] = ()
 
 
 class Spool(Protocol):
@@ -49,11 +64,13 @@ class Journal:
         content: ContentCapture,
         clock: Clock,
         local_day: Callable[[str, int], str],
+        level: Callable[[], Level] = lambda: Level.NORMAL,
     ) -> None:
         self._spool = spool
         self._content = content
         self._clock = clock
         self._local_day = local_day
+        self._level = level
         self._unwritten: deque[bytes] = deque()
 
     def begin(
@@ -66,8 +83,7 @@ class Journal:
         """
         planned = funded.screened.planned
         request, grant = planned.admitted.request, planned.admitted.grant
-        captured = self._capture(funded, body)
-        journey.input_ref = captured.ref if grant.content is ContentPolicy.FULL else None
+        captured = self._input(journey, funded, body)
         attempt.sent_hash = captured.ref.hex()
         day_local = self._local_day(grant.tenant.timezone, request.ts_us)
         attempts, lines = (), ()
@@ -105,7 +121,12 @@ class Journal:
             held_nano=funded.held_nano,
             trace=request.trace,
         )
-        self._write(Kind.BEGIN, begin)
+        try:
+            self._write(Kind.BEGIN, begin)
+        except RecorderUnavailable:
+            if grant.when_spool_is_full is not WhenFull.OPEN:
+                raise
+            journey.input_ref = journey.withheld = None
         journey.begun = True
 
     def checkpoint(self, journey: Journey) -> None:
@@ -132,8 +153,10 @@ class Journal:
     def keep(self, finish: Finish) -> None:
         """Keep an outcome that could not be written; it goes ahead of the next frame that can.
 
-        Past `MAX_UNWRITTEN` it is only counted, and the recorder takes its request for lost.
+        Its line is told at once, in case this process ends before. Past `MAX_UNWRITTEN` it is
+        only counted, and the recorder takes its request for lost.
         """
+        log.warning("not written down yet: %s", log_line(finish).decode().rstrip())
         if len(self._unwritten) < MAX_UNWRITTEN:
             self._unwritten.append(_encoder.encode(finish))
         else:
@@ -147,24 +170,46 @@ class Journal:
         """Count a request that gets no record, such as one without a known key."""
         self._spool.note(reason)
 
-    def answer(self, funded: Funded, message: bytes | None) -> tuple[Captured | None, ContentState]:
-        """Cut an answer into blobs, if the tenant's content is kept."""
+    def content(
+        self, journey: Journey, funded: Funded, answer: bytes | None, *, is_ordinary: bool
+    ) -> Kept:
+        """Cut answer and variables into blobs, and a body that was withheld; short of room, less.
+
+        Only what is ordinary is cut; without room nothing is kept at all.
+        """
         admitted = funded.screened.planned.admitted
         if admitted.grant.content is not ContentPolicy.FULL:
-            return None, ContentState.ABSENT
-        if message is None:
-            return None, ContentState.FULL
+            return Kept()
+        level, ask = self._level(), admitted.request.prompt
+        if level >= Level.BARE:
+            journey.withheld = None
+            return Kept(ContentState.TRUNCATED)
+        is_cut = is_ordinary and level >= Level.CUT
+        variables = None if ask is None else msgspec.json.encode(ask.variables)
+        given = {"input": journey.withheld, "answer": answer, "variables": variables}
+        whole = {name: data for name, data in given.items() if data is not None}
+        stored = {it: shortened(data) if is_cut else data for it, data in whole.items()}
         tenant_id, ts_us = admitted.grant.tenant.id, admitted.request.ts_us
-        return self._content.capture(tenant_id, ts_us, message), ContentState.FULL
+        refs: dict[str, bytes] = {}
+        blobs: list[Blob] = []
+        for name, data in stored.items():
+            messages = _messages(admitted.request) if data is journey.withheld else None
+            refs[name], fresh = self._content.capture(tenant_id, ts_us, data, messages)
+            blobs += fresh
+        if "input" in refs:
+            journey.input_ref = refs["input"]
+        state = ContentState.FULL if stored == whole else ContentState.TRUNCATED
+        return Kept(state, refs.get("answer"), refs.get("variables"), tuple(blobs))
 
-    def variables(self, funded: Funded) -> Captured | None:
-        """Cut what a prompt was filled with into blobs, if the tenant's content is kept."""
-        admitted = funded.screened.planned.admitted
-        ask, tenant_id = admitted.request.prompt, admitted.grant.tenant.id
-        if ask is None or admitted.grant.content is not ContentPolicy.FULL:
-            return None
-        values = msgspec.json.encode(ask.variables)
-        return self._content.capture(tenant_id, admitted.request.ts_us, values)
+    def catch_up(self) -> None:
+        """Write what could not be written before.
+
+        Raises:
+            RecorderUnavailable: it still cannot.
+        """
+        while self._unwritten:
+            self._spool.append(Kind.FINISH, self._unwritten[0])
+            self._unwritten.popleft()
 
     def user_hash(self, tenant_id: str, end_user: str | None) -> str | None:
         """Hash an end user's id under the tenant's key."""
@@ -176,20 +221,27 @@ class Journal:
         """Tell the calendar day of an instant where the tenant lives."""
         return self._local_day(timezone, ts_us)
 
-    def _capture(self, funded: Funded, body: bytes) -> Captured:
+    def _input(self, journey: Journey, funded: Funded, body: bytes) -> Captured:
+        """Cut a body into blobs; where room is short, hash it and let the end decide."""
         admitted = funded.screened.planned.admitted
         tenant_id, request = admitted.grant.tenant.id, admitted.request
-        if admitted.grant.content is not ContentPolicy.FULL:
+        is_kept = admitted.grant.content is ContentPolicy.FULL
+        if not is_kept or self._level() >= Level.CUT:
+            journey.input_ref, journey.withheld = None, body if is_kept else None
             return Captured(self._content.hash(tenant_id, body), ())
-        messages = request.members.get("messages", request.members.get("input"))
-        return self._content.capture(tenant_id, request.ts_us, body, messages)
+        journey.withheld = None
+        captured = self._content.capture(tenant_id, request.ts_us, body, _messages(request))
+        journey.input_ref = captured.ref
+        return captured
 
     def _write(self, kind: Kind, frame: Begin | Finish) -> int:
         try:
-            while self._unwritten:
-                self._spool.append(Kind.FINISH, self._unwritten[0])
-                self._unwritten.popleft()
+            self.catch_up()
             return self._spool.append(kind, _encoder.encode(frame))
         except RecorderUnavailable:
             self._content.forget()
             raise
+
+
+def _messages(request: Request) -> Raw | None:
+    return request.members.get("messages", request.members.get("input"))

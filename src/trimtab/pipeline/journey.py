@@ -59,6 +59,7 @@ class Journey:
         input_ref: Ref of the upstream body in the content store.
         prompt: Which version its messages were made of.
         checkpoint_s: When the stream was last written down.
+        withheld: The upstream body, if how much of it is kept is decided at the end.
     """
 
     __slots__ = (
@@ -81,6 +82,7 @@ class Journey:
         "screened",
         "stages",
         "tries",
+        "withheld",
     )
 
     def __init__(self, request: Request, clock: Clock) -> None:
@@ -101,6 +103,7 @@ class Journey:
         self.input_ref: bytes | None = None
         self.prompt: PromptUse | None = None
         self.checkpoint_s = request.started_s
+        self.withheld: bytes | None = None
         self._clock = clock
         self._stage_s = request.started_s
 

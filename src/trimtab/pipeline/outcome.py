@@ -170,6 +170,8 @@ def _replay(journey: Journey, ending: Ending) -> tuple[Replay, str]:
     gaps: list[str] = []
     if ending.content_state is ContentState.ABSENT:
         gaps.append("content_absent")
+    if ending.content_state is ContentState.TRUNCATED:
+        gaps.append("content_truncated")
     members = journey.request.members
     if "previous_response_id" in members or "container" in members:
         gaps.append("provider_state")

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable, TrimtabError, TryLater
 from trimtab.domain.record import ContentState, Detail, Finish, RequestRecord
-from trimtab.domain.tenant import Durability
+from trimtab.domain.tenant import Durability, WhenFull
 from trimtab.pipeline.bill import Bill, Biller, written
 from trimtab.pipeline.fund import Fund
 from trimtab.pipeline.handoff import Identified
-from trimtab.pipeline.journal import Journal
+from trimtab.pipeline.journal import Journal, Kept
 from trimtab.pipeline.journey import Journey
 from trimtab.pipeline.outcome import Ending, record_of, status_of
 from trimtab.telemetry.sampling import Sampler
@@ -90,9 +90,12 @@ class Settle:
         try:
             offset = self.journal.finish(finish)
         except RecorderUnavailable as error:
-            told = failure or error
-            self._keep(journey, finish, told, http_status(journey, told))
-            raise
+            is_open = identified.grant.when_spool_is_full is WhenFull.OPEN
+            told = failure if is_open else failure or error
+            kept = self._keep(journey, finish, told, http_status(journey, told))
+            if not is_open:
+                raise
+            return kept
         if identified.grant.durability is Durability.STRICT:
             await self.journal.synced(offset)
         return finish.record
@@ -109,11 +112,11 @@ class Settle:
         failure: TrimtabError | None,
         http_status: int,
     ) -> Finish:
-        captured, state, variables = None, ContentState.ABSENT, None
+        kept = Kept()
         if journey.funded is not None and bills:
             message = bills[-1].attempt.transcript.message()
-            captured, state = self.journal.answer(journey.funded, message)
-            variables = self.journal.variables(journey.funded)
+            is_ordinary = failure is None and not journey.gone
+            kept = self.journal.content(journey, journey.funded, message, is_ordinary=is_ordinary)
         tenant, request = identified.grant.tenant, journey.request
         found = request.retrieval
         journey.passed("settle")
@@ -127,9 +130,9 @@ class Settle:
             day_local=self.journal.local_day(tenant.timezone, request.ts_us),
             user_hash=self.journal.user_hash(tenant.id, request.end_user),
             idempotency_key_hash=self.journal.user_hash(tenant.id, request.idempotency_key),
-            output_ref=captured.ref if captured else None,
-            prompt_vars_ref=variables.ref if variables else None,
-            content_state=state,
+            output_ref=kept.output_ref,
+            prompt_vars_ref=kept.variables_ref,
+            content_state=kept.state,
         )
         attempts, lines = written(journey, identified, bills, ending.day_local, ending.user_hash)
         context = request.trace
@@ -150,22 +153,20 @@ class Settle:
             ),
             attempts=attempts,
             lines=lines,
-            content=tuple(
-                blob for it in (captured, variables) if it is not None for blob in it.blobs
-            ),
+            content=kept.blobs,
         )
 
     def _keep(
-        self, journey: Journey, finish: Finish, failure: TrimtabError, http_status: int
-    ) -> None:
+        self, journey: Journey, finish: Finish, failure: TrimtabError | None, http_status: int
+    ) -> RequestRecord | None:
         """Keep what cost something until it can be written: as the caller was told, no content."""
         if not journey.begun:
             self.journal.count(RecorderUnavailable.code)
-            return
+            return None
         record = replace(
             finish.record,
             status=status_of(journey, failure),
-            error_code=failure.code,
+            error_code=failure.code if failure else None,
             http_status=http_status,
             tracestate=journey.request.trace.tracestate,
         )
@@ -173,7 +174,10 @@ class Settle:
         if finish.content:
             cut = ContentState.TRUNCATED
             record = replace(record, output_ref=None, prompt_vars_ref=None, content_state=cut)
+        if journey.withheld is not None:
+            record = replace(record, input_ref=None)
         self.journal.keep(replace(finish, record=record, content=()))
+        return record
 
 
 def _skipped(journey: Journey) -> tuple[tuple[str, str], ...]:

@@ -24,6 +24,7 @@ from trimtab.domain.tenant import (
     Tenant,
     Tier,
     WhenAway,
+    WhenFull,
 )
 from trimtab.domain.yaml_tree import Faults, Items, Members, Node, Scalar, Wrong, anything
 from trimtab.settings.alerts import read_alerts
@@ -137,6 +138,7 @@ _TIER: Mapping[str, Read] = {
     "search": one_of(SearchPolicy),
     "durability": one_of(Durability),
     "when_redis_is_down": one_of(WhenAway),
+    "when_spool_is_full": one_of(WhenFull),
     "server_tools": texts,
     "budget": budget,
     "plan": read_plan,

@@ -116,6 +116,11 @@ class Exporter:
         place = self._places.get(worker_id)
         return place.segment if place else 0
 
+    @property
+    def is_held_up(self) -> bool:
+        """Whether what it sent last was not taken, and it waits for the receiver."""
+        return self._told is not None
+
     def waits_s(self) -> float:
         """Tell for how long what is still to be sent has waited. Reads the spools."""
         now_us = self._clock.now_us()

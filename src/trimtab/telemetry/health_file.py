@@ -9,16 +9,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from trimtab.domain.health import Ailing
+from trimtab.telemetry.pressure import Level
 from trimtab.telemetry.spool import is_free
 
 DIRECTORY = "health"
 
 
 class Told(Struct, frozen=True, omit_defaults=True):
-    """How a worker's targets are doing, and whether it shares limits with others just now."""
+    """How a worker's targets are doing, whether it shares limits just now, and its backpressure."""
 
     ailing: Sequence[Ailing] = ()
     redis_up: bool | None = None
+    level: Level = Level.NORMAL
 
 
 _told = msgspec.json.Decoder(Told)
@@ -33,9 +35,15 @@ class HealthFile:
         with contextlib.suppress(OSError):
             self._path.unlink()
 
-    def tell(self, ailing: Sequence[Ailing], *, redis_up: bool | None = None) -> None:
+    def tell(
+        self,
+        ailing: Sequence[Ailing],
+        *,
+        redis_up: bool | None = None,
+        level: Level = Level.NORMAL,
+    ) -> None:
         """Replace what was told before; a full disk is nobody's reason to stop serving."""
-        told = Told(tuple(ailing), redis_up)
+        told = Told(tuple(ailing), redis_up, level)
         if told == self._told:
             return
         fresh = self._path.with_suffix(".new")
@@ -60,6 +68,11 @@ def read_ailing(home: Path) -> tuple[Ailing, ...]:
 def read_redis_up(home: Path) -> Mapping[str, bool]:
     """Read which workers of a state directory reach the Redis that they share limits through."""
     return {worker: told.redis_up for worker, told, _ in _living(home) if told.redis_up is not None}
+
+
+def read_levels(home: Path) -> Mapping[str, Level]:
+    """Read the level of backpressure that each worker of a state directory is at."""
+    return {worker: told.level for worker, told, _ in _living(home)}
 
 
 def _living(home: Path) -> Iterator[tuple[str, Told, int]]:

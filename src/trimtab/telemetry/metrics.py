@@ -203,6 +203,11 @@ METRICS: Mapping[str, Metric] = {
     "trimtab_config_lag_seconds": Metric(
         _G, "For how long there has been a change that a worker does not run under.", _OF_WORKER
     ),
+    "trimtab_backpressure_level": Metric(
+        _G,
+        "What a worker leaves out: 3 long content, 4 all content, 5 requests.",
+        _OF_WORKER,
+    ),
     "trimtab_spool_bytes": Metric(
         _G, "Bytes a worker has written that are not stored yet.", _OF_WORKER
     ),

@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ MAX_WORKERS = 1000
 
 _DAY_US = 86_400_000_000
 _LOCK = "lock"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _CLAIM_TRIES, _CLAIM_RETRY_S = 3, 0.005
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "fuse.sshfs", "fuse.s3fs", "fuse.rclone")
 
@@ -105,8 +107,15 @@ class Spool:
     since the start, who waits for the disk, and counts of what is not written.
     """
 
-    def __init__(self, claimed: Claim, clock: Clock) -> None:
+    def __init__(
+        self, claimed: Claim, clock: Clock, make_room: Callable[[], bool] = lambda: False
+    ) -> None:
         """Begin a new segment.
+
+        Args:
+            claimed: The right to write it.
+            clock: Tells when a day ends.
+            make_room: Asked where the disk is full; tells whether there is more room now.
 
         Raises:
             RecorderUnavailable: it cannot be written.
@@ -116,6 +125,7 @@ class Spool:
         self._directory = claimed.directory
         self._lock = claimed.lock
         self._clock = clock
+        self._make_room = make_room
         self._file = -1
         self._size = 0
         self._ends_us = 0
@@ -131,6 +141,15 @@ class Spool:
         Raises:
             RecorderUnavailable: it was not written; the segment is as before.
         """
+        try:
+            return self._append(kind, payload)
+        except RecorderUnavailable as error:
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno in _NO_ROOM and self._make_room():
+                return self._append(kind, payload)
+            raise
+
+    def _append(self, kind: Kind, payload: bytes) -> int:
         if (
             self._size > MAX_SEGMENT_BYTES
             or self._clock.now_us() >= self._ends_us
@@ -207,7 +226,8 @@ class Spool:
         if written < len(frame):
             # Half a frame would be skipped as damage; whole frames must not follow it.
             self._ends_us = 0
-            raise _unavailable(_full())
+            full = _full()
+            raise _unavailable(full) from full
 
 
 class _Disk:

@@ -23,6 +23,7 @@ from trimtab.cost.usage_out import convert_usage
 from trimtab.domain.annotation import Annotated
 from trimtab.domain.budget import Period, span
 from trimtab.domain.clock import Clock
+from trimtab.domain.errors import RecorderUnavailable
 from trimtab.domain.model import Provider, ProviderWire, Target, Wire
 from trimtab.domain.record import RequestRecord
 from trimtab.domain.transport import Origin, Transport
@@ -75,6 +76,7 @@ from trimtab.store.memory_idempotency import MemoryIdempotency
 from trimtab.store.memory_limits import MemoryLimits
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.health_file import HealthFile
+from trimtab.telemetry.pressure import Ladder, Room
 from trimtab.telemetry.sampling import Sampler
 from trimtab.telemetry.spool import Spool, claim, claim_alone
 from trimtab.wiring.entropy import Entropy
@@ -135,6 +137,8 @@ class Parts:
     transport: Http1Transport
     health: Health
     shared: Shared | None
+    room: Room
+    ladder: Ladder
 
 
 def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None:
@@ -160,7 +164,7 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
             _feedback(parts, pipeline),
             Forward(parts.transport, Origin(scheme="unix", host=str(wiring.keeper_socket(home)))),
         ),
-        lambda: _running(parts, pipeline.fund),
+        lambda: _running(parts, pipeline),
         max_body=settings.gateway.max_body,
         baggage=settings.telemetry.baggage_allow,
         problem=lambda: parts.following.problem,
@@ -201,7 +205,10 @@ def _parts(home: Path, settings: Settings) -> Parts:
     clock = wiring.SystemClock()
     # Where limits are in this process, a second worker would double them.
     take = claim_alone if settings.gateway.redis is None else claim
-    spool = Spool(take(home / "spool", "gateway"), clock)
+    claimed = take(home / "spool", "gateway")
+    ladder = Ladder(claimed.worker_id, clock)
+    room = Room(claimed.directory, ladder)
+    spool = Spool(claimed, clock, room.make)
     following = follower(home, clock, spool.worker_id)
     sharing = shared(home, settings.gateway, clock, spool.worker_id)
     if sharing is not None:
@@ -209,7 +216,7 @@ def _parts(home: Path, settings: Settings) -> Parts:
         following.on_change(lambda snapshot: limits.publish(*stopped(snapshot)))
     health = Health(clock, random.random)
     following.on_change(health.obey)
-    return Parts(home, settings, spool, following, Http1Transport(), health, sharing)
+    return Parts(home, settings, spool, following, Http1Transport(), health, sharing, room, ladder)
 
 
 def _pipeline(parts: Parts) -> Pipeline:
@@ -218,7 +225,8 @@ def _pipeline(parts: Parts) -> Pipeline:
     clock = wiring.SystemClock()
     metering = meter(following)
     biller = Biller(metering)
-    journal = Journal(spool, ContentCapture(wiring.tenant_keys(home)), clock, local_day)
+    content = ContentCapture(wiring.tenant_keys(home))
+    journal = Journal(spool, content, clock, local_day, lambda: parts.ladder.level)
     call = Call(
         transport=_with_litellm(transport, settings, following),
         upstream=Upstreams(secret, https_proxy()),
@@ -321,11 +329,15 @@ def _priced(metering: Meter) -> Callable[[Provider, Target, int, str], bool]:
 
 
 @asynccontextmanager
-async def _running(parts: Parts, fund: Fund) -> AsyncGenerator[None]:
+async def _running(parts: Parts, pipeline: Pipeline) -> AsyncGenerator[None]:
     following, spool = parts.following, parts.spool
     shared = parts.shared.limits if parts.shared else None
     await following.start()
-    jobs = [following.run(), spool.run(), fund.keep(), _tell_health(parts)]
+    jobs = [
+        *(it.run() for it in (following, spool, parts.room)),
+        pipeline.fund.keep(),
+        _tell_health(parts, pipeline.settle.journal),
+    ]
     if shared is not None:
         jobs.append(shared.run())
     tasks = [asyncio.create_task(job) for job in jobs]
@@ -344,13 +356,19 @@ async def _running(parts: Parts, fund: Fund) -> AsyncGenerator[None]:
         spool.close()
 
 
-async def _tell_health(parts: Parts) -> None:
-    """Let the keeper know which targets are left alone, and whether limits are shared."""
+async def _tell_health(parts: Parts, journal: Journal) -> None:
+    """Let the keeper know how things stand, and write down what waits for room."""
     worker_id = parts.spool.worker_id
     shared = parts.shared.limits if parts.shared else None
     file = HealthFile(parts.home, worker_id)
     while True:
-        file.tell(parts.health.ailing(worker_id), redis_up=shared.is_up if shared else None)
+        file.tell(
+            parts.health.ailing(worker_id),
+            redis_up=shared.is_up if shared else None,
+            level=parts.ladder.level,
+        )
+        with contextlib.suppress(RecorderUnavailable):
+            journal.catch_up()
         await asyncio.sleep(TELL_S)
 
 
