@@ -111,7 +111,9 @@ async def test_a_few_at_a_time_are_taken_the_oldest_first(stores: Stores) -> Non
     assert await found(stores, "refund") == [newer, older]
 
 
-async def test_content_that_is_gone_or_damaged_keeps_nobody_from_being_found(stores: Stores) -> None:
+async def test_content_that_is_gone_or_damaged_keeps_nobody_from_being_found(
+    stores: Stores,
+) -> None:
     await put(stores, finish(1, input_ref=b"\0" * 32, output_ref=None))
     damaged = finish(3, input_ref=b"\1" * 32)
     blob = StoredBlob(damaged.record.tenant_id, TS_US, Blob(b"\1" * 32, "zstd", b"\xc1"))

@@ -26,6 +26,9 @@ from trimtab.store.relational.recording import Asked, Stored, Wording
 from trimtab.store.relational.rows import Row
 from trimtab.store.tally import is_scored
 
+# Postgres is kept waiting while blocks of seven tables are put on disk.
+PATIENCE_S = 60.0
+
 _REMEDY = "see that ClickHouse runs, can be reached from here, lets us in and has room"
 
 
@@ -39,7 +42,7 @@ class ClickHouseRecording(PostgresRecording):
 
     def __init__(self, url: str, host: str, archive: Archive, *, is_keeper: bool) -> None:
         """Connect to nothing yet. Arguments and errors are those of `PostgresRecording`."""
-        super().__init__(url, host, is_keeper=is_keeper)
+        super().__init__(url, host, is_keeper=is_keeper, patience_s=PATIENCE_S)
         self.sql = {**self.sql, **SQL}
         self._archive = archive
 
