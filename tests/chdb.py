@@ -12,7 +12,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from subprocess import run
 from threading import Thread
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
@@ -20,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 from clickhouse_connect import get_client
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from tests.services import lacking
+from tests.services import lacking, remove
 
 from trimtab.store.clickhouse.address import Way
 
@@ -76,8 +75,7 @@ def running_engine() -> Generator[Engine]:
         finally:
             engine.client.close()
     finally:
-        # Tens of thousands of files: nobody waits for it.
-        run(("/bin/sh", "-c", 'rm -rf "$0" &', directory), check=True)  # noqa: S603 -- its own
+        remove(directory)
 
 
 class _Serving(BaseHTTPRequestHandler):

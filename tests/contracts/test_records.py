@@ -258,7 +258,7 @@ async def test_t22_eight_who_read_and_one_who_writes_never_wait_for_one_another_
 
     (row,) = await stores.reader.costs(group_by=(), **ALWAYS)
     assert (row.n, row.cost_nano) == (written, written * 9_414_000)
-    assert read > 8
+    assert read >= 8
 
 
 async def test_a_batch_that_comes_again_after_a_crash_is_refused_whole(stores: Stores) -> None:
