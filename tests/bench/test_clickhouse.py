@@ -181,6 +181,7 @@ async def look(reading: ClickHouseReading, archive: Archive) -> None:
         last = ROWS // DAYS * (DAYS - 1)
         at = [chance.randrange(last, ROWS // DAYS * DAYS) for _ in range(LOOKUPS)]
         ids = [archive.use(lambda it, n=n: it.execute(name_of(n)).fetchall()[0][0], "") for n in at]
+        assert await reading.find(ids[0]) is not None
         told("find by id", [await timed(lambda it=it: reading.find(it)) for it in ids])
         for name, where in (
             ("page of all", RecordFilter()),
@@ -193,4 +194,4 @@ async def look(reading: ClickHouseReading, archive: Archive) -> None:
 
 
 def name_of(number: int) -> str:
-    return f"SELECT {_ID} FROM (SELECT {number} AS number, {_MADE['ts_us']} AS ts_us)"  # noqa: S608
+    return f"SELECT {_ID} FROM (SELECT toUInt64({number}) AS number, {_MADE['ts_us']} AS ts_us)"  # noqa: S608
