@@ -1049,6 +1049,12 @@ SETTINGS = {
         "Whether a route may lead to a loopback or private address, and be unencrypted there.",
         "false",
     ),
+    "content_encryption.master_key": Setting(
+        "reference",
+        "env:TRIMTAB_MASTER_KEY",
+        "Seals [what people wrote](../how-to/encrypt-content.md) under keys of tenants, which this key wraps: 32 random bytes in base64 or hex. Words of it cannot be searched then.",
+        unsaid="content is not encrypted",
+    ),
     "log_line.stdout": Setting(
         "`true` or `false`",
         "true",

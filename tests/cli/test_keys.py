@@ -1,6 +1,12 @@
+import asyncio
+import os
+
+import pytest
 from tests.cli.conftest import Terminal
 
 from trimtab.domain.keys import key_id_of
+from trimtab.store.sealing import MasterKey
+from trimtab.wiring.membership import control_store
 
 
 def test_makes_a_key_and_shows_it_once(company: Terminal) -> None:
@@ -120,3 +126,24 @@ def test_suspends_a_key_by_its_name(company: Terminal) -> None:
 
 def test_an_empty_list_says_what_to_do(terminal: Terminal) -> None:
     assert "make one with `trimtab keys create" in terminal.run("keys", "list").stdout
+
+
+def test_keys_of_content_are_wrapped_under_the_master_key_of_the_file(
+    company: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLD", "11" * 32)
+    monkeypatch.setenv("NEW", "22" * 32)
+    store = control_store(company.home / ".trimtab")
+    old = MasterKey(b"\x11" * 32, os.urandom)
+    asyncio.run(store.add_content_keys([old.make("acme"), old.make("globex")]))
+    file = company.home / "sealed.yaml"
+    file.write_text("version: 1\ncontent_encryption: {master_key: env:NEW}\n")
+    rewrap = "keys", "rewrap", "--from", "env:OLD", "--config", str(file)
+
+    said = company.run(*rewrap).stdout
+    again = company.json(*rewrap)
+
+    assert said == "2 content keys are under the new master key; restart what runs\n"
+    assert again == {"rewrapped": 0}
+    new = MasterKey(b"\x22" * 32, os.urandom)
+    assert all(new.unwrap(it) for it in asyncio.run(store.content_keys()))

@@ -9,7 +9,8 @@ from trimtab.domain.record import Finish
 from trimtab.store.base import Batch
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.batch import gather
-from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.spans import Source
+from trimtab.telemetry.view import View
 
 
 def book(terminal: Terminal, *finishes: Finish) -> None:
@@ -39,9 +40,9 @@ def test_a_dropped_trace_waits_for_exporters_and_a_kept_one_was_sent(terminal: T
 
     assert told == f"trace {gone.record.trace_id} of {gone.record.request_id} is exported\n"
     assert "was kept, and exported when the request ended" in again
-    batch = gather(terminal.home / ".trimtab" / "spool", {}, DEFAULT)
+    batch = gather(terminal.home / ".trimtab" / "spool", {}, View())
     assert {it.span.trace_id.hex() for it in batch.entries} == {gone.record.trace_id}
-    assert batch.entries[0].source.worker_id == gone.record.worker_id
+    assert batch.entries[0].source == Source(gone.record.worker_id, gone.record.env)
 
 
 def test_a_request_that_is_not_stored_is_told(terminal: Terminal) -> None:

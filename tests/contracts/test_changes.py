@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -19,25 +20,29 @@ from trimtab.domain.change import (
     chain_hash,
 )
 from trimtab.domain.errors import ChangeConflict, VersionImmutable
-from trimtab.store.base import Account, Acknowledgement, ChangeLog, ControlStore
+from trimtab.store.base import Account, Acknowledgement, ChangeLog, ContentKey, ControlStore
 from trimtab.store.memory import (
     MemoryAccounts,
     MemoryAcknowledgements,
     MemoryAuditLog,
     MemoryChangeLog,
+    MemoryContentKeys,
 )
 from trimtab.store.postgres.control import PostgresControl
 from trimtab.store.sqlite.control import SqliteControl
 
 
-class MemoryControl(MemoryChangeLog, MemoryAcknowledgements, MemoryAccounts, MemoryAuditLog):
-    """The four references in one object."""
+class MemoryControl(
+    MemoryChangeLog, MemoryAcknowledgements, MemoryAccounts, MemoryAuditLog, MemoryContentKeys
+):
+    """The five references in one object."""
 
     def __init__(self) -> None:
         MemoryChangeLog.__init__(self)
         MemoryAcknowledgements.__init__(self)
         MemoryAccounts.__init__(self)
         MemoryAuditLog.__init__(self)
+        MemoryContentKeys.__init__(self)
 
 
 CHAT = Pointer(PointerKind.MODEL, "chat")
@@ -247,3 +252,60 @@ async def test_of_many_who_looked_at_once_one_appends(stores: ControlStore) -> N
 
     assert outcomes.count(True) == 1
     assert await stores.head() == 1
+
+
+def content_key(tenant_id: str, number: int = 1, wrapped: bytes = b"wrapped") -> ContentKey:
+    return ContentKey(tenant_id=tenant_id, key_id=bytes([number] * 8), wrapped=wrapped)
+
+
+async def test_of_two_keys_for_the_content_of_a_tenant_the_first_stays(
+    stores: ControlStore,
+) -> None:
+    assert await stores.content_keys() == ()
+
+    await stores.add_content_keys([content_key("globex"), content_key("acme")])
+    await stores.add_content_keys([content_key("acme", 2), content_key("initech", 3)])
+
+    assert await stores.content_keys() == (
+        content_key("acme"),
+        content_key("globex"),
+        content_key("initech", 3),
+    )
+    assert await stores.content_keys("acme") == (content_key("acme"),)
+    assert await stores.content_keys("nobody") == ()
+
+
+async def test_a_key_of_content_that_was_destroyed_is_gone(stores: ControlStore) -> None:
+    await stores.add_content_keys([content_key("acme"), content_key("globex")])
+
+    assert await stores.destroy_content_key("acme")
+
+    assert await stores.content_keys() == (content_key("globex"),)
+    assert not await stores.destroy_content_key("acme")
+
+
+async def test_keys_are_wrapped_anew_but_not_brought_back(stores: ControlStore) -> None:
+    await stores.add_content_keys([content_key("acme"), content_key("globex", 2)])
+
+    await stores.rewrap_content_keys(
+        [content_key("acme", 1, b"anew"), content_key("globex", 9, b"x"), content_key("gone")]
+    )
+
+    assert await stores.content_keys() == (
+        content_key("acme", 1, b"anew"),
+        content_key("globex", 2),
+    )
+
+
+async def test_the_mark_of_keys_moves_with_which_there_are(stores: ControlStore) -> None:
+    marks = [await stores.content_keys_mark()]
+    await stores.add_content_keys([content_key("acme")])
+    marks.append(await stores.content_keys_mark())
+    await stores.rewrap_content_keys([content_key("acme", 1, b"anew")])
+    assert await stores.content_keys_mark() == marks[-1]
+    await stores.destroy_content_key("acme")
+    marks.append(await stores.content_keys_mark())
+    await stores.add_content_keys([content_key("acme", 2)])
+    marks.append(await stores.content_keys_mark())
+
+    assert all(one != other for one, other in pairwise(marks))

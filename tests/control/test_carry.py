@@ -3,19 +3,22 @@ from tests.changes import draft
 
 from trimtab.control.carry import carry
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.store.base import Account
+from trimtab.store.base import Account, ContentKey
 from trimtab.store.memory import (
     MemoryAccounts,
     MemoryAcknowledgements,
     MemoryAuditLog,
     MemoryChangeLog,
+    MemoryContentKeys,
 )
 
 # A hash, not a password.
 ANA = Account(name="ana", role="admin", password="$hash")  # noqa: S106
 
 
-class MemoryControl(MemoryChangeLog, MemoryAcknowledgements, MemoryAccounts, MemoryAuditLog):
+class MemoryControl(
+    MemoryChangeLog, MemoryAcknowledgements, MemoryAccounts, MemoryAuditLog, MemoryContentKeys
+):
     """A control store in memory."""
 
     def __init__(self) -> None:
@@ -23,6 +26,7 @@ class MemoryControl(MemoryChangeLog, MemoryAcknowledgements, MemoryAccounts, Mem
         MemoryAcknowledgements.__init__(self)
         MemoryAccounts.__init__(self)
         MemoryAuditLog.__init__(self)
+        MemoryContentKeys.__init__(self)
 
 
 async def with_log(*names: str) -> MemoryControl:
@@ -40,6 +44,16 @@ async def test_a_log_is_carried_with_its_hashes_and_its_people() -> None:
 
     assert await theirs.changes(after=0) == await ours.changes(after=0)
     assert await theirs.accounts() == (ANA,)
+
+
+async def test_keys_of_content_come_along_with_a_log_that_is_carried() -> None:
+    ours, theirs = await with_log("a"), MemoryControl()
+    key = ContentKey(tenant_id="acme", key_id=b"k" * 8, wrapped=b"wrapped")
+    await ours.add_content_keys([key])
+
+    await carry(ours, theirs)
+
+    assert await theirs.content_keys() == (key,)
 
 
 async def test_what_was_carried_half_way_is_gone_on_with() -> None:

@@ -1,7 +1,7 @@
 """A real pipeline over fakes: a scripted provider, a spool in a list and a clock that stands."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +35,7 @@ from trimtab.pipeline.admit import Admit, Identify
 from trimtab.pipeline.bill import Biller
 from trimtab.pipeline.call import Call
 from trimtab.pipeline.compose import Compose
-from trimtab.pipeline.content import ContentCapture
+from trimtab.pipeline.content import ContentCapture, Seal
 from trimtab.pipeline.course import Course
 from trimtab.pipeline.enrol import Enrol
 from trimtab.pipeline.fund import Fund
@@ -140,6 +140,7 @@ class Rig:
         guards: Sequence[InputGuard] = (),
         reject_unpriced: bool = True,
         policy: Policy | None = None,
+        seal_of: Callable[[str], Seal | None] | None = None,
     ) -> None:
         self.clock = FrozenClock()
         self.spool = ProbedSpool()
@@ -158,7 +159,7 @@ class Rig:
         meter = Meter(PRICES)
         biller = Biller(meter)
         self.health = Health(self.clock, lambda: 0.5)
-        content = ContentCapture(lambda _: b"k" * 32)
+        content = ContentCapture(lambda _: b"k" * 32, seal_of)
         self.level = Level.NORMAL
         self.journal = Journal(
             self.spool, content, self.clock, lambda _zone, _us: "2026-01-01", lambda: self.level

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from trimtab.domain.record import ContentState
 from trimtab.domain.tenant import ContentPolicy, WhenFull
 from trimtab.pipeline import journal
 from trimtab.store.content import decompress
+from trimtab.store.sealing import Sealer
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.pressure import Level
 
@@ -235,3 +237,26 @@ async def test_what_is_not_written_down_yet_is_told_at_once(
     [told] = [it for it in caplog.messages if it.startswith("not written down yet: ")]
     line = json.loads(told.removeprefix("not written down yet: "))
     assert line["cost_nano"] == COST_NANO
+
+
+async def test_content_waits_for_the_key_that_seals_it_till_the_request_ends() -> None:
+    sealer = Sealer(b"i" * 8, b"k" * 32, os.urandom)
+    rig = Rig(good_stream(), seal_of=lambda _: sealer if rig.provider.sent else None)
+
+    await rig.ask()
+
+    assert (rig.begins[0].input_ref, rig.begins[0].content) == (None, ())
+    assert rig.record.input_ref is not None
+    assert rig.record.content_state == ContentState.FULL
+    assert {it.codec for it in rig.finishes[0].content} >= {"raw+a256gcm"}
+
+
+async def test_content_that_cannot_be_sealed_is_not_kept_but_what_it_cost() -> None:
+    rig = Rig(good_stream(), seal_of=lambda _: None)
+
+    await rig.ask()
+
+    assert (rig.begins[0].content, rig.finishes[0].content) == ((), ())
+    assert (rig.record.input_ref, rig.record.output_ref) == (None, None)
+    assert rig.record.content_state == ContentState.TRUNCATED
+    assert rig.record.cost_nano == COST_NANO

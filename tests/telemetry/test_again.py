@@ -5,9 +5,12 @@ from gzip import decompress
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.telemetry.shapes import TS_US, answered, content_of
+from tests.telemetry.told import TRACE
 
+from trimtab.domain.app_span import AppSpan
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Finish
 from trimtab.store.base import Batch
@@ -121,6 +124,27 @@ async def test_stored_requests_are_rendered_as_they_were_sent_newest_first() -> 
     assert set(receiving.ids) == ids(*finishes)
     assert receiving.ids[0].hex() == finishes[99].record.span_id
     assert len(receiving.bodies) == 2
+
+
+async def test_what_applications_told_of_a_trace_is_sent_once_with_its_requests() -> None:
+    finishes = [at(5, trace_id=TRACE), at(6, trace_id=TRACE), at(7, trace_kept=False)]
+    made = AppSpan(
+        tenant_id=finishes[0].record.tenant_id,
+        trace_id=TRACE,
+        span_id="00000000000000aa",
+        received_us=1,
+        ts_us=1,
+        end_us=2,
+        name="POST /ask",
+    )
+    records, receiving = await stored(*finishes), Receiving(200)
+    dropped = replace(made, trace_id=finishes[2].record.trace_id, span_id="00000000000000bb")
+    await records.commit(Batch(spans=(made, dropped)))
+
+    await collected(Backfill(records, receiving, View(), NEVER)(TS_US, TS_US + 100))
+
+    assert receiving.ids.count(bytes.fromhex(made.span_id)) == 1
+    assert set(receiving.ids) == {*ids(*finishes[:2]), bytes.fromhex(made.span_id)}
 
 
 async def test_only_the_span_of_time_and_kept_traces_are_sent() -> None:

@@ -92,6 +92,14 @@ def test_over_the_budget_the_oldest_is_decided_with_what_is_there_and_never_drop
     assert decided(decider, 4) == {}
 
 
+def test_records_that_were_dropped_take_room_too() -> None:
+    decider = Decider(evens, max_bytes=1_000)
+    for number in range(1, 5):
+        decider.of_record(trace(number), 0, DROPPED)
+
+    assert decided(decider, 1) == {trace(1): DROPPED, trace(2): DROPPED}
+
+
 @given(st.lists(st.tuples(st.integers(1, 40), st.booleans(), st.integers(1, 500)), max_size=200))
 def test_every_trace_is_decided_exactly_once(spans: list[tuple[int, bool, int]]) -> None:
     decider = Decider(evens, max_bytes=1_000)

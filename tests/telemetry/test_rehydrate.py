@@ -12,10 +12,12 @@ from tests.telemetry.shapes import answered
 from tests.telemetry.spooled import Spooled
 
 from trimtab.domain.annotation import Annotated, Annotation, annotation_id
+from trimtab.domain.app_span import AppSpan
 from trimtab.domain.record import Finish, Sampling
 from trimtab.domain.trace_context import TraceContext
 from trimtab.providers.http1 import Http1Transport
-from trimtab.store.base import StoredRecord
+from trimtab.store.base import Batch, StoredRecord
+from trimtab.store.memory_records import MemoryRecords
 from trimtab.telemetry.batch import gather
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.frames import Kind
@@ -25,6 +27,7 @@ from trimtab.telemetry.sampling import Policy, Sampler
 from trimtab.telemetry.semconv.versions import DEFAULT
 from trimtab.telemetry.spans import render
 from trimtab.telemetry.spool import Spool, claim
+from trimtab.telemetry.view import View
 from trimtab.testing import FrozenClock
 
 WEIGHED = {"trimtab.sampling.rule", "trimtab.sampling.adjusted_count", "trimtab.sampling.keep"}
@@ -46,10 +49,11 @@ def stored(finish: Finish) -> StoredRecord:
     )
 
 
-class Store:
+class Store(MemoryRecords):
     """Records, found by their ids."""
 
     def __init__(self, *finishes: Finish) -> None:
+        super().__init__(lambda _tenant: b"key")
         self.found = {it.record.request_id: stored(it) for it in finishes}
         self.asked: list[str] = []
 
@@ -99,7 +103,7 @@ class Site:
 
     def spans(self) -> list[Span]:
         """List what exporters would send of requests."""
-        batch = gather(self.home / "spool", {}, DEFAULT)
+        batch = gather(self.home / "spool", {}, View())
         return [it.span for it in batch.entries if not it.span.name.startswith("evaluation")]
 
 
@@ -143,7 +147,7 @@ async def test_it_is_the_original_but_for_rule_and_weight(site: Site) -> None:
     site.worker.finish(finish)
     assert site.spans() == []
 
-    assert await rehydrate(stored(finish), "asked", site.spool)
+    assert await rehydrate(stored(finish), "asked", site.spool, site.store)
 
     original, again = render(finish, DEFAULT), site.spans()
     assert [without_weight(it) for it in again] == [without_weight(it) for it in original]
@@ -153,13 +157,35 @@ async def test_it_is_the_original_but_for_rule_and_weight(site: Site) -> None:
 
 
 async def test_what_was_kept_is_not_sent_again(site: Site) -> None:
-    assert not await rehydrate(stored(answered(7)), "asked", site.spool)
+    assert not await rehydrate(stored(answered(7)), "asked", site.spool, site.store)
     assert site.spans() == []
+
+
+async def test_what_its_application_told_comes_with_it_and_has_no_weight(site: Site) -> None:
+    finish = dropped(7)
+    of_app = AppSpan(
+        tenant_id=finish.record.tenant_id,
+        trace_id=finish.record.trace_id,
+        span_id="00000000000000aa",
+        received_us=1,
+        ts_us=1,
+        end_us=2,
+        name="POST /ask",
+    )
+    of_others = msgspec.structs.replace(of_app, tenant_id="globex", span_id="00000000000000bb")
+    await site.store.commit(Batch(spans=(of_app, of_others)))
+
+    assert await rehydrate(stored(finish), "asked", site.spool, site.store)
+
+    again = site.spans()
+    assert [it.span_id.hex() for it in again if it.name == "POST /ask"] == [of_app.span_id]
+    assert weights(again) == {0.0}
+    assert {it.trace_id.hex() for it in again} == {finish.record.trace_id}
 
 
 async def test_it_is_on_its_way_within_200_ms(site: Site) -> None:
     began = asyncio.get_running_loop().time()
-    await rehydrate(site.store.found[dropped(7).record.request_id], "asked", site.spool)
+    await rehydrate(site.store.found[dropped(7).record.request_id], "asked", site.spool, site.store)
     assert len(site.spans()) == len(render(dropped(7), DEFAULT))
     assert asyncio.get_running_loop().time() - began < 0.2
 
@@ -260,7 +286,7 @@ async def test_an_exporter_sends_it_and_a_collector_gets_everything(
     site: Site, tmp_path: Path
 ) -> None:
     site.worker.finish(dropped(7), answered(8))
-    await rehydrate(stored(dropped(9)), "asked", site.spool)
+    await rehydrate(stored(dropped(9)), "asked", site.spool, site.store)
     sent: dict[bool, set[str]] = {}
     for everything in (False, True):
         collector, transport = Collector(), Http1Transport()
@@ -269,11 +295,10 @@ async def test_an_exporter_sends_it_and_a_collector_gets_everything(
                 Receiver(
                     f"e{everything}".lower(),
                     f"http://127.0.0.1:{collector.port}",
-                    takes_everything=everything,
+                    view=View(everything=everything),
                 ),
                 transport,
                 tmp_path,
-                {},
                 site.clock,
                 random.Random(7),  # noqa: S311 -- repeatable
             )

@@ -244,10 +244,10 @@ def test_whether_anything_is_dropped() -> None:
 def test_application_spans_are_drawn_as_requests_are() -> None:
     dropped = Seen(trace_with(0), 0, 100, is_random=True)
 
-    assert TWENTIETH.of_spans(dropped) == (False, "rest", threshold(0.05))
-    assert TWENTIETH.of_spans(dropped._replace(has_failed=True)) == (True, "error", 0)
-    assert TWENTIETH.of_spans(dropped._replace(longest_us=10_000_000)) == (True, "slow", 0)
+    assert TWENTIETH.of_spans(dropped)[:3] == (False, "rest", threshold(0.05))
+    assert TWENTIETH.of_spans(dropped._replace(has_failed=True))[:3] == (True, "error", 0)
+    assert TWENTIETH.of_spans(dropped._replace(longest_us=10_000_000))[:3] == (True, "slow", 0)
     kept = dropped._replace(trace_id=trace_with(WHOLE - 1), tracestate="ot=th:fff")
-    assert TWENTIETH.of_spans(kept) == (True, "rest", WHOLE - (WHOLE >> 12))
+    assert TWENTIETH.of_spans(kept)[:3] == (True, "rest", WHOLE - (WHOLE >> 12))
     unknown = kept._replace(tracestate="", is_random=False)
-    assert TWENTIETH.of_spans(unknown) == (True, "rest", None)
+    assert TWENTIETH.of_spans(unknown)[:3] == (True, "rest", None)

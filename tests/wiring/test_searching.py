@@ -83,3 +83,12 @@ async def test_what_fits_no_index_does_not_end_the_keeper() -> None:
 
     with pytest.raises(TryLater, match="words fit no index"):
         await search_job(Full(1), snapshot, lambda: False, yes).run()
+
+
+async def test_while_content_is_sealed_nobody_can_be_searched() -> None:
+    index = Index(due=3, tenants=("a", "d"))
+
+    await search_job(index, snapshot, lambda: False, yes, is_sealed=True).run()
+
+    # What waits is taken all the same: it must not pile up.
+    assert (index.allowed, index.due) == ([], 0)

@@ -17,6 +17,7 @@ from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Model, Target
 from trimtab.domain.money import usd_text
 from trimtab.domain.tenant import Key, Limits
+from trimtab.wiring.encryption import check_encryption
 from trimtab.wiring.litellm import check_litellm
 from trimtab.wiring.pricing import pricing
 from trimtab.wiring.record_store import check_drivers
@@ -64,8 +65,7 @@ def command(  # noqa: PLR0913
         raise click.UsageError("--model needs --key: who would call it?")
     try:
         settings = wiring.load_settings(config)
-        check_litellm(settings.providers.values())
-        check_drivers(settings.gateway.records, settings.gateway.archive)
+        _check_installed(settings)
     except SettingsInvalid as exc:
         _print_wrong(str(exc).splitlines(), as_json=as_json)
         ctx.exit(WRONG)
@@ -93,6 +93,13 @@ def command(  # noqa: PLR0913
         for note in notes:
             click.echo(f"  {note.level:<5}  {note.path}: {note.message}")
     ctx.exit(WRONG if failed else 0)
+
+
+def _check_installed(settings: wiring.Settings) -> None:
+    """Insist on what a file needs. Raises `SettingsInvalid`."""
+    check_litellm(settings.providers.values())
+    check_drivers(settings.gateway.records, settings.gateway.archive)
+    check_encryption(settings)
 
 
 def _stores(store: str | None, records: str | None, archive: str | None) -> dict[str, str]:

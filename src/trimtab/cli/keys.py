@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
+from trimtab.cli import role
 from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
 from trimtab.cli.switch import (
     Span,
@@ -23,6 +24,7 @@ from trimtab.domain.ids import TenantId
 from trimtab.domain.keys import NewKey
 from trimtab.domain.suspension import Scope, ScopeKind
 from trimtab.domain.tenant import Key, KeyRight, KeyTerms
+from trimtab.wiring import encryption
 
 _RIGHTS = click.Choice([right.value for right in KeyRight])
 
@@ -169,6 +171,23 @@ def revoke(key: str, reason: str, home: Path | None, *, as_json: bool) -> None:
     else:
         click.echo(f"revoked key {change.pointer.name}   change {change.seq}")
         click.echo("a revoked key stays so; make another with `trimtab keys create`")
+
+
+@command.command()
+@role.config
+@click.option("--from", "before", required=True, help="Where the master key before is, env:NAME.")
+@home_option
+@json_option
+def rewrap(config: Path | None, before: str, home: Path | None, *, as_json: bool) -> None:
+    """Wrap the keys of sealed content under the master key of the file; content stays as it is.
+
+    Example: trimtab keys rewrap --from env:OLD_MASTER_KEY
+    """
+    moved = encryption.rewrap(wiring.home(home), wiring.load_settings(config), before)
+    if as_json:
+        print_json({"rewrapped": moved})
+    else:
+        click.echo(f"{moved} content keys are under the new master key; restart what runs")
 
 
 add_switch(command, ScopeKind.KEY)

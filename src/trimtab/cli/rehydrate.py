@@ -25,7 +25,8 @@ def command(request_id: str, home: Path | None) -> None:
 
 
 async def _rehydrate(request_id: str, home: Path) -> None:
-    stored = await wiring.records(home).find(request_id)
+    records = wiring.records(home)
+    stored = await records.find(request_id)
     if stored is None:
         raise NotFound(
             f"request {request_id!r} is not stored; if it is seconds old, try again, and look in"
@@ -34,7 +35,7 @@ async def _rehydrate(request_id: str, home: Path) -> None:
     record = stored.record
     spool = Spool(claim(home / "spool", "cli"), wiring.SystemClock())
     try:
-        done = await rehydrate(stored, ASKED, spool)
+        done = await rehydrate(stored, ASKED, spool, records)
     finally:
         spool.close()
     what = "is exported" if done else "was kept, and exported when the request ended"

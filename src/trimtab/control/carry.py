@@ -10,8 +10,8 @@ PAGE = 1000
 async def carry(ours: ControlStore, theirs: ControlStore) -> int:
     """Bring the other store up to ours, and tell how many changes it did not have.
 
-    Safe to repeat: what was carried before is the beginning of ours. People who may log in come
-    along with a log that is carried.
+    Safe to repeat: what was carried before is the beginning of ours. People who may log in, and
+    keys of content, come along with a log that is carried.
 
     Raises:
         SettingsInvalid: both have a log, and neither begins with the other.
@@ -28,6 +28,7 @@ async def carry(ours: ControlStore, theirs: ControlStore) -> int:
     for account in await ours.accounts():
         if await theirs.account(account.name) is None:
             await theirs.put_account(account)
+    await theirs.add_content_keys(await ours.content_keys())
     carried = there
     while page := await ours.changes(after=carried, limit=PAGE):
         for change in page:

@@ -45,6 +45,7 @@ class SpanBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
         attributes: As they were told, those of the resource under `resource`.
         events: Instant, name and attributes of each.
         cut: How many values were too long or too many.
+        tracestate, flags: As it was told; only flags that OpenTelemetry knows.
     """
 
     facts: SpanFacts = SpanFacts()
@@ -52,6 +53,8 @@ class SpanBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     resource: dict[str, Any] = {}
     events: tuple[tuple[int, str, dict[str, Any]], ...] = ()
     cut: int = 0
+    tracestate: str = ""
+    flags: int = 0
 
 
 class AppSpan(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -309,7 +309,11 @@ class LedgerLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Blob(Struct, frozen=True, array_like=True):
-    """A piece of content under its keyed hash. `codec` is `raw` or `zstd`."""
+    """A piece of content under its keyed hash.
+
+    Attributes:
+        codec: `raw` or `zstd`, followed by `+a256gcm` if it is sealed.
+    """
 
     ref: bytes
     codec: str

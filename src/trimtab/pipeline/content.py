@@ -8,7 +8,7 @@ refs of blobs of their own. A conversation of thirty turns stores each turn once
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import zstandard
@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from trimtab.domain.ids import user_hash
 from trimtab.domain.record import Blob, Piece
+from trimtab.store.content import SEALED
 
 MIN_BLOB_BYTES = 256
 MIN_COMPRESSED_BYTES = 200
@@ -41,16 +42,36 @@ class Captured(NamedTuple):
     blobs: tuple[Blob, ...]
 
 
+class Seal(Protocol):
+    """Seals the content of one tenant; see `store.sealing.Sealer`."""
+
+    @property
+    def key_id(self) -> bytes:
+        """Name the key."""
+        ...
+
+    def seal(self, ref: bytes, data: bytes) -> bytes:
+        """Seal the bytes of a blob in their place."""
+        ...
+
+
 class ContentCapture:
     """Makes blobs. State: the refs written to the spool already, for one UTC day."""
 
-    def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
+    def __init__(
+        self,
+        tenant_key: Callable[[str], bytes],
+        seal_of: Callable[[str], Seal | None] | None = None,
+    ) -> None:
         """Begin with nothing written.
 
         Args:
             tenant_key: Gives the 32-byte key of a tenant.
+            seal_of: Gives what seals the content of a tenant, if any is to be; without its key
+                nothing of a tenant is kept.
         """
         self._tenant_key = tenant_key
+        self._seal_of = seal_of
         self._day = 0
         self._written: set[bytes] = set()
         self._compress = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress
@@ -63,6 +84,10 @@ class ContentCapture:
         """Hash an end user's id under the tenant's key."""
         return user_hash(self._tenant_key(tenant_id), end_user)
 
+    def keeps(self, tenant_id: str) -> bool:
+        """Whether the content of a tenant can be kept now."""
+        return self._seal_of is None or self._seal_of(tenant_id) is not None
+
     def capture(
         self, tenant_id: str, ts_us: int, data: bytes, messages: Raw | None = None
     ) -> Captured:
@@ -73,18 +98,26 @@ class ContentCapture:
         key = self._tenant_key(tenant_id)
         ref = hmac.digest(key, data, "sha256")
         self._turn_page(ts_us // DAY_US)
-        if ref in self._written or len(data) > MAX_CONTENT_BYTES:
+        seal = None if self._seal_of is None else self._seal_of(tenant_id)
+        # What was sealed under a key that was destroyed is written anew.
+        mark = b"" if seal is None else seal.key_id
+        is_gone = self._seal_of is not None and seal is None
+        if mark + ref in self._written or len(data) > MAX_CONTENT_BYTES or is_gone:
             return Captured(ref, ())
         blobs: list[Blob] = []
         pieces: list[Piece] = []
         for piece in _cut(data, messages):
-            if len(piece) < MIN_BLOB_BYTES or len(piece) == len(data):
+            is_short = len(piece) < MIN_BLOB_BYTES or len(piece) == len(data)
+            if is_short and seal is None:
                 pieces.append(Piece(is_ref=False, data=piece))
                 continue
             piece_ref = hmac.digest(key, _PIECE + piece, "sha256")
             pieces.append(Piece(is_ref=True, data=piece_ref))
-            if piece_ref not in self._written:
-                blobs.append(self._blob(piece_ref, piece))
+            if mark + piece_ref not in self._written:
+                self._written.add(mark + piece_ref)
+                blobs.append(self._blob(piece_ref, piece, seal))
+        # Of what is sealed it has refs only, so that pieces are found, and deleted, without a key.
+        self._written.add(mark + ref)
         blobs.append(self._blob(ref, _encoder.encode(pieces)))
         return Captured(ref, tuple(blobs))
 
@@ -92,11 +125,15 @@ class ContentCapture:
         """Write everything anew: what was captured last did not reach the spool."""
         self._written.clear()
 
-    def _blob(self, ref: bytes, data: bytes) -> Blob:
-        self._written.add(ref)
-        if len(data) < MIN_COMPRESSED_BYTES:
-            return Blob(ref, "raw", data)
-        return Blob(ref, "zstd", self._compress(data))
+    def _blob(self, ref: bytes, data: bytes, seal: Seal | None = None) -> Blob:
+        codec = "raw"
+        if len(data) >= MIN_COMPRESSED_BYTES:
+            codec, data = "zstd", self._compress(data)
+        return (
+            Blob(ref, codec, data)
+            if seal is None
+            else Blob(ref, codec + SEALED, seal.seal(ref, data))
+        )
 
     def _turn_page(self, day: int) -> None:
         if day != self._day or len(self._written) > MAX_REMEMBERED_REFS:

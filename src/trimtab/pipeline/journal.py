@@ -181,7 +181,7 @@ class Journal:
         if admitted.grant.content is not ContentPolicy.FULL:
             return Kept()
         level, ask = self._level(), admitted.request.prompt
-        if level >= Level.BARE:
+        if level >= Level.BARE or not self._content.keeps(admitted.grant.tenant.id):
             journey.withheld = None
             return Kept(ContentState.TRUNCATED)
         is_cut = is_ordinary and level >= Level.CUT
@@ -222,11 +222,12 @@ class Journal:
         return self._local_day(timezone, ts_us)
 
     def _input(self, journey: Journey, funded: Funded, body: bytes) -> Captured:
-        """Cut a body into blobs; where room is short, hash it and let the end decide."""
+        """Cut a body into blobs; where room or a key is short, hash it and let the end decide."""
         admitted = funded.screened.planned.admitted
         tenant_id, request = admitted.grant.tenant.id, admitted.request
         is_kept = admitted.grant.content is ContentPolicy.FULL
-        if not is_kept or self._level() >= Level.CUT:
+        is_late = self._level() >= Level.CUT or not self._content.keeps(tenant_id)
+        if not is_kept or is_late:
             journey.input_ref, journey.withheld = None, body if is_kept else None
             return Captured(self._content.hash(tenant_id, body), ())
         journey.withheld = None

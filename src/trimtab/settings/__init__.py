@@ -1,5 +1,6 @@
 """Typed settings: `trimtab.yaml` and `TRIMTAB_*` variables."""
 
+from trimtab.settings.encryption import read_master_key
 from trimtab.settings.load import DEMO, load, locate
 from trimtab.settings.model import (
     AlertSettings,
@@ -44,5 +45,6 @@ __all__ = [
     "WebhookSettings",
     "load",
     "locate",
+    "read_master_key",
     "resolve",
 ]

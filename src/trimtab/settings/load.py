@@ -1,6 +1,6 @@
 """Reading the file: everything wrong with it is told at once, each with its line and a remedy."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +10,7 @@ from trimtab.domain.model import unpinned
 from trimtab.domain.signing import read_secret
 from trimtab.domain.tenant import EVALS
 from trimtab.domain.yaml_tree import Faults, Members, Wrong, read_tree, scalars
+from trimtab.settings.encryption import read_master_key
 from trimtab.settings.fields import members, read_listen
 from trimtab.settings.model import (
     AlertSettings,
@@ -107,6 +108,7 @@ def _settings(
         stripe=given.get("stripe"),
         online=given.get("evals"),
         log_to_stdout=given.get("log_line", False),
+        master_key=given.get("content_encryption"),
         lines=faults.lines,
     )
     for at, fault in _misfits(settings):
@@ -137,12 +139,17 @@ def _misfits(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _misplaced(settings: Settings) -> Iterator[tuple[str, str]]:
     """Tell what does not fit where records are kept."""
-    if settings.stripe is not None and settings.gateway.records is not None:
+    if settings.gateway.records is None:
+        if settings.gateway.archive is not None:
+            why = "the Postgres that keeps what adds up; add `gateway.records`"
+            yield "gateway.archive", f"means nothing without {why}"
+        return
+    if settings.stripe is not None:
         why = "`gateway.records` names a store elsewhere; remove one of them"
         yield "stripe", f"passes on from records that are in the state directory, and {why}"
-    if settings.gateway.archive is not None and settings.gateway.records is None:
-        why = "the Postgres that keeps what adds up; add `gateway.records`"
-        yield "gateway.archive", f"means nothing without {why}"
+    if settings.master_key is not None and settings.gateway.store is None:
+        why = "hosts that share `gateway.records` may have others; name a `gateway.store`, too"
+        yield "content_encryption", f"keeps keys in the change log's store, and {why}"
 
 
 def _listening(gateway: GatewaySettings, listen: str, faults: Faults) -> GatewaySettings:
@@ -170,9 +177,13 @@ def _unset(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str
         for index, route in enumerate(settings.alerts.routes)
         if route.secret is not None
     ]
-    for path, secret in signed:
+    read: list[tuple[str, str, Callable[[str], object]]]
+    read = [(path, secret, read_secret) for path, secret in signed]
+    if settings.master_key is not None:
+        read.append(("content_encryption.master_key", settings.master_key, read_master_key))
+    for path, secret, of in read:
         try:
-            read_secret(resolve(secret, environ).reveal())
+            of(resolve(secret, environ).reveal())
         except SettingsInvalid as exc:
             yield path, str(exc)
 

@@ -27,7 +27,7 @@ from trimtab.domain.model import (
 )
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.prompt import RegistryPolicy
-from trimtab.domain.tenant import Key, Tenant, Tier, WhenAway
+from trimtab.domain.tenant import Key, SearchPolicy, Tenant, Tier, WhenAway
 from trimtab.telemetry.preset import Content, Signal
 from trimtab.telemetry.sampling import Policy
 from trimtab.telemetry.semconv.versions import Semconv
@@ -337,6 +337,8 @@ class Settings:
     """Everything one file says.
 
     Attributes:
+        master_key: Reference to what wraps the keys that content is sealed under; `None` seals
+            nothing.
         unset: Path and message of every reference to a secret that is not there, or is none.
         lines: Line of every path of the file, for notes.
     """
@@ -358,6 +360,7 @@ class Settings:
     stripe: StripeSettings | None = None
     online: OnlineSettings | None = None
     log_to_stdout: bool = False
+    master_key: str | None = None
     unset: tuple[tuple[str, str], ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict[str, int], repr=False)
 
@@ -418,7 +421,13 @@ class Settings:
     def notes(self, today: date) -> tuple[Note, ...]:
         """Tell what is worth a look although it is valid, in the order of the file."""
         unset = [self._note(path, message) for path, message in self.unset]
-        found = [*self._reviews(today), *unset, *self._idle(), *self._same_provider()]
+        found = [
+            *self._reviews(today),
+            *unset,
+            *self._idle(),
+            *self._same_provider(),
+            *self._unsearched(),
+        ]
         return tuple(sorted(found, key=lambda note: note.line))
 
     def _reviews(self, today: date) -> Iterator[Note]:
@@ -458,6 +467,15 @@ class Settings:
                         f"{name} is on the same provider as the model itself: it helps against a"
                         " bad model, not an outage",
                     )
+
+    def _unsearched(self) -> Iterator[Note]:
+        owners = (*self.tiers.values(), *self.tenants.values())
+        if self.master_key is not None and any(it.search is SearchPolicy.PLAIN for it in owners):
+            yield self._note(
+                "content_encryption",
+                "words of content cannot be searched while it is sealed, for an index would be a"
+                " readable copy; say `search: off` in all tiers",
+            )
 
     def _note(self, path: str, message: str, level: Level = Level.WARN) -> Note:
         return Note(level, path, self.lines.get(path, 1), message)

@@ -31,6 +31,7 @@ from trimtab.settings.alerts import read_alerts
 from trimtab.settings.billing import read_plan, read_stripe, stripe_name
 from trimtab.settings.budget import budget, budget_of, budget_of_users, features, part_of_budget
 from trimtab.settings.cloudwatch import read_cloudwatch
+from trimtab.settings.encryption import read_encryption
 from trimtab.settings.evals import read_evals
 from trimtab.settings.fields import (
     MODEL_NAME,
@@ -86,6 +87,7 @@ def sections(environ: Mapping[str, str]) -> Mapping[str, Read]:
         "telemetry": partial(read_telemetry, environ),
         "cloudwatch": read_cloudwatch,
         "log_line": _log_to_stdout,
+        "content_encryption": read_encryption,
         "registry": read_registry,
         "reconcile": read_reconcile,
         "site": budget_of,

@@ -129,7 +129,46 @@ class AuditLog(Protocol):
         ...
 
 
-class ControlStore(ChangeLog, Acknowledgements, Accounts, AuditLog, Protocol):
+class ContentKey(Struct, frozen=True, kw_only=True):
+    """The key that a tenant's content is sealed under, wrapped by the master key.
+
+    Attributes:
+        key_id: 8 random bytes: which of a tenant's keys, if it had several.
+    """
+
+    tenant_id: str
+    key_id: bytes
+    wrapped: bytes
+
+
+class ContentKeys(Protocol):
+    """Keys that content is sealed under, at most one a tenant. Unlike changes they can go."""
+
+    async def content_keys(self, tenant_id: str | None = None) -> tuple[ContentKey, ...]:
+        """List the keys of all tenants, by tenant, or of one."""
+        ...
+
+    async def content_keys_mark(self) -> tuple[int, int]:
+        """Tell how many keys there are, and a number of the newest: other keys, another mark."""
+        ...
+
+    async def add_content_keys(self, keys: Sequence[ContentKey]) -> None:
+        """Add keys; of several for one tenant the first stays."""
+        ...
+
+    async def rewrap_content_keys(self, keys: Sequence[ContentKey]) -> None:
+        """Put the same keys wrapped otherwise, all or none; one that is gone stays gone."""
+        ...
+
+    async def destroy_content_key(self, tenant_id: str) -> bool:
+        """Make what was sealed for a tenant unreadable for ever; tells whether there was a key.
+
+        No copy stays in the store itself.
+        """
+        ...
+
+
+class ControlStore(ChangeLog, Acknowledgements, Accounts, AuditLog, ContentKeys, Protocol):
     """All that one control store keeps."""
 
 

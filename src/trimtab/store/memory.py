@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft, Pointer
-from trimtab.store.base import Account, Acknowledgement
+from trimtab.store.base import Account, Acknowledgement, ContentKey
 from trimtab.store.chain import link, refuse_moved_on
 
 POLL_S = 0.1
@@ -105,6 +105,39 @@ class MemoryAuditLog:
         """See `AuditLog.readings`."""
         found = [it for it in reversed(self._readings) if before is None or it.seq < before]
         return tuple(found[:limit])
+
+
+class MemoryContentKeys:
+    """`store.base.ContentKeys` in a dict."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, ContentKey] = {}
+        self._added = 0
+
+    async def content_keys(self, tenant_id: str | None = None) -> tuple[ContentKey, ...]:
+        """See `ContentKeys.content_keys`."""
+        return tuple(it for of, it in sorted(self._keys.items()) if tenant_id in (None, of))
+
+    async def content_keys_mark(self) -> tuple[int, int]:
+        """See `ContentKeys.content_keys_mark`."""
+        return len(self._keys), self._added
+
+    async def add_content_keys(self, keys: Sequence[ContentKey]) -> None:
+        """See `ContentKeys.add_content_keys`."""
+        for it in keys:
+            self._added += it.tenant_id not in self._keys
+            self._keys.setdefault(it.tenant_id, it)
+
+    async def rewrap_content_keys(self, keys: Sequence[ContentKey]) -> None:
+        """See `ContentKeys.rewrap_content_keys`."""
+        for it in keys:
+            known = self._keys.get(it.tenant_id)
+            if known is not None and known.key_id == it.key_id:
+                self._keys[it.tenant_id] = it
+
+    async def destroy_content_key(self, tenant_id: str) -> bool:
+        """See `ContentKeys.destroy_content_key`."""
+        return self._keys.pop(tenant_id, None) is not None
 
 
 def _last(log: Sequence[Change], pointer: Pointer) -> Change | None:

@@ -45,7 +45,7 @@ from trimtab.store.base import (
     Use,
 )
 from trimtab.store.bodies import answered_words, asked_words
-from trimtab.store.content import assemble, is_whole
+from trimtab.store.content import Sealed, Unsealing, assemble, is_whole
 from trimtab.store.filtering import counted, fits, has_phrase
 from trimtab.store.rollup import (
     DAY_US,
@@ -83,6 +83,7 @@ class MemoryRecords:
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
         self._tenant_key = tenant_key
+        self.unsealer: Unsealing | None = None
         self._records: dict[str, StoredRecord] = {}
         self._annotations: dict[str, Annotation] = {}
         self._spans: dict[tuple[str, str], dict[str, AppSpan]] = {}
@@ -296,12 +297,22 @@ class MemoryRecords:
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `ContentReader.content`."""
         try:
-            found = assemble(lambda it: self._blobs.get((tenant_id, ts_us // DAY_US, it)), ref)
+            found = await self._assembled(tenant_id, ts_us, ref)
         except ValueError:
             return None
         if found is None or not is_whole(found, ref, self._tenant_key(tenant_id)):
             return None
         return found
+
+    async def _assembled(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        def get(ref: bytes) -> Blob | None:
+            return self._blobs.get((tenant_id, ts_us // DAY_US, ref))
+
+        try:
+            return assemble(get, ref)
+        except Sealed:
+            unseal = await self.unsealer(tenant_id) if self.unsealer else None
+        return None if unseal is None else assemble(get, ref, unseal)
 
     async def costs(
         self,

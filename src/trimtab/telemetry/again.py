@@ -11,9 +11,11 @@ from typing import NamedTuple
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Finish
 from trimtab.store.base import Cursor, RecordFilter, RecordReader, StoredRecord
-from trimtab.telemetry.batch import MAX_SPANS, Entry, of_request, pieces
+from trimtab.telemetry.app_spans import Released, stored_spans
+from trimtab.telemetry.batch import MAX_SPANS, Entry, of_app, of_request, pieces
 from trimtab.telemetry.export import with_words
 from trimtab.telemetry.receiver import NO_ANSWER, Answer, Verdict
+from trimtab.telemetry.sampling import decided
 from trimtab.telemetry.view import View, encode
 from trimtab.telemetry.words import Words
 
@@ -106,8 +108,9 @@ class Backfill:
         """
         waiting: list[Entry] = []
         before_us = until_us
+        told = set[str]()
         async for stored in self._stored(RecordFilter(since_us=since_us, until_us=until_us)):
-            entries = self._rendered(stored)
+            entries = [*self._rendered(stored), *await self._told(stored, told)]
             if len(waiting) + len(entries) > MAX_SPANS:
                 yield await self._send(waiting, before_us)
                 waiting, before_us = [], stored.record.ts_us + 1
@@ -128,6 +131,17 @@ class Backfill:
     def _rendered(self, stored: StoredRecord) -> list[Entry]:
         finish = Finish(record=stored.record, detail=stored.detail, attempts=stored.attempts)
         return of_request(finish, stored.record.worker_id, self.view)
+
+    async def _told(self, stored: StoredRecord, told: set[str]) -> list[Entry]:
+        """Give what applications told of the trace of a request, once; `told` are the others."""
+        record, decision = stored.record, decided(stored.record, stored.detail.sampling)
+        if record.trace_id in told:
+            return []
+        entries: list[Entry] = []
+        async for spans in stored_spans(self.records, record.tenant_id, record.trace_id):
+            told.add(record.trace_id)
+            entries += of_app(Released(decision, spans), record.worker_id, self.view)
+        return entries
 
     async def _send(self, entries: Sequence[Entry], before_us: int) -> int:
         for part in pieces(await with_words(entries, self.words, self.view)):

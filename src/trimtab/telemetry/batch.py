@@ -10,8 +10,9 @@ import msgspec
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from trimtab.domain.annotation import Annotated
-from trimtab.domain.record import Finish, RequestRecord
+from trimtab.domain.record import Finish
 from trimtab.telemetry import frames
+from trimtab.telemetry.app_spans import App, Released, render_app
 from trimtab.telemetry.evaluations import evaluation
 from trimtab.telemetry.follow import START, Place, Step, follow, workers
 from trimtab.telemetry.frames import HEADER_BYTES, Frame, Kind
@@ -25,6 +26,7 @@ MAX_BYTES = 1 << 20
 NO_END = Place(1 << 62, 0)
 
 _finish = msgspec.msgpack.Decoder(Finish)
+_released = msgspec.msgpack.Decoder(Released)
 _annotated = msgspec.msgpack.Decoder(Annotated)
 
 
@@ -37,7 +39,7 @@ class Entry(NamedTuple):
         bare: The span without the words that were added.
     """
 
-    source: Source
+    source: Source | App
     worker: str
     span: Span
     passed: Place | None
@@ -53,7 +55,7 @@ class Batch:
         places: Where each worker's spool is passed once every entry has its answer.
         full: Whether more may wait.
         unreadable: Frames that hold no record this version can render.
-        spared: Requests that were left out.
+        spared: Requests, and pieces of traces of applications, that were left out.
     """
 
     entries: list[Entry] = field(default_factory=list[Entry])
@@ -63,7 +65,8 @@ class Batch:
     spared: int = 0
 
 
-Sparing = Callable[[RequestRecord], bool]
+Sparing = Callable[[str], bool]
+"""Whether to leave out what was kept by a rule."""
 
 
 def gather(
@@ -71,7 +74,7 @@ def gather(
     places: Mapping[str, Place],
     view: View,
     until: Mapping[str, Place] | None = None,
-    spare: Sparing = lambda _record: False,
+    spare: Sparing = lambda _rule: False,
 ) -> Batch:
     """Read and render what waits, one frame of each worker in turn, up to 512 spans or 1 MiB.
 
@@ -84,7 +87,7 @@ def gather(
         places: What is done with in each.
         view: How it is rendered.
         until: Where to stop in each; those that are not named are not read.
-        spare: Which requests to pass and count.
+        spare: What to pass and count.
     """
     batch = Batch()
     size = 0
@@ -147,6 +150,8 @@ def _entries(worker: str, step: Step, view: View, batch: Batch, spare: Sparing) 
         match frame.kind:
             case Kind.FINISH | Kind.REHYDRATED if view.signal is Signal.TRACES:
                 return _of_finish(worker, place, frame, view, batch, spare)
+            case Kind.RELEASED if view.signal is Signal.TRACES:
+                return _of_released(worker, place, frame, view, batch, spare)
             case Kind.ANNOTATION if view.evaluations:
                 return _of_annotation(worker, place, frame, view)
             case _:
@@ -161,7 +166,7 @@ def _of_finish(
 ) -> list[Entry]:
     finish = _finish.decode(frame.payload)
     record = finish.record
-    if spare(record):
+    if spare(record.sampling_rule):
         batch.spared += 1
         return []
     if not (record.trace_kept or view.everything):
@@ -182,6 +187,32 @@ def of_request(finish: Finish, worker: str, view: View, place: Place | None = No
     has_words = record.input_ref is not None or record.output_ref is not None
     about = record if has_words and finish.attempts else None
     entries[-1] = entries[-1]._replace(passed=place, about=about)
+    return entries
+
+
+def _of_released(
+    worker: str, place: Place, frame: Frame, view: View, batch: Batch, spare: Sparing
+) -> list[Entry]:
+    released = _released.decode(frame.payload)
+    if spare(released.decision.rule):
+        batch.spared += 1
+        return []
+    if not (released.decision.is_kept or view.everything):
+        return []
+    return of_app(released, worker, view, place)
+
+
+def of_app(released: Released, worker: str, view: View, place: Place | None = None) -> list[Entry]:
+    """Render spans of applications; each has words of its own.
+
+    Raises:
+        ValueError: one cannot be rendered.
+    """
+    entries: list[Entry] = []
+    for it in released.spans:
+        app, span = render_app(it, released.decision, view.forbidden)
+        entries.append(Entry(app, worker, span, None, it if it.content_ref else None))
+    entries[-1] = entries[-1]._replace(passed=place)
     return entries
 
 

@@ -19,6 +19,7 @@ MAX_BYTES = 256 << 20
 MAX_KEPT = 100_000
 
 _SLOTS = 1 << 21
+_RECORD_BYTES = 500
 
 
 class Decision(NamedTuple):
@@ -26,11 +27,13 @@ class Decision(NamedTuple):
 
     Attributes:
         th: The threshold it was kept at; `None` if that is unknown.
+        policy: Version of the policy that decided.
     """
 
     is_kept: bool
     rule: str
     th: int | None
+    policy: str = ""
 
 
 class Seen(NamedTuple):
@@ -101,7 +104,10 @@ class Decider:
 
     def of_record(self, trace_id: str, at_us: int, decision: Decision) -> Decision | None:
         """Take in what was decided on a request of ours; gives what that decides at once."""
-        known = self._waiting.setdefault(trace_id, _Waiting(Seen(trace_id, at_us, 0)))
+        known = self._waiting.get(trace_id)
+        if known is None:
+            known = self._waiting[trace_id] = _Waiting(Seen(trace_id, at_us, _RECORD_BYTES))
+            self._bytes += _RECORD_BYTES
         known.ours = decision
         return self._settle(trace_id) if decision.is_kept else None
 

@@ -22,7 +22,6 @@ from pathlib import Path
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
-from trimtab.domain.record import RequestRecord
 from trimtab.domain.transport import Transport
 from trimtab.store.files import replace_file
 from trimtab.telemetry.batch import Batch, Entry, aged, gather, pieces
@@ -301,6 +300,6 @@ def _smaller(part: Sequence[Entry]) -> Sequence[Sequence[Entry]]:
     return () if entry.bare is None else ([entry._replace(span=entry.bare, bare=None)],)
 
 
-def _is_ordinary(record: RequestRecord) -> bool:
-    """Whether a request stands for others of its kind: it was kept by chance, or as all are."""
-    return record.sampling_rule in _GIVEN_UP
+def _is_ordinary(rule: str) -> bool:
+    """Whether what a rule keeps stands for others of its kind: by chance, or as all are kept."""
+    return rule in _GIVEN_UP

@@ -45,6 +45,8 @@ class Kind(IntEnum):
     """A process takes the spool over: what the one before it began will not finish."""
     REHYDRATED = 9
     """A finish whose trace was dropped, for exporters: its request is stored already."""
+    RELEASED = 11
+    """Spans of applications with what was decided of their trace, for exporters."""
 
 
 class Frame(NamedTuple):

@@ -15,6 +15,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from trimtab.domain.app_span import AppSpan, SpanBody
+from trimtab.domain.trace_context import checked
 from trimtab.telemetry import foreign
 from trimtab.telemetry.evaluations import EVENT as EVALUATION
 from trimtab.telemetry.otlp import (
@@ -30,6 +31,7 @@ from trimtab.telemetry.otlp import (
 
 MAX_NAME = 256
 
+_FLAGS = 0x3FF
 _MIN_COMPRESSED_BYTES = 512
 _ID, _TRACE = re.compile(r"(?!0{16})[0-9a-f]{16}"), re.compile(r"(?!0{32})[0-9a-f]{32}")
 _KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
@@ -53,7 +55,7 @@ class Evaluation(NamedTuple):
     response_id: str | None
 
 
-class _Moved(msgspec.Struct, frozen=True):
+class Moved(msgspec.Struct, frozen=True):
     """The content of a span, apart from it."""
 
     attributes: dict[str, Any]
@@ -108,7 +110,10 @@ def spans(data: bytes, cuts: Cuts, received_us: int, *, is_json: bool) -> Iterat
             status=_word_of(_STATUSES, span.status.code),
         )
         before, cut = cuts.values, cuts.values - before
-        yield _told(bare, resource, told, events, cut)
+        traced = SpanBody(
+            tracestate=checked(span.trace_state) or "", flags=span.flags & _FLAGS, cut=cut
+        )
+        yield _told(bare, resource, told, events, traced)
 
 
 def logs(data: bytes, cuts: Cuts, received_us: int, *, is_json: bool) -> Iterator[Told]:
@@ -149,7 +154,7 @@ def logs(data: bytes, cuts: Cuts, received_us: int, *, is_json: bool) -> Iterato
             end_us=ts_us,
             name=name[:MAX_NAME],
         )
-        yield _told(bare, resource, {}, events, 0)
+        yield _told(bare, resource, {}, events, SpanBody())
 
 
 def body_of(span: AppSpan) -> SpanBody:
@@ -160,25 +165,32 @@ def body_of(span: AppSpan) -> SpanBody:
     return msgspec.msgpack.decode(data, type=SpanBody) if data else SpanBody()
 
 
+def moved_of(content: bytes) -> Moved:
+    """Read the content of a span. Raises `ValueError`: it is none."""
+    return msgspec.json.decode(content, type=Moved)
+
+
 def said_of(span: AppSpan, content: bytes) -> foreign.Said:
     """Read the messages of a span out of its content. Raises `ValueError`: it is none."""
-    moved = msgspec.json.decode(content, type=_Moved)
+    moved = moved_of(content)
     return foreign.said({**body_of(span).attributes, **moved.attributes}, moved.events)
 
 
-def _told(bare: AppSpan, resource: Attributes, told: Attributes, events: Events, cut: int) -> Told:
+def _told(
+    bare: AppSpan, resource: Attributes, told: Attributes, events: Events, body: SpanBody
+) -> Told:
     seen = foreign.see(told, events)
     plain, content = foreign.split(told)
     parted = [(at, name, *foreign.split(more, event=name)) for at, name, more in events]
     hidden = tuple((at, name, more) for at, name, _, more in parted if more)
-    moved = _Moved(content, hidden)
+    moved = Moved(content, hidden)
     about = foreign.split(resource)[0]
-    body = SpanBody(
+    body = msgspec.structs.replace(
+        body,
         facts=seen.facts,
         attributes=plain,
         resource=about,
         events=tuple((at, name, shown) for at, name, shown, _ in parted),
-        cut=cut,
     )
     span = msgspec.structs.replace(
         bare,

@@ -21,9 +21,11 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable, TryLater
 from trimtab.domain.record import REHYDRATED, Finish
 from trimtab.domain.trace_context import OpenTelemetry, opentelemetry, with_opentelemetry
-from trimtab.store.base import StoredRecord
+from trimtab.store.base import SpanReader, StoredRecord
+from trimtab.telemetry.app_spans import Released, stored_spans
 from trimtab.telemetry.follow import START, Place, follow, workers
 from trimtab.telemetry.frames import Frame, Kind
+from trimtab.telemetry.sampling import decided
 from trimtab.telemetry.standing import load, save
 
 ASKED = "asked"
@@ -53,8 +55,8 @@ class Append(Protocol):
         ...
 
 
-class Find(Protocol):
-    """Reads records; see `store.base.RecordReader`."""
+class Find(SpanReader, Protocol):
+    """Reads records and spans; see `store.base.RecordReader`."""
 
     async def find(self, request_id: str) -> StoredRecord | None:
         """Find one record by its id."""
@@ -101,16 +103,25 @@ def rehydrated(stored: StoredRecord, reason: str) -> Finish | None:
     return Finish(record=again, detail=stored.detail, attempts=stored.attempts)
 
 
-async def rehydrate(stored: StoredRecord, reason: str, spool: Append) -> bool:
+async def rehydrate(stored: StoredRecord, reason: str, spool: Append, records: SpanReader) -> bool:
     """Have a trace exported, on the disk when this returns; `False` if it was kept at first.
+
+    What its application told of it goes with it.
 
     Raises:
         RecorderUnavailable: it could not be written down.
+        TryLater: the store is away.
     """
     finish = rehydrated(stored, reason)
-    if finish is not None:
-        await spool.synced(spool.append(Kind.REHYDRATED, _encoder.encode(finish)))
-    return finish is not None
+    if finish is None:
+        return False
+    record = finish.record
+    decision = decided(record, finish.detail.sampling)
+    offset = spool.append(Kind.REHYDRATED, _encoder.encode(finish))
+    async for spans in stored_spans(records, record.tenant_id, record.trace_id):
+        offset = spool.append(Kind.RELEASED, _encoder.encode(Released(decision, spans)))
+    await spool.synced(offset)
+    return True
 
 
 class Rehydrator:
@@ -201,6 +212,6 @@ class Rehydrator:
             return self._clock.now_us() - said.ts_us > PATIENCE_US
         # Who says something of a request need not be whose it is.
         if stored.record.tenant_id == said.tenant_id:
-            await rehydrate(stored, named.why, self._spool)
+            await rehydrate(stored, named.why, self._spool, self._records)
             self._recent.append(said.request_id)
         return True

@@ -103,6 +103,13 @@ def adjusted_count(th: int) -> float:
     return WHOLE / (WHOLE - th)
 
 
+def decided(record: RequestRecord, note: Sampling | None) -> Decision:
+    """Tell what was decided on a request, for other spans of its trace to follow."""
+    th = opentelemetry(record.tracestate).th if record.tracestate else None
+    policy = note.policy if note else ""
+    return Decision(record.trace_kept, record.sampling_rule, th, policy)
+
+
 class Sampler:
     """Decides by one policy, the same on every worker."""
 
@@ -150,7 +157,8 @@ class Sampler:
         context = TraceContext(parent_span_id="", is_random=seen.is_random)
         incoming = _incoming(seen.trace_id, seen.tracestate, context)
         th = max(self._rest if rule == "rest" else 0, incoming.th)
-        return Decision(incoming.value >= th, rule, th if incoming.is_known else None)
+        known_th = th if incoming.is_known else None
+        return Decision(incoming.value >= th, rule, known_th, self.version)
 
     def _rule(self, record: RequestRecord, context: TraceContext) -> str:
         if context.keep or (self._watched and self._is_watched(record)):

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs, ScopeLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from trimtab.telemetry.app_spans import App, app_resource_spans
 from trimtab.telemetry.evaluations import log_record
 from trimtab.telemetry.facts import Attributes, Value
 from trimtab.telemetry.preset import Encoding, Extras, Signal
@@ -37,6 +38,7 @@ class View:
         resource: Attributes of the resource, such as `service.version`.
         evaluations: Whether what is found later is a part of it.
         everything: Whether the receiver, and not we, drops what is not kept.
+        forbidden: Attributes of applications that it must not get.
     """
 
     version: Version = DEFAULT
@@ -46,18 +48,26 @@ class View:
     encoding: Encoding = Encoding.PROTOBUF
     evaluations: bool = True
     everything: bool = False
+    forbidden: frozenset[str] = frozenset()
 
 
-def encode(spans: Iterable[tuple[Source, Span]], view: View) -> bytes:
+def encode(spans: Iterable[tuple[Source | App, Span]], view: View) -> bytes:
     """Write spans as a gzipped OTLP request; as log records, if the signal is logs."""
-    sources: dict[Source, list[Span]] = {}
+    sources: dict[Source | App, list[Span]] = {}
     for source, span in spans:
         sources.setdefault(source, []).append(span)
     if view.signal is Signal.LOGS:
-        logs = [_resource_logs(source, it, view) for source, it in sources.items()]
+        logs = [
+            _resource_logs(source, it, view)
+            for source, it in sources.items()
+            if isinstance(source, Source)
+        ]
         return written(ExportLogsServiceRequest(resource_logs=logs), view.encoding)
     traces = [
-        resource_spans(source, it, view.resource, view.version) for source, it in sources.items()
+        resource_spans(source, it, view.resource, view.version)
+        if isinstance(source, Source)
+        else app_resource_spans(source, it, view.resource)
+        for source, it in sources.items()
     ]
     return written(ExportTraceServiceRequest(resource_spans=traces), view.encoding)
 

@@ -11,7 +11,9 @@ import msgspec
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from trimtab.domain.annotation import Annotated
+from trimtab.domain.app_span import AppSpan
 from trimtab.domain.record import RequestRecord
+from trimtab.telemetry.app_spans import restore
 from trimtab.telemetry.facts import Attributes
 from trimtab.telemetry.follow import Place
 from trimtab.telemetry.messages import (
@@ -35,7 +37,7 @@ URL = "trimtab.content.url"
 ReadContent = Callable[[str, int, bytes], Awaitable[bytes | None]]
 """Gives a content by tenant, day and ref; `None` if it is gone, or may not leave the site."""
 
-About = RequestRecord | Annotated | None
+About = RequestRecord | Annotated | AppSpan | None
 
 _SPAN = (Content.SPAN, Content.SPAN_AND_EVENT)
 _EVENT = (Content.EVENT, Content.SPAN_AND_EVENT)
@@ -72,6 +74,8 @@ class Words:
         richer.CopyFrom(span)
         if isinstance(about, Annotated):
             await self._explain(richer, about, version)
+        elif isinstance(about, AppSpan):
+            await self._restore(richer, about)
         elif isinstance(about, RequestRecord) and self.content is Content.REFERENCE:
             put(richer, {URL: f"{self.link}{about.request_id}"})
         elif isinstance(about, RequestRecord) and self.are_read:
@@ -85,6 +89,13 @@ class Words:
         words = await self.read(said.tenant_id, about.request_us, said.text_ref)
         if words:
             put(span, {name: words.decode(errors="replace")}, _LONGEST)
+
+    async def _restore(self, span: Span, about: AppSpan) -> None:
+        if not self.are_read or about.content_ref is None:
+            return
+        content = await self.read(about.tenant_id, about.received_us, about.content_ref)
+        if content:
+            restore(span, content)
 
     async def _tell(self, span: Span, record: RequestRecord, version: Version) -> None:
         asked, answered = [

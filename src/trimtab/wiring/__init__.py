@@ -23,6 +23,7 @@ from trimtab.store.base import Accounts, KeeperStore, RecordFilter
 from trimtab.store.files import create_file
 from trimtab.store.filter_text import parse
 from trimtab.store.relational.reading import Reading
+from trimtab.wiring.encryption import unsealing
 from trimtab.wiring.membership import control_store, has_control_store
 from trimtab.wiring.record_store import reading, recording
 
@@ -101,7 +102,9 @@ def accounts(at: Path) -> Accounts:
 
 def records(at: Path) -> Reading:
     """Open the records of a state directory, with their content and sums."""
-    return reading(at, tenant_keys(at), SystemClock())
+    opened = reading(at, tenant_keys(at), SystemClock())
+    opened.unsealer = unsealing(at)
+    return opened
 
 
 def ledger(at: Path) -> KeeperStore:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from trimtab.settings import ExporterSettings, GatewaySettings, Settings, resolv
 from trimtab.telemetry.export import AT_ONCE, Exporter
 from trimtab.telemetry.follow import Place
 from trimtab.telemetry.metrics import Samples
-from trimtab.telemetry.preset import Signal, fill, preset
+from trimtab.telemetry.preset import Content, Signal, fill, preset
 from trimtab.telemetry.push import MetricsPush
 from trimtab.telemetry.receiver import Post, Receiver
-from trimtab.telemetry.sampling import Mode
+from trimtab.telemetry.rehydrate import Append
+from trimtab.telemetry.release import Releaser
+from trimtab.telemetry.sampling import Mode, Sampler
 from trimtab.telemetry.semconv.versions import VERSIONS
 from trimtab.telemetry.spans import Source
 from trimtab.telemetry.view import View
@@ -52,6 +54,31 @@ def exporting(home: Path, settings: Settings, clock: Clock, words: WordsOf) -> l
         for signal in of.signals
         if signal is not Signal.METRICS
     ]
+
+
+def releasing(
+    home: Path,
+    settings: Settings,
+    spool: Append,
+    clock: Clock,
+    sampler: Sampler,
+    recorded: Callable[[], Mapping[str, Place]],
+) -> Sequence[Releaser]:
+    """Build what has spans of applications exported, if anybody gets traces."""
+    exporters = [it for it in settings.telemetry.exporters if Signal.TRACES in it.signals]
+    if not exporters:
+        return ()
+    are_read = any(it.content not in (Content.NONE, Content.REFERENCE) for it in exporters)
+    return (
+        Releaser(
+            home,
+            spool,
+            clock,
+            sampler.of_spans,
+            recorded=recorded if are_read else None,
+            everything=settings.telemetry.sampling.mode is Mode.COLLECTOR,
+        ),
+    )
 
 
 def pushing(
@@ -118,6 +145,7 @@ def receiver_of(of: ExporterSettings, signal: Signal, *, everything: bool = Fals
             encoding=known.encoding,
             evaluations=signal is Signal.LOGS or Signal.LOGS not in of.signals,
             everything=everything,
+            forbidden=known.forbidden,
         ),
     )
 

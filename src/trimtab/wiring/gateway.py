@@ -23,7 +23,7 @@ from trimtab.cost.usage_out import convert_usage
 from trimtab.domain.annotation import Annotated
 from trimtab.domain.budget import Period, span
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import RecorderUnavailable
+from trimtab.domain.errors import RecorderUnavailable, TryLater
 from trimtab.domain.model import Provider, ProviderWire, Target, Wire
 from trimtab.domain.record import RequestRecord
 from trimtab.domain.transport import Origin, Transport
@@ -79,6 +79,7 @@ from trimtab.telemetry.health_file import HealthFile
 from trimtab.telemetry.pressure import Ladder, Room
 from trimtab.telemetry.sampling import Sampler
 from trimtab.telemetry.spool import Spool, claim, claim_alone
+from trimtab.wiring.encryption import Sealing, sealing
 from trimtab.wiring.entropy import Entropy
 from trimtab.wiring.following import follower, https_proxy, meter, secret
 from trimtab.wiring.litellm import load_litellm, needs_litellm
@@ -139,6 +140,12 @@ class Parts:
     shared: Shared | None
     room: Room
     ladder: Ladder
+    sealing: Sealing | None
+
+    def capture(self) -> ContentCapture:
+        """Make what cuts content into blobs."""
+        seal_of = self.sealing.of if self.sealing else None
+        return ContentCapture(wiring.tenant_keys(self.home), seal_of)
 
 
 def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None:
@@ -157,7 +164,7 @@ def run_gateway(home: Path, settings: Settings, listener: socket.socket) -> None
             OtlpIngest(
                 pipeline.enrol,
                 parts.spool,
-                ContentCapture(wiring.tenant_keys(home)),
+                parts.capture(),
                 wiring.records(home),
                 pipeline.clock,
             ),
@@ -195,7 +202,7 @@ def _feedback(parts: Parts, pipeline: Pipeline) -> Feedback:
     return Feedback(
         pipeline.identify,
         write,
-        ContentCapture(wiring.tenant_keys(parts.home)),
+        parts.capture(),
         _stored(parts.home),
         os.urandom,
     )
@@ -216,7 +223,12 @@ def _parts(home: Path, settings: Settings) -> Parts:
         following.on_change(lambda snapshot: limits.publish(*stopped(snapshot)))
     health = Health(clock, random.random)
     following.on_change(health.obey)
-    return Parts(home, settings, spool, following, Http1Transport(), health, sharing, room, ladder)
+    seals = sealing(home, settings, lambda: following.current)
+    if seals is not None:
+        following.on_change(lambda _: seals.wake())
+    return Parts(
+        home, settings, spool, following, Http1Transport(), health, sharing, room, ladder, seals
+    )
 
 
 def _pipeline(parts: Parts) -> Pipeline:
@@ -225,7 +237,7 @@ def _pipeline(parts: Parts) -> Pipeline:
     clock = wiring.SystemClock()
     metering = meter(following)
     biller = Biller(metering)
-    content = ContentCapture(wiring.tenant_keys(home))
+    content = parts.capture()
     journal = Journal(spool, content, clock, local_day, lambda: parts.ladder.level)
     call = Call(
         transport=_with_litellm(transport, settings, following),
@@ -340,6 +352,10 @@ async def _running(parts: Parts, pipeline: Pipeline) -> AsyncGenerator[None]:
     ]
     if shared is not None:
         jobs.append(shared.run())
+    if parts.sealing is not None:
+        with contextlib.suppress(TryLater):
+            await parts.sealing.look()
+        jobs.append(parts.sealing.run())
     tasks = [asyncio.create_task(job) for job in jobs]
     for task in tasks:
         task.add_done_callback(_stop_if_failed)

@@ -63,9 +63,10 @@ async def _run(home: Path, settings: Settings, claimed: Claim, stopped_by: list[
         schedule,
         parts.room,
     )
-    readers = (parts.recorder, parts.lines, *parts.exporters, *parts.named)
+    bringing = (*parts.named, *parts.releasing)
+    readers = (parts.recorder, parts.lines, *parts.exporters, *bringing)
     jobs = [
-        *(it.run() for it in (*always, *parts.named, *parts.hooks)),
+        *(it.run() for it in (*always, *bringing, *parts.hooks)),
         *in_turn((*parts.exporters, *pushing(settings, parts.clock, measured))),
         *await judging_jobs(home, settings, parts.spool, parts.recorder, parts.snapshot),
         _sweep(home, [it.needed for it in readers]),

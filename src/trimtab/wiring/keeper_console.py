@@ -69,7 +69,7 @@ def keeper_console(parts: Parts) -> Console:
         site=wiring.environment(),
         reconciled_to=kept(home).reconciled_to,
         repaired=lambda: parts.counting.repaired,
-        rehydrate=lambda stored: rehydrate(stored, ASKED, parts.spool),
+        rehydrate=lambda stored: rehydrate(stored, ASKED, parts.spool, reading),
         flow=lambda: _flow(parts),
         max_tenants=settings.telemetry.max_tenants,
         unclaimed=lambda: parts.claims.dropped,

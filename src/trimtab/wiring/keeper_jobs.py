@@ -28,6 +28,7 @@ def keeper_schedule(parts: Parts, measured: Callable[[], Awaitable[Samples]]) ->
     def waits() -> bool:
         return is_behind(parts.recorder) or parts.ladder.level >= Level.CUT
 
+    is_sealed = parts.settings.master_key is not None
     return Schedule(
         [
             *_spending_jobs(parts),
@@ -35,7 +36,7 @@ def keeper_schedule(parts: Parts, measured: Callable[[], Awaitable[Samples]]) ->
             *parts.counting.job(),
             *cloudwatch_jobs(parts.settings.cloudwatch, measured, parts.clock),
             Job("claims", CLAIMS_LOOK_S, parts.claims.step),
-            search_job(parts.store, parts.snapshot, waits, parts.leads),
+            search_job(parts.store, parts.snapshot, waits, parts.leads, is_sealed=is_sealed),
             Job("pressure", PRESSURE_LOOK_S, partial(_feel, parts)),
         ]
     )

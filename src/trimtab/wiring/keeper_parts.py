@@ -24,11 +24,12 @@ from trimtab.telemetry.log_file import LogFile
 from trimtab.telemetry.pressure import Ladder, Room
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.rehydrate import Rehydrator
+from trimtab.telemetry.release import Releaser
 from trimtab.telemetry.sampling import Sampler
 from trimtab.telemetry.spool import Claim, Spool
 from trimtab.wiring.alerts import alert_store
 from trimtab.wiring.counters import Counting
-from trimtab.wiring.exporting import exporting, words_of
+from trimtab.wiring.exporting import exporting, releasing, words_of
 from trimtab.wiring.following import follower, meter
 from trimtab.wiring.membership import control_store
 from trimtab.wiring.pricing import keep_shipped
@@ -40,7 +41,12 @@ LEAD_POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one keeper. `named` has exported what was dropped, if anything is."""
+    """The parts of one keeper.
+
+    Attributes:
+        named: Has exported what was dropped, if anything is.
+        releasing: Has exported what applications told, if there are exporters of traces.
+    """
 
     home: Path
     settings: Settings
@@ -57,6 +63,7 @@ class Parts:
     counting: Counting
     exporters: Sequence[Exporter]
     named: Sequence[Rehydrator]
+    releasing: Sequence[Releaser]
     ladder: Ladder
     room: Room
 
@@ -117,6 +124,7 @@ async def keeper_parts(home: Path, settings: Settings, claimed: Claim) -> Parts:
         ),
         exporters=exporting(home, settings, clock, words),
         named=_rehydrators(home, settings, spool, clock),
+        releasing=releasing(home, settings, spool, clock, sampler, recorder.recorded),
         ladder=ladder,
         room=room,
     )

@@ -33,6 +33,7 @@ from trimtab.store.rollup import DAY_US
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.spool import Spool
+from trimtab.wiring.encryption import Sealing, sealing
 from trimtab.wiring.eval_gateway import HttpGateway, key_for
 from trimtab.wiring.judging import judge_for
 from trimtab.wiring.spent import spent
@@ -63,6 +64,7 @@ class Judging:
     online: Online
     current: Callable[[], Snapshot]
     clock: Clock
+    sealing: Sealing | None
 
     async def run(self) -> None:
         """Judge for ever. What stands in the way is logged once, and tried again."""
@@ -101,6 +103,7 @@ class Judging:
         judge = JudgeSetting(model=it.model, max_tokens=it.max_tokens, embeddings=it.embeddings)
         suite = suite_of(self.file, judge, it.metrics)
         transport = Http1Transport()
+        seal_of = self.sealing.of if self.sealing else None
         try:
             # Other hosts, and a keeper that was killed, have keys of their own.
             name = f"{RUN}-{ulid(self.clock.now_us() // 1000, os.urandom)}"
@@ -115,7 +118,7 @@ class Judging:
                     audit=wiring.audit(self.home),
                     prompts=lambda: self.current().prompts,
                     scorer=Scorer(suite, make_metrics(suite, panel.embedder), panel),
-                    capture=ContentCapture(wiring.tenant_keys(self.home)),
+                    capture=ContentCapture(wiring.tenant_keys(self.home), seal_of),
                     clock=self.clock,
                 )
         finally:
@@ -147,6 +150,7 @@ async def judging_jobs(
         write=lambda it: _write(spool, it),
     )
     recorder.stored = online.offer
+    seals = sealing(home, settings, current)
     judging = Judging(
         home=home,
         file=str(settings.file),
@@ -154,8 +158,9 @@ async def judging_jobs(
         online=online,
         current=current,
         clock=clock,
+        sealing=seals,
     )
-    return (judging.run(),)
+    return (judging.run(), *(() if seals is None else (seals.run(),)))
 
 
 def is_behind(recorder: Recorder) -> bool:

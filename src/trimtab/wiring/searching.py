@@ -18,13 +18,21 @@ def search_job(
     current: Callable[[], Snapshot],
     is_behind: Callable[[], bool],
     leads: Callable[[], Awaitable[bool]],
+    *,
+    is_sealed: bool = False,
 ) -> Job:
-    """Take the words of what was stored, a little at a time: the recorder takes turns with it."""
+    """Take the words of what was stored, a little at a time: the recorder takes turns with it.
+
+    While content is sealed none are taken: they would be a readable copy of it.
+    """
+
+    def allows(tenant_id: str) -> bool:
+        return not is_sealed and _allows(current(), tenant_id)
 
     async def run() -> None:
         try:
             while await leads() and not is_behind():
-                if await index.index(lambda it: _allows(current(), it), limit=AT_ONCE) < AT_ONCE:
+                if await index.index(allows, limit=AT_ONCE) < AT_ONCE:
                     return
         except Unstorable as exc:
             raise TryLater(f"words fit no index ({exc}); report it") from exc

@@ -23,6 +23,7 @@ from trimtab.settings import DEMO, Settings, locate
 from trimtab.store.base import Use
 from trimtab.store.files import replace_file
 from trimtab.store.rollup import HOUR_US
+from trimtab.wiring.encryption import join_encryption
 from trimtab.wiring.following import LAST_GOOD
 from trimtab.wiring.membership import control_store, join
 from trimtab.wiring.record_store import join_records
@@ -131,6 +132,7 @@ def apply(
     proof = wiring.site_proof(home) if store or recorded else ""
     join(home, store, proof)
     join_records(home, recorded, proof, settings.gateway.archive)
+    join_encryption(home, settings)
     return asyncio.run(
         wiring.control(home).apply_file(
             settings.desired(),

@@ -5,22 +5,26 @@ from collections.abc import Collection, Iterable
 
 from trimtab.domain.record import Blob
 from trimtab.store.clickhouse.dialect import SQL
-from trimtab.store.content import assemble, refs
+from trimtab.store.content import Unseal, assemble, no_key, refs
 from trimtab.store.postgres.content import day_of
 from trimtab.store.relational.dialect import Connection
 from trimtab.store.relational.recording import Stored
 
 
-def get(connection: Connection, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+def get(
+    connection: Connection, tenant_id: str, ts_us: int, ref: bytes, unseal: Unseal = no_key
+) -> bytes | None:
     """Rebuild a content; `None` if a piece, or the whole day, is gone.
 
     Raises:
         ValueError: a piece cannot be read.
     """
-    return fetched(connection, [(tenant_id, ts_us, ref)])(tenant_id, ts_us, ref)
+    return fetched(connection, [(tenant_id, ts_us, ref)], unseal)(tenant_id, ts_us, ref)
 
 
-def fetched(connection: Connection, wanted: Iterable[tuple[str, int, bytes]]) -> Stored:
+def fetched(
+    connection: Connection, wanted: Iterable[tuple[str, int, bytes]], unseal: Unseal = no_key
+) -> Stored:
     """Fetch contents by tenant, time and ref; gives what rebuilds them as `get` does."""
     days: defaultdict[str, set[tuple[str, bytes]]] = defaultdict(set)
     for tenant_id, ts_us, ref in wanted:
@@ -28,20 +32,24 @@ def fetched(connection: Connection, wanted: Iterable[tuple[str, int, bytes]]) ->
     there: dict[tuple[str, str, bytes], Blob] = {}
     for day, places in days.items():
         whole = _blobs(connection, day, places)
-        pieces = {(tenant_id, it) for (tenant_id, _), blob in whole.items() for it in _pieces(blob)}
+        pieces = {
+            (tenant_id, it)
+            for (tenant_id, _), blob in whole.items()
+            for it in _pieces(blob, unseal)
+        }
         found = whole | _blobs(connection, day, pieces)
         there |= {(day, *place): blob for place, blob in found.items()}
 
     def stored(tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         day = day_of(ts_us)
-        return assemble(lambda it: there.get((day, tenant_id, it)), ref)
+        return assemble(lambda it: there.get((day, tenant_id, it)), ref, unseal)
 
     return stored
 
 
-def _pieces(manifest: Blob) -> list[bytes]:
+def _pieces(manifest: Blob, unseal: Unseal) -> list[bytes]:
     try:
-        return refs(manifest)
+        return refs(manifest, unseal)
     except ValueError:
         # Whoever rebuilds it is told.
         return []

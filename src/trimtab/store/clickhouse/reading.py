@@ -11,6 +11,7 @@ from trimtab.store.clickhouse.content import get
 from trimtab.store.clickhouse.dialect import DIALECT, SQL
 from trimtab.store.clickhouse.search import found
 from trimtab.store.clickhouse.session import Archive
+from trimtab.store.content import Unseal, no_key
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.relational.dialect import Connection
 from trimtab.store.relational.filtering import conditions
@@ -73,7 +74,12 @@ class ClickHouseReading(PostgresReading):
         return rows
 
     def stored(
-        self, connection: Connection, tenant_id: str, ts_us: int, ref: bytes
+        self,
+        connection: Connection,
+        tenant_id: str,
+        ts_us: int,
+        ref: bytes,
+        unseal: Unseal = no_key,
     ) -> bytes | None:
         """See `Reading.stored`."""
-        return get(connection, tenant_id, ts_us, ref)
+        return get(connection, tenant_id, ts_us, ref, unseal)

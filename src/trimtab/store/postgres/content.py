@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from trimtab.domain.record import Blob
-from trimtab.store.content import assemble
+from trimtab.store.content import Unseal, assemble, no_key
 from trimtab.store.postgres.dialect import SQL
 from trimtab.store.relational.dialect import Connection
 
@@ -13,7 +13,9 @@ def day_of(ts_us: int) -> str:
     return datetime.fromtimestamp(ts_us // 1_000_000, UTC).date().isoformat()
 
 
-def get(connection: Connection, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+def get(
+    connection: Connection, tenant_id: str, ts_us: int, ref: bytes, unseal: Unseal = no_key
+) -> bytes | None:
     """Rebuild a content; `None` if a piece, or the whole day, is gone.
 
     Raises:
@@ -25,4 +27,4 @@ def get(connection: Connection, tenant_id: str, ts_us: int, ref: bytes) -> bytes
         row = connection.execute(SQL["content"], (day, tenant_id, ref)).fetchone()
         return None if row is None else Blob(ref, *row)
 
-    return assemble(blob, ref)
+    return assemble(blob, ref, unseal)

@@ -1,4 +1,4 @@
-"""The change log, acknowledgements, accounts and the audit in Postgres, for several hosts.
+"""The change log, people, the audit and content keys in Postgres, for several hosts.
 
 The database is away at times and comes back: whatever fails closes the connection, and the next
 call opens another.
@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.errors import TryLater
-from trimtab.store.base import Account, Acknowledgement
+from trimtab.store.base import Account, Acknowledgement, ContentKey
 from trimtab.store.chain import link, refuse_moved_on
 from trimtab.store.change_row import change_of, row_of
 from trimtab.store.postgres.connect import Row, one, open_database, patient, place_of
@@ -144,6 +144,36 @@ class PostgresControl:
         """See `AuditLog.readings`."""
         return tuple(reading_of(row) for row in await self._rows("readings", before or LAST, limit))
 
+    async def content_keys(self, tenant_id: str | None = None) -> tuple[ContentKey, ...]:
+        """See `ContentKeys.content_keys`."""
+        return tuple(
+            ContentKey(tenant_id=of, key_id=key_id, wrapped=wrapped)
+            for of, key_id, wrapped in await self._rows("content_keys", tenant_id, tenant_id)
+        )
+
+    async def content_keys_mark(self) -> tuple[int, int]:
+        """See `ContentKeys.content_keys_mark`."""
+        [(n, newest)] = await self._rows("content_keys_mark")
+        return n, newest
+
+    async def add_content_keys(self, keys: Sequence[ContentKey]) -> None:
+        """See `ContentKeys.add_content_keys`."""
+        async with self._opened() as connection:
+            await connection.execute(_SQL["add_content_keys"], _columns(keys))
+
+    async def rewrap_content_keys(self, keys: Sequence[ContentKey]) -> None:
+        """See `ContentKeys.rewrap_content_keys`."""
+        async with self._opened() as connection:
+            await connection.execute(_SQL["rewrap_content_keys"], _columns(keys))
+            await connection.execute(_SQL["clean_content_keys"])
+
+    async def destroy_content_key(self, tenant_id: str) -> bool:
+        """See `ContentKeys.destroy_content_key`. Archived logs of the server have copies."""
+        async with self._opened() as connection:
+            found = await connection.execute(_SQL["destroy_content_key"], (tenant_id,))
+            await connection.execute(_SQL["clean_content_keys"])
+            return found.rowcount > 0
+
     async def is_of(self, proof: str) -> bool:
         """See `SharedControlStore.is_of`."""
         async with self._opened() as connection:
@@ -191,6 +221,14 @@ async def _acknowledge(connection: AsyncConnection[Row], ack: Acknowledgement) -
 async def _change(cursor: AsyncCursor[Row]) -> Change | None:
     row = await cursor.fetchone()
     return None if row is None else change_of(row)
+
+
+def _columns(keys: Sequence[ContentKey]) -> tuple[list[str], list[bytes], list[bytes]]:
+    return (
+        [it.tenant_id for it in keys],
+        [it.key_id for it in keys],
+        [it.wrapped for it in keys],
+    )
 
 
 def _account(row: Row) -> Account:

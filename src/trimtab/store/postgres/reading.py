@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from trimtab.store.base import Cursor, InLedger, RecordFilter, Spending, SpoolPosition
+from trimtab.store.content import Unseal, no_key
 from trimtab.store.postgres.content import get
 from trimtab.store.postgres.dialect import DIALECT
 from trimtab.store.postgres.recording import of_host
@@ -64,10 +65,15 @@ class PostgresReading(Reading):
         return await self._line.do(work, _REMEDY)
 
     def stored(
-        self, connection: Connection, tenant_id: str, ts_us: int, ref: bytes
+        self,
+        connection: Connection,
+        tenant_id: str,
+        ts_us: int,
+        ref: bytes,
+        unseal: Unseal = no_key,
     ) -> bytes | None:
         """See `Reading.stored`."""
-        return get(connection, tenant_id, ts_us, ref)
+        return get(connection, tenant_id, ts_us, ref, unseal)
 
     def listed(
         self,

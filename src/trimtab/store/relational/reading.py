@@ -36,7 +36,7 @@ from trimtab.store.base import (
     Tried,
     Use,
 )
-from trimtab.store.content import is_whole
+from trimtab.store.content import Sealed, Unseal, Unsealing, is_whole, no_key
 from trimtab.store.filtering import counted
 from trimtab.store.relational.dialect import (
     ANNOTATION,
@@ -93,7 +93,11 @@ log = logging.getLogger("trimtab")
 
 
 class Reading(ABC):
-    """Every reader of `store.base` that is about records, of one engine."""
+    """Every reader of `store.base` that is about records, of one engine.
+
+    Attributes:
+        unsealer: What is sealed cannot be read without.
+    """
 
     def __init__(self, dialect: Dialect, tenant_key: Callable[[str], bytes]) -> None:
         """Begin with nothing open."""
@@ -101,6 +105,7 @@ class Reading(ABC):
         self._sql = dialect.records()
         self._groups = {name: name for name in _GROUPS} | {"day": dialect.day("bucket_us")}
         self._tenant_key = tenant_key
+        self.unsealer: Unsealing | None = None
 
     @property
     @abstractmethod
@@ -121,11 +126,17 @@ class Reading(ABC):
 
     @abstractmethod
     def stored(
-        self, connection: Connection, tenant_id: str, ts_us: int, ref: bytes
+        self,
+        connection: Connection,
+        tenant_id: str,
+        ts_us: int,
+        ref: bytes,
+        unseal: Unseal = no_key,
     ) -> bytes | None:
         """Rebuild a content; `None` if a piece, or the whole day, is gone.
 
         Raises:
+            Sealed: it needs `unseal`.
             ValueError: a piece cannot be read.
         """
 
@@ -259,7 +270,7 @@ class Reading(ABC):
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `ContentReader.content`."""
         try:
-            found = await self.kept(lambda it: self.stored(it, tenant_id, ts_us, ref))
+            found = await self._stored(tenant_id, ts_us, ref)
         except ValueError as exc:
             log.error("content '%s' cannot be read: %s", ref.hex(), exc)  # noqa: TRY400 -- no bug
             return None
@@ -267,6 +278,18 @@ class Reading(ABC):
             log.error("content '%s' is not what was stored", ref.hex())
             return None
         return found
+
+    async def _stored(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+        """Rebuild a content. Only what is sealed asks for a key, each time: it may be destroyed."""
+        try:
+            return await self.kept(lambda it: self.stored(it, tenant_id, ts_us, ref))
+        except Sealed:
+            if self.unsealer is None:
+                raise
+        unseal = await self.unsealer(tenant_id)
+        if unseal is None:
+            return None
+        return await self.kept(lambda it: self.stored(it, tenant_id, ts_us, ref, unseal))
 
     async def costs(
         self,

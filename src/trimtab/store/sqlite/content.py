@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trimtab.domain.record import Blob
 from trimtab.store.base import Cursor, RecordFilter, StoredBlob
-from trimtab.store.content import assemble
+from trimtab.store.content import Unseal, assemble, no_key
 from trimtab.store.relational.recording import Wording
 from trimtab.store.rollup import DAY_US
 from trimtab.store.sqlite.connect import open_reader, open_writer, transaction
@@ -84,14 +84,14 @@ class ContentReader:
         self._path: Path | None = None
         self._connection: sqlite3.Connection | None = None
 
-    def get(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+    def get(self, tenant_id: str, ts_us: int, ref: bytes, unseal: Unseal = no_key) -> bytes | None:
         """Rebuild a content; `None` if a piece, or the whole day, is gone.
 
         Raises:
             ValueError: a piece cannot be read.
         """
         connection = self._day(day_file(self._directory, ts_us))
-        return None if connection is None else _get(connection, tenant_id, ref)
+        return None if connection is None else _get(connection, tenant_id, ref, unseal)
 
     def find(
         self,
@@ -136,9 +136,11 @@ class ContentReader:
         return self._connection
 
 
-def _get(connection: sqlite3.Connection, tenant_id: str, ref: bytes) -> bytes | None:
+def _get(
+    connection: sqlite3.Connection, tenant_id: str, ref: bytes, unseal: Unseal = no_key
+) -> bytes | None:
     def blob(ref: bytes) -> Blob | None:
         row = connection.execute(_SQL["get"], (tenant_id, ref)).fetchone()
         return None if row is None else Blob(ref, *row)
 
-    return assemble(blob, ref)
+    return assemble(blob, ref, unseal)

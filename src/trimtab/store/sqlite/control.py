@@ -1,4 +1,4 @@
-"""The change log, acknowledgements, accounts and the audit in one SQLite file, `control.db`.
+"""The change log, people, the audit and content keys in one SQLite file, `control.db`.
 
 Many processes write it: the CLI, the keeper, gateway workers. Each write is one `BEGIN IMMEDIATE`
 of microseconds, so it runs on the loop. The file is opened when it is first needed, and again
@@ -14,7 +14,7 @@ from pathlib import Path
 from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.errors import TryLater
-from trimtab.store.base import Account, Acknowledgement
+from trimtab.store.base import Account, Acknowledgement, ContentKey
 from trimtab.store.chain import link, refuse_moved_on
 from trimtab.store.change_row import change_of, row_of
 from trimtab.store.reading_row import LAST, reading_of, values_of
@@ -24,6 +24,8 @@ from trimtab.store.statements import statements
 POLL_S = 0.1
 
 _SQL = statements("sqlite/control")
+_OVERWRITE = "PRAGMA secure_delete=ON"
+_EMPTY_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 
 class SqliteControl:
@@ -141,6 +143,43 @@ class SqliteControl:
         with self._opened() as connection:
             rows = connection.execute(_SQL["readings"], (before or LAST, limit)).fetchall()
         return tuple(reading_of(row) for row in rows)
+
+    async def content_keys(self, tenant_id: str | None = None) -> tuple[ContentKey, ...]:
+        """See `ContentKeys.content_keys`."""
+        with self._opened() as connection:
+            rows = connection.execute(_SQL["content_keys"], (tenant_id, tenant_id)).fetchall()
+        return tuple(
+            ContentKey(tenant_id=of, key_id=key_id, wrapped=wrapped) for of, key_id, wrapped in rows
+        )
+
+    async def content_keys_mark(self) -> tuple[int, int]:
+        """See `ContentKeys.content_keys_mark`."""
+        with self._opened() as connection:
+            n, added = connection.execute(_SQL["content_keys_mark"]).fetchone()
+        return n, added
+
+    async def add_content_keys(self, keys: Sequence[ContentKey]) -> None:
+        """See `ContentKeys.add_content_keys`."""
+        with self._opened() as connection, transaction(connection):
+            rows = [(it.tenant_id, it.key_id, it.wrapped) for it in keys]
+            connection.executemany(_SQL["add_content_key"], rows)
+
+    async def rewrap_content_keys(self, keys: Sequence[ContentKey]) -> None:
+        """See `ContentKeys.rewrap_content_keys`."""
+        with self._opened() as connection:
+            connection.execute(_OVERWRITE)
+            with transaction(connection):
+                rows = [(it.wrapped, it.tenant_id, it.key_id) for it in keys]
+                connection.executemany(_SQL["rewrap_content_key"], rows)
+            connection.execute(_EMPTY_LOG).fetchone()
+
+    async def destroy_content_key(self, tenant_id: str) -> bool:
+        """See `ContentKeys.destroy_content_key`: its page is overwritten, and the log emptied."""
+        with self._opened() as connection:
+            connection.execute(_OVERWRITE)
+            found = connection.execute(_SQL["destroy_content_key"], (tenant_id,)).rowcount
+            connection.execute(_EMPTY_LOG).fetchone()
+        return found > 0
 
     @contextmanager
     def _opened(self) -> Generator[sqlite3.Connection]:

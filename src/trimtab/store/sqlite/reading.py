@@ -14,6 +14,7 @@ from trimtab.domain.app_span import SpanOutline
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
 from trimtab.store.base import Cursor, RecordFilter
+from trimtab.store.content import Unseal, no_key
 from trimtab.store.relational.dialect import Connection
 from trimtab.store.relational.filtering import conditions
 from trimtab.store.relational.reading import LONGEST_QUERY_S, Reading
@@ -89,9 +90,10 @@ class SqliteReading(Reading):
         tenant_id: str,
         ts_us: int,
         ref: bytes,
+        unseal: Unseal = no_key,
     ) -> bytes | None:
         """See `Reading.stored`."""
-        return self._content.get(tenant_id, ts_us, ref)
+        return self._content.get(tenant_id, ts_us, ref, unseal)
 
     async def _has(self, table: str) -> bool:
         return await self.do(lambda it: it.execute(_HAS, (table,)).fetchone()) is not None

@@ -79,3 +79,33 @@ VALUES (%s, %s, %s, %s, %s, %s);
 -- Rows of the audit below a number, newest first.
 SELECT ts_us, author, source, what, tenant_id, request_id, seq
 FROM reading WHERE seq < %s ORDER BY seq DESC LIMIT %s;
+
+-- name: content_keys
+-- Keys that content is sealed under, of one tenant or of all.
+SELECT tenant_id, key_id, wrapped FROM content_key
+WHERE CAST(%s AS TEXT) IS NULL OR tenant_id = %s ORDER BY tenant_id COLLATE "C";
+
+-- name: content_keys_mark
+-- How many keys there are, and the newest: a number is never given twice.
+SELECT count(*), coalesce(max(seq), 0) FROM content_key;
+
+-- name: add_content_keys
+-- More keys, of tenants that have none. In one order: two hosts never wait in a circle.
+INSERT INTO content_key (tenant_id, key_id, wrapped)
+SELECT * FROM unnest(CAST(%s AS TEXT[]), CAST(%s AS BYTEA[]), CAST(%s AS BYTEA[])) AS fresh (tenant_id, key_id, wrapped)
+ORDER BY 1
+ON CONFLICT DO NOTHING;
+
+-- name: rewrap_content_keys
+-- The same keys, wrapped otherwise.
+UPDATE content_key SET wrapped = fresh.wrapped
+FROM unnest(CAST(%s AS TEXT[]), CAST(%s AS BYTEA[]), CAST(%s AS BYTEA[])) AS fresh (tenant_id, key_id, wrapped)
+WHERE content_key.tenant_id = fresh.tenant_id AND content_key.key_id = fresh.key_id;
+
+-- name: destroy_content_key
+-- What was sealed under it cannot be read any more.
+DELETE FROM content_key WHERE tenant_id = %s;
+
+-- name: clean_content_keys
+-- What was deleted stays in no page of the table.
+VACUUM content_key;

@@ -54,3 +54,24 @@ VALUES (?, ?, ?, ?, ?, ?);
 -- Rows of the audit below a number, newest first.
 SELECT ts_us, author, source, what, tenant_id, request_id, seq
 FROM reading WHERE seq < ? ORDER BY seq DESC LIMIT ?;
+
+-- name: content_keys
+-- Keys that content is sealed under, of one tenant or of all.
+SELECT tenant_id, key_id, wrapped FROM content_key
+WHERE ? IS NULL OR tenant_id = ? ORDER BY tenant_id;
+
+-- name: content_keys_mark
+-- How many keys there are, and the newest: a number is never given twice.
+SELECT count(*), coalesce(max(seq), 0) FROM content_key;
+
+-- name: add_content_key
+-- One more key, if its tenant has none.
+INSERT INTO content_key (tenant_id, key_id, wrapped) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
+
+-- name: rewrap_content_key
+-- The same key, wrapped otherwise.
+UPDATE content_key SET wrapped = ? WHERE tenant_id = ? AND key_id = ?;
+
+-- name: destroy_content_key
+-- What was sealed under it cannot be read any more.
+DELETE FROM content_key WHERE tenant_id = ?;
