@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
-from tests.services import lacking
+from tests.services import lacking, remove
 
 START_S = 20.0
 FAST = ("fsync=off", "full_page_writes=off", "shared_buffers=16MB")
@@ -128,4 +128,4 @@ def running_server() -> Generator[Server]:
         finally:
             server.kill()
     finally:
-        shutil.rmtree(directory)
+        remove(directory)

@@ -325,6 +325,12 @@ SETTINGS = {
         "Where records, ledger, sums and content are: `records.db` and `content/` in the state directory, or one Postgres of [several hosts](../how-to/run-on-several-hosts.md).",
         "sqlite",
     ),
+    "gateway.archive": Setting(
+        "ClickHouse URL without password, or reference to a URL",
+        "clickhouses://trimtab@ch.example.com/trimtab",
+        "ClickHouse (25.12 or newer) that keeps [single requests and content](../how-to/keep-records-in-clickhouse.md), beside the Postgres of `gateway.records`, which keeps what adds up: `clickhouse://` (port 8123), `clickhouses://` for TLS (port 8443). Needs the extra `trimtab[clickhouse]`.",
+        unsaid="they are where `gateway.records` says",
+    ),
     "providers.NAME.wire": Setting(
         "`openai`, `anthropic`, `caller` or `litellm`",
         "openai",

@@ -14,6 +14,7 @@ from time import perf_counter, process_time
 import msgspec
 import pytest
 from msgspec.structs import replace
+from tests.chdb import Engine, running_engine
 from tests.postgres import Server, running_server
 from tests.telemetry.shapes import answered
 
@@ -21,6 +22,9 @@ from trimtab.domain.ids import request_id
 from trimtab.domain.record import Finish
 from trimtab.pipeline.content import ContentCapture
 from trimtab.store.base import KeeperStore
+from trimtab.store.clickhouse.reading import ClickHouseReading
+from trimtab.store.clickhouse.recording import ClickHouseRecording
+from trimtab.store.clickhouse.session import Archive
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.relational.reading import Reading
@@ -83,7 +87,15 @@ def postgres(server: Server) -> tuple[KeeperStore, Reading]:
     )
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def clickhouse(server: Server, engine: Engine) -> tuple[KeeperStore, Reading]:
+    url, way = server.database(), engine.database()
+    return (
+        ClickHouseRecording(url, "bench", Archive(way), is_keeper=True),
+        ClickHouseReading(url, "bench", tenant_key, Archive(way)),
+    )
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres", "clickhouse"])
 async def test_prints_how_fast_records_are_stored_and_found(
     tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,8 +105,11 @@ async def test_prints_how_fast_records_are_stored_and_found(
     with ExitStack() as stack:
         if engine == "sqlite":
             store, reading = sqlite(tmp_path, clock)
-        else:
+        elif engine == "postgres":
             store, reading = postgres(stack.enter_context(running_server()))
+        else:
+            server = stack.enter_context(running_server())
+            store, reading = clickhouse(server, stack.enter_context(running_engine()))
         with closing(store), closing(reading):
             print(f"\n{engine}")
             await _measure(tmp_path, store, reading, clock)

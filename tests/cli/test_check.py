@@ -1,3 +1,6 @@
+import sys
+
+import pytest
 from tests.cli.conftest import Terminal
 
 PROVIDERS = "version: 1\nproviders:\n  p: {wire: openai, url: https://e.com}\n"
@@ -145,3 +148,23 @@ keys: [{name: app, tenant: acme, id: 7hq2m9xkd4wp, sha256: \""""
     assert priced == {"input": "3", "output": "15.5"}
     assert not any(unpriced)
     assert "alias, weight 9, USD 3 in, 15.5 out per Mtok" in terminal.run(*asked).stdout
+
+
+def test_tells_in_which_clickhouse_single_requests_are(terminal: Terminal) -> None:
+    kept = "gateway: {records: 'postgres://db/t', archive: 'clickhouses://ch/t'}\n"
+    write(terminal, PROVIDERS + kept)
+
+    assert "\n  archive  clickhouses://ch/t\n" in terminal.run("check").stdout
+    assert terminal.json("check")["archive"] == "clickhouses://ch/t"
+
+
+def test_names_a_driver_that_is_missing_with_its_remedy(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "clickhouse_connect", None)
+    kept = "gateway: {records: 'postgres://db/t', archive: 'clickhouses://ch/t'}\n"
+    write(terminal, PROVIDERS + kept)
+
+    said = terminal.run("check", code=1).stderr
+
+    assert "run `pip install 'trimtab[clickhouse]'`" in said

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 import pytest
 from msgspec import Raw
+from tests.chdb import Engine
 from tests.postgres import Server
 from tests.records import DAY_US, tenant_key
 from tests.telemetry.shapes import TS_US
@@ -19,6 +20,9 @@ from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.record import Blob
 from trimtab.pipeline.content import Captured, ContentCapture
 from trimtab.store.base import Batch, ContentReader, RecordWriter, StoredBlob
+from trimtab.store.clickhouse.reading import ClickHouseReading
+from trimtab.store.clickhouse.recording import ClickHouseRecording
+from trimtab.store.clickhouse.session import Archive
 from trimtab.store.content import Unseal, Unsealing
 from trimtab.store.memory import MemoryContentKeys
 from trimtab.store.memory_records import MemoryRecords
@@ -104,7 +108,27 @@ def postgres(
         yield writer, reader
 
 
-IMPLEMENTATIONS: Mapping[str, Made] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
+@contextmanager
+def clickhouse(
+    _home: Path, request: pytest.FixtureRequest, keys: Unsealing
+) -> Generator[tuple[RecordWriter, ContentReader]]:
+    server: Server = request.getfixturevalue("postgres")
+    url = server.database()
+    engine: Engine = request.getfixturevalue("chdb")
+    way = engine.database()
+    writer = ClickHouseRecording(url, "host-1", Archive(way), is_keeper=True)
+    reader = ClickHouseReading(url, "host-1", tenant_key, Archive(way))
+    reader.unsealer = keys
+    with closing(writer), closing(reader):
+        yield writer, reader
+
+
+IMPLEMENTATIONS: Mapping[str, Made] = {
+    "memory": memory,
+    "sqlite": sqlite,
+    "postgres": postgres,
+    "clickhouse": clickhouse,
+}
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)

@@ -13,10 +13,12 @@ from tests.records import DAY_US, finish, tenant_key
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.annotation import Annotation
-from trimtab.domain.record import Finish
+from trimtab.domain.ids import request_id
+from trimtab.domain.record import Blob, Finish
 from trimtab.pipeline.content import ContentCapture
 from trimtab.store.base import Batch, Cursor, Facet, RecordFilter, SavedFilter, StoredBlob
 from trimtab.store.filter_text import FIELDS, parse
+from trimtab.testing import seeded_entropy
 
 MIDNIGHT_US = TS_US - TS_US % DAY_US
 ALL = 10_000
@@ -31,7 +33,8 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerat
 
 async def say(stores: Stores, seed: int, asked: str, answered: str = "", /, **fields: Any) -> str:  # noqa: ANN401 -- of many kinds
     """Store a request with its content; gives its id."""
-    made = finish(seed, **fields)
+    at_us = fields.get("ts_us", TS_US)
+    made = finish(seed, **{"request_id": request_id(at_us, seeded_entropy(seed)), **fields})
     capture = ContentCapture(tenant_key)
     bodies = (
         {"model": "secretkey", "messages": [{"role": "user", "content": asked}]},
@@ -99,8 +102,8 @@ async def test_what_may_not_be_searched_is_not_and_no_other_tenants_is_found(
 
 
 async def test_a_few_at_a_time_are_taken_the_oldest_first(stores: Stores) -> None:
-    newer = await say(stores, 2, "refund", request_id="r_02", ts_us=TS_US)
-    older = await say(stores, 1, "refund", request_id="r_01", ts_us=TS_US - DAY_US)
+    newer = await say(stores, 2, "refund")
+    older = await say(stores, 1, "refund", ts_us=TS_US - DAY_US)
 
     assert await stores.writer.index(lambda _: True, limit=1) == 1
     assert await found(stores, "refund") == [older]
@@ -108,11 +111,16 @@ async def test_a_few_at_a_time_are_taken_the_oldest_first(stores: Stores) -> Non
     assert await found(stores, "refund") == [newer, older]
 
 
-async def test_content_that_is_gone_keeps_nobody_from_being_found(stores: Stores) -> None:
+async def test_content_that_is_gone_or_damaged_keeps_nobody_from_being_found(
+    stores: Stores,
+) -> None:
     await put(stores, finish(1, input_ref=b"\0" * 32, output_ref=None))
+    damaged = finish(3, input_ref=b"\1" * 32)
+    blob = StoredBlob(damaged.record.tenant_id, TS_US, Blob(b"\1" * 32, "zstd", b"\xc1"))
+    await stores.writer.commit(Batch(finishes=(damaged,), blobs=(blob,)))
     kept = await say(stores, 2, "refund")
 
-    assert await stores.writer.index(lambda _: True, limit=ALL) == 2
+    assert await stores.writer.index(lambda _: True, limit=ALL) == 3
     assert await found(stores, "refund") == [kept]
 
 

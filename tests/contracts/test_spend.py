@@ -37,6 +37,7 @@ SPEND: Mapping[str, Callable[[Any], SpendReader]] = {
     "memory": MemorySpend,
     "sqlite": Spend,
     "postgres": Spend,
+    "clickhouse": Spend,
 }
 """How each of the stores is asked, over its reader."""
 

@@ -104,6 +104,7 @@ BESIDE: dict[str, dict[str, str | None]] = {
     "alerts.routes[].user": {**MAIL, "password": "env:OTLP_KEY"},
     "alerts.routes[].password": {**MAIL, "user": "t"},
     "alerts.routes[].key": {"kind": "pagerduty", "secret": None},
+    "gateway.archive": {"records": "postgres://trimtab@db/trimtab"},
     "providers.NAME.model_prefix": {"wire": "litellm"},
     "providers.NAME.region": {"wire": "litellm", "model_prefix": "bedrock/"},
     "providers.NAME.options": {"wire": "litellm", "model_prefix": "bedrock/"},
@@ -154,7 +155,7 @@ def _load(directory: Path, path: str, value: str) -> Settings:
             place = place[0]
         else:
             place = place.setdefault(NAMES[names[0]] if name == "NAME" else name, {})
-    if path == "gateway.records" and value != words.SETTINGS[path].default:
+    if path in ("gateway.records", "gateway.archive") and value != words.SETTINGS[path].default:
         # Bills are passed on from records that are in the state directory.
         del document["stripe"]
     for name, beside in BESIDE.get(path, {}).items():

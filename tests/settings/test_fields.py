@@ -54,6 +54,41 @@ def test_reads_where_change_log_and_records_are(
 
 
 @pytest.mark.parametrize(
+    "written", ["clickhouse://u@ch:9000/t", "clickhouses://ch/trimtab", "env:TRIMTAB_ARCHIVE"]
+)
+def test_reads_which_clickhouse_keeps_single_requests(load_text: Load, written: str) -> None:
+    told = f"records: 'postgres://db/trimtab', archive: '{written}'"
+
+    assert load_text(GATEWAY.format(told)).gateway.archive == written
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "clickhouse://u:hunter2@ch/trimtab",
+        "postgres://hunter2/trimtab",
+        "clickhouse://hunter2",
+        "clickhouse://[hunter2/trimtab",
+        "hunter2",
+    ],
+)
+def test_a_clickhouse_that_cannot_be_is_refused_and_never_repeated(
+    faults: Faults, written: str
+) -> None:
+    (fault,) = faults(GATEWAY.format(f"records: 'postgres://db/t', archive: '{written}'"))
+
+    assert fault.startswith("trimtab.yaml:2: gateway.archive: ")
+    assert "env:NAME" in fault
+    assert "hunter2" not in fault
+
+
+def test_a_clickhouse_needs_a_postgres_beside_it(faults: Faults) -> None:
+    (fault,) = faults(GATEWAY.format("archive: 'clickhouse://ch/trimtab'"))
+
+    assert fault.endswith("the Postgres that keeps what adds up; add `gateway.records`")
+
+
+@pytest.mark.parametrize(
     "written",
     [
         "postgres://trimtab:hunter2@db/trimtab",

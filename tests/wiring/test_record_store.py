@@ -1,20 +1,26 @@
 import asyncio
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.chdb import Engine
 from tests.postgres import Server
 from tests.records import finish, tenant_key
 
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.store.base import Batch, Move, SpoolPosition
+from trimtab.store.base import Batch, Move, RecordFilter, SpoolPosition
+from trimtab.store.clickhouse.address import Way
+from trimtab.store.clickhouse.reading import ClickHouseReading
+from trimtab.store.clickhouse.recording import ClickHouseRecording
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.testing import FrozenClock
+from trimtab.wiring import archive as archived
 from trimtab.wiring import record_store as module
-from trimtab.wiring.record_store import join_records, reading, recording
+from trimtab.wiring.record_store import check_drivers, join_records, reading, recording
 
 AT = SpoolPosition(worker_id="gateway-1", segment=1, offset=640)
 
@@ -134,6 +140,70 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsInvalid, match=r"record-store.json' is damaged"):
         recording(tmp_path, is_keeper=True)
+
+
+@pytest.fixture
+def archive(chdb: Engine, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a ClickHouse; the embedded engine answers in its place."""
+    way = chdb.database()
+
+    def way_to(_url: str) -> Way:
+        return way
+
+    monkeypatch.setattr(archived, "way_to", way_to)
+    return "clickhouse://ch.example.com/trimtab"
+
+
+def test_single_requests_are_in_a_clickhouse_and_the_directory_remembers_it(
+    tmp_path: Path, postgres: Server, archive: str
+) -> None:
+    join_records(tmp_path, postgres.database(), "proof", archive)
+
+    record(tmp_path)
+
+    assert isinstance(recording(tmp_path, is_keeper=False), ClickHouseRecording)
+    with closing(reading(tmp_path, tenant_key, FrozenClock())) as reader:
+        assert isinstance(reader, ClickHouseReading)
+        assert len(asyncio.run(reader.page(RecordFilter()))) == 1
+
+
+def test_hosts_of_one_store_have_single_requests_in_one_place(
+    tmp_path: Path, postgres: Server, archive: str
+) -> None:
+    url = postgres.database()
+    join_records(tmp_path, url, "proof", archive)
+
+    with pytest.raises(SettingsInvalid, match=r"let 'gateway.archive' say what it says there"):
+        join_records(tmp_path, url, "proof")
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(SettingsInvalid, match=r"let 'gateway.archive' say what it says there"):
+        join_records(other, url, "proof")
+    join_records(other, url, "proof", archive)
+
+
+def test_a_clickhouse_of_another_site_is_refused(
+    tmp_path: Path, postgres: Server, archive: str
+) -> None:
+    join_records(tmp_path, postgres.database(), "ours", archive)
+    (tmp_path / "other").mkdir()
+
+    with pytest.raises(SettingsInvalid, match="copy theirs to this host"):
+        join_records(tmp_path / "other", postgres.database(), "theirs", archive)
+
+
+@pytest.mark.parametrize(
+    ("module_name", "extra"), [("psycopg", "postgres"), ("clickhouse_connect", "clickhouse")]
+)
+def test_drivers_of_what_a_file_names_are_insisted_on(
+    monkeypatch: pytest.MonkeyPatch, module_name: str, extra: str
+) -> None:
+    check_drivers("postgres://db/t", "clickhouse://ch/t")
+    monkeypatch.setitem(sys.modules, module_name, None)
+
+    check_drivers(None, None)
+    with pytest.raises(SettingsInvalid, match=rf"not installed; .*'trimtab\[{extra}\]'"):
+        check_drivers("postgres://db/t", "clickhouse://ch/t")
 
 
 def test_a_driver_that_is_not_there_is_told(

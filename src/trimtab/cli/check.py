@@ -20,6 +20,7 @@ from trimtab.domain.tenant import Key, Limits
 from trimtab.wiring.encryption import check_encryption
 from trimtab.wiring.litellm import check_litellm
 from trimtab.wiring.pricing import pricing
+from trimtab.wiring.record_store import check_drivers
 
 WRONG = 1
 SQLITE = "sqlite"
@@ -64,8 +65,7 @@ def command(  # noqa: PLR0913
         raise click.UsageError("--model needs --key: who would call it?")
     try:
         settings = wiring.load_settings(config)
-        check_litellm(settings.providers.values())
-        check_encryption(settings)
+        _check_installed(settings)
     except SettingsInvalid as exc:
         _print_wrong(str(exc).splitlines(), as_json=as_json)
         ctx.exit(WRONG)
@@ -77,7 +77,7 @@ def command(  # noqa: PLR0913
     errors = [note for note in notes if note.level == "error"]
     failed = bool(errors) or (strict and bool(notes))
     gateway = settings.gateway
-    stores = {"store": gateway.store or SQLITE, "records": gateway.records or SQLITE}
+    stores = _stores(gateway.store, gateway.records, gateway.archive)
     if as_json:
         members = [
             {"level": n.level, "path": n.path, "line": n.line, "message": n.message} for n in notes
@@ -93,6 +93,19 @@ def command(  # noqa: PLR0913
         for note in notes:
             click.echo(f"  {note.level:<5}  {note.path}: {note.message}")
     ctx.exit(WRONG if failed else 0)
+
+
+def _check_installed(settings: wiring.Settings) -> None:
+    """Insist on what a file needs. Raises `SettingsInvalid`."""
+    check_litellm(settings.providers.values())
+    check_drivers(settings.gateway.records, settings.gateway.archive)
+    check_encryption(settings)
+
+
+def _stores(store: str | None, records: str | None, archive: str | None) -> dict[str, str]:
+    """Tell where things are kept, by the members of `gateway`."""
+    kept = {"store": store or SQLITE, "records": records or SQLITE}
+    return kept if archive is None else {**kept, "archive": archive}
 
 
 def _print_wrong(faults: Sequence[str], *, as_json: bool) -> None:

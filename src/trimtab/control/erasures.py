@@ -65,11 +65,13 @@ class Erasures:
             InvalidRequest: the scope names nobody, or more than one, or there is no reason.
             NotFound: there is no such request.
             LegalHoldActive: the request is kept for a case.
+            Unsupported: the store cannot erase.
         """
         await self._check(scope)
         now_us = self.clock.now_us()
         erasure_id = f"e_{ulid(now_us // 1000, self.entropy)}"
         erasure = Erasure(scope=scope, until_us=now_us)
+        _, held = await self.store.count(erasure, now_us=now_us)
         change = await self.control.move(
             Pointer(PointerKind.ERASURE, erasure_id),
             erasure,
@@ -79,16 +81,10 @@ class Erasures:
         )
         if change is None:
             raise InvalidRequest(f"erasure '{erasure_id}' is ordered already")
-        await self._make_unreadable(erasure)
+        # All that was sealed for a tenant, in backups, too; not what is kept for a case.
+        if scope == ErasureScope(tenant_id=scope.tenant_id) and not held:
+            await self.keys.destroy_content_key(scope.tenant_id)
         return Ordered(erasure_id, erasure, change, None)
-
-    async def _make_unreadable(self, erasure: Erasure) -> None:
-        """Destroy the key of a whole tenant, also of its backups; not what is kept for a case."""
-        tenant_id = erasure.scope.tenant_id
-        if erasure.scope == ErasureScope(tenant_id=tenant_id):
-            _, held = await self.store.count(erasure, now_us=erasure.until_us)
-            if not held:
-                await self.keys.destroy_content_key(tenant_id)
 
     async def listed(self) -> tuple[Ordered, ...]:
         """List all erasures there ever were, newest first."""

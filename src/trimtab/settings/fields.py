@@ -284,6 +284,22 @@ def store(node: Node, faults: Faults) -> str | None:
     return written
 
 
+def archive(node: Node, faults: Faults) -> str:
+    """Read which ClickHouse something is kept in. The message never repeats what was written."""
+    written = text(node, faults)
+    if REFERENCE.fullmatch(written):
+        return written
+    try:
+        parts = urlsplit(written)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.password:
+        raise Wrong("holds a password; write the whole URL into a variable, and env:NAME here")
+    if parts.scheme not in ("clickhouse", "clickhouses") or parts.path in ("", "/"):
+        raise Wrong("is no ClickHouse; write clickhouses://user@host/database or env:NAME")
+    return written
+
+
 def is_private(address: str) -> bool:
     """Whether a URL names this machine or a private address in so many words."""
     host = urlsplit(address).hostname or ""

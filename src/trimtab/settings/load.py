@@ -140,8 +140,11 @@ def _misfits(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _misplaced(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Tell what does not go with records that are elsewhere."""
+    """Tell what does not fit where records are kept."""
     if settings.gateway.records is None:
+        if settings.gateway.archive is not None:
+            why = "the Postgres that keeps what adds up; add `gateway.records`"
+            yield "gateway.archive", f"means nothing without {why}"
         return
     if settings.stripe is not None:
         why = "`gateway.records` names a store elsewhere; remove one of them"
@@ -200,6 +203,7 @@ def _references(settings: Settings) -> list[tuple[str, str]]:
         for member, store in (
             ("store", settings.gateway.store),
             ("records", settings.gateway.records),
+            ("archive", settings.gateway.archive),
         )
         if store is not None and REFERENCE.fullmatch(store)
     ]

@@ -59,6 +59,8 @@ class GatewaySettings:
             `control.db` in the state directory.
         records: The same of the records, the ledger and content; `None` keeps `records.db` and
             `content/` there.
+        archive: URL of the ClickHouse, or a reference to it, in which single requests and content
+            are, beside that Postgres; `None` keeps them in it.
     """
 
     host: str = "127.0.0.1"
@@ -71,6 +73,7 @@ class GatewaySettings:
     when_redis_is_down: WhenAway = WhenAway.LOCAL_SHARE
     store: str | None = None
     records: str | None = None
+    archive: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ from trimtab.settings.evals import read_evals
 from trimtab.settings.fields import (
     MODEL_NAME,
     Read,
+    archive,
     count,
     day,
     duration,
@@ -114,6 +115,7 @@ _GATEWAY: Mapping[str, Read] = {
     "when_redis_is_down": one_of(WhenAway),
     "store": store,
     "records": store,
+    "archive": archive,
 }
 
 

@@ -967,6 +967,10 @@ class SharedKeeperStore(KeeperStore, Protocol):
         """Tell whether a host is of the site that the records are of; the first host decides."""
         ...
 
+    async def keeps_as_others(self) -> bool:
+        """Tell whether other hosts keep single requests where this one does; the first decides."""
+        ...
+
 
 class SeriesPoint(Struct, frozen=True, kw_only=True):
     """One minute of live traffic; percentiles of latency are within 4.5 %."""

@@ -72,7 +72,7 @@ def assemble(
     if manifest is None:
         return None
     out: list[bytes] = []
-    for piece in _pieces.decode(opened(manifest, unseal)):
+    for piece in _pieces_of(manifest, unseal):
         if not piece.is_ref:
             out.append(piece.data)
             continue
@@ -95,3 +95,7 @@ def pieces_of(manifest: Blob) -> Iterator[bytes]:
 def is_whole(content: bytes, ref: bytes, tenant_key: bytes) -> bool:
     """Whether a content is the one its ref was made of (HMAC-SHA-256 under the tenant's key)."""
     return hmac.compare_digest(hmac.digest(tenant_key, content, "sha256"), ref)
+
+
+def _pieces_of(manifest: Blob, unseal: Unseal) -> list[Piece]:
+    return _pieces.decode(opened(manifest, unseal))

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -30,6 +31,7 @@ FILE, SQLITE = "record-store.json", "records.db"
 SHARED = "records"
 READING = "trimtab.store.postgres.reading:PostgresReading"
 RECORDING = "trimtab.store.postgres.recording:PostgresRecording"
+ARCHIVE = "trimtab.wiring.archive"
 
 _RANDOM_BYTES = 8
 
@@ -40,10 +42,12 @@ class Place(Struct, frozen=True, kw_only=True):
     Attributes:
         store: URL of the store, or the reference to it, as the file had it.
         host: Names this state directory there: how far its spools are read is kept by it.
+        archive: The same of the ClickHouse that keeps single requests, if they are not in it.
     """
 
     store: str
     host: str
+    archive: str | None = None
 
 
 def reading(home: Path, tenant_key: Callable[[str], bytes], clock: Clock) -> Reading:
@@ -56,9 +60,9 @@ def reading(home: Path, tenant_key: Callable[[str], bytes], clock: Clock) -> Rea
     place = _place(home)
     if place is None:
         return SqliteReading(home, tenant_key, clock)
-    with _driver():
-        made = resolve_name(READING)
-    opened: Reading = made(_url(place.store), place.host, tenant_key)
+    with _driver(place):
+        made = resolve_name(READING if place.archive is None else f"{ARCHIVE}:reading")
+    opened: Reading = made(_url(place.store), place.host, tenant_key, *_archive(place))
     return opened
 
 
@@ -81,7 +85,7 @@ def ledger_name(home: Path) -> str:
     return f"{socket.gethostname()}:{home.absolute()}" if _place(home) is None else SHARED
 
 
-def join_records(home: Path, store: str | None, proof: str) -> None:
+def join_records(home: Path, store: str | None, proof: str, archive: str | None = None) -> None:
     """Let a state directory record where its file says. Nothing is asked if it does already.
 
     Raises:
@@ -96,12 +100,12 @@ def join_records(home: Path, store: str | None, proof: str) -> None:
                 " budgets then count from zero"
             )
         return
-    if place is not None and place.store == store:
+    if place is not None and (place.store, place.archive) == (store, archive):
         return
     if place is None:
         _refuse_to_leave_behind(home)
     host = _new_host() if place is None else place.host
-    made = Place(store=store, host=host)
+    made = Place(store=store, host=host, archive=archive)
     try:
         asyncio.run(_look(home, made, proof, is_known=place is not None))
     except TryLater as exc:
@@ -116,6 +120,12 @@ async def _look(home: Path, place: Place, proof: str, *, is_known: bool) -> None
             raise SettingsInvalid(
                 f"'{home / 'site.key'}' is not the key of the hosts in this record store: content"
                 " and end users would not be known here; copy theirs to this host"
+            )
+        if not await store.keeps_as_others():
+            raise SettingsInvalid(
+                "in this record store, single requests are where its first host had them: in"
+                " itself, or in a ClickHouse; let 'gateway.archive' say what it says there, or"
+                " name an empty database in 'gateway.records'"
             )
         if is_known and not await store.positions():
             raise SettingsInvalid(
@@ -159,10 +169,16 @@ def _place(home: Path) -> Place | None:
 
 
 def _shared(place: Place, *, is_keeper: bool) -> SharedKeeperStore:
-    with _driver():
-        made = resolve_name(RECORDING)
-    opened: SharedKeeperStore = made(_url(place.store), place.host, is_keeper=is_keeper)
+    with _driver(place):
+        made = resolve_name(RECORDING if place.archive is None else f"{ARCHIVE}:recording")
+    opened: SharedKeeperStore = made(
+        _url(place.store), place.host, *_archive(place), is_keeper=is_keeper
+    )
     return opened
+
+
+def _archive(place: Place) -> tuple[str, ...]:
+    return () if place.archive is None else (_url(place.archive),)
 
 
 def _url(store: str) -> str:
@@ -170,12 +186,31 @@ def _url(store: str) -> str:
 
 
 @contextmanager
-def _driver() -> Generator[None]:
-    """Say in our words that the driver is not installed."""
+def _driver(place: Place) -> Generator[None]:
+    """Say in our words that a driver is not installed."""
     try:
         yield
     except ImportError as exc:
-        raise SettingsInvalid(
-            "'gateway.records' names Postgres, whose driver is not installed; run"
-            " `pip install 'trimtab[postgres]'`"
-        ) from exc
+        check_drivers(place.store, place.archive)
+        raise SettingsInvalid(_lacking("records", "Postgres", "postgres")) from exc
+
+
+def check_drivers(records: str | None, archive: str | None) -> None:
+    """Insist on the drivers of what a file names; nothing is imported.
+
+    Raises:
+        SettingsInvalid: one is not installed.
+    """
+    for setting, named, engine, module, extra in (
+        ("records", records, "Postgres", "psycopg", "postgres"),
+        ("archive", archive, "ClickHouse", "clickhouse_connect", "clickhouse"),
+    ):
+        if named is not None and find_spec(module) is None:
+            raise SettingsInvalid(_lacking(setting, engine, extra))
+
+
+def _lacking(setting: str, engine: str, extra: str) -> str:
+    return (
+        f"'gateway.{setting}' names {engine}, whose driver is not installed; run"
+        f" `pip install 'trimtab[{extra}]'`"
+    )

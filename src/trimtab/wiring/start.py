@@ -131,7 +131,7 @@ def apply(
     recorded = settings.gateway.records
     proof = wiring.site_proof(home) if store or recorded else ""
     join(home, store, proof)
-    join_records(home, recorded, proof)
+    join_records(home, recorded, proof, settings.gateway.archive)
     join_encryption(home, settings)
     return asyncio.run(
         wiring.control(home).apply_file(

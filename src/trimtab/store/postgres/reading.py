@@ -9,7 +9,7 @@ from trimtab.store.postgres.content import get
 from trimtab.store.postgres.dialect import DIALECT
 from trimtab.store.postgres.recording import of_host
 from trimtab.store.postgres.session import Line, Session
-from trimtab.store.relational.dialect import Connection
+from trimtab.store.relational.dialect import Connection, Dialect
 from trimtab.store.relational.filtering import conditions
 from trimtab.store.relational.reading import LONGEST_QUERY_S, Reading
 
@@ -26,13 +26,19 @@ class PostgresReading(Reading):
     State: the connection. A query that takes more than 5 s is given up.
     """
 
-    def __init__(self, url: str, host: str, tenant_key: Callable[[str], bytes]) -> None:
+    def __init__(
+        self,
+        url: str,
+        host: str,
+        tenant_key: Callable[[str], bytes],
+        dialect: Dialect = DIALECT,
+    ) -> None:
         """Connect to nothing yet.
 
         Raises:
             SettingsInvalid: libpq does not understand the URL. It is not repeated.
         """
-        super().__init__(DIALECT, tenant_key)
+        super().__init__(dialect, tenant_key)
         self._prefix = f"{host}/"
         self._line = Line(url, patience_s=LONGEST_QUERY_S + _SPARE_S, prepare=_hurry)
 

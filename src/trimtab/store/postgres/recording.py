@@ -59,13 +59,19 @@ class PostgresRecording(Ending[Session]):
     State: the connection, and in which session it leads.
     """
 
-    def __init__(self, url: str, host: str, *, is_keeper: bool) -> None:
+    is_elsewhere = False
+    """Whether single requests are kept elsewhere."""
+
+    def __init__(
+        self, url: str, host: str, *, is_keeper: bool, patience_s: float = PATIENCE_S
+    ) -> None:
         """Connect to nothing yet.
 
         Args:
             url: Of the database.
             host: Names the state directory to the others; no two have one name.
             is_keeper: Whether it writes for the workers of its host; of those there is one.
+            patience_s: How long a piece of work may take.
 
         Raises:
             SettingsInvalid: libpq does not understand the URL. It is not repeated.
@@ -74,7 +80,7 @@ class PostgresRecording(Ending[Session]):
         self.host = self._host = host
         self._prefix = f"{host}/"
         self._leading: Session | None = None
-        self._line = Line(url, patience_s=PATIENCE_S, prepare=self._be_alone if is_keeper else None)
+        self._line = Line(url, patience_s=patience_s, prepare=self._be_alone if is_keeper else None)
 
     async def leads(self) -> bool:
         """See `Recording.leads`: the first keeper that asks, as long as its session lives."""
@@ -86,6 +92,15 @@ class PostgresRecording(Ending[Session]):
         def ask(session: Session) -> bool:
             session.execute(SQL["claim_site"], (proof,))
             return session.execute(SQL["site"]).fetchone() == (proof,)
+
+        return await self.do(ask)
+
+    async def keeps_as_others(self) -> bool:
+        """Tell whether other hosts keep single requests where this one does; the first decides."""
+
+        def ask(session: Session) -> bool:
+            session.execute(SQL["claim_place"], (self.is_elsewhere,))
+            return session.execute(SQL["place"]).fetchone() == (self.is_elsewhere,)
 
         return await self.do(ask)
 

@@ -26,6 +26,13 @@ _HELD_TRACES = (
     f"SELECT trace_id FROM request WHERE tenant_id = :of_tenant AND request_id IN ({_HELD})"  # noqa: S608
 )
 
+# A later one of the same request, kind, name and source corrects it.
+_SAID = """EXISTS (SELECT 1 FROM annotation AS said WHERE said.request_id = request.request_id
+ AND {} AND NOT EXISTS (SELECT 1 FROM annotation AS later
+ WHERE later.request_id = said.request_id AND later.kind = said.kind AND later.name = said.name
+ AND later.source = said.source
+ AND (later.ts_us, later.annotation_id) > (said.ts_us, said.annotation_id)))"""
+
 Values = Sequence[Any] | Mapping[str, Any]
 
 
@@ -55,6 +62,10 @@ class Connection(Protocol):
         """Run a statement."""
         ...
 
+
+class Writing(Connection, Protocol):
+    """The same, for who writes."""
+
     def executemany(self, sql: str, rows: Iterable[Row], /) -> object:
         """Run a statement for each row."""
         ...
@@ -69,12 +80,14 @@ class Dialect:
         member: Writes an expression for the member `?` of a JSON map.
         day: Writes an expression for the UTC day, as ISO date, of a column in microseconds.
         snapshot: Begins a transaction whose queries all see one state.
+        said: Condition that an annotation `said` of the request, not corrected, fits `{}`.
     """
 
     each: str
     member: Callable[[str], str]
     day: Callable[[str], str]
     snapshot: str
+    said: str = _SAID
 
     def records(self) -> Mapping[str, str]:
         """Read the statements over records."""

@@ -17,7 +17,7 @@ from trimtab.domain.erasure import Erasure, ErasureScope
 from trimtab.domain.ids import ulid_ms
 from trimtab.domain.record import Begin, Detail
 from trimtab.store.base import Batch, Cursor, Erased, SpanKey
-from trimtab.store.relational.dialect import Connection
+from trimtab.store.relational.dialect import Writing
 from trimtab.store.relational.holding import (
     ID,
     TS_US,
@@ -37,7 +37,7 @@ AT_ONCE = 20_000
 
 _NOTHING = msgspec.msgpack.encode(Detail())
 _begins = msgspec.msgpack.Decoder(Begin)
-_C = TypeVar("_C", bound=Connection)
+_C = TypeVar("_C", bound=Writing)
 
 
 class Dropped(NamedTuple):

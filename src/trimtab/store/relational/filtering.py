@@ -8,13 +8,6 @@ from trimtab.store.filtering import terms_of
 from trimtab.store.relational.dialect import Dialect
 from trimtab.store.terms import Op, Said, Term
 
-# A later one of the same request, kind, name and source corrects it.
-_SAID = """EXISTS (SELECT 1 FROM annotation AS said WHERE said.request_id = request.request_id
- AND {} AND NOT EXISTS (SELECT 1 FROM annotation AS later
- WHERE later.request_id = said.request_id AND later.kind = said.kind AND later.name = said.name
- AND later.source = said.source
- AND (later.ts_us, later.annotation_id) > (said.ts_us, said.annotation_id)))"""
-
 
 def conditions(
     dialect: Dialect, where: RecordFilter, after: Cursor | None
@@ -61,7 +54,7 @@ def _said(dialect: Dialect, said: Said, values: list[Any]) -> str:
     if said.name is not None:
         asked += " AND said.name = ?"
         values.append(said.name)
-    return _SAID.format(asked)
+    return dialect.said.format(asked)
 
 
 def _leaves_out_ok(term: Term) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from trimtab.domain.record import Blob, RequestRecord
 from trimtab.store.content import pieces_of
-from trimtab.store.relational.dialect import REFS, Connection
+from trimtab.store.relational.dialect import REFS, Writing
 from trimtab.store.relational.recording import Recording
 from trimtab.store.rollup import DAY_US
 
@@ -19,7 +19,7 @@ Victim = tuple[Any, ...]
 Day = tuple[str, int]
 """A tenant and the instant that a UTC day begins at."""
 
-_C = TypeVar("_C", bound=Connection)
+_C = TypeVar("_C", bound=Writing)
 
 
 class Holding(Recording[_C]):

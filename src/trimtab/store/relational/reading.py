@@ -10,10 +10,12 @@ from itertools import starmap
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.errors import ModelRefused
+from trimtab.domain.ids import ulid_ms
 from trimtab.domain.record import Begin, LedgerLine, RequestRecord
 from trimtab.store.base import (
     Billed,
@@ -44,6 +46,7 @@ from trimtab.store.relational.dialect import (
     SPAN,
     Connection,
     Dialect,
+    Values,
 )
 from trimtab.store.relational.recording import position_of, unpacked
 from trimtab.store.relational.rows import Table
@@ -54,6 +57,9 @@ LONGEST_QUERY_S = 5.0
 MIN_PREFIX_CHARS = 6
 
 _AFTER_ANY = "\x7f"
+_ID_CHARS = 28
+_FILLERS = ("0", "Z")
+_ALWAYS_US = (1 << 63) - 1
 _GROUPS = (
     "tenant_id",
     "feature",
@@ -134,6 +140,10 @@ class Reading(ABC):
             ValueError: a piece cannot be read.
         """
 
+    async def kept(self, work: Callable[[Connection], _T]) -> _T:
+        """Run a query over single requests, where those are kept; else as `do`."""
+        return await self.do(work)
+
     @abstractmethod
     def listed(
         self,
@@ -149,18 +159,23 @@ class Reading(ABC):
         """See `RecordReader.find`."""
         if len(request_id) < MIN_PREFIX_CHARS:
             return None
-        return await self.do(lambda connection: self._find(connection, request_id))
+        found = await self.kept(lambda connection: self._find(connection, request_id))
+        if found is None:
+            return None
+        values = (found.record.request_id,) * 2
+        lines = await self.do(partial(_fetched, self._sql["lines"], values))
+        return replace(found, lines=tuple(LINE.struct(row) for row in lines))
 
     async def page(
         self, where: RecordFilter, *, after: Cursor | None = None, limit: int = 50
     ) -> tuple[RequestRecord, ...]:
         """See `RecordReader.page`."""
-        rows = await self.do(lambda it: self.listed(it, "page", where, after, limit))
+        rows = await self.kept(lambda it: self.listed(it, "page", where, after, limit))
         return tuple(REQUEST.struct(row) for row in rows)
 
     async def facets(self, where: RecordFilter, *, limit: int) -> tuple[Facet, ...]:
         """See `RecordReader.facets`."""
-        rows = await self.do(lambda it: self.listed(it, "facets", where, None, limit))
+        rows = await self.kept(lambda it: self.listed(it, "facets", where, None, limit))
         return counted(rows)
 
     async def saved(self, owner: str) -> tuple[SavedFilter, ...]:
@@ -183,24 +198,24 @@ class Reading(ABC):
         def read(connection: Connection) -> list[Any]:
             rows: list[Any] = []
             for provider in providers:
-                rows += connection.execute(self._sql["tried"], (provider, since_us, limit))
+                asked = {"provider": provider, "since_us": since_us, "most": limit}
+                rows += connection.execute(self._sql["tried"], asked)
             return rows
 
         return tuple(
             Tried(target, dur_us, error_code, bool(refused) or error_code == ModelRefused.code)
-            for target, dur_us, error_code, refused in await self.do(read)
+            for target, dur_us, error_code, refused in await self.kept(read)
         )
 
     async def took(self, *, prompt: str, since_us: int, limit: int) -> tuple[Took, ...]:
         """See `RecordReader.took`."""
         values = (prompt, since_us, limit)
-        rows = await self.do(lambda it: it.execute(self._sql["took"], values).fetchall())
+        rows = await self.kept(partial(_fetched, self._sql["took"], values))
         return tuple(Took(*row) for row in rows)
 
     async def annotations(self, request_id: str) -> tuple[Annotation, ...]:
         """See `AnnotationReader.annotations`."""
-        values = (request_id,)
-        rows = await self.do(lambda it: it.execute(self._sql["annotations"], values).fetchall())
+        rows = await self.kept(partial(_fetched, self._sql["annotations"], (request_id,)))
         return tuple(ANNOTATION.struct(row) for row in rows)
 
     async def outline(
@@ -208,7 +223,7 @@ class Reading(ABC):
     ) -> tuple[SpanOutline, ...]:
         """See `SpanReader.outline`."""
         values = (tenant_id, trace_id, limit)
-        rows = await self.do(lambda it: it.execute(self._sql["outline"], values).fetchall())
+        rows = await self.kept(partial(_fetched, self._sql["outline"], values))
         return tuple(starmap(SpanOutline, rows))
 
     async def spans(
@@ -216,7 +231,7 @@ class Reading(ABC):
     ) -> tuple[AppSpan, ...]:
         """See `SpanReader.spans`."""
         values = (tenant_id, trace_id, json.dumps(list(span_ids)))
-        rows = await self.do(lambda it: it.execute(self._sql["spans"], values).fetchall())
+        rows = await self.kept(partial(_fetched, self._sql["spans"], values))
         return tuple(SPAN.struct(row) for row in rows)
 
     async def told_of(
@@ -231,12 +246,11 @@ class Reading(ABC):
                 or ask(self._sql["told_of_response"], (tenant_id, response_id)).fetchone()
             )
 
-        return await self.do(look)
+        return await self.kept(look)
 
     async def judged(self, *, since_us: int) -> Mapping[Stratum, int]:
         """See `AnnotationReader.judged`."""
-        values = (since_us, since_us)
-        rows = await self.do(lambda it: it.execute(self._sql["judged"], values).fetchall())
+        rows = await self.kept(partial(_fetched, self._sql["judged"], (since_us, since_us)))
         return {Stratum(prompt, tier): n for prompt, tier, n in rows}
 
     async def spent(self, budgets: Sequence[Spending]) -> InLedger:
@@ -268,14 +282,14 @@ class Reading(ABC):
     async def _stored(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """Rebuild a content. Only what is sealed asks for a key, each time: it may be destroyed."""
         try:
-            return await self.do(lambda it: self.stored(it, tenant_id, ts_us, ref))
+            return await self.kept(lambda it: self.stored(it, tenant_id, ts_us, ref))
         except Sealed:
             if self.unsealer is None:
                 raise
         unseal = await self.unsealer(tenant_id)
         if unseal is None:
             return None
-        return await self.do(lambda it: self.stored(it, tenant_id, ts_us, ref, unseal))
+        return await self.kept(lambda it: self.stored(it, tenant_id, ts_us, ref, unseal))
 
     async def costs(
         self,
@@ -383,23 +397,27 @@ class Reading(ABC):
         return tuple(totals[group] for group in sorted(totals))
 
     def _find(self, connection: Connection, request_id: str) -> StoredRecord | None:
-        found = connection.execute(
-            self._sql["find"], (request_id, request_id + _AFTER_ANY)
-        ).fetchall()
+        since_us, until_us = span_us(request_id)
+        asked = {
+            "first": request_id,
+            "behind": request_id + _AFTER_ANY,
+            "since_us": since_us,
+            "until_us": until_us,
+        }
+        found = connection.execute(self._sql["find"], asked).fetchall()
         records = [REQUEST.struct(row) for row in found]
         exact = [record for record in records if record.request_id == request_id]
         if len(records) != 1 and not exact:
             return None
         record = (exact or records)[0]
-        key = (record.request_id,)
+        key = {"request_id": record.request_id, "ts_us": record.ts_us}
         (detail,) = connection.execute(self._sql["detail"], key).fetchone()
         attempts = connection.execute(self._sql["attempts"], key).fetchall()
-        lines = connection.execute(self._sql["lines"], key * 2).fetchall()
         return StoredRecord(
             record=record,
             detail=unpacked(detail),
             attempts=tuple(ATTEMPT.struct(row) for row in attempts),
-            lines=tuple(LINE.struct(row) for row in lines),
+            lines=(),
         )
 
     def _spent(self, connection: Connection, budgets: Sequence[Spending]) -> InLedger:
@@ -424,6 +442,18 @@ class Reading(ABC):
         return cost_nano, unpriced
 
 
+def span_us(request_id: str) -> tuple[int, int]:
+    """Tell when a request with such an id, or one that begins so, was admitted."""
+    first_ms, last_ms = (
+        ulid_ms(request_id[:_ID_CHARS].ljust(_ID_CHARS, filler)) for filler in _FILLERS
+    )
+    if first_ms is None or last_ms is None or request_id[2:] != request_id[2:].upper():
+        return 0, _ALWAYS_US
+    # A whole id tells the millisecond; of one that somebody cut off, near is enough.
+    spare_us = 0 if len(request_id) >= _ID_CHARS else DAY_US
+    return first_ms * 1000 - spare_us, (last_ms + 1) * 1000 + spare_us
+
+
 def _costs_of(
     since_us: int, until_us: int, tenant_id: str | None
 ) -> tuple[str, tuple[int | str, ...]]:
@@ -436,7 +466,7 @@ def _costs_of(
     return "costs_of_tenant", (json.dumps([*days]), tenant_id)
 
 
-def _fetched(sql: str, values: Sequence[object], connection: Connection) -> list[Any]:
+def _fetched(sql: str, values: Values, connection: Connection) -> list[Any]:
     return connection.execute(sql, values).fetchall()
 
 

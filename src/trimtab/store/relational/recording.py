@@ -8,6 +8,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -27,14 +28,7 @@ from trimtab.store.base import (
     Unclaimed,
 )
 from trimtab.store.bodies import answered_words, asked_words
-from trimtab.store.relational.dialect import (
-    ANNOTATION,
-    ATTEMPT,
-    LINE,
-    REQUEST,
-    SPAN,
-    Connection,
-)
+from trimtab.store.relational.dialect import ANNOTATION, ATTEMPT, LINE, REQUEST, SPAN, Writing
 from trimtab.store.relational.rows import Row
 from trimtab.store.rollup import (
     Buckets,
@@ -52,6 +46,8 @@ from trimtab.store.rollup import (
 from trimtab.store.tally import Amount, Cell, Scored, Tally, is_scored, tally
 
 MIN_COMPRESSED_BYTES = 512
+AT_ONCE = 1000
+READ_AT_ONCE = 10
 
 _NO_ONE = (None, None, None)
 _ROLLUPS = ("add_hour", "add_day", "add_local_day")
@@ -59,10 +55,26 @@ _ROLLUPS = ("add_hour", "add_day", "add_local_day")
 _encoder = msgspec.msgpack.Encoder()
 _details = msgspec.msgpack.Decoder(Detail)
 _begins = msgspec.msgpack.Decoder(Begin)
-_C = TypeVar("_C", bound=Connection)
+_C = TypeVar("_C", bound=Writing)
 _S = TypeVar("_S", Sums, MinuteSums)
 _K = TypeVar("_K")
 _T = TypeVar("_T")
+
+
+Stored = Callable[[str, int, bytes], bytes | None]
+"""Rebuilds the content that a tenant, a time and a ref name."""
+
+
+class Asked(NamedTuple):
+    """What is asked of a request again, after it was stored."""
+
+    request_id: str
+    tenant_id: str
+    ts_us: int
+    prompt_name: str
+    prompt_version: str
+    input_ref: bytes | None
+    output_ref: bytes | None
 
 
 class Wording(NamedTuple):
@@ -114,6 +126,10 @@ class Recording(ABC, Generic[_C]):
             ValueError: a piece cannot be read.
         """
 
+    def fetched(self, connection: _C, few: Sequence[Asked]) -> Stored:  # noqa: ARG002 -- one by one
+        """Make what rebuilds the content of some requests, as `stored` does."""
+        return partial(self.stored, connection)
+
     @abstractmethod
     def put_words(self, connection: _C, wordings: Sequence[Wording]) -> None:
         """Make requests findable, durable when this returns; those that are stay as they are."""
@@ -129,6 +145,32 @@ class Recording(ABC, Generic[_C]):
     def put(self, connection: _C, name: str, rows: Iterable[Row]) -> None:
         """Run a statement for each row."""
         connection.executemany(self.sql[name], rows)
+
+    def keep(
+        self,
+        connection: _C,
+        fresh: Sequence[Finish],
+        annotations: Sequence[Annotation],
+        spans: Sequence[AppSpan],
+    ) -> None:
+        """Store what is known of single requests, after all that may be refused."""
+        self.put(connection, "put_request", [REQUEST.row(it.record) for it in fresh])
+        details = [(it.record.request_id, self.packed(it.detail)) for it in fresh]
+        self.put(connection, "put_detail", details)
+        attempts = [(it.record.request_id, *ATTEMPT.row(a)) for it in fresh for a in it.attempts]
+        self.put(connection, "put_attempt", attempts)
+        self.put(connection, "put_annotation", map(ANNOTATION.row, annotations))
+        self.put(connection, "put_span", map(SPAN.row, spans))
+
+    def asked(self, connection: _C, request_ids: Collection[str]) -> list[Asked]:
+        """Tell of requests, as far as they are stored."""
+        rows = connection.execute(self.sql["asked"], (json.dumps(list(request_ids)),))
+        return [Asked(*row) for row in rows]
+
+    def packed(self, detail: Detail) -> bytes:
+        """Write the nested parts of a record, compressed if that is worth it."""
+        data = _encoder.encode(detail)
+        return data if len(data) < MIN_COMPRESSED_BYTES else self._compress(data)
 
     async def commit(self, batch: Batch) -> int:
         """See `RecordWriter.commit`."""
@@ -175,72 +217,69 @@ class Recording(ABC, Generic[_C]):
 
     def _index(self, connection: _C, allows: Callable[[str], bool], limit: int) -> int:
         due = connection.execute(self.sql["due"], (limit,)).fetchall()
-        self.put_words(
-            connection, [self._wording(connection, *row) for row in due if allows(row[1])]
-        )
+        found = self.asked(connection, [request_id for (request_id,) in due]) if due else ()
+        allowed = [it for it in found if allows(it.tenant_id)]
+        wordings: list[Wording] = []
+        for first in range(0, len(allowed), READ_AT_ONCE):
+            few = allowed[first : first + READ_AT_ONCE]
+            stored = self.fetched(connection, few)
+            wordings += [_wording(stored, it) for it in few]
+        self.put_words(connection, wordings)
         with self.transaction(connection):
-            self.put(connection, "taken", [row[:1] for row in due])
+            self.put(connection, "taken", due)
         return len(due)
-
-    def _wording(
-        self,
-        connection: _C,
-        request_id: str,
-        tenant_id: str,
-        ts_us: int,
-        *refs: bytes | None,
-    ) -> Wording:
-        asked, answered = (
-            b"" if ref is None else self._readable(connection, tenant_id, ts_us, ref)
-            for ref in refs
-        )
-        return Wording(request_id, tenant_id, ts_us, asked_words(asked), answered_words(answered))
-
-    def _readable(self, connection: _C, tenant_id: str, ts_us: int, ref: bytes) -> bytes:
-        try:
-            return self.stored(connection, tenant_id, ts_us, ref) or b""
-        except ValueError:
-            # Whoever looks at the request is told.
-            return b""
 
     def _commit(self, connection: _C, batch: Batch) -> int:
         self.put_content(connection, batch.blobs)
         with self.transaction(connection):
             fresh = self._fresh(connection, batch.finishes)
-            self._put_records(connection, fresh)
-            self._put_sums(
-                connection,
-                ((buckets(it), key, sums) for it in fresh for key, sums in parts(it)),
-            )
-            self._put_minutes(connection, fresh)
-            scored = self._scored(connection, batch.annotations)
-            rows = [ANNOTATION.row(it) for it in sorted(batch.annotations, key=_by_id)]
-            self.put(connection, "put_annotation", rows)
-            # In one order everywhere: two keepers wait for one another, and never in a circle.
-            told = sorted(batch.spans, key=_by_place)
-            self.put(connection, "put_span", [SPAN.row(it) for it in told])
-            self._put_counters(connection, tally(fresh, scored, self._features(connection)))
+            adding = [(buckets(it), key, sums) for it in fresh for key, sums in parts(it)]
+            scores = self._new_scores(connection, batch.annotations)
+            self.put(connection, "put_line", [LINE.row(line) for it in fresh for line in it.lines])
+            self._put_due(connection, fresh)
             self._put_claims(connection, batch.claims)
             self._put_open(connection, batch)
             for move in batch.moves:
                 self._move(connection, move)
+            # In one order everywhere: two keepers wait for one another, and never in a circle.
+            annotations = sorted(batch.annotations, key=_by_id)
+            self.keep(connection, fresh, annotations, sorted(batch.spans, key=_by_place))
+            self._accept(connection, {it.request_id for it in batch.claims})
+            # Last, for keepers of other hosts wait for these rows.
+            self._put_sums(connection, adding)
+            self._put_minutes(connection, fresh)
+            scored = self._scored(connection, scores)
+            self._put_counters(connection, tally(fresh, scored, self._features(connection)))
         return len(fresh)
 
     def _put_claims(self, connection: _C, claims: Sequence[Annotation]) -> None:
-        if claims:
-            rows = [ANNOTATION.row(it) for it in sorted(claims, key=_by_id)]
-            self.put(connection, "put_claim", rows)
-            self._accept(connection, {it.request_id for it in claims})
+        rows = [ANNOTATION.row(it) for it in sorted(claims, key=_by_id)]
+        self.put(connection, "put_claim", rows)
 
-    def _accept(self, connection: _C, request_ids: Collection[str]) -> None:
-        for name in ("accept_claims", "end_accepted"):
-            connection.execute(self.sql[name], (json.dumps(sorted(request_ids)),))
+    def _accept(self, connection: _C, request_ids: Collection[str]) -> list[Annotation]:
+        """Keep claims about requests that are their tenant's; gives those about others'."""
+        if not request_ids:
+            return []
+        asked = (json.dumps(sorted(request_ids)),)
+        claims = [ANNOTATION.struct(row) for row in connection.execute(self.sql["claims"], asked)]
+        owners = {it.request_id: it.tenant_id for it in self.asked(connection, request_ids)}
+        known = [it for it in claims if it.request_id in owners]
+        accepted = [it for it in known if owners[it.request_id] == it.tenant_id]
+        self.keep(connection, (), accepted, ())
+        self._end(connection, accepted)
+        return [it for it in known if owners[it.request_id] != it.tenant_id]
+
+    def _end(self, connection: _C, claims: Sequence[Annotation]) -> None:
+        ids = json.dumps([it.annotation_id for it in claims])
+        connection.execute(self.sql["end_claims"], (ids,))
 
     def _settle_claims(self, connection: _C, before_us: int) -> Unclaimed:
+        refused, last = 0, ""
         with self.transaction(connection):
-            found = [request_id for (request_id,) in connection.execute(self.sql["claimed"])]
-            self._accept(connection, found)
-            refused = connection.execute(self.sql["refuse_claims"], (json.dumps(found),)).rowcount
+            while found := connection.execute(self.sql["claimed"], (last, AT_ONCE)).fetchall():
+                others = self._accept(connection, [request_id for (request_id,) in found])
+                self._end(connection, others)
+                refused, (last,) = refused + len(others), found[-1]
             orphaned = connection.execute(self.sql["end_orphans"], (before_us,)).rowcount
         return Unclaimed(refused, orphaned)
 
@@ -264,19 +303,7 @@ class Recording(ABC, Generic[_C]):
         known = {row[0] for row in found}
         return [finish for request_id, finish in by_id.items() if request_id not in known]
 
-    def _put_records(self, connection: _C, fresh: Sequence[Finish]) -> None:
-        self.put(connection, "put_request", [REQUEST.row(it.record) for it in fresh])
-        self.put(
-            connection,
-            "put_detail",
-            [(it.record.request_id, self._packed(it.detail)) for it in fresh],
-        )
-        self.put(
-            connection,
-            "put_attempt",
-            [(it.record.request_id, *ATTEMPT.row(one)) for it in fresh for one in it.attempts],
-        )
-        self.put(connection, "put_line", [LINE.row(line) for it in fresh for line in it.lines])
+    def _put_due(self, connection: _C, fresh: Sequence[Finish]) -> None:
         with_content = [it for it in fresh if it.record.input_ref or it.record.output_ref]
         self.put(connection, "put_due", [(it.record.request_id,) for it in with_content])
 
@@ -300,23 +327,20 @@ class Recording(ABC, Generic[_C]):
         rows = [(*key, *sums) for key, sums in sorted(minutes.items())]
         self.put(connection, "add_minute", rows)
 
-    def _scored(self, connection: _C, annotations: Sequence[Annotation]) -> list[Scored]:
-        """Give the scores of judges that are new, with the prompts of their requests."""
+    def _new_scores(self, connection: _C, annotations: Sequence[Annotation]) -> list[Annotation]:
+        """Give the scores of judges that are new."""
         scores = {it.annotation_id: it for it in reversed(annotations) if is_scored(it)}
         if not scores:
             return []
         found = connection.execute(self.sql["known_annotations"], (json.dumps(list(scores)),))
         known = {annotation_id for (annotation_id,) in found}
-        asked = json.dumps(list({it.request_id for it in scores.values()}))
-        prompts: dict[str, tuple[str, str]] = {
-            request_id: (name, number)
-            for request_id, name, number in connection.execute(self.sql["prompts_of"], (asked,))
-        }
-        return [
-            Scored(it, *prompts.get(it.request_id, ("", "")))
-            for annotation_id, it in scores.items()
-            if annotation_id not in known
-        ]
+        return [it for annotation_id, it in scores.items() if annotation_id not in known]
+
+    def _scored(self, connection: _C, scores: Sequence[Annotation]) -> list[Scored]:
+        """Give scores with the prompts of their requests."""
+        found = self.asked(connection, {it.request_id for it in scores}) if scores else ()
+        prompts = {it.request_id: (it.prompt_name, it.prompt_version) for it in found}
+        return [Scored(it, *prompts.get(it.request_id, ("", ""))) for it in scores]
 
     def _features(self, connection: _C) -> set[str]:
         if self._counted is None:
@@ -366,9 +390,22 @@ class Recording(ABC, Generic[_C]):
             known = self._known[key.tenant_id] = Known(features, models)
         return bounded(key, known)
 
-    def _packed(self, detail: Detail) -> bytes:
-        data = _encoder.encode(detail)
-        return data if len(data) < MIN_COMPRESSED_BYTES else self._compress(data)
+
+def _wording(stored: Stored, of: Asked) -> Wording:
+    asked, answered = (
+        b"" if ref is None else _readable(stored, of.tenant_id, of.ts_us, ref)
+        for ref in (of.input_ref, of.output_ref)
+    )
+    words = (asked_words(asked), answered_words(answered))
+    return Wording(of.request_id, of.tenant_id, of.ts_us, *words)
+
+
+def _readable(stored: Stored, tenant_id: str, ts_us: int, ref: bytes) -> bytes:
+    try:
+        return stored(tenant_id, ts_us, ref) or b""
+    except ValueError:
+        # Whoever looks at the request is told.
+        return b""
 
 
 def unpacked(data: bytes) -> Detail:

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TypeVar
 
-from trimtab.store.relational.dialect import Connection
+from trimtab.store.relational.dialect import Writing
 from trimtab.store.relational.erasing import Erasing
 from trimtab.store.rollup import HOUR_US
 
@@ -23,7 +23,7 @@ _SUMS: Mapping[str, tuple[str, ...]] = {
     "rollup_hour": ("rollup_hour",),
     "rollup_day": ("rollup_day", "rollup_day_local"),
 }
-_C = TypeVar("_C", bound=Connection)
+_C = TypeVar("_C", bound=Writing)
 
 
 class Ending(Erasing[_C]):

@@ -54,18 +54,18 @@ class Spend:
             "model": model,
             "most": limit,
         }
-        rows = await self._named("largest", asked)
+        rows = await self._kept("largest", asked)
         return tuple(request_id for (request_id,) in rows)
 
     async def repeated(self, *, since_us: int, least: int, equal: int) -> tuple[Repeated, ...]:
         """See `SpendReader.repeated`."""
-        rows = await self._named("repeated", {"since_us": since_us, "least": least, "equal": equal})
+        rows = await self._kept("repeated", {"since_us": since_us, "least": least, "equal": equal})
         made = [Repeated(*row)._replace(about=About(row[2]), model=_plain(row[8])) for row in rows]
         return tuple(made)
 
     async def conversations(self, *, since_us: int, least: int) -> tuple[Conversation, ...]:
         """See `SpendReader.conversations`."""
-        rows = await self._named("conversations", {"since_us": since_us, "least": least})
+        rows = await self._kept("conversations", {"since_us": since_us, "least": least})
         return tuple(_conversation(list(calls)) for _, calls in groupby(rows, lambda row: row[:3]))
 
     async def odd(self, *, since_us: int, until_us: int) -> tuple[OddLines, ...]:
@@ -75,6 +75,9 @@ class Spend:
 
     async def _rows(self, name: str, *values: str | int | None) -> list[tuple[Any, ...]]:
         return await self._named(name, values)
+
+    async def _kept(self, name: str, values: Values) -> list[tuple[Any, ...]]:
+        return await self._reading.kept(lambda it: it.execute(self._sql[name], values).fetchall())
 
     async def _named(self, name: str, values: Values) -> list[tuple[Any, ...]]:
         return await self._reading.do(lambda it: it.execute(self._sql[name], values).fetchall())

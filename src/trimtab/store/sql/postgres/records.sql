@@ -79,3 +79,11 @@ SELECT proof FROM record_site;
 INSERT INTO search (request_id, day, tenant_id, words)
 SELECT request_id, CAST(? AS DATE), tenant_id, CAST(? AS TSVECTOR) FROM request
 WHERE request_id = ? AND content_state <> 'erased' FOR SHARE ON CONFLICT DO NOTHING;
+
+-- name: claim_place
+-- The first host says whether records are kept elsewhere.
+INSERT INTO record_place (is_elsewhere) VALUES (?) ON CONFLICT DO NOTHING;
+
+-- name: place
+-- Whether records are kept elsewhere.
+SELECT is_elsewhere FROM record_place;

@@ -25,37 +25,23 @@ INSERT INTO annotation (/*annotation*/) VALUES (/*annotation?*/) ON CONFLICT DO 
 -- name: put_span
 -- What an application told of its work, unless it is there.
 INSERT INTO span (/*span*/) VALUES (/*span?*/) ON CONFLICT DO NOTHING;
+
 -- name: put_claim
 -- What a caller says of a request, until it is known whose that is.
 INSERT INTO annotation_claim (/*annotation*/) VALUES (/*annotation?*/) ON CONFLICT DO NOTHING;
 
--- name: accept_claims
--- Claims about requests of a JSON list, of those requests' own tenants.
-INSERT INTO annotation (/*annotation*/)
-SELECT /*annotation*/ FROM annotation_claim AS claim
-WHERE request_id IN (SELECT value FROM /*each*/(?)) AND EXISTS (
-  SELECT 1 FROM request
-  WHERE request.request_id = claim.request_id AND request.tenant_id = claim.tenant_id
-) ORDER BY annotation_id
-ON CONFLICT DO NOTHING;
+-- name: claims
+-- Those about requests of a JSON list.
+SELECT /*annotation*/ FROM annotation_claim
+WHERE request_id IN (SELECT value FROM /*each*/(?)) ORDER BY annotation_id;
 
--- name: end_accepted
--- The same are claims no more.
-DELETE FROM annotation_claim
-WHERE request_id IN (SELECT value FROM /*each*/(?)) AND EXISTS (
-  SELECT 1 FROM request
-  WHERE request.request_id = annotation_claim.request_id
-    AND request.tenant_id = annotation_claim.tenant_id
-);
+-- name: end_claims
+-- Some are claims no more.
+DELETE FROM annotation_claim WHERE annotation_id IN (SELECT value FROM /*each*/(?));
 
 -- name: claimed
--- Requests that came after a claim about them.
-SELECT DISTINCT request_id FROM annotation_claim
-WHERE EXISTS (SELECT 1 FROM request WHERE request.request_id = annotation_claim.request_id);
-
--- name: refuse_claims
--- What is left of the claims about requests of a JSON list.
-DELETE FROM annotation_claim WHERE request_id IN (SELECT value FROM /*each*/(?));
+-- Requests that there are claims about, a few behind one.
+SELECT DISTINCT request_id FROM annotation_claim WHERE request_id > ? ORDER BY request_id LIMIT ?;
 
 -- name: end_orphans
 -- Claims about requests that never came.
@@ -111,10 +97,11 @@ ORDER BY tally, labels, bucket;
 SELECT annotation_id FROM annotation
 WHERE annotation_id IN (SELECT value FROM /*each*/(?));
 
--- name: prompts_of
--- Which version of which prompt the requests of a JSON list were made with.
-SELECT request_id, coalesce(prompt_name, ''), coalesce(prompt_version, '') FROM request
-WHERE request_id IN (SELECT value FROM /*each*/(?));
+-- name: asked
+-- What is asked again of requests of a JSON list, in the order of `recording.Asked`.
+SELECT request_id, tenant_id, ts_us, coalesce(prompt_name, ''), coalesce(prompt_version, ''),
+  input_ref, output_ref FROM request
+WHERE request_id IN (SELECT value FROM /*each*/(?)) ORDER BY request_id;
 
 -- name: features
 -- The features of a tenant that sums are kept by.
@@ -155,13 +142,13 @@ SELECT worker_id, "begin", output_tokens, lost FROM open_request ORDER BY reques
 
 -- name: find
 -- Records whose ids lie in a range; two are enough to see that a prefix is not unique.
-SELECT /*request*/ FROM request WHERE request_id >= ? AND request_id < ? ORDER BY request_id LIMIT 2;
+SELECT /*request*/ FROM request WHERE request_id >= :first AND request_id < :behind ORDER BY request_id LIMIT 2;
 
 -- name: detail
-SELECT detail FROM request_detail WHERE request_id = ?;
+SELECT detail FROM request_detail WHERE request_id = :request_id;
 
 -- name: attempts
-SELECT /*attempt*/ FROM attempt WHERE request_id = ? ORDER BY n;
+SELECT /*attempt*/ FROM attempt WHERE request_id = :request_id ORDER BY n;
 
 -- name: lines
 -- Lines begin with the id of their request and a slash; `0` is what follows the slash.
@@ -208,8 +195,8 @@ SELECT /*request*/ FROM request WHERE /*where*/ ORDER BY ts_us DESC, request_id 
 SELECT attempt.target, attempt.dur_us, attempt.error_code,
   attempt.n = request.attempt_count AND request.refusal
 FROM attempt JOIN request USING (request_id)
-WHERE attempt.provider = ? AND attempt.started_us >= ? AND request.origin = 'live'
-ORDER BY attempt.started_us DESC LIMIT ?;
+WHERE attempt.provider = :provider AND attempt.started_us >= :since_us AND request.origin = 'live'
+ORDER BY attempt.started_us DESC LIMIT :most;
 
 -- name: took
 -- How long the newest live requests with a prompt took.
@@ -319,9 +306,8 @@ GROUP BY day, provider, account, model_sent ORDER BY day, provider, account, mod
 INSERT INTO search_due (request_id) VALUES (?) ON CONFLICT DO NOTHING;
 
 -- name: due
--- The oldest of them, and where their content lies.
-SELECT request_id, tenant_id, ts_us, input_ref, output_ref
-FROM search_due JOIN request USING (request_id) ORDER BY request_id LIMIT ?;
+-- The oldest of them.
+SELECT request_id FROM search_due ORDER BY request_id LIMIT ?;
 
 -- name: taken
 -- One of them, done with.
