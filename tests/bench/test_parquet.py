@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -83,10 +84,10 @@ async def _delays(
     with closing(Spool(claim(home / "spool", "gateway"), SystemClock())) as worker:
         next_s = perf_counter()
         while not over.done():
-            for _ in range(FRAMES):
-                finish = next(made)
+            few = list(islice(made, FRAMES))
+            for finish in few:
                 worker.append(Kind.FINISH, encoder.encode(finish))
-            looks.add(asyncio.create_task(look(finish.record.request_id, perf_counter())))
+            looks.add(asyncio.create_task(look(few[-1].record.request_id, perf_counter())))
             next_s += FRAMES / A_SECOND
             await asyncio.sleep(max(0.0, next_s - perf_counter()))
         await asyncio.gather(*looks)

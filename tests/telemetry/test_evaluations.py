@@ -14,6 +14,7 @@ from trimtab.telemetry.evaluations import EVENT, evaluation, log_record
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.preset import Signal
 from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.spans import Source
 from trimtab.telemetry.view import View
 
 ABOUT = Annotation(
@@ -87,7 +88,7 @@ def test_its_span_has_no_length_and_is_under_the_attempt_that_was_sent_before(
     (attempt,) = [it.span for it in spans if it.span.name.startswith("chat ")]
     assert (last.span.trace_id, last.span.parent_span_id) == (attempt.trace_id, attempt.span_id)
     assert last.span.start_time_unix_nano == last.span.end_time_unix_nano
-    assert (last.source.env, last.source.worker_id) == ("staging", "w1")
+    assert last.source == Source("w1", "staging")
     assert last.passed == batch.places["w1"]
 
 

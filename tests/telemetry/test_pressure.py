@@ -14,9 +14,9 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, block: int = 1 << 10) -> None:
         self.free = 100
         self.block = block
-        monkeypatch.setattr(os, "statvfs", lambda _path: self._told())
+        monkeypatch.setattr(os, "statvfs", self._told)
 
-    def _told(self) -> os.statvfs_result:
+    def _told(self, _path: Path) -> os.statvfs_result:
         return os.statvfs_result(
             (self.block, self.block, 100, self.free, self.free, 0, 0, 0, 0, 255)
         )

@@ -1,7 +1,7 @@
 """What a keeper finds when it feels its own pulse."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from trimtab.wiring.pulse import FRESH_S, Pulse
 
 
 @asynccontextmanager
-async def recording(home: Path) -> AsyncIterator[tuple[Recorder, Pulse, FrozenClock]]:
+async def recording(home: Path) -> AsyncGenerator[tuple[Recorder, Pulse, FrozenClock]]:
     clock = FrozenClock()
     spool = Spool(claim(home / "spool", "keeper"), clock)
     with closing(spool), closing(SqliteRecording(home)) as store:

@@ -29,7 +29,7 @@ _SCRUBBED: Mapping[str, object] = {
 
 
 class MemoryKeeper(MemoryRecords):
-    """`store.base.Eraser`, `HoldStore` and `RetentionStore` over `MemoryRecords`.
+    """`store.base.KeeperStore`: `MemoryRecords` that can end what they keep.
 
     State: what is kept for which case, and which erasures were carried out, with how many held.
     """
@@ -110,6 +110,13 @@ class MemoryKeeper(MemoryRecords):
     async def carry_out(self, erasure_id: str, *, done_us: int, held: int) -> None:  # noqa: ARG002 -- for people
         """See `Eraser.carry_out`."""
         self._carried_out.setdefault(erasure_id, held)
+
+    async def leads(self) -> bool:
+        """See `KeeperStore.leads`: there is no other."""
+        return True
+
+    def close(self) -> None:
+        """See `KeeperStore.close`: nothing is open."""
 
     async def hold(
         self, case_id: str, records: Sequence[RequestRecord], *, author: str, until_us: int | None
