@@ -148,8 +148,8 @@ ALERTS: Sequence[Alert] = (
     Alert(
         "Backpressure", "page", "trimtab_backpressure_level >= 3", "1m",
         "the disk of a worker fills up, and content is left out: make room",
-        {'trimtab_backpressure_level{worker="w1"}': "0x5 3x15"},
-        {'trimtab_backpressure_level{worker="w1"}': "2x20"}, {"worker": "w1"}, "10m",
+        {'trimtab_backpressure_level{worker="w1"}': "0 0 0 0 0 3x15"},
+        {'trimtab_backpressure_level{worker="w1"}': "2x20"}, {"worker": "w1"}, "15m",
     ),
     Alert(
         "RecorderDeadLetter", "page", "increase(trimtab_recorder_put_aside_total[1h]) > 0", "0m",

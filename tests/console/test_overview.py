@@ -99,8 +99,8 @@ async def test_an_empty_console_teaches_the_first_request(site: Site) -> None:
     [
         ("/console", {"series": 1, "costs": 1, "page": 1, "acknowledgements": 1}),
         ("/console?window=24h", {"series": 1, "costs": 1, "page": 1, "acknowledgements": 1}),
-        ("/console/requests", {"page": 1}),
-        (f"/console/requests/{EXAMPLE}", {"find": 1, "content": 2}),
+        ("/console/requests", {"page": 1, "facets": 1}),
+        (f"/console/requests/{EXAMPLE}", {"find": 1, "content": 2, "outline": 1}),
         ("/console/alerts", {}),
         ("/console/reconcile", {}),
         ("/console/tenants", {"costs": 1}),

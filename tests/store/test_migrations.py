@@ -116,7 +116,7 @@ def _held(connection: sqlite3.Connection, like: Rows | None = None) -> Rows:
     held: dict[str, list[tuple[object, ...]]] = {}
     for table in _tables(connection) if like is None else like:
         names = ", ".join(_columns(connection, table))
-        rows = connection.execute(f"SELECT {names} FROM {table} ORDER BY 1, 2").fetchall()  # noqa: S608 -- ours
+        rows = connection.execute(f"SELECT {names} FROM {table} ORDER BY {names}").fetchall()  # noqa: S608 -- ours
         width = len(like[table][0]) if like and like[table] else None
         held[table] = [row[:width] for row in rows]
     return held

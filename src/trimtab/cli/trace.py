@@ -46,7 +46,7 @@ def trace(request_id: str, home: Path | None, *, content: bool, as_json: bool) -
 
 async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -> None:
     records = wiring.records(home)
-    stored, annotations = await _find(records, request_id, home)
+    stored, annotations, is_stored = await _find(records, request_id, home)
     texts: dict[str, str] = {}
     record = stored.record
     if content and record.content_state == ContentState.ERASED:
@@ -61,7 +61,7 @@ async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -
         )
         for name, data in zip((*parts, *said), found, strict=True):
             texts[name] = data.decode(errors="replace") if data else "(not kept)"
-    around = await join(records, record)
+    around = await join(records, record) if is_stored else None
     found = await retrieved(records, stored, around)
     spans: tuple[AppSpan, ...] = ()
     if around is not None:
@@ -85,13 +85,17 @@ async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -
 
 async def _find(
     records: RecordReader, request_id: str, home: Path
-) -> tuple[StoredRecord, Sequence[Annotation]]:
-    """Find a request in the store, else in the spools. Raises `NotFound` with the nearest hint."""
+) -> tuple[StoredRecord, Sequence[Annotation], bool]:
+    """Find a request in the store, else in the spools; tells whether it is stored.
+
+    Raises:
+        NotFound: it is in neither; the nearest hint.
+    """
     away: TryLater | None = None
     try:
         stored = await records.find(request_id)
         if stored is not None:
-            return stored, await records.annotations(stored.record.request_id)
+            return stored, await records.annotations(stored.record.request_id), True
     except TryLater as exc:
         away = exc
     spooled = find_spooled(home / "spool", request_id)
@@ -110,7 +114,7 @@ async def _find(
     told = StoredRecord(
         record=finish.record, detail=finish.detail, attempts=finish.attempts, lines=finish.lines
     )
-    return told, ()
+    return told, (), False
 
 
 async def _hint(records: RecordReader, request_id: str) -> str:

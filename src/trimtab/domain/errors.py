@@ -278,16 +278,16 @@ class IdempotencyMismatch(Refused):
     code: ClassVar[str] = "idempotency_mismatch"
 
 
-class Forbidden(Refused):
-    """The actor is known and may not do this, or another site sent the form."""
-
-    code: ClassVar[str] = "forbidden"
-
-
 class LegalHoldActive(Refused):
     """A record is kept for a case, so it cannot be erased."""
 
     code: ClassVar[str] = "legal_hold_active"
+
+
+class Forbidden(Refused):
+    """The actor is known and may not do this, or another site sent the form."""
+
+    code: ClassVar[str] = "forbidden"
 
 
 class NotFound(Refused):

@@ -63,7 +63,7 @@ class PostgresRecording(Ending[Session]):
     """Whether single requests are kept elsewhere."""
 
     def __init__(
-        self, url: str, host: str, *, is_keeper: bool, patience_s: float = PATIENCE_S
+        self, url: str, host: str, *, is_keeper: bool, patience_s: float | None = None
     ) -> None:
         """Connect to nothing yet.
 
@@ -71,7 +71,7 @@ class PostgresRecording(Ending[Session]):
             url: Of the database.
             host: Names the state directory to the others; no two have one name.
             is_keeper: Whether it writes for the workers of its host; of those there is one.
-            patience_s: How long a piece of work may take.
+            patience_s: How long a piece of work may take; `None` is 15 s.
 
         Raises:
             SettingsInvalid: libpq does not understand the URL. It is not repeated.
@@ -80,7 +80,9 @@ class PostgresRecording(Ending[Session]):
         self.host = self._host = host
         self._prefix = f"{host}/"
         self._leading: Session | None = None
-        self._line = Line(url, patience_s=patience_s, prepare=self._be_alone if is_keeper else None)
+        self._line = Line(
+            url, patience_s=patience_s or PATIENCE_S, prepare=self._be_alone if is_keeper else None
+        )
 
     async def leads(self) -> bool:
         """See `Recording.leads`: the first keeper that asks, as long as its session lives."""
