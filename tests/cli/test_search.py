@@ -90,7 +90,8 @@ def test_requests_are_followed_as_they_end_without_a_store(
         else:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(search.asyncio, "sleep", sleep)
+    # Of this module alone: simulators of other tests sleep in threads of this process.
+    monkeypatch.setattr(search, "sleep", sleep)
 
     assert ids(terminal.run("tail", "status:error", "--json").stdout) == [
         finish(2).record.request_id

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from asyncio import sleep
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,7 +102,7 @@ async def _tail(where: RecordFilter, home: Path, *, as_json: bool) -> None:
         for finish in fresh.read():
             if fits(finish.record, where):
                 _print(finish.record, "%H:%M:%S", as_json=as_json)
-        await asyncio.sleep(POLL_S)
+        await sleep(POLL_S)
 
 
 def _print(record: RequestRecord, form: str, *, as_json: bool) -> None:
