@@ -20,7 +20,7 @@ from tests.postgres import running_server
 from tests.records import DAY_US, finish, tenant_key
 
 from trimtab.domain.record import Attempt
-from trimtab.store.base import RecordFilter
+from trimtab.store.base.reading import RecordFilter
 from trimtab.store.clickhouse.reading import ClickHouseReading
 from trimtab.store.clickhouse.recording import ClickHouseRecording
 from trimtab.store.clickhouse.session import Archive
