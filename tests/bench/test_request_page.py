@@ -23,7 +23,7 @@ from trimtab.testing import seeded_entropy
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(7200)]
 
 RECORDS = int(os.environ.get("TRIMTAB_BENCH_RECORDS", "20000"))
-CALLS, PAGES, WARM = 50, 200, 5
+CALLS, PAGES, WARM = 200, 200, 5
 PART = 100_000
 DAY_US = 86_400_000_000
 DAYS = 90
