@@ -68,6 +68,7 @@ from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog, MemoryContentK
 from trimtab.store.memory_erasing import MemoryKeeper
 from trimtab.store.memory_records import MemoryRecords
 from trimtab.store.memory_spend import MemorySpend
+from trimtab.store.rollup import TotalKey
 from trimtab.store.tally import Amount, Cell
 from trimtab.telemetry.export import Counts
 from trimtab.testing import FrozenClock, seeded_entropy
@@ -227,6 +228,9 @@ class Stores:
             if since_us <= r.ts_us < until_us and tenant_id in (None, r.tenant_id):
                 groups[tuple(known[name] for name in group_by)].append(r)
         return tuple(_cost_row(group, rows) for group, rows in groups.items())
+
+    async def totals(self) -> tuple[CostRow, ...]:
+        return await self.costs(since_us=0, until_us=1 << 62, group_by=TotalKey._fields)
 
     async def tallies(self) -> Mapping[Cell, Amount]:
         self.asked["tallies"] += 1
