@@ -80,6 +80,7 @@ ARGUMENTS = {
     "prices show MODEL": "Name that apps use, or `provider/model`.",
     "bills show TENANT": "Id of the tenant.",
     "bills close TENANT": "Id of the tenant.",
+    "annotate REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "rehydrate REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "erase show ERASURE_ID": "Id of the erasure, as `trimtab erase list` shows it.",
     "erase verify FILE": "The receipt, as `trimtab erase show` printed it.",

@@ -38,6 +38,8 @@ from trimtab.domain.tenant import Key, Limits, Tenant, Tier
 from trimtab.evals.desk import Desk
 from trimtab.jobs.delivery import Route
 from trimtab.jobs.reconcile import Acceptance
+from trimtab.jobs.remarks import Remarks
+from trimtab.pipeline.content import ContentCapture
 from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
@@ -71,7 +73,7 @@ from trimtab.store.memory_spend import MemorySpend
 from trimtab.store.rollup import TotalKey
 from trimtab.store.tally import Amount, Cell
 from trimtab.telemetry.export import Counts
-from trimtab.testing import FrozenClock, seeded_entropy
+from trimtab.testing import FrozenClock, MemorySpool, seeded_entropy
 from trimtab.wiring.evaluations import Load, StoredEvaluations
 
 START_US = 1_777_142_531_482_000  # 2026-04-25 18:42:11.482 UTC
@@ -134,6 +136,10 @@ class Stores:
     counted: dict[Cell, Amount] = field(default_factory=dict[Cell, Amount])
     home: Path = Path("nowhere")
     load: Load = resolve_name
+    spool: MemorySpool = field(default_factory=MemorySpool)
+
+    async def capture(self, tenant_id: str) -> ContentCapture | None:
+        return ContentCapture(tenant_key) if tenant_id != "globex" else None
 
     def loaded(self, name: str) -> Any:  # noqa: ANN401 -- as `resolve_name` has it
         return self.load(name)
@@ -473,6 +479,7 @@ def console_of(
         repaired=lambda: 2,
         unclaimed=lambda: Unclaimed(3, 4),
         flow=lambda: FLOW,
+        annotate=Remarks(stores.spool, stores.capture, clock, seeded_entropy(7)).say,
     )
 
 

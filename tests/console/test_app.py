@@ -121,6 +121,7 @@ LOWEST = {
     "GET /admin/v1/records": "viewer",
     "GET /admin/v1/records/{id}": "viewer",
     "GET /admin/v1/records/{id}/content": "admin",
+    "POST /admin/v1/records/{id}/annotations": "operator",
     "GET /admin/v1/costs": "viewer",
     "GET /admin/v1/tenants": "viewer",
     "GET /admin/v1/suspensions": "viewer",

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Command] = {
     "audit": Command("trimtab.cli.audit:command", "Show who read content or keys."),
     "erase": Command("trimtab.cli.erase:command", "Erase what people wrote, with a receipt."),
     "trace": Command("trimtab.cli.trace:trace", "Show what happened in one request."),
+    "annotate": Command("trimtab.cli.annotate:command", "Say something of a request."),
     "rehydrate": Command("trimtab.cli.rehydrate:command", "Export a trace that was dropped."),
     "explain": Command("trimtab.cli.explain:command", "Tell which rule decided what."),
     "search": Command("trimtab.cli.search:search", "List requests, also by what was written."),
