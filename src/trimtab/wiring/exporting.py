@@ -135,16 +135,23 @@ def receiver_of(of: ExporterSettings, signal: Signal, *, everything: bool = Fals
         ca_file=of.ca_file,
         proxy=proxy_of(filled.endpoint),
         path=known.path.format(signal=signal),
-        view=View(
-            version=VERSIONS[of.semconv].without(known.forbidden),
-            extras=known.extras,
-            resource={"service.version": version("trimtab"), **filled.resource},
-            signal=signal,
-            encoding=known.encoding,
-            evaluations=signal is Signal.LOGS or Signal.LOGS not in of.signals,
-            everything=everything,
-            forbidden=known.forbidden,
-        ),
+        view=view_of(of, signal, everything=everything),
+    )
+
+
+def view_of(of: ExporterSettings, signal: Signal, *, everything: bool = False) -> View:
+    """Describe what an exporter shows of a signal; no secret is looked at."""
+    known = preset(of.preset)
+    resource = fill(known, of.endpoint, of.values).resource
+    return View(
+        version=VERSIONS[of.semconv].without(known.forbidden),
+        extras=known.extras,
+        resource={"service.version": version("trimtab"), **resource},
+        signal=signal,
+        encoding=known.encoding,
+        evaluations=signal is Signal.LOGS or Signal.LOGS not in of.signals,
+        everything=everything,
+        forbidden=known.forbidden,
     )
 
 
