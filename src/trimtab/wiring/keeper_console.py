@@ -89,7 +89,7 @@ def _flow(parts: Parts) -> Flow:
         torn=parts.recorder.torn,
         aside=parts.recorder.aside,
         exports={it.name: (it.waits_s(), it.counts) for it in parts.exporters},
-        troubles={it.name: it.told for it in parts.exporters if it.told is not None},
+        troubles={it.name: it.held_up_by for it in parts.exporters if it.held_up_by is not None},
     )
 
 
