@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, Command] = {
     "check": Command("trimtab.cli.check:command", "Validate trimtab.yaml."),
     "diff": Command("trimtab.cli.apply:diff", "Compare the file with what is live."),
     "apply": Command("trimtab.cli.apply:command", "Make live what the file says."),
+    "migrate": Command("trimtab.cli.migrate:command", "Tell which schema databases have."),
     "init": Command("trimtab.cli.init:command", "Write a commented starter file."),
     "keys": Command("trimtab.cli.keys:command", "Make, rotate, suspend and revoke keys."),
     "tenants": Command("trimtab.cli.tenants:command", "List, slow down and suspend tenants."),
