@@ -787,6 +787,12 @@ SETTINGS = {
         "Requests that take as long or longer are exported.",
         "10000",
     ),
+    "telemetry.sampling.slow_ms_by_route": Setting(
+        "map of routes to whole numbers",
+        "{/v1/embeddings: 500}",
+        "The same for single routes: what is long for an embedding is short for a chat.",
+        "{}",
+    ),
     "telemetry.sampling.keep": Setting(
         "list of `tenant:NAME`, `prompt:NAME`, `model:NAME`, `feature:NAME`",
         '["tenant:acme"]',
