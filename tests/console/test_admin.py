@@ -175,7 +175,7 @@ async def test_what_somebody_says_of_a_request_is_written_down(
     ((kind, payload),) = site.stores.spool.frames
     written = msgspec.msgpack.decode(payload, type=Annotated)
     about = written.annotation
-    assert (answer.status_code, kind) == (202, Kind.ANNOTATION)
+    assert (answer.status_code, kind) == (201, Kind.ANNOTATION)
     assert answer.json() == {"annotation_id": about.annotation_id, "request_id": EXAMPLE}
     assert (about.kind, about.source, about.author) == ("label", "reviewer", "admin-token")
     assert (about.name, about.score, about.label) == ("bad_answer", 2.0, "hallucination")
@@ -219,6 +219,6 @@ async def test_words_are_kept_as_the_content_of_the_tenant_is(
     refused = await api.post(path, json={"name": "a", "text": "my address is"})
     figures = await api.post(path, json={"name": "a", "score": 1})
 
-    assert (refused.status_code, figures.status_code) == (status, 202)
+    assert (refused.status_code, figures.status_code) == (status, 201)
     assert told in refused.json()["error"]["message"]
     assert len(site.stores.spool.frames) == 1

@@ -181,7 +181,7 @@ CALLS: Sequence[Call] = (
         annotate,
         "Say something of a request: a name with a score, a label or a text",
         body=Remark,
-        status=202,
+        status=201,
     ),
     Call("GET", f"{_V1}/keys", Right.OPERATE, calls.list_keys, "List keys"),
     Call(
