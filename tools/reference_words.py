@@ -80,6 +80,7 @@ ARGUMENTS = {
     "prices show MODEL": "Name that apps use, or `provider/model`.",
     "bills show TENANT": "Id of the tenant.",
     "bills close TENANT": "Id of the tenant.",
+    "annotate REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "rehydrate REQUEST_ID": "Id of the request, or the beginning of it if that is unique.",
     "erase show ERASURE_ID": "Id of the erasure, as `trimtab erase list` shows it.",
     "erase verify FILE": "The receipt, as `trimtab erase show` printed it.",
@@ -785,6 +786,12 @@ SETTINGS = {
         "5000",
         "Requests that take as long or longer are exported.",
         "10000",
+    ),
+    "telemetry.sampling.slow_ms_by_route": Setting(
+        "map of routes to whole numbers",
+        "{/v1/embeddings: 500}",
+        "The same for single routes: what is long for an embedding is short for a chat.",
+        "{}",
     ),
     "telemetry.sampling.keep": Setting(
         "list of `tenant:NAME`, `prompt:NAME`, `model:NAME`, `feature:NAME`",

@@ -1,11 +1,14 @@
 import asyncio
+import json
 from collections.abc import Generator
+from gzip import decompress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 from tests.cli.conftest import Terminal
+from tests.contracts.test_records import app_span
 from tests.telemetry.shapes import TS_US, answered
 from tests.telemetry.spooled import Spooled
 
@@ -164,6 +167,49 @@ def test_stored_requests_are_sent_by_day(shop: Terminal, receiver: Receiver, sta
 
     assert told == "7 spans sent to 'near'\n"
     assert len(receiver.taken) == 1
+
+
+def test_a_trace_is_printed_as_its_exporter_sends_it(
+    shop: Terminal, receiver: Receiver, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELICONE", "sk-1")
+    with (shop.home / "trimtab.yaml").open("a") as file:
+        file.write(
+            "    - {name: json, preset: helicone, key: env:HELICONE, semconv: '1.36',"
+            f" endpoint: 'http://127.0.0.1:{receiver.server_port}'}}\n"
+        )
+    made = answered(1)
+    about = app_span(1, tenant_id=made.record.tenant_id, trace_id=made.record.trace_id)
+    store = wiring.ledger(state)
+    asyncio.run(store.commit(Batch(finishes=(made,), spans=(about,))))
+    store.close()
+    shop.run("exporters", "backfill", "json", "--from", "2026-04-25", "--to", "2026-04-26")
+    ((_, sent),) = receiver.taken
+    monkeypatch.delenv("HELICONE")
+
+    found = shop.run("trace", made.record.request_id, "--otlp", "--exporter", "json")
+
+    assert json.loads(found.stdout) == json.loads(decompress(sent))
+    assert found.stdout.count(f'"traceId": "{made.record.trace_id}"') == 8
+    assert "gen_ai.system" in found.stdout
+    assert "gen_ai.provider.name" in shop.run("trace", made.record.request_id, "--otlp").stdout
+
+
+def test_a_dropped_trace_is_printed_with_a_hint(shop: Terminal, state: Path) -> None:
+    store = wiring.ledger(state)
+    made = answered(1, trace_kept=False, sampling_rule="rest")
+    asyncio.run(store.commit(Batch(finishes=(made,))))
+    store.close()
+
+    found = shop.run("trace", made.record.request_id, "--otlp")
+
+    assert f"`trimtab rehydrate {made.record.request_id}` exports it" in found.stderr
+    assert json.loads(found.stdout)["resourceSpans"]
+
+
+def test_what_is_printed_as_otlp_has_no_content_and_an_exporter(shop: Terminal) -> None:
+    assert "without content" in shop.run("trace", "r_1", "--otlp", "--content", code=2).stderr
+    assert "are of --otlp" in shop.run("trace", "r_1", "--exporter", "near", code=2).stderr
 
 
 def test_what_is_no_instant_is_refused(shop: Terminal) -> None:

@@ -38,6 +38,8 @@ from trimtab.domain.tenant import Key, Limits, Tenant, Tier
 from trimtab.evals.desk import Desk
 from trimtab.jobs.delivery import Route
 from trimtab.jobs.reconcile import Acceptance
+from trimtab.jobs.remarks import Remarks
+from trimtab.pipeline.content import ContentCapture
 from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
@@ -55,9 +57,10 @@ from trimtab.store.memory.control import MemoryAuditLog, MemoryChangeLog, Memory
 from trimtab.store.memory.erasing import MemoryKeeper
 from trimtab.store.memory.records import MemoryRecords
 from trimtab.store.memory.spend import MemorySpend
+from trimtab.store.rollup import TotalKey
 from trimtab.store.tally import Amount, Cell
 from trimtab.telemetry.export import Counts
-from trimtab.testing import FrozenClock, seeded_entropy
+from trimtab.testing import FrozenClock, MemorySpool, seeded_entropy
 from trimtab.wiring.evaluations import Load, StoredEvaluations
 
 START_US = 1_777_142_531_482_000  # 2026-04-25 18:42:11.482 UTC
@@ -120,6 +123,10 @@ class Stores:
     counted: dict[Cell, Amount] = field(default_factory=dict[Cell, Amount])
     home: Path = Path("nowhere")
     load: Load = resolve_name
+    spool: MemorySpool = field(default_factory=MemorySpool)
+
+    async def capture(self, tenant_id: str) -> ContentCapture | None:
+        return ContentCapture(tenant_key) if tenant_id != "globex" else None
 
     def loaded(self, name: str) -> Any:  # noqa: ANN401 -- as `resolve_name` has it
         return self.load(name)
@@ -214,6 +221,9 @@ class Stores:
             if since_us <= r.ts_us < until_us and tenant_id in (None, r.tenant_id):
                 groups[tuple(known[name] for name in group_by)].append(r)
         return tuple(_cost_row(group, rows) for group, rows in groups.items())
+
+    async def totals(self) -> tuple[CostRow, ...]:
+        return await self.costs(since_us=0, until_us=1 << 62, group_by=TotalKey._fields)
 
     async def tallies(self) -> Mapping[Cell, Amount]:
         self.asked["tallies"] += 1
@@ -456,6 +466,7 @@ def console_of(
         repaired=lambda: 2,
         unclaimed=lambda: Unclaimed(3, 4),
         flow=lambda: FLOW,
+        annotate=Remarks(stores.spool, stores.capture, clock, seeded_entropy(7)).say,
     )
 
 

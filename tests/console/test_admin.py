@@ -7,8 +7,10 @@ from msgspec.structs import replace
 from tests.console.conftest import BEARER, EXAMPLE, V1, Site
 
 from trimtab.console.app import CALLS
+from trimtab.domain.annotation import Annotated
 from trimtab.domain.ids import request_id
 from trimtab.domain.suspension import Scope, ScopeKind
+from trimtab.telemetry.frames import Kind
 from trimtab.testing import seeded_entropy
 
 
@@ -161,3 +163,62 @@ async def test_the_document_describes_every_call(site: Site) -> None:
 @pytest.mark.parametrize("path", [f"records?cursor={'9' * 30}.r_1", f"changes?before={'9' * 5000}"])
 async def test_numbers_without_end_are_no_fault_of_ours(api: httpx2.AsyncClient, path: str) -> None:
     assert (await api.get(f"{V1}/{path}")).status_code < 500
+
+
+async def test_what_somebody_says_of_a_request_is_written_down(
+    site: Site, api: httpx2.AsyncClient
+) -> None:
+    said = {"name": "bad_answer", "score": 2, "label": "hallucination", "text": "no such clause"}
+
+    answer = await api.post(f"{V1}/records/{EXAMPLE}/annotations", json=said)
+
+    ((kind, payload),) = site.stores.spool.frames
+    written = msgspec.msgpack.decode(payload, type=Annotated)
+    about = written.annotation
+    assert (answer.status_code, kind) == (201, Kind.ANNOTATION)
+    assert answer.json() == {"annotation_id": about.annotation_id, "request_id": EXAMPLE}
+    assert (about.kind, about.source, about.author) == ("label", "reviewer", "admin-token")
+    assert (about.name, about.score, about.label) == ("bad_answer", 2.0, "hallucination")
+    assert about.text_ref == written.content[0].ref
+    assert not written.claimed
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"name": "bad_answer"}, "no score, label or text"),
+        ({"name": "Bad answer", "score": 1}, "$.name"),
+        ({"name": "a", "label": "b\n"}, "$.label"),
+        ({"name": "a", "score": 1, "author": "somebody else"}, "author"),
+    ],
+)
+async def test_what_cannot_be_said_of_a_request_is_refused(
+    site: Site, api: httpx2.AsyncClient, said: dict[str, object], told: str
+) -> None:
+    answer = await api.post(f"{V1}/records/{EXAMPLE}/annotations", json=said)
+
+    assert answer.status_code == 400
+    assert told in answer.json()["error"]["message"]
+    assert site.stores.spool.frames == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "status", "told"),
+    [
+        ("tenant_id", "globex", 400, "nothing is kept of what is written"),
+        ("content_state", "erased", 410, "was erased"),
+    ],
+)
+async def test_words_are_kept_as_the_content_of_the_tenant_is(
+    site: Site, api: httpx2.AsyncClient, field: str, value: str, status: int, told: str
+) -> None:
+    stored = site.stores.records[0]
+    site.stores.records[0] = replace(stored, record=replace(stored.record, **{field: value}))
+    path = f"{V1}/records/{stored.record.request_id}/annotations"
+
+    refused = await api.post(path, json={"name": "a", "text": "my address is"})
+    figures = await api.post(path, json={"name": "a", "score": 1})
+
+    assert (refused.status_code, figures.status_code) == (status, 201)
+    assert told in refused.json()["error"]["message"]
+    assert len(site.stores.spool.frames) == 1

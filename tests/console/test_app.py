@@ -121,6 +121,7 @@ LOWEST = {
     "GET /admin/v1/records": "viewer",
     "GET /admin/v1/records/{id}": "viewer",
     "GET /admin/v1/records/{id}/content": "admin",
+    "POST /admin/v1/records/{id}/annotations": "operator",
     "GET /admin/v1/costs": "viewer",
     "GET /admin/v1/tenants": "viewer",
     "GET /admin/v1/suspensions": "viewer",
@@ -177,7 +178,7 @@ def asked(path: str) -> dict[str, object]:
 
 
 def body(method: str, path: str) -> tuple[str, str]:
-    members: dict[str, object] = {"reason": "drill"}
+    members: dict[str, object] = {} if path.endswith("/annotations") else {"reason": "drill"}
     if "/prompts" in path:
         members |= asked(path) if method != "DELETE" else {}
     else:
@@ -198,6 +199,7 @@ def told(path: str) -> dict[str, object]:
         "/keys": {"tenant": "acme", "name": "ci"},
         "/keys/new": {"tenant": "acme", "name": "ci"},
         "/filters": {"name": "slow", "q": ""},
+        "/annotations": {"name": "bad_answer", "score": 1},
         "/erasures": {"tenant": "acme"} if path.startswith("/admin") else TYPED,
         "/breaker": {"target": "sim/large"},
         "/breakers/open": {"target": "sim/large"},

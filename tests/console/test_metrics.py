@@ -262,7 +262,7 @@ async def test_what_waits_and_what_became_of_exports_is_told(site: Site) -> None
 
 async def told_of(site: Site, rows: Sequence[CostRow], max_tenants: int) -> str:
     class Rollups:
-        async def costs(self, **_: object) -> Sequence[CostRow]:
+        async def totals(self) -> Sequence[CostRow]:
             return sorted(rows, key=lambda it: -it.cost_nano)
 
         async def tallies(self) -> Mapping[Cell, Amount]:

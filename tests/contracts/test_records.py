@@ -165,6 +165,7 @@ async def everything(stores: Stores) -> tuple[object, ...]:
         await stores.reader.page(RecordFilter(), limit=1000),
         await stores.reader.costs(group_by=("tenant_id", "day", "provider"), **ALWAYS),
         await stores.reader.costs(group_by=("feature", "day"), tenant_id="acme", **ALWAYS),
+        await stores.reader.totals(),
         await stores.reader.series(**ALWAYS),
         await stores.reader.tallies(),
         await stores.writer.opened(),
@@ -605,6 +606,28 @@ async def test_live_cost_is_summed_by_group_dearest_first(stores: Stores, group_
     rows = await stores.reader.costs(group_by=names, **ALWAYS)
 
     assert list(rows) == GROUPED[group_by]
+
+
+async def test_what_there_ever_was_is_of_every_origin_and_any_day(stores: Stores) -> None:
+    await put(
+        stores,
+        finish(1, cost_nano=10),
+        finish(2, ts_us=TS_US - 400 * DAY_US, cost_nano=20),
+        finish(3, origin="shadow", cost_nano=7),
+        finish(4, tenant_id="globex", feature="tone", status="error", cost_nano=None),
+        finish(5, model_kind="", model_requested="nobody-has-it"),
+    )
+    await put(stores, finish(1, cost_nano=10), finish(6, cost_nano=1))
+    record = finish(1).record
+    named = (record.tenant_id, record.feature, record.model_requested, "ok")
+
+    rows = await stores.reader.totals()
+
+    assert [(it.group, it.n, it.n_unpriced, it.cost_nano) for it in rows] == [
+        ((*named, "live"), 3, 0, 31),
+        ((*named, "shadow"), 1, 0, 7),
+        (("globex", "tone", record.model_requested, "error", "live"), 1, 1, 0),
+    ]
 
 
 async def test_groups_that_cost_the_same_are_in_the_order_of_their_names(stores: Stores) -> None:

@@ -149,6 +149,8 @@ BAD: dict[str, Any] = {
     "old": {**THUMB, "request_id": YEARS_AGO},
     "of tomorrow": {**THUMB, "request_id": TOMORROW},
     "name": {**THUMB, "name": "Thumbs up"},
+    "name and a line end": {**THUMB, "name": "thumbs\n"},
+    "label and a line end": {**THUMB, "label": "good\n"},
     "control": {**THUMB, "label": "a\x00b"},
     "score": {**THUMB, "score": 1e300},
     "kind": {**THUMB, "kind": "evaluation"},

@@ -15,7 +15,8 @@ def read(text: str) -> tuple[Policy, list[str]]:
 
 def test_reads_what_is_kept() -> None:
     policy, faults = read(
-        "{rest: 0.05, tiers: {free: 0.01}, slow_ms: 5_000, keep: ['tenant:acme', 'model:chat'],"
+        "{rest: 0.05, tiers: {free: 0.01}, slow_ms: 5_000,"
+        " slow_ms_by_route: {/v1/embeddings: 500}, keep: ['tenant:acme', 'model:chat'],"
         " mode: collector, rehydrate_below: 0.3}"
     )
 
@@ -24,6 +25,7 @@ def test_reads_what_is_kept() -> None:
         rest=0.05,
         tiers={"free": 0.01},
         slow_ms=5000,
+        slow_ms_by_route={"/v1/embeddings": 500},
         keep=("tenant:acme", "model:chat"),
         mode=Mode.COLLECTOR,
         below=0.3,
@@ -46,6 +48,9 @@ def test_without_a_word_everything_is_kept() -> None:
         ("{keep: [acme]}", "'acme' cannot be watched; write tenant:NAME"),
         ("{mode: head}", "'head' is not taken; write keeper | collector"),
         ("{slow_ms: 0}", "is no whole number of at least 1"),
+        ("{slow_ms_by_route: {/v1/embedding: 5}}", "is no route; write one of /v1/chat/"),
+        ("{slow_ms_by_route: {embeddings: 5}}", "is no name"),
+        ("{slow_ms_by_route: {/v1/embeddings: fast}}", "is no whole number"),
     ],
 )
 def test_says_what_is_wrong(text: str, told: str) -> None:

@@ -31,7 +31,7 @@ from trimtab.testing import FrozenClock
 Rows = Mapping[str, list[tuple[object, ...]]]
 """What tables hold, in the order of their columns."""
 
-TALLIES = 4
+TALLIES = 5
 FILES = ("records", "control", "alerts", "content")
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
 _PG_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"

@@ -70,6 +70,23 @@ def test_the_first_rule_that_fits_decides(fields: dict[str, object], rule: str) 
 
 
 @pytest.mark.parametrize(
+    ("fields", "limit_ms"),
+    [
+        ({"operation": "embeddings", "wire": "openai.embeddings"}, 500),
+        ({"operation": "chat", "wire": "openai.chat"}, 10_000),
+    ],
+)
+def test_a_route_has_a_limit_of_its_own(fields: dict[str, object], limit_ms: int) -> None:
+    sampler = Sampler(Policy(rest=0.05, slow_ms_by_route={"/v1/embeddings": 500}))
+    slow, fast = (
+        sampler(record(latency_us=limit_ms * 1000 - less, **fields), OWN) for less in (0, 1)
+    )
+
+    assert (slow[0].sampling_rule, slow[1].slow_ms) == ("slow", limit_ms)
+    assert (fast[0].sampling_rule, fast[1].slow_ms) == ("rest", None)
+
+
+@pytest.mark.parametrize(
     "watched", ["tenant:acme-corp", "prompt:rag", "model:answers", "feature:search"]
 )
 def test_what_is_under_watch_and_what_is_asked_for_is_kept(watched: str) -> None:

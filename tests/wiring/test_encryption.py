@@ -4,18 +4,22 @@ import asyncio
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.records import finish
 from tests.telemetry.shapes import TS_US
 
 from trimtab import wiring
+from trimtab.domain.annotation import Annotated, Remark
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.pipeline.content import ContentCapture
 from trimtab.settings import Settings, load
 from trimtab.store.base.control import ContentKey
 from trimtab.store.base.recording import Batch, StoredBlob
+from trimtab.testing import MemorySpool
 from trimtab.wiring.encryption import FILE, rewrap, sealing
 from trimtab.wiring.membership import control_store
+from trimtab.wiring.remarks import remarks
 from trimtab.wiring.start import apply
 
 PLANTED = b"planted-4f1c"
@@ -186,3 +190,23 @@ def test_a_file_without_a_master_key_wraps_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsInvalid, match="names no master key; write"):
         rewrap(tmp_path, settings(tmp_path, OFF), "env:MASTER")
+
+
+@pytest.mark.parametrize("section", [OFF, ON])
+def test_what_people_say_of_a_request_is_sealed_as_its_content_is(
+    tmp_path: Path, section: str
+) -> None:
+    applied(tmp_path, section)
+    spool = MemorySpool()
+    remark = Remark(name="bad_answer", text=PLANTED.decode())
+
+    asyncio.run(remarks(tmp_path, spool).say(finish(tenant_id="acme").record, remark, "ana"))
+
+    ((_, payload),) = spool.frames
+    said = msgspec.msgpack.decode(payload, type=Annotated)
+    assert (PLANTED in payload) is (section == OFF)
+    records = wiring.ledger(tmp_path)
+    blobs = tuple(StoredBlob("acme", TS_US, it) for it in said.content)
+    asyncio.run(records.commit(Batch(blobs=blobs)))
+    records.close()
+    assert read(tmp_path, said.annotation.text_ref or b"") == PLANTED

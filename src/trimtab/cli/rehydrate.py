@@ -7,6 +7,7 @@ import click
 
 from trimtab import wiring
 from trimtab.domain.errors import NotFound
+from trimtab.store.base.recording import StoredRecord
 from trimtab.telemetry.rehydrate import ASKED, rehydrate
 from trimtab.telemetry.spool import Spool, claim
 
@@ -25,18 +26,23 @@ def command(request_id: str, home: Path | None) -> None:
 
 
 async def _rehydrate(request_id: str, home: Path) -> None:
-    records = wiring.records(home)
-    stored = await records.find(request_id)
+    stored = await stored_request(home, request_id)
+    record = stored.record
+    spool = Spool(claim(home / "spool", "cli"), wiring.SystemClock())
+    try:
+        done = await rehydrate(stored, ASKED, spool, wiring.records(home))
+    finally:
+        spool.close()
+    what = "is exported" if done else "was kept, and exported when the request ended"
+    click.echo(f"trace {record.trace_id} of {record.request_id} {what}")
+
+
+async def stored_request(home: Path, request_id: str) -> StoredRecord:
+    """Find a request that is stored. Raises `NotFound`."""
+    stored = await wiring.records(home).find(request_id)
     if stored is None:
         raise NotFound(
             f"request {request_id!r} is not stored; if it is seconds old, try again, and look in"
             " `trimtab tail`"
         )
-    record = stored.record
-    spool = Spool(claim(home / "spool", "cli"), wiring.SystemClock())
-    try:
-        done = await rehydrate(stored, ASKED, spool, records)
-    finally:
-        spool.close()
-    what = "is exported" if done else "was kept, and exported when the request ended"
-    click.echo(f"trace {record.trace_id} of {record.request_id} {what}")
+    return stored

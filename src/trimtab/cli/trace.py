@@ -1,15 +1,17 @@
 """`trimtab trace`: what happened in a call."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from pkgutil import resolve_name
 
 import click
 import msgspec
 
 from trimtab import wiring
+from trimtab.cli import role
 from trimtab.cli.output import author, instant, print_json
 from trimtab.domain.annotation import Annotation, latest
 from trimtab.domain.app_span import AppSpan
@@ -35,14 +37,49 @@ DEEPEST = 9
 )
 @click.option("--home", type=click.Path(path_type=Path), help="State directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-def trace(request_id: str, home: Path | None, *, content: bool, as_json: bool) -> None:
+@click.option("--otlp", is_flag=True, help="Print the trace as OTLP/JSON, as it is exported.")
+@click.option("--exporter", default="", help="As which exporter of the file sends it; with --otlp.")
+@role.config
+# one parameter an option
+def trace(  # noqa: PLR0913
+    request_id: str,
+    home: Path | None,
+    config: Path | None,
+    exporter: str,
+    *,
+    content: bool,
+    as_json: bool,
+    otlp: bool,
+) -> None:
     """Show one request: verdict, waterfall, usage and cost. A unique prefix of the id is enough.
 
     One that is not stored yet is shown as it lies in the spool of its worker.
 
+    With `--otlp` it is what the first exporter of the file sends, under its names of the
+    conventions, with what the application told and without what people wrote. Evaluations are
+    sent by themselves, when they come.
+
     Example: trimtab trace r_01KQ2Z61CT
     """
+    if otlp and (content or as_json):
+        raise click.UsageError("--otlp is JSON, without content; leave out --json and --content")
+    if (exporter or config) and not otlp:
+        raise click.UsageError("--exporter and --config are of --otlp")
+    if otlp:
+        asyncio.run(_otlp(request_id, wiring.home(home), config, exporter))
+        return
     asyncio.run(_trace(request_id, wiring.home(home), content=content, as_json=as_json))
+
+
+async def _otlp(request_id: str, home: Path, config: Path | None, exporter: str) -> None:
+    write: Callable[..., Awaitable[str]] = resolve_name("trimtab.wiring.otlp_json:otlp_json")
+    records = wiring.records(home)
+    stored, _, is_stored = await _find(records, request_id, home)
+    record = stored.record
+    if not record.trace_kept:
+        told = f"this trace was dropped; `trimtab rehydrate {record.request_id}` exports it"
+        click.echo(told, err=True)
+    click.echo(await write(stored, records if is_stored else None, config, exporter))
 
 
 async def _trace(request_id: str, home: Path, *, content: bool, as_json: bool) -> None:

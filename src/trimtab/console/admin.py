@@ -14,6 +14,7 @@ from trimtab.console.openapi import Call
 from trimtab.console.request import is_too_new
 from trimtab.console.requests import read_cursor, read_filter, read_page, write_cursor
 from trimtab.console.wire import change_members, record_members, stored_members
+from trimtab.domain.annotation import Remark
 from trimtab.domain.errors import RecordErased, RecordNotFound
 from trimtab.domain.record import ContentState
 from trimtab.domain.suspension import Scope, ScopeKind
@@ -58,6 +59,14 @@ async def rehydrate_trace(visit: Visit) -> object:
         "trace_id": stored.record.trace_id,
         "rehydrated": await visit.console.rehydrate(stored),
     }
+
+
+async def annotate(visit: Visit) -> object:
+    """See `CALLS`."""
+    remark = calls.read_body(visit, Remark)
+    stored = await _found(visit)
+    said = await visit.console.annotate(stored.record, remark, visit.author)
+    return {"annotation_id": said.annotation_id, "request_id": said.request_id}
 
 
 async def list_tenants(visit: Visit) -> object:
@@ -164,6 +173,15 @@ CALLS: Sequence[Call] = (
         Right.OPERATE,
         rehydrate_trace,
         "Export a trace that was dropped, by the id of its request",
+    ),
+    Call(
+        "POST",
+        f"{_V1}/records/{{id}}/annotations",
+        Right.OPERATE,
+        annotate,
+        "Say something of a request: a name with a score, a label or a text",
+        body=Remark,
+        status=201,
     ),
     Call("GET", f"{_V1}/keys", Right.OPERATE, calls.list_keys, "List keys"),
     Call(

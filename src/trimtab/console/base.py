@@ -19,13 +19,15 @@ from trimtab.control.switches import Switches
 from trimtab.cost.prices import ListPrice
 from trimtab.cost.reconcile.kept import Kept
 from trimtab.domain.adjustment import Adjustment
+from trimtab.domain.annotation import Annotation, Remark
 from trimtab.domain.billing import MeterEvent
 from trimtab.domain.change import Change, Source
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import Forbidden, InvalidRequest
+from trimtab.domain.errors import Forbidden, InvalidRequest, RecorderUnavailable
 from trimtab.domain.health import Ailing
 from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Provider, Target
+from trimtab.domain.record import RequestRecord
 from trimtab.evals.desk import Desk
 from trimtab.jobs.delivery import Route
 from trimtab.registry.publish import Registry
@@ -91,6 +93,11 @@ async def well() -> str | None:
     return None
 
 
+async def no_remark(_record: RequestRecord, _remark: Remark, _author: str) -> Annotation:
+    """Say that nothing can be written down."""
+    raise RecorderUnavailable("nothing is written down here; ask the keeper")
+
+
 async def nothing_to_export(_stored: StoredRecord) -> bool:
     """Say that every trace was kept."""
     return False
@@ -127,6 +134,7 @@ class Console:
         meter_events: Lists the parts of bills that are not known to have been passed on.
         erasures: Orders what is erased, and lists receipts.
         evaluations: Stored runs of evaluations, and what was decided on them.
+        annotate: Writes down what somebody says of a request.
         rehydrate: Has a trace exported that was dropped; `False` if it was kept.
         repaired: Counts the counters of budgets that were set right; `None` if none are shared.
         flow: Tells how records and traces flow; it reads files.
@@ -173,6 +181,7 @@ class Console:
     reconciled_to: Callable[[], str | None] = lambda: None
     meter_events: Callable[[], Awaitable[Sequence[MeterEvent]]] = no_events
     repaired: Callable[[], int | None] = lambda: None
+    annotate: Callable[[RequestRecord, Remark, str], Awaitable[Annotation]] = no_remark
     rehydrate: Callable[[StoredRecord], Awaitable[bool]] = nothing_to_export
     flow: Callable[[], Flow] = Flow
     max_tenants: int = 500

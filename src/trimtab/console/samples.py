@@ -15,8 +15,6 @@ from trimtab.store.base.recording import Unclaimed
 from trimtab.store.tally import Amount, Cell, Tally
 from trimtab.telemetry.metrics import METRICS, OTHER, Sample, Samples, capped, of_tallies
 
-_ALWAYS_US = 1 << 62
-_GROUPS = ("tenant_id", "feature", "model", "status", "origin")
 _COUNTERS = ("trimtab_requests_total", "trimtab_tokens_total", "trimtab_cost_nano_usd_total")
 
 _Found = dict[str, Sequence[Sample]]
@@ -25,7 +23,7 @@ _Labels = tuple[str, ...]
 
 async def samples(console: Console) -> Samples:
     """Read all metrics, in the order in which they are told. Raises `TryLater`."""
-    rows = await console.rollups.costs(since_us=0, until_us=_ALWAYS_US, group_by=_GROUPS)
+    rows = await console.rollups.totals()
     dear = _dearest(rows, console.max_tenants)
     cells = await console.rollups.tallies()
     found: _Found = {

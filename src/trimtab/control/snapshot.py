@@ -279,6 +279,15 @@ def _grants(bare: Snapshot, keys: Mapping[KeyId, Key]) -> Mapping[KeyId, Grant]:
     return grants
 
 
+def keeps_content(snapshot: Snapshot, tenant_id: str) -> bool:
+    """Whether what is written for a tenant is kept in full now; of one that is gone it is not."""
+    tenant = snapshot.tenants.get(TenantId(tenant_id))
+    tier = None if tenant is None else snapshot.tiers.get(tenant.tier)
+    if tenant is None or tier is None:
+        return False
+    return (tenant.content or tier.content) is ContentPolicy.FULL
+
+
 def _grant(key: Key, tenant: Tenant, tier: Tier, suspensions: Suspensions) -> Grant:
     models = frozenset(tier.models if tenant.models is None else tenant.models)
     if key.models is not None:

@@ -3,13 +3,20 @@
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from hashlib import sha256
+from typing import Annotated as Meant
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from trimtab.domain.ids import ulid
 from trimtab.domain.record import Blob, RequestRecord
 
 PREFIX = "n_"
+
+# `$` alone lets a line end behind it.
+Name = Meant[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$(?!\n)")]
+Text = Meant[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
+Words = Meant[str, Meta(min_length=1, max_length=8_000)]
+Figure = Meant[float, Meta(ge=-1e9, le=1e9)]
 
 
 class AnnotationKind(StrEnum):
@@ -57,6 +64,19 @@ class Annotation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     author: str | None = None
     version: str | None = None
     probability: float | None = None
+
+
+class Remark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody who operates the system says of a request.
+
+    Attributes:
+        text: In words; kept as the tenant's content is.
+    """
+
+    name: Name
+    score: Figure | None = None
+    label: Text | None = None
+    text: Words | None = None
 
 
 class Annotated(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,7 +13,15 @@ from msgspec import Meta, Struct
 
 from trimtab.control.snapshot import Grant
 from trimtab.domain import annotation
-from trimtab.domain.annotation import Annotation, AnnotationKind, AnnotationSource
+from trimtab.domain.annotation import (
+    Annotation,
+    AnnotationKind,
+    AnnotationSource,
+    Figure,
+    Name,
+    Text,
+    Words,
+)
 from trimtab.domain.errors import InvalidRequest, NotFound, RateLimited, TrimtabError
 from trimtab.domain.ids import Entropy, ulid, ulid_ms
 from trimtab.domain.model import Wire
@@ -32,21 +40,18 @@ MOST_DAYS = 400
 MOST_A_SECOND = 500
 
 _AHEAD_US = 300_000_000
-_PRINTED = r"^[^\x00-\x1f\x7f]*$"
-
-Text = Annotated[str, Meta(min_length=1, max_length=256, pattern=_PRINTED)]
 
 
 class Said(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing that is said. `outcome` is what the app saw come of it, `feedback` is a user's."""
 
-    request_id: Annotated[str, Meta(pattern="^r_[0-9A-HJKMNP-TV-Z]{26}$")] | None = None
+    request_id: Annotated[str, Meta(pattern=r"^r_[0-9A-HJKMNP-TV-Z]{26}$(?!\n)")] | None = None
     response_id: Text | None = None
     kind: Literal["feedback", "outcome"] = "feedback"
-    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
-    score: Annotated[float, Meta(ge=-1e9, le=1e9)] | None = None
+    name: Name
+    score: Figure | None = None
     label: Text | None = None
-    comment: Annotated[str, Meta(min_length=1, max_length=8_000)] | None = None
+    comment: Words | None = None
     idempotency_key: Text | None = None
 
 

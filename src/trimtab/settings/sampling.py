@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from trimtab.domain.tenant import NAME
 from trimtab.domain.yaml_tree import Faults, Node, Wrong, plain_value
 from trimtab.settings.fields import Read, count, entries, members, one_of, scalar, texts
+from trimtab.telemetry.facts import ROUTES
 from trimtab.telemetry.sampling import Mode, Policy
 
 LEAST = 0.0001
 """Thresholds have 16 bits: what is less is no longer the share that was written."""
 
+_PATH = re.compile(r"/.{1,99}")
 _WATCHED = re.compile(r"(tenant|prompt|model|feature):[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}")
 
 
@@ -23,6 +25,7 @@ def read_sampling(node: Node, faults: Faults) -> Policy:
             node, faults, NAME, lambda _, it, faults: _share(it, faults)
         ),
         "slow_ms": count,
+        "slow_ms_by_route": lambda node, faults: entries(node, faults, _PATH, _limit),
         "keep": _watched,
         "mode": one_of(Mode),
         "rehydrate_below": _score,
@@ -31,6 +34,12 @@ def read_sampling(node: Node, faults: Faults) -> Policy:
     if "rehydrate_below" in given:
         given["below"] = given.pop("rehydrate_below")
     return Policy(**given)
+
+
+def _limit(path: str, node: Node, faults: Faults) -> int | None:
+    if path not in ROUTES:
+        raise Wrong(f"{path!r} is no route; write one of {', '.join(sorted(ROUTES))}")
+    return count(node, faults)
 
 
 def _share(node: Node, _faults: Faults) -> float:

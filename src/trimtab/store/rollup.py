@@ -42,6 +42,16 @@ class Key(NamedTuple):
     status: str
 
 
+class TotalKey(NamedTuple):
+    """What a sum over all time is kept by: few enough to be read all at once."""
+
+    tenant_id: str
+    feature: str
+    model: str
+    status: str
+    origin: str
+
+
 class Known(NamedTuple):
     """Names of a tenant that have sums of their own."""
 
@@ -152,6 +162,11 @@ def bounded(key: Key, known: Known) -> Key:
     if feature is key.feature and model is key.model:
         return key
     return key._replace(feature=feature, model=model)
+
+
+def total_key(key: Key) -> TotalKey:
+    """Tell to which sum over all time one of an hour belongs."""
+    return TotalKey(key.tenant_id, key.feature, key.model, key.status, key.origin)
 
 
 def kept(name: str, known: set[str]) -> str:

@@ -8,6 +8,11 @@ from importlib.resources import files
 from trimtab.domain.errors import SchemaTooNew
 
 
+def newest(database: str) -> int:
+    """Tell which migration of a database is the last that this program has."""
+    return migrations(database, 0)[-1][0]
+
+
 def migrations(database: str, seen: int) -> list[tuple[int, str]]:
     """Read the migrations behind the one that a database has seen last, in order.
 

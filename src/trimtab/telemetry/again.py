@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Finish
-from trimtab.store.base.reading import Cursor, RecordFilter, RecordReader
+from trimtab.store.base.reading import Cursor, RecordFilter, RecordReader, SpanReader
 from trimtab.store.base.recording import StoredRecord
 from trimtab.telemetry.app_spans import Released, stored_spans
 from trimtab.telemetry.batch import MAX_SPANS, Entry, of_app, of_request, pieces
@@ -111,7 +111,11 @@ class Backfill:
         before_us = until_us
         told = set[str]()
         async for stored in self._stored(RecordFilter(since_us=since_us, until_us=until_us)):
-            entries = [*self._rendered(stored), *await self._told(stored, told)]
+            entries = rendered(stored, self.view)
+            if stored.record.trace_id not in told:
+                around = await told_around(stored, self.records, self.view)
+                told.update([stored.record.trace_id] if around else ())
+                entries += around
             if len(waiting) + len(entries) > MAX_SPANS:
                 yield await self._send(waiting, before_us)
                 waiting, before_us = [], stored.record.ts_us + 1
@@ -129,21 +133,6 @@ class Backfill:
                     yield stored
             after = Cursor(page[-1].ts_us, page[-1].request_id)
 
-    def _rendered(self, stored: StoredRecord) -> list[Entry]:
-        finish = Finish(record=stored.record, detail=stored.detail, attempts=stored.attempts)
-        return of_request(finish, stored.record.worker_id, self.view)
-
-    async def _told(self, stored: StoredRecord, told: set[str]) -> list[Entry]:
-        """Give what applications told of the trace of a request, once; `told` are the others."""
-        record, decision = stored.record, decided(stored.record, stored.detail.sampling)
-        if record.trace_id in told:
-            return []
-        entries: list[Entry] = []
-        async for spans in stored_spans(self.records, record.tenant_id, record.trace_id):
-            told.add(record.trace_id)
-            entries += of_app(Released(decision, spans), record.worker_id, self.view)
-        return entries
-
     async def _send(self, entries: Sequence[Entry], before_us: int) -> int:
         for part in pieces(await with_words(entries, self.words, self.view)):
             body = await asyncio.to_thread(encode, [(it.source, it.span) for it in part], self.view)
@@ -155,6 +144,21 @@ class Backfill:
                     " all that is later is sent; go on with `--to` that instant"
                 )
         return len(entries)
+
+
+def rendered(stored: StoredRecord, view: View) -> list[Entry]:
+    """Render a request as it was sent when it ended, without words."""
+    finish = Finish(record=stored.record, detail=stored.detail, attempts=stored.attempts)
+    return of_request(finish, stored.record.worker_id, view)
+
+
+async def told_around(stored: StoredRecord, records: SpanReader, view: View) -> list[Entry]:
+    """Render what applications told of the trace of a request. Raises `TryLater`."""
+    record, decision = stored.record, decided(stored.record, stored.detail.sampling)
+    entries: list[Entry] = []
+    async for spans in stored_spans(records, record.tenant_id, record.trace_id):
+        entries += of_app(Released(decision, spans), record.worker_id, view)
+    return entries
 
 
 def _instant(us: int) -> str:

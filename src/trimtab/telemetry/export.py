@@ -68,8 +68,11 @@ class Counts:
 class Exporter:
     """Sends the spans of every record, at least once.
 
-    State: the place in each worker's spool and the failure last told of (on disk, too), seconds to
-    wait before the next step, failures in a row, and counts.
+    State: the place in each worker's spool and what holds it up (on disk, too), seconds to wait
+    before the next step, failures in a row, and counts.
+
+    Attributes:
+        held_up_by: Status of what was not taken last, 0 for no answer; `None` if it is through.
     """
 
     def __init__(
@@ -108,22 +111,12 @@ class Exporter:
         self._chance = chance
         self._places = load(self._file)
         self._failures = 0
-        self._told = trouble(home, receiver.name)
+        self.held_up_by = trouble(home, receiver.name)
 
     def needed(self, worker_id: str) -> int:
         """Give the oldest segment of a worker that is still to be sent; older ones may go."""
         place = self._places.get(worker_id)
         return place.segment if place else 0
-
-    @property
-    def is_held_up(self) -> bool:
-        """Whether what it sent last was not taken, and it waits for the receiver."""
-        return self._told is not None
-
-    @property
-    def told(self) -> int | None:
-        """Status that it is held up by, 0 for no answer; `None` if it is not."""
-        return self._told
 
     def waits_s(self) -> float:
         """Tell for how long what is still to be sent has waited. Reads the spools."""
@@ -186,10 +179,10 @@ class Exporter:
         return done
 
     def _taken(self, spans: int, answer: Answer) -> None:
-        if self._told is not None:
+        if self.held_up_by is not None:
             log.warning("exporter '%s' is through again", self.name)
             self._trouble.unlink(missing_ok=True)
-        self._failures, self._told = 0, None
+        self._failures, self.held_up_by = 0, None
         rejected, message = answer.rejected()
         rejected = min(rejected, spans)
         self.counts.exported += spans - rejected
@@ -212,8 +205,8 @@ class Exporter:
             self.wait_s = PAUSE_S
         else:
             self.wait_s = self._chance.uniform(0, ceiling_s) if asked_s is None else asked_s
-        if self._told != answer.status:
-            self._told = answer.status
+        if self.held_up_by != answer.status:
+            self.held_up_by = answer.status
             await asyncio.to_thread(replace_file, self._trouble, b"%d" % answer.status)
             log.warning(
                 "exporter '%s' %s: %s; check endpoint and key, spans wait in the spool for 24 h",

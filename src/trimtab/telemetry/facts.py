@@ -78,6 +78,9 @@ _ROUTES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("models", "openai.chat"): ("GET", "/v1/models"),
     ("models", "anthropic.messages"): ("GET", "/v1/models"),
 }
+ROUTES = frozenset(path for _, path in _ROUTES.values())
+"""Every route of ours that records name."""
+
 _FAILED = frozenset({Status.ERROR, Status.TRUNCATED, Status.LOST})
 
 

@@ -32,6 +32,7 @@ from trimtab.domain.trace_context import (
     with_opentelemetry,
 )
 from trimtab.telemetry.deciding import Decision, Seen
+from trimtab.telemetry.facts import route
 
 UNKNOWN = 0.0
 """The adjusted count of a trace of which nobody knows how many it stands for."""
@@ -60,6 +61,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         rest: Share of ordinary traces.
         tiers: The same of single tiers.
         slow_ms: Who takes as long or longer is slow.
+        slow_ms_by_route: The same of single routes, as `/v1/embeddings`.
         keep: Tenants, prompts, models and features under watch, as `tenant:acme`.
         below: Evaluations with a lower score name a trace that must be there.
     """
@@ -67,6 +69,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     rest: float = 1.0
     tiers: Mapping[str, float] = {}
     slow_ms: int = 10_000
+    slow_ms_by_route: Mapping[str, int] = {}
     keep: tuple[str, ...] = ()
     mode: Mode = Mode.KEEPER
     below: float = 0.5
@@ -115,12 +118,12 @@ class Sampler:
 
     def __init__(self, policy: Policy) -> None:
         self.version = sha256(msgspec.json.encode(policy, order="deterministic")).hexdigest()[:8]
-        self._slow_us = policy.slow_ms * 1000
         self._rest = threshold(policy.rest)
         self._tiers = {tier: threshold(share) for tier, share in policy.tiers.items()}
         self._watched = frozenset(policy.keep)
         self._plain = Sampling(policy=self.version)
-        self._slow = Sampling(policy=self.version, slow_ms=policy.slow_ms)
+        self._slow = policy.slow_ms
+        self._by_route = policy.slow_ms_by_route
 
     def __call__(
         self, record: RequestRecord, context: TraceContext
@@ -128,7 +131,9 @@ class Sampler:
         """Decide on a finished request, whose `tracestate` is still its caller's."""
         rule = self._rule(record, context)
         th = self._tiers.get(record.tier, self._rest) if rule == "rest" else 0
-        note = self._slow if rule == "slow" else self._plain
+        note = self._plain
+        if rule == "slow":
+            note = Sampling(policy=self.version, slow_ms=self._slow_ms(record))
         if not th and record.parent_span_id is None and record.tracestate is None:
             return _whole(record, rule), note
         incoming = _incoming(record.trace_id, record.tracestate, context)
@@ -152,7 +157,7 @@ class Sampler:
 
     def of_spans(self, seen: Seen) -> Decision:
         """Decide on a trace of which there are spans of others only."""
-        is_slow = seen.longest_us >= self._slow_us
+        is_slow = seen.longest_us >= self._slow * 1000
         rule = "error" if seen.has_failed else "slow" if is_slow else "rest"
         context = TraceContext(parent_span_id="", is_random=seen.is_random)
         incoming = _incoming(seen.trace_id, seen.tracestate, context)
@@ -165,11 +170,16 @@ class Sampler:
             return "forced"
         if record.status in _FAILED:
             return "error"
-        if record.latency_us >= self._slow_us:
+        if record.latency_us >= self._slow_ms(record) * 1000:
             return "slow"
         if record.experiment is not None or record.origin in _TRIED_OUT:
             return "experiment"
         return "guard" if _is_guarded(record) else "rest"
+
+    def _slow_ms(self, record: RequestRecord) -> int:
+        if not self._by_route:
+            return self._slow
+        return self._by_route.get(route(record)[1], self._slow)
 
     def _is_watched(self, record: RequestRecord) -> bool:
         return not self._watched.isdisjoint(

@@ -53,6 +53,11 @@ class View:
 
 def encode(spans: Iterable[tuple[Source | App, Span]], view: View) -> bytes:
     """Write spans as a gzipped OTLP request; as log records, if the signal is logs."""
+    return written(request_of(spans, view), view.encoding)
+
+
+def request_of(spans: Iterable[tuple[Source | App, Span]], view: View) -> Message:
+    """Put spans together as an OTLP request; as log records, if the signal is logs."""
     sources: dict[Source | App, list[Span]] = {}
     for source, span in spans:
         sources.setdefault(source, []).append(span)
@@ -62,24 +67,26 @@ def encode(spans: Iterable[tuple[Source | App, Span]], view: View) -> bytes:
             for source, it in sources.items()
             if isinstance(source, Source)
         ]
-        return written(ExportLogsServiceRequest(resource_logs=logs), view.encoding)
+        return ExportLogsServiceRequest(resource_logs=logs)
     traces = [
         resource_spans(source, it, view.resource, view.version)
         if isinstance(source, Source)
         else app_resource_spans(source, it, view.resource)
         for source, it in sources.items()
     ]
-    return written(ExportTraceServiceRequest(resource_spans=traces), view.encoding)
+    return ExportTraceServiceRequest(resource_spans=traces)
 
 
 def written(request: Message, encoding: Encoding) -> bytes:
-    """Write a request, gzipped. OTLP/JSON has ids in hex and enums as numbers."""
-    if encoding is Encoding.JSON:
-        text = MessageToJson(request, indent=None, use_integers_for_enums=True)
-        data = _ID.sub(_hex, text).encode()
-    else:
-        data = request.SerializeToString()
+    """Write a request, gzipped."""
+    is_json = encoding is Encoding.JSON
+    data = as_json(request).encode() if is_json else request.SerializeToString()
     return compress(data, _GZIP_LEVEL, mtime=0)
+
+
+def as_json(request: Message, indent: int | None = None) -> str:
+    """Write a request as OTLP/JSON, which has ids in hex and enums as numbers."""
+    return _ID.sub(_hex, MessageToJson(request, indent=indent, use_integers_for_enums=True))
 
 
 def _resource_logs(source: Source, spans: Iterable[Span], view: View) -> ResourceLogs:

@@ -109,9 +109,23 @@ def sealing(home: Path, settings: Settings, current: Callable[[], Snapshot]) -> 
     if settings.master_key is None:
         return None
     check_encryption(settings)
+    return _sealing(home, settings.master_key, current)
+
+
+def sealing_as_remembered(home: Path, snapshot: Snapshot) -> Sealing | None:
+    """Make what seals as content was sealed last, for who reads no file; `None` if it never was.
+
+    Raises:
+        SettingsInvalid: the reference leads to no master key.
+    """
+    remembered = _remembered(home)
+    return None if remembered is None else _sealing(home, remembered, lambda: snapshot)
+
+
+def _sealing(home: Path, reference: str, current: Callable[[], Snapshot]) -> Sealing:
     make: Callable[[Path, str, Callable[[], Collection[str]]], Sealing]
     make = resolve_name(f"{ENGINE}sealing")
-    return make(home, settings.master_key, lambda: current().tenants)
+    return make(home, reference, lambda: current().tenants)
 
 
 def unsealing(home: Path) -> Unsealing:
@@ -119,17 +133,16 @@ def unsealing(home: Path) -> Unsealing:
     opened = lru_cache(maxsize=1)(control_store)
 
     async def of(tenant_id: str) -> Unseal | None:
-        try:
-            reference = msgspec.json.decode((home / FILE).read_bytes(), type=Remembered)
-        except (FileNotFoundError, msgspec.DecodeError) as exc:
+        reference = _remembered(home)
+        if reference is None:
             raise TryLater(
                 f"content is sealed, and '{home}' knows no master key; set"
                 " `content_encryption.master_key` and apply the file here"
-            ) from exc
+            )
         try:
             unseal: Callable[[ContentKeys, str, str], Awaitable[Unseal | None]]
             unseal = resolve_name(f"{ENGINE}unseal")
-            return await unseal(opened(home), reference.master_key, tenant_id)
+            return await unseal(opened(home), reference, tenant_id)
         except SettingsInvalid as exc:
             raise TryLater(f"content is sealed: {exc}") from exc
         except ImportError as exc:
@@ -139,6 +152,14 @@ def unsealing(home: Path) -> Unsealing:
             ) from exc
 
     return of
+
+
+def _remembered(home: Path) -> str | None:
+    try:
+        data = (home / FILE).read_bytes()
+        return msgspec.json.decode(data, type=Remembered).master_key
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
 
 
 def _remember(home: Path, reference: str) -> None:

@@ -8,11 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from trimtab import wiring
-from trimtab.control.snapshot import Snapshot
+from trimtab.control.snapshot import Snapshot, keeps_content
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import NotFound
-from trimtab.domain.ids import TenantId
-from trimtab.domain.tenant import ContentPolicy
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import ExporterSettings, GatewaySettings, Settings, resolve
 from trimtab.telemetry.export import AT_ONCE, Exporter
@@ -137,16 +135,23 @@ def receiver_of(of: ExporterSettings, signal: Signal, *, everything: bool = Fals
         ca_file=of.ca_file,
         proxy=proxy_of(filled.endpoint),
         path=known.path.format(signal=signal),
-        view=View(
-            version=VERSIONS[of.semconv].without(known.forbidden),
-            extras=known.extras,
-            resource={"service.version": version("trimtab"), **filled.resource},
-            signal=signal,
-            encoding=known.encoding,
-            evaluations=signal is Signal.LOGS or Signal.LOGS not in of.signals,
-            everything=everything,
-            forbidden=known.forbidden,
-        ),
+        view=view_of(of, signal, everything=everything),
+    )
+
+
+def view_of(of: ExporterSettings, signal: Signal, *, everything: bool = False) -> View:
+    """Describe what an exporter shows of a signal; no secret is looked at."""
+    known = preset(of.preset)
+    resource = fill(known, of.endpoint, of.values).resource
+    return View(
+        version=VERSIONS[of.semconv].without(known.forbidden),
+        extras=known.extras,
+        resource={"service.version": version("trimtab"), **resource},
+        signal=signal,
+        encoding=known.encoding,
+        evaluations=signal is Signal.LOGS or Signal.LOGS not in of.signals,
+        everything=everything,
+        forbidden=known.forbidden,
     )
 
 
@@ -161,7 +166,7 @@ def words_of(
     site = gateway.public_url or f"http://{gateway.host}:{gateway.port}"
 
     async def read(tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
-        if not _is_kept(snapshot(), tenant_id):
+        if not keeps_content(snapshot(), tenant_id):
             return None
         return await records.content(tenant_id, ts_us, ref)
 
@@ -170,12 +175,3 @@ def words_of(
         return Words(content=of.content, read=read, recorded=recorded, link=link)
 
     return words
-
-
-def _is_kept(snapshot: Snapshot, tenant_id: str) -> bool:
-    tenant = snapshot.tenants.get(TenantId(tenant_id))
-    if tenant is None:
-        return False
-    tier = snapshot.tiers.get(tenant.tier)
-    policy = tenant.content or (None if tier is None else tier.content)
-    return policy is ContentPolicy.FULL

@@ -23,6 +23,7 @@ from trimtab.wiring.pulse import Pulse
 from trimtab.wiring.push import outbox
 from trimtab.wiring.reconcile import accept, kept
 from trimtab.wiring.registry import registry
+from trimtab.wiring.remarks import remarks
 from trimtab.wiring.spent import spent
 
 
@@ -72,6 +73,7 @@ def keeper_console(parts: Parts) -> Console:
         site=wiring.environment(),
         reconciled_to=kept(home).reconciled_to,
         repaired=lambda: parts.counting.repaired,
+        annotate=remarks(home, parts.spool).say,
         rehydrate=lambda stored: rehydrate(stored, ASKED, parts.spool, reading),
         flow=lambda: _flow(parts),
         max_tenants=settings.telemetry.max_tenants,
@@ -87,7 +89,7 @@ def _flow(parts: Parts) -> Flow:
         torn=parts.recorder.torn,
         aside=parts.recorder.aside,
         exports={it.name: (it.waits_s(), it.counts) for it in parts.exporters},
-        troubles={it.name: it.told for it in parts.exporters if it.told is not None},
+        troubles={it.name: it.held_up_by for it in parts.exporters if it.held_up_by is not None},
     )
 
 

@@ -47,7 +47,7 @@ async def _feel(parts: Parts) -> None:
     recorder = parts.recorder
     waits_s = await asyncio.to_thread(recorder.waits_s, parts.clock.now_us())
     waiting = max(recorder.waiting().values(), default=0)
-    if any(it.is_held_up for it in parts.exporters):
+    if any(it.held_up_by is not None for it in parts.exporters):
         parts.ladder.saw(Level.EXPORTER_DOWN)
     if waiting > LATE_BYTES or max(waits_s.values(), default=0.0) > LATE_S:
         parts.ladder.saw(Level.LATE)

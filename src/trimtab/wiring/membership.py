@@ -176,6 +176,16 @@ def _membership(home: Path) -> Membership | None:
         raise SettingsInvalid(f"'{path}' is damaged; remove it and apply the file again") from exc
 
 
+def store_url(home: Path) -> str | None:
+    """Give the URL of the control store that is shared, if it is. Raises `SettingsInvalid`."""
+    member = _membership(home)
+    return None if member is None else _url(member.store)
+
+
+def _url(store: str) -> str:
+    return resolve(store, os.environ).reveal() if REFERENCE.fullmatch(store) else store
+
+
 def _shared(store: str) -> SharedControlStore:
     try:
         made = resolve_name(POSTGRES)
@@ -184,6 +194,5 @@ def _shared(store: str) -> SharedControlStore:
             "'gateway.store' names Postgres, whose driver is not installed; run"
             " `pip install 'trimtab[postgres]'`"
         ) from exc
-    url = resolve(store, os.environ).reveal() if REFERENCE.fullmatch(store) else store
-    opened: SharedControlStore = made(url)
+    opened: SharedControlStore = made(_url(store))
     return opened

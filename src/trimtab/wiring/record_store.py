@@ -77,6 +77,19 @@ def recording(home: Path, *, is_keeper: bool) -> KeeperStore:
     return SqliteRecording(home) if place is None else _shared(place, is_keeper=is_keeper)
 
 
+def store_urls(home: Path) -> tuple[str, ...]:
+    """Give the URLs of the stores that are shared: of records, and of the archive, if any is.
+
+    Raises:
+        SettingsInvalid: a reference leads nowhere, or a driver is not installed.
+    """
+    place = _place(home)
+    if place is None:
+        return ()
+    check_drivers(place.store, place.archive)
+    return (_url(place.store), *_archive(place))
+
+
 def ledger_name(home: Path) -> str:
     """Name the ledger of a state directory among those whose budgets count together.
 

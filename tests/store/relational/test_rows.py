@@ -8,7 +8,7 @@ from tests.records import chance_finish
 from trimtab.domain.record import Attempt, LedgerLine, RequestRecord
 from trimtab.store.relational.dialect import ATTEMPT, LINE, REQUEST
 from trimtab.store.relational.rows import Table
-from trimtab.store.rollup import Key, MinuteKey, MinuteSums, Sums
+from trimtab.store.rollup import Key, MinuteKey, MinuteSums, Sums, TotalKey
 from trimtab.store.sqlite.connect import migrate
 
 
@@ -61,6 +61,12 @@ def _column(name: str, annotation: str) -> tuple[str, str, bool]:
 @pytest.mark.parametrize("table", ["rollup_hour", "rollup_day", "rollup_day_local"])
 def test_sums_have_a_column_for_each_part_of_key_and_sums(table: str) -> None:
     assert [name for name, _, _ in columns(table)] == ["bucket_us", *Key._fields, *Sums._fields]
+
+
+def test_sums_over_all_time_have_a_column_for_each_part_of_key_and_sums() -> None:
+    names = [*TotalKey._fields, *Sums._fields]
+
+    assert [name for name, _, _ in columns("rollup_total")] == names
 
 
 def test_minutes_have_a_column_for_each_part_of_key_and_sums() -> None:

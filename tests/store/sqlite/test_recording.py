@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.records import finish
+from tests.records import DAY_US, finish, tenant_key
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import TryLater
@@ -13,7 +13,9 @@ from trimtab.domain.record import Blob, Detail, Finish
 from trimtab.store.base.recording import Batch, Move, SpoolPosition, StoredBlob, Unstorable
 from trimtab.store.relational.recording import unpacked
 from trimtab.store.rollup import MAX_NAMES, OTHER
+from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
+from trimtab.testing import FrozenClock
 
 AT = SpoolPosition(worker_id="w1", segment=1, offset=640)
 
@@ -57,6 +59,22 @@ async def test_the_cap_of_features_outlives_a_restart(
     assert rows(tmp_path, "SELECT count(DISTINCT feature) FROM rollup_hour") == [(1001,)]
 
 
+async def test_what_there_ever_was_is_read_without_days_and_outlives_them(
+    tmp_path: Path, store: SqliteRecording
+) -> None:
+    days = [finish(n, ts_us=TS_US + n * DAY_US) for n in range(400)]
+    await put(store, *days)
+    while await store.expire("rollup_day", TS_US + 500 * DAY_US, limit=1000):
+        pass
+
+    with closing(SqliteReading(tmp_path, tenant_key, FrozenClock())) as reader:
+        (total,) = await reader.totals()
+
+    assert (total.n, total.cost_nano) == (400, 400 * 9_414_000)
+    counts = [rows(tmp_path, f"SELECT count(*) FROM {it}") for it in ("rollup_day", "rollup_total")]  # noqa: S608 -- ours
+    assert counts == [[(0,)], [(1,)]]
+
+
 async def test_hours_days_and_local_days_have_the_same_sums(
     tmp_path: Path, store: SqliteRecording
 ) -> None:
@@ -64,10 +82,10 @@ async def test_hours_days_and_local_days_have_the_same_sums(
 
     sums = [
         rows(tmp_path, f"SELECT sum(n), sum(cost_nano), sum(input_tokens) FROM {table}")  # noqa: S608 -- ours
-        for table in ("rollup_hour", "rollup_day", "rollup_day_local")
+        for table in ("rollup_hour", "rollup_day", "rollup_day_local", "rollup_total")
     ]
 
-    assert sums == [[(3, 3 * 9_414_000, 3 * 4123)]] * 3
+    assert sums == [[(3, 3 * 9_414_000, 3 * 4123)]] * 4
     buckets = rows(tmp_path, "SELECT DISTINCT bucket_us % 3600000000 FROM rollup_hour")
     assert buckets == [(0,)]
 

@@ -55,8 +55,7 @@ class RollupReader(Protocol):
         """Sum live cost of configured models from daily rollups, dearest group first.
 
         `group_by` names columns of: `tenant_id`, `feature`, `model`, `provider`, `key_id`,
-        `prompt_name`, `prompt_version`, `experiment`, `arm`, `status`, `day`, `origin`. By origin
-        all are summed, not only what is live.
+        `prompt_name`, `prompt_version`, `experiment`, `arm`, `status`, `day`.
         Days begin at the tenant's midnight if one is named, else at midnight UTC; a day is in the
         span if its date, taken as UTC, is.
         """
@@ -79,6 +78,14 @@ class RollupReader(Protocol):
 
         `group_by` names columns of: `prompt`, `version`, `tenant_id`; `name` is of one prompt. What
         was rejected does not count.
+        """
+        ...
+
+    async def totals(self) -> tuple[CostRow, ...]:
+        """Give what requests of configured models ever added up to, of every origin.
+
+        Rows are by the fields of `rollup.TotalKey`, dearest first. Sums of days end; these only
+        grow, but for adjustments that give money back.
         """
         ...
 

@@ -140,9 +140,7 @@ class Session:
         self._client.close()
 
     def _migrate(self) -> None:
-        (has_versions,) = self.execute(_SQL["has_versions"]).fetchall()[0]
-        seen = self.execute(_SQL["seen"]).fetchall()[0][0] if has_versions else 0
-        missing = migrations(DATABASE, seen)
+        missing = migrations(DATABASE, _seen(self._client))
         if not missing:
             return
         self.tell(_SQL["make_versions"])
@@ -151,6 +149,30 @@ class Session:
                 if statement.strip():
                     self.tell(statement)
             self.tell(_SQL["see"], (number,))
+
+
+def version_of(way: Way) -> tuple[str, int]:
+    """Tell where a database is, and its schema; nothing is written.
+
+    Raises:
+        TryLater: it is away, or does not let us in.
+    """
+    try:
+        client = way.connect()
+        try:
+            return way.place, _seen(client)
+        finally:
+            client.close()
+    except (ClickHouseError, OSError) as exc:
+        why = getattr(exc, "name", None) or str(exc).partition("\n")[0]
+        raise TryLater(
+            f"the archive of records {way.place} cannot be used ({why}); see that ClickHouse runs"
+        ) from exc
+
+
+def _seen(client: Client) -> int:
+    ((has_versions,),) = client.query(_SQL["has_versions"]).result_rows
+    return client.query(_SQL["seen"]).result_rows[0][0] if has_versions else 0
 
 
 class Archive:

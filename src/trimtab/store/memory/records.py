@@ -55,6 +55,7 @@ from trimtab.store.rollup import (
     MinuteKey,
     MinuteSums,
     Sums,
+    TotalKey,
     adjusted,
     bounded,
     buckets,
@@ -62,6 +63,7 @@ from trimtab.store.rollup import (
     minute,
     parts,
     quantile_us,
+    total_key,
 )
 from trimtab.store.tally import Amount, Cell, Scored, is_scored, tally
 
@@ -93,6 +95,7 @@ class MemoryRecords:
         self._days: _Days = {}
         self._hours: _Days = {}
         self._local_days: _Days = {}
+        self._totals: dict[TotalKey, Sums] = {}
         self._minutes: dict[MinuteKey, MinuteSums] = {}
         self._known: dict[str, Known] = {}
         self._counters: dict[Cell, Amount] = {}
@@ -329,7 +332,7 @@ class MemoryRecords:
         for (bucket_us, key), sums in days.items():
             asked = since_us <= bucket_us < until_us and tenant_id in (None, key.tenant_id)
             ours = tenant_id is not None and tenant_id.startswith(RESERVED_PREFIX)
-            counts = ours or key.origin == Origin.LIVE or "origin" in group_by
+            counts = ours or key.origin == Origin.LIVE
             if asked and counts and key.model:
                 named = {**key._asdict(), "day": _date(bucket_us)}
                 group = tuple(named[name] for name in group_by)
@@ -409,6 +412,8 @@ class MemoryRecords:
             (self._local_days, starts.local_day_us),
         ):
             days[start_us, kept] = days.get((start_us, kept), Sums()).plus(sums)
+        total = total_key(kept)
+        self._totals[total] = self._totals.get(total, Sums()).plus(sums)
 
     async def payers(self) -> tuple[str, ...]:
         """See `LineReader.payers`."""
@@ -449,6 +454,11 @@ class MemoryRecords:
         return tuple(
             LedgerSum(*group, n, none, cost) for group, (n, none, cost) in sorted(sums.items())
         )
+
+    async def totals(self) -> tuple[CostRow, ...]:
+        """See `RollupReader.totals`."""
+        rows = [_cost_row(key, sums) for key, sums in self._totals.items() if key.model]
+        return tuple(sorted(rows, key=lambda row: (-row.cost_nano, row.group)))
 
     async def tallies(self) -> Mapping[Cell, Amount]:
         """See `RollupReader.tallies`."""

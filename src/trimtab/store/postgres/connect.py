@@ -15,7 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from trimtab.domain.errors import SettingsInvalid
+from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.store.schema import migrations
 from trimtab.store.statements import statements
 
@@ -102,6 +102,30 @@ def place_of(url: str, setting: str) -> str:
             " postgres://trimtab@db.example.com/trimtab"
         ) from None
     return f"'{parts.get('host', 'localhost')}/{parts.get('dbname', parts.get('user', ''))}'"
+
+
+def version_of(url: str, database: str, setting: str) -> tuple[str, int]:
+    """Tell where a database is, and its schema; nothing is written. To be called in a thread.
+
+    Raises:
+        SettingsInvalid: libpq does not understand what the setting leads to.
+        TryLater: it is away, or does not let us in.
+    """
+    place = place_of(url, setting)
+    try:
+        return place, asyncio.run(_version(url, database))
+    except (psycopg.Error, OSError) as exc:
+        why = str(exc).partition("\n")[0]
+        raise TryLater(
+            f"the database {place} cannot be used ({why}); see that Postgres runs, can be reached"
+            " from here and lets us in"
+        ) from exc
+
+
+async def _version(url: str, database: str) -> int:
+    connecting = AsyncConnection.connect(impatient(url), autocommit=True)
+    async with await connecting as connection, patient(connection):
+        return await _seen(connection, database)
 
 
 async def migrate(connection: AsyncConnection[Row], database: str) -> None:

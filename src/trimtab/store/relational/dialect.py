@@ -12,7 +12,7 @@ from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.record import Attempt, LedgerLine, RequestRecord
 from trimtab.store.base.reading import FACETS
 from trimtab.store.relational.rows import Row, Table
-from trimtab.store.rollup import Key, Sums
+from trimtab.store.rollup import Key, Sums, TotalKey
 from trimtab.store.statements import statements
 
 REQUEST, ATTEMPT, LINE = Table(RequestRecord), Table(Attempt), Table(LedgerLine)
@@ -101,6 +101,7 @@ class Dialect:
             outline=OUTLINE.columns,
             facet=FACETS,
             key=Key._fields,
+            total=TotalKey._fields,
             sums=Sums._fields,
             add=[f"{name} = total.{name} + excluded.{name}" for name in Sums._fields],
         )

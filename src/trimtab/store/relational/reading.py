@@ -44,7 +44,7 @@ from trimtab.store.relational.dialect import (
 )
 from trimtab.store.relational.recording import position_of, unpacked
 from trimtab.store.relational.rows import Table
-from trimtab.store.rollup import DAY_US, HOUR_US, month_us, quantile_us
+from trimtab.store.rollup import DAY_US, HOUR_US, TotalKey, month_us, quantile_us
 from trimtab.store.tally import Amount, Cell, Exemplar, Tally
 
 LONGEST_QUERY_S = 5.0
@@ -65,7 +65,6 @@ _GROUPS = (
     "experiment",
     "arm",
     "status",
-    "origin",
 )
 _PROMPT_GROUPS: Mapping[str, str] = {
     "prompt": "prompt_name",
@@ -74,7 +73,6 @@ _PROMPT_GROUPS: Mapping[str, str] = {
 }
 # A literal by itself is no group to Postgres.
 _NO_GROUP = "CAST(NULL AS TEXT)"
-_LIVE, _ANY = "origin = 'live'", "TRUE"
 _BILLED = Table(Billed)
 _SUM_GROUPS = 5
 _LONGEST_MONTH = 31
@@ -297,7 +295,6 @@ class Reading(ABC):
         name, values = _costs_of(since_us, until_us, tenant_id)
         columns = ", ".join(self._groups[group] for group in group_by) or _NO_GROUP
         sql = self._sql[name].replace("/*group*/", columns)
-        sql = sql.replace("/*of*/", _ANY if "origin" in group_by else _LIVE)
         rows = await self.do(lambda it: it.execute(sql, values).fetchall())
         return tuple(_cost_row(row, len(group_by)) for row in rows)
 
@@ -338,6 +335,11 @@ class Reading(ABC):
             )
             for *group, n, n_error, n_unpriced, cost_nano in rows
         )
+
+    async def totals(self) -> tuple[CostRow, ...]:
+        """See `RollupReader.totals`."""
+        rows = await self.do(lambda it: it.execute(self._sql["totals"]).fetchall())
+        return tuple(_cost_row(row, len(TotalKey._fields)) for row in rows)
 
     async def tallies(self) -> Mapping[Cell, Amount]:
         """See `RollupReader.tallies`."""

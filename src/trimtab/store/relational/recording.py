@@ -37,11 +37,13 @@ from trimtab.store.rollup import (
     MinuteKey,
     MinuteSums,
     Sums,
+    TotalKey,
     adjusted,
     bounded,
     buckets,
     minute,
     parts,
+    total_key,
 )
 from trimtab.store.tally import Amount, Cell, Scored, Tally, is_scored, tally
 
@@ -309,14 +311,17 @@ class Recording(ABC, Generic[_C]):
 
     def _put_sums(self, connection: _C, more: Iterable[tuple[Buckets, Key, Sums]]) -> None:
         spans: tuple[dict[tuple[int, Key], Sums], ...] = ({}, {}, {})
+        totals: dict[TotalKey, Sums] = {}
         for starts, key, sums in more:
             within = self._bounded(connection, key)
             for span, start_us in zip(spans, starts, strict=True):
                 _add(span, (start_us, within), sums)
+            _add(totals, total_key(within), sums)
         for name, span in zip(_ROLLUPS, spans, strict=True):
             # In one order everywhere: two keepers wait for one another, and never in a circle.
             rows = [(start_us, *key, *sums) for (start_us, key), sums in sorted(span.items())]
             self.put(connection, name, rows)
+        self.put(connection, "add_total", [(*key, *sums) for key, sums in sorted(totals.items())])
 
     def _put_minutes(self, connection: _C, fresh: Sequence[Finish]) -> None:
         minutes: dict[MinuteKey, MinuteSums] = {}

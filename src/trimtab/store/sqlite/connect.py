@@ -6,13 +6,16 @@ start at once agree.
 
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from trimtab.domain.errors import TryLater
 from trimtab.store.schema import migrations
 
 PAGE_SIZE = 8192
 BUSY_TIMEOUT_MS = 5000
+HEAD_BYTES = 100
+MAGIC = b"SQLite format 3\0"
 
 
 def open_writer(path: Path, database: str) -> sqlite3.Connection:
@@ -56,6 +59,29 @@ def open_reader(path: Path) -> sqlite3.Connection:
         f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}; PRAGMA query_only=ON;PRAGMA mmap_size=268435456;"
     )
     return connection
+
+
+def version_of(path: Path) -> int:
+    """Tell the schema of a file; nothing is written, neither in it nor beside it.
+
+    Raises:
+        TryLater: it cannot be read.
+    """
+    try:
+        if Path(f"{path}-wal").exists():
+            # The newest may be in there only.
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True)) as connection:
+                (seen,) = connection.execute("PRAGMA user_version").fetchone()
+                return int(seen)
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (OSError, sqlite3.Error) as exc:
+        raise TryLater(f"'{path}' cannot be read ({exc}); see whose file it is") from exc
+    if head and not head.startswith(MAGIC):
+        raise TryLater(f"'{path}' is no database; restore it from a copy")
+    # https://www.sqlite.org/fileformat.html#the_database_header
+    return int.from_bytes(head[60:64])
 
 
 @contextmanager

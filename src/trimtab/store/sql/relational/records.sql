@@ -66,6 +66,11 @@ ON CONFLICT (bucket_us, /*key*/) DO UPDATE SET /*add*/;
 INSERT INTO rollup_day_local AS total (bucket_us, /*key*/, /*sums*/) VALUES (?, /*key?*/, /*sums?*/)
 ON CONFLICT (bucket_us, /*key*/) DO UPDATE SET /*add*/;
 
+-- name: add_total
+-- More of what there ever was.
+INSERT INTO rollup_total AS total (/*total*/, /*sums*/) VALUES (/*total?*/, /*sums?*/)
+ON CONFLICT (/*total*/) DO UPDATE SET /*add*/;
+
 -- name: add_minute
 -- More of a minute.
 INSERT INTO rollup_minute AS total (bucket_us, tenant_id, idx, n, n_error, cost_nano)
@@ -105,11 +110,11 @@ WHERE request_id IN (SELECT value FROM /*each*/(?)) ORDER BY request_id;
 
 -- name: features
 -- The features of a tenant that sums are kept by.
-SELECT DISTINCT feature FROM rollup_day WHERE tenant_id = ?;
+SELECT DISTINCT feature FROM rollup_total WHERE tenant_id = ?;
 
 -- name: models
 -- The models of a tenant that sums are kept by.
-SELECT DISTINCT model FROM rollup_day WHERE tenant_id = ?;
+SELECT DISTINCT model FROM rollup_total WHERE tenant_id = ?;
 
 -- name: first_position
 -- A spool is read for the first time.
@@ -209,7 +214,7 @@ ORDER BY ts_us DESC, request_id DESC LIMIT ?;
 SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), sum(cached_tokens),
   sum(output_tokens), sum(cost_nano)
 FROM rollup_day
-WHERE bucket_us >= ? AND bucket_us < ? AND /*of*/ AND model <> ''
+WHERE bucket_us >= ? AND bucket_us < ? AND origin = 'live' AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: costs_of_tenant
@@ -219,7 +224,7 @@ SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), 
   sum(output_tokens), sum(cost_nano)
 FROM rollup_day_local
 WHERE bucket_us IN (SELECT CAST(value AS BIGINT) FROM /*each*/(?)) AND tenant_id = ?
-  AND (/*of*/ OR substr(tenant_id, 1, 8) = 'trimtab-') AND model <> ''
+  AND (origin = 'live' OR substr(tenant_id, 1, 8) = 'trimtab-') AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
 
 -- name: costs_of_tenant_ever
@@ -228,8 +233,13 @@ SELECT /*group*/, sum(n), sum(n_estimated), sum(n_unpriced), sum(input_tokens), 
   sum(output_tokens), sum(cost_nano)
 FROM rollup_day_local
 WHERE bucket_us >= ? AND bucket_us < ? AND tenant_id = ?
-  AND (/*of*/ OR substr(tenant_id, 1, 8) = 'trimtab-') AND model <> ''
+  AND (origin = 'live' OR substr(tenant_id, 1, 8) = 'trimtab-') AND model <> ''
 GROUP BY /*group*/ ORDER BY sum(cost_nano) DESC, /*group*/;
+
+-- name: totals
+-- What there ever was, dearest first.
+SELECT /*total*/, n, n_estimated, n_unpriced, input_tokens, cached_tokens, output_tokens, cost_nano
+FROM rollup_total WHERE model <> '' ORDER BY cost_nano DESC, /*total*/;
 
 -- name: series
 -- Live traffic by minute and latency.
