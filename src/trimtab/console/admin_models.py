@@ -49,7 +49,7 @@ class OpenBreaker(CloseBreaker, forbid_unknown_fields=True, kw_only=True):
 
 
 async def list_models(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List models and the targets that are left alone."""
     control, ailing = visit.console.control, visit.console.ailing()
     snapshot = await control.snapshot()
     models, now_us = snapshot.models, visit.console.clock.now_us()
@@ -71,7 +71,7 @@ async def list_models(visit: Visit) -> object:
 
 
 async def move_model(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Lead a model to other targets."""
     body = read_body(visit, MoveModel)
     models, console = Models(visit.console.control), visit.console
     change = await models.move(
@@ -88,7 +88,7 @@ async def move_model(visit: Visit) -> object:
 
 
 async def fall_back(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Change what a model falls back to."""
     body = read_body(visit, FallBack)
     change = await Models(visit.console.control).fall_back(
         visit.param("name"),
@@ -100,7 +100,7 @@ async def fall_back(visit: Visit) -> object:
 
 
 async def undo_model(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Take the last move of a model back."""
     body = read_body(visit, Because)
     by = By(visit.author, visit.source, body.reason)
     change = await Models(visit.console.control).undo(visit.param("name"), by)
@@ -108,7 +108,7 @@ async def undo_model(visit: Visit) -> object:
 
 
 async def open_breaker(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Leave a target alone while there is another."""
     body = read_body(visit, OpenBreaker)
     change = await Breakers(visit.console.control).hold_open(
         body.target,
@@ -120,7 +120,7 @@ async def open_breaker(visit: Visit) -> object:
 
 
 async def close_breaker(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Ask a target again at once."""
     body = read_body(visit, CloseBreaker)
     change = await Breakers(visit.console.control).close(
         body.target,
@@ -133,46 +133,11 @@ async def close_breaker(visit: Visit) -> object:
 _V1 = "/admin/v1/models"
 _BREAKERS = "/admin/v1/breakers"
 CALLS: Sequence[Call] = (
-    Call("GET", _V1, Right.READ, list_models, "List models and the targets that are left alone"),
-    Call(
-        "POST",
-        f"{_V1}/{{name}}/move",
-        Right.OPERATE,
-        move_model,
-        "Lead a model to other targets",
-        body=MoveModel,
-    ),
-    Call(
-        "POST",
-        f"{_V1}/{{name}}/fallback",
-        Right.OPERATE,
-        fall_back,
-        "Change what a model falls back to",
-        body=FallBack,
-    ),
-    Call(
-        "POST",
-        f"{_V1}/{{name}}/undo",
-        Right.OPERATE,
-        undo_model,
-        "Take the last move of a model back",
-        body=Because,
-    ),
-    Call(
-        "POST",
-        f"{_BREAKERS}/open",
-        Right.OPERATE,
-        open_breaker,
-        "Leave a target alone while there is another",
-        body=OpenBreaker,
-    ),
-    Call(
-        "POST",
-        f"{_BREAKERS}/close",
-        Right.OPERATE,
-        close_breaker,
-        "Ask a target again at once",
-        body=CloseBreaker,
-    ),
+    Call("GET", _V1, Right.READ, list_models),
+    Call("POST", f"{_V1}/{{name}}/move", Right.OPERATE, move_model, body=MoveModel),
+    Call("POST", f"{_V1}/{{name}}/fallback", Right.OPERATE, fall_back, body=FallBack),
+    Call("POST", f"{_V1}/{{name}}/undo", Right.OPERATE, undo_model, body=Because),
+    Call("POST", f"{_BREAKERS}/open", Right.OPERATE, open_breaker, body=OpenBreaker),
+    Call("POST", f"{_BREAKERS}/close", Right.OPERATE, close_breaker, body=CloseBreaker),
 )
 """Every call about models, with the right it takes."""

@@ -76,7 +76,7 @@ def read_body(visit: Visit, kind: type[_Body]) -> _Body:
 
 
 async def list_suspensions(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List what is suspended or slowed down."""
     snapshot = await visit.console.control.snapshot()
     return {
         "suspensions": [
@@ -87,7 +87,7 @@ async def list_suspensions(visit: Visit) -> object:
 
 
 async def suspend(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Throw the kill switch of anything."""
     body = read_body(visit, Suspend)
     suspension = Suspension(
         reason=body.reason,
@@ -102,7 +102,7 @@ async def suspend(visit: Visit) -> object:
 
 
 async def resume(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Take a suspension back."""
     body = read_body(visit, Resume)
     change = await visit.console.switches.resume(
         _scope(visit, body), reason=body.reason, author=visit.author, source=visit.source
@@ -111,13 +111,13 @@ async def resume(visit: Visit) -> object:
 
 
 async def list_keys(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List keys."""
     await visit.console.audit.keys(author=visit.author, source=visit.source)
     return {"keys": [_shown(key) for key in keys_of(await visit.console.control.state())]}
 
 
 async def create_key(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Make a key; its text is shown this once."""
     body = read_body(visit, CreateKey)
     terms = {name: value for name, value in asdict(body).items() if name != "reason"}
     made = await visit.console.keyring.create(
@@ -127,7 +127,7 @@ async def create_key(visit: Visit) -> object:
 
 
 async def rotate_key(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Give a key a new text; it is shown this once."""
     body = read_body(visit, RotateKey)
     made = await visit.console.keyring.rotate(
         visit.param("id"),
@@ -140,7 +140,7 @@ async def rotate_key(visit: Visit) -> object:
 
 
 async def revoke_key(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Revoke a key."""
     body = read_body(visit, Because)
     change = await visit.console.keyring.revoke(
         visit.param("id"), reason=body.reason, author=visit.author, source=visit.source

@@ -159,7 +159,7 @@ async def download(visit: Visit) -> Response:
 
 
 async def read_costs(visit: Visit) -> object:
-    """Answer programs, of the days [from, to)."""
+    """Sum costs of a month, or of the days from `from` up to and without `to`."""
     unknown = [name for name in visit.request.query_params if name not in _KNOWN]
     if unknown:
         raise InvalidRequest(

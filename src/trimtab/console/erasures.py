@@ -42,17 +42,17 @@ async def order(visit: Visit) -> Response:
 
 
 async def list_erasures(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List erasures."""
     return {"erasures": [_members(it) for it in await visit.console.erasures.listed()]}
 
 
 async def read_erasure(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Read an erasure with its receipt."""
     return _members(await visit.console.erasures.find(visit.param("id")))
 
 
 async def erase(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Order an erasure; its receipt is there once it was carried out."""
     body = read_body(visit, Erase)
     scope = _scope(visit, body.tenant, body.user, body.request_id, hashed=body.hashed)
     if body.dry_run:
