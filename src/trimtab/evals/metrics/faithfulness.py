@@ -23,9 +23,6 @@ from trimtab.evals.metrics.base import (
 )
 
 SPLIT, VERIFY = "judge-faithfulness-split", "judge-faithfulness-verify"
-ABOUT = About(
-    name="faithfulness", needs=frozenset({Need.CONTEXTS, Need.JUDGE}), prompts=(SPLIT, VERIFY)
-)
 NO_CLAIMS = not_applicable("the answer claims nothing")
 
 
@@ -52,10 +49,9 @@ class Supports(Struct, frozen=True):
 class Faithfulness(Struct, frozen=True, forbid_unknown_fields=True):
     """Supported claims of all claims."""
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(
+        name="faithfulness", needs=frozenset({Need.CONTEXTS, Need.JUDGE}), prompts=(SPLIT, VERIFY)
+    )
 
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""

@@ -22,7 +22,6 @@ from trimtab.evals.metrics.base import (
 )
 
 PROMPT = "judge-pairwise-better"
-ABOUT = About(name="pairwise", needs=frozenset({Need.JUDGE, Need.BASELINE}), prompts=(PROMPT,))
 
 
 class Better(StrEnum):
@@ -53,10 +52,7 @@ class Pairwise(Struct, frozen=True, forbid_unknown_fields=True):
 
     rubric: str = "The better answer is correct, complete and to the point."
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(name="pairwise", needs=frozenset({Need.JUDGE, Need.BASELINE}), prompts=(PROMPT,))
 
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`. The label is what was picked with the candidate first, and second."""

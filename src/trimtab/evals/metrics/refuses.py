@@ -15,7 +15,6 @@ from trimtab.evals.metrics.base import (
 )
 
 PROMPT = "judge-refusal"
-ABOUT = About(name="refuses", needs=frozenset({Need.JUDGE}), prompts=(PROMPT,))
 REFUSES, ANSWERS = "refuses", "answers"
 
 
@@ -35,10 +34,7 @@ class Refuses(Struct, frozen=True, forbid_unknown_fields=True):
 
     expected: bool | None = None
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(name="refuses", needs=frozenset({Need.JUDGE}), prompts=(PROMPT,))
 
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""

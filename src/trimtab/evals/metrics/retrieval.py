@@ -25,8 +25,6 @@ from trimtab.evals.metrics.base import (
 
 USEFUL, ATTRIBUTED = "judge-context-useful", "judge-context-attributed"
 NEEDS = frozenset({Need.EXPECTED, Need.CONTEXTS, Need.JUDGE})
-PRECISION = About(name="context_precision", needs=NEEDS, prompts=(USEFUL,))
-RECALL = About(name="context_recall", needs=NEEDS, prompts=(ATTRIBUTED,))
 NOTHING = scored(0, "nothing was retrieved")
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])|\s*\n\s*")
@@ -69,10 +67,7 @@ class ContextPrecision(Struct, frozen=True, forbid_unknown_fields=True):
 
     per_chunk: bool = False
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return PRECISION
+    about = About(name="context_precision", needs=NEEDS, prompts=(USEFUL,))
 
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
@@ -94,10 +89,7 @@ class ContextPrecision(Struct, frozen=True, forbid_unknown_fields=True):
 class ContextRecall(Struct, frozen=True, forbid_unknown_fields=True):
     """Sentences of the expected text that the texts support, of all."""
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return RECALL
+    about = About(name="context_recall", needs=NEEDS, prompts=(ATTRIBUTED,))
 
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
