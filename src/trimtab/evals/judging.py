@@ -21,6 +21,7 @@ from trimtab.domain.prompt import canonical
 PROMPT_SUFFIX = ".prompt.yaml"
 
 V = TypeVar("V", bound=Struct)
+T_co = TypeVar("T_co", bound="Indexed", covariant=True)
 
 _FENCE = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*", re.DOTALL)
 
@@ -53,6 +54,12 @@ class Indexed(Protocol):
     def index(self) -> int:
         """Which of them, from 1."""
         ...
+
+
+class Verdicts(Struct, Generic[T_co], frozen=True):
+    """One verdict for each of several things."""
+
+    verdicts: tuple[T_co, ...]
 
 
 def _anything(_verdict: Struct) -> str | None:
@@ -136,11 +143,15 @@ def _first(group: ExceptionGroup[JudgeError | TrimtabError]) -> JudgeError | Tri
     return _first(first) if isinstance(first, ExceptionGroup) else first
 
 
-def one_to_one(verdicts: Sequence[Indexed], count: int) -> str | None:
+def one_to_one(count: int) -> Callable[[Verdicts[Indexed]], str | None]:
     """Insist on a verdict for each of several things, and on no other."""
-    if [it.index for it in verdicts] == list(range(1, count + 1)):
-        return None
-    return f"give exactly {count} verdicts, with index 1 to {count} in this order"
+
+    def check(said: Verdicts[Indexed]) -> str | None:
+        if [it.index for it in said.verdicts] == list(range(1, count + 1)):
+            return None
+        return f"give exactly {count} verdicts, with index 1 to {count} in this order"
+
+    return check
 
 
 def numbered(texts: Sequence[str]) -> list[dict[str, object]]:

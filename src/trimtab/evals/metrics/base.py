@@ -177,6 +177,10 @@ def options(given: Mapping[str, object], kind: type[T]) -> T:
     return msgspec.convert(given, type=kind, strict=True)
 
 
+class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a metric that takes none."""
+
+
 def scored(value: float, detail: str = "", *, label: str | None = None) -> Score:
     """Give a value."""
     return Score(status=Status.SCORED, value=float(value), detail=detail[:MOST_DETAIL], label=label)

@@ -4,12 +4,10 @@ After Es et al. 2023 (arXiv 2309.15217), in two calls: one that splits the answe
 one that verifies all of them.
 """
 
-from functools import partial
-
 from msgspec import Struct
 
 from trimtab.evals.case import Case
-from trimtab.evals.judging import Judge, Question, numbered, one_to_one
+from trimtab.evals.judging import Judge, Question, Verdicts, numbered, one_to_one
 from trimtab.evals.metrics.base import (
     NO_CONTEXTS,
     About,
@@ -38,12 +36,6 @@ class Support(Struct, frozen=True):
     index: int
     reason: str
     supported: bool
-
-
-class Supports(Struct, frozen=True):
-    """One for each claim."""
-
-    verdicts: tuple[Support, ...]
 
 
 class Faithfulness(Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,13 +73,9 @@ async def _score(case: Case, text: str, known: tuple[str, ...], judge: Judge) ->
         prompt=VERIFY,
         variables={"contexts": numbered(known), "claims": numbered(claims)},
         candidate=("claims",),
-        verdict=Supports,
-        check=partial(_check, len(claims)),
+        verdict=Verdicts[Support],
+        check=one_to_one(len(claims)),
     )
     verdicts = (await judge.ask(verify)).verdicts
     wrong = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.supported]
     return scored(1 - len(wrong) / len(claims), "; ".join(wrong))
-
-
-def _check(count: int, said: Supports) -> str | None:
-    return one_to_one(said.verdicts, count)

@@ -5,12 +5,11 @@ After Es et al. 2023 (arXiv 2309.15217) and what ragas made of it; precision is 
 
 import re
 from collections.abc import Sequence
-from functools import partial
 
 from msgspec import Struct
 
 from trimtab.evals.case import Case
-from trimtab.evals.judging import Judge, Question, ask_all, numbered, one_to_one
+from trimtab.evals.judging import Judge, Question, Verdicts, ask_all, numbered, one_to_one
 from trimtab.evals.metrics.base import (
     NO_CONTEXTS,
     NO_EXPECTED,
@@ -38,24 +37,12 @@ class Useful(Struct, frozen=True):
     useful: bool
 
 
-class Usefuls(Struct, frozen=True):
-    """One for each text."""
-
-    verdicts: tuple[Useful, ...]
-
-
 class Attributed(Struct, frozen=True):
     """Whether the texts support a sentence."""
 
     index: int
     reason: str
     attributed: bool
-
-
-class Attributions(Struct, frozen=True):
-    """One for each sentence."""
-
-    verdicts: tuple[Attributed, ...]
 
 
 class ContextPrecision(Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,7 +109,7 @@ def _missing(case: Case, known: tuple[str, ...] | None) -> Score | None:
     return None if known else NOTHING
 
 
-def _precision(case: Case, known: Sequence[str]) -> Question[Usefuls]:
+def _precision(case: Case, known: Sequence[str]) -> Question[Verdicts[Useful]]:
     return Question(
         step="context_precision/useful",
         prompt=USEFUL,
@@ -132,13 +119,9 @@ def _precision(case: Case, known: Sequence[str]) -> Question[Usefuls]:
             "contexts": numbered(known),
         },
         candidate=(),
-        verdict=Usefuls,
-        check=partial(_check, len(known)),
+        verdict=Verdicts[Useful],
+        check=one_to_one(len(known)),
     )
-
-
-def _check(count: int, said: Usefuls) -> str | None:
-    return one_to_one(said.verdicts, count)
 
 
 async def _recall(case: Case, known: tuple[str, ...], judge: Judge) -> Score:
@@ -152,8 +135,8 @@ async def _recall(case: Case, known: tuple[str, ...], judge: Judge) -> Score:
             "sentences": numbered(claims),
         },
         candidate=(),
-        verdict=Attributions,
-        check=lambda said: one_to_one(said.verdicts, len(claims)),
+        verdict=Verdicts[Attributed],
+        check=one_to_one(len(claims)),
     )
     verdicts = (await judge.ask(question)).verdicts
     missing = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.attributed]

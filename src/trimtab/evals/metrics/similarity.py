@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from msgspec import Struct
-
 from trimtab.evals.case import Case
 from trimtab.evals.judging import Judge
 from trimtab.evals.metrics.base import (
@@ -14,6 +12,7 @@ from trimtab.evals.metrics.base import (
     Answer,
     Embedder,
     Need,
+    NoOptions,
     Parts,
     Score,
     attempted,
@@ -23,10 +22,6 @@ from trimtab.evals.metrics.base import (
 from trimtab.evals.metrics.vectors import likeness
 
 NEEDS = frozenset({Need.EXPECTED, Need.EMBEDDER})
-
-
-class Options(Struct, frozen=True, forbid_unknown_fields=True):
-    """None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +53,5 @@ async def _score(embedder: Embedder, case: Case, answer: Answer) -> Score:
 
 def embedding_similarity(given: Mapping[str, object], parts: Parts) -> EmbeddingSimilarity:
     """Make the metric."""
-    _ = options(given, Options)
+    _ = options(given, NoOptions)
     return EmbeddingSimilarity(parts.embedder)
