@@ -64,11 +64,7 @@ class RotateKey(Struct, forbid_unknown_fields=True):
 
 
 def read_body(visit: Visit, kind: type[_Body]) -> _Body:
-    """Read what was posted.
-
-    Raises:
-        InvalidRequest: it is not as described.
-    """
+    """Read what was posted. Raises `InvalidRequest` if it is not as described."""
     try:
         return msgspec.json.decode(visit.body, type=kind)
     except msgspec.DecodeError as exc:

@@ -121,11 +121,7 @@ def read_seq(text: str) -> int | None:
 
 
 def wanted_seq(visit: Visit) -> int:
-    """Read the sequence number that a path names.
-
-    Raises:
-        NotFound: it names none.
-    """
+    """Read the sequence number that a path names. Raises `NotFound` if it names none."""
     seq = read_seq(visit.param("seq"))
     if seq is None:
         raise NotFound(f"'{visit.param('seq')}' is not a change; look at the change log")

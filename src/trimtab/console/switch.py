@@ -144,11 +144,7 @@ SITE = SwitchForms(ScopeKind.SITE, "tenants")
 
 
 def _suspension(visit: Visit, verb: str) -> Suspension:
-    """Read what is to be thrown.
-
-    Raises:
-        InvalidRequest: a field holds what it cannot.
-    """
+    """Read what is to be thrown. Raises `InvalidRequest` if a field holds what it cannot."""
     form = visit.form
     rate = form.get("rate", "")
     until_us = read_until(form.get("hours", ""), visit.console.clock.now_us())
