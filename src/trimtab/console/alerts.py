@@ -50,25 +50,8 @@ class Tried:
     answer: Answer
 
 
-async def show(visit: Visit) -> Response:
+async def show(visit: Visit, tried: Tried | None = None) -> Response:
     """Show one page of the list; a filter that cannot be read shows why."""
-    return await _show(visit)
-
-
-async def try_route(visit: Visit) -> Response:
-    """Send a message to a route that says it is a test, and show what was answered."""
-    route = _route(visit)
-    now_us = visit.console.clock.now_us()
-    message = trial_message(visit.console.site, route.name, now_us)
-    return await _show(visit, Tried(route.name, await route.channel.tell(message, now_us)))
-
-
-def alert_path(alert_id: str) -> str:
-    """Where one alert is shown."""
-    return f"{PATH}/{alert_id}"
-
-
-async def _show(visit: Visit, tried: Tried | None = None) -> Response:
     console, now_us = visit.console, visit.console.clock.now_us()
     problem, found = "", tuple[Alert, ...]()
     try:
@@ -95,6 +78,19 @@ async def _show(visit: Visit, tried: Tried | None = None) -> Response:
         "problem": problem,
     }
     return visit.page("alerts.html", context, status=400 if problem else 200)
+
+
+async def try_route(visit: Visit) -> Response:
+    """Send a message to a route that says it is a test, and show what was answered."""
+    route = _route(visit)
+    now_us = visit.console.clock.now_us()
+    message = trial_message(visit.console.site, route.name, now_us)
+    return await show(visit, Tried(route.name, await route.channel.tell(message, now_us)))
+
+
+def alert_path(alert_id: str) -> str:
+    """Where one alert is shown."""
+    return f"{PATH}/{alert_id}"
 
 
 def list_path(asked: Mapping[str, str]) -> str:

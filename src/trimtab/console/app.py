@@ -1,7 +1,8 @@
 """The console and the admin API as one ASGI application: its pages, in one table."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -78,6 +79,13 @@ class Page:
     max_bytes: int = MAX_BODY_BYTES
 
 
+def _switch(path: str, forms: switch.SwitchForms, verbs: Sequence[str]) -> Iterator[Page]:
+    """Give the form and what it does, for each thing that can be done with a kill switch."""
+    for verb in verbs:
+        yield Page("GET", f"{path}/{verb}", Right.OPERATE, partial(forms.ask, verb=verb))
+        yield Page("POST", f"{path}/{verb}", Right.OPERATE, partial(forms.throw, verb=verb))
+
+
 _VERSION = "/console/prompts/{name}/versions/{version}"
 _ADJUSTMENT = "/console/reconcile/adjustments/{id}"
 PAGES = (
@@ -120,16 +128,8 @@ PAGES = (
     Page("GET", "/console/costs.csv", Right.READ, costs.download),
     Page("GET", "/console/tenants", Right.READ, tenants.show),
     Page("GET", "/console/tenants/{id}", Right.READ, tenant.show),
-    Page("GET", "/console/tenants/{id}/suspend", Right.OPERATE, switch.TENANTS.ask_suspend),
-    Page("POST", "/console/tenants/{id}/suspend", Right.OPERATE, switch.TENANTS.suspend),
-    Page("GET", "/console/tenants/{id}/throttle", Right.OPERATE, switch.TENANTS.ask_throttle),
-    Page("POST", "/console/tenants/{id}/throttle", Right.OPERATE, switch.TENANTS.throttle),
-    Page("GET", "/console/tenants/{id}/resume", Right.OPERATE, switch.TENANTS.ask_resume),
-    Page("POST", "/console/tenants/{id}/resume", Right.OPERATE, switch.TENANTS.resume),
-    Page("GET", "/console/site/suspend", Right.OPERATE, switch.SITE.ask_suspend),
-    Page("POST", "/console/site/suspend", Right.OPERATE, switch.SITE.suspend),
-    Page("GET", "/console/site/resume", Right.OPERATE, switch.SITE.ask_resume),
-    Page("POST", "/console/site/resume", Right.OPERATE, switch.SITE.resume),
+    *_switch("/console/tenants/{id}", switch.TENANTS, ("suspend", "throttle", "resume")),
+    *_switch("/console/site", switch.SITE, ("suspend", "resume")),
     Page("GET", "/console/alerts", Right.READ, alerts.show),
     Page("GET", "/console/alerts/{id}", Right.READ, alert.show),
     Page("POST", "/console/alerts/{id}/silence", Right.OPERATE, alert.silence),
@@ -141,14 +141,11 @@ PAGES = (
     Page("GET", "/console/keys", Right.OPERATE, keys.show),
     Page("GET", "/console/keys/new", Right.ADMINISTER, keys.ask_create),
     Page("POST", "/console/keys/new", Right.ADMINISTER, keys.create),
-    Page("GET", "/console/keys/{id}/rotate", Right.ADMINISTER, keys.ask_rotate),
+    Page("GET", "/console/keys/{id}/rotate", Right.ADMINISTER, partial(keys.ask, verb="rotate")),
     Page("POST", "/console/keys/{id}/rotate", Right.ADMINISTER, keys.rotate),
-    Page("GET", "/console/keys/{id}/revoke", Right.ADMINISTER, keys.ask_revoke),
+    Page("GET", "/console/keys/{id}/revoke", Right.ADMINISTER, partial(keys.ask, verb="revoke")),
     Page("POST", "/console/keys/{id}/revoke", Right.ADMINISTER, keys.revoke),
-    Page("GET", "/console/keys/{id}/suspend", Right.OPERATE, switch.KEYS.ask_suspend),
-    Page("POST", "/console/keys/{id}/suspend", Right.OPERATE, switch.KEYS.suspend),
-    Page("GET", "/console/keys/{id}/resume", Right.OPERATE, switch.KEYS.ask_resume),
-    Page("POST", "/console/keys/{id}/resume", Right.OPERATE, switch.KEYS.resume),
+    *_switch("/console/keys/{id}", switch.KEYS, ("suspend", "resume")),
     Page("GET", "/console/evals/calibration", Right.READ, calibration.show),
     Page("GET", "/console/evals/label/{run}/{metric}", Right.DRAFT, labelling.show),
     Page("POST", "/console/evals/label/{run}/{metric}", Right.DRAFT, labelling.answer),

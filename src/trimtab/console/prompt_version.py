@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
-from typing import Any
 
 import msgspec
 from starlette.responses import Response
@@ -71,9 +70,37 @@ class Field:
     given: str
 
 
-async def show(visit: Visit) -> Response:
+async def show(
+    visit: Visit, *, rendered: Sequence[Said] | None = None, problem: str = "", at: str = ""
+) -> Response:
     """Show a version."""
-    return await _show(visit)
+    console = visit.console
+    prompts, version = await found_version(visit)
+    snapshot = await console.control.snapshot()
+    content, fault = _read(version)
+    evidence = prompts.evidence.get(version.hash, ())
+    context = {
+        "version": version,
+        "content": content,
+        "fault": fault,
+        "published": prompts.published[version.ref],
+        "yank": prompts.yanked.get(version.ref),
+        "pins": [
+            it for it in pins(prompts, version.name) if it.at.label.version == version.version
+        ],
+        "evidence": evidence,
+        "runs": await asyncio.to_thread(_runs, console.evaluations, evidence),
+        "approvals": prompts.approvals.get(version.ref, ()),
+        "before": _before(prompts, version),
+        "shown": [_shown(content.engine, it) for it in content.said] if content else (),
+        "fields": list(_fields(content, visit.form)) if content else (),
+        "models": _models(snapshot, content),
+        "rendered": rendered,
+        "problem": problem,
+        "at": at,
+        "done": await find_change(console, read_seq(visit.query("done"))),
+    }
+    return visit.page("prompt_version.html", context, status=400 if problem else 200)
 
 
 async def preview(visit: Visit) -> Response:
@@ -84,8 +111,8 @@ async def preview(visit: Visit) -> Response:
         nonce = visit.console.entropy(NONCE_BYTES)
         rendered = compile_version(version, ENGINES).render(values, nonce=nonce)
     except (InvalidRequest, PromptVariablesInvalid, SettingsInvalid) as exc:
-        return await _show(visit, problem=str(exc), at="try")
-    return await _show(visit, rendered=rendered.messages)
+        return await show(visit, problem=str(exc), at="try")
+    return await show(visit, rendered=rendered.messages)
 
 
 async def approve(visit: Visit) -> Response:
@@ -95,7 +122,7 @@ async def approve(visit: Visit) -> Response:
     try:
         change = await visit.console.registry.approve(version.name, version.version, by)
     except (InvalidRequest, SettingsInvalid, Forbidden) as exc:
-        return await _show(visit, problem=str(exc), at="approve")
+        return await show(visit, problem=str(exc), at="approve")
     return see_other(f"{path_of(version.name, version.version)}?done={change.seq}")
 
 
@@ -112,7 +139,7 @@ async def yank(visit: Visit) -> Response:
             and_rollback=form.get("and_rollback") == "yes",
         )
     except (InvalidRequest, SettingsInvalid, NothingToRollBackTo) as exc:
-        return await _show(visit, problem=str(exc), at="yank")
+        return await show(visit, problem=str(exc), at="yank")
     done = f"?done={changes[-1].seq}" if changes else ""
     return see_other(path_of(version.name, version.version) + done)
 
@@ -124,38 +151,8 @@ async def unyank(visit: Visit) -> Response:
     try:
         change = await visit.console.registry.unyank(version.name, version.version, by)
     except (InvalidRequest, SettingsInvalid) as exc:
-        return await _show(visit, problem=str(exc), at="yank")
+        return await show(visit, problem=str(exc), at="yank")
     return see_other(f"{path_of(version.name, version.version)}?done={change.seq}")
-
-
-async def _show(
-    visit: Visit, *, rendered: Sequence[Said] | None = None, problem: str = "", at: str = ""
-) -> Response:
-    console = visit.console
-    prompts, version = await found_version(visit)
-    snapshot = await console.control.snapshot()
-    content, fault = _read(version)
-    evidence = prompts.evidence.get(version.hash, ())
-    context = {
-        "version": version,
-        "content": content,
-        "fault": fault,
-        "published": prompts.published[version.ref],
-        "yank": prompts.yanked.get(version.ref),
-        "pins": [it for it in pins(prompts, version.name) if _is_at(it.at.label.version, version)],
-        "evidence": evidence,
-        "runs": await asyncio.to_thread(_runs, console.evaluations, evidence),
-        "approvals": prompts.approvals.get(version.ref, ()),
-        "before": _before(prompts, version),
-        "shown": [_shown(content.engine, it) for it in content.said] if content else (),
-        "fields": list(_fields(content, visit.form)) if content else (),
-        "models": _models(snapshot, content),
-        "rendered": rendered,
-        "problem": problem,
-        "at": at,
-        "done": await find_change(console, read_seq(visit.query("done"))),
-    }
-    return visit.page("prompt_version.html", context, status=400 if problem else 200)
 
 
 def _read(version: PromptVersion) -> tuple[Content | None, str]:
@@ -177,10 +174,6 @@ def _runs(evaluations: Evaluations, evidence: Sequence[Evidence]) -> Mapping[str
         if len(found) == len(wanted):
             break
     return found
-
-
-def _is_at(number: str, version: PromptVersion) -> bool:
-    return number == version.version
 
 
 def _before(prompts: Prompts, version: PromptVersion) -> str | None:
@@ -255,5 +248,5 @@ def _models(snapshot: Snapshot, content: Content | None) -> Sequence[str]:
     return [own, *(it for it in known if it != own)] if own in known and own else known
 
 
-def _json(value: Any) -> str:  # noqa: ANN401 -- any JSON value
+def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
