@@ -11,7 +11,7 @@ from trimtab.console.calls import Because, Reason, read_body
 from trimtab.console.openapi import Call
 from trimtab.console.wire import change_members
 from trimtab.control.breakers import Breakers
-from trimtab.control.models import By, Models, read_shares, unpriced, users
+from trimtab.control.models import Models, read_shares, unpriced, users
 from trimtab.domain.model import Fallback
 
 
@@ -77,7 +77,7 @@ async def move_model(visit: Visit) -> object:
     change = await models.move(
         visit.param("name"),
         read_shares(body.to),
-        By(visit.author, visit.source, body.reason),
+        visit.by(body.reason),
         expected_seq=body.expected_seq,
         thaw=body.thaw,
     )
@@ -93,7 +93,7 @@ async def fall_back(visit: Visit) -> object:
     change = await Models(visit.console.control).fall_back(
         visit.param("name"),
         body.fallback,
-        By(visit.author, visit.source, body.reason),
+        visit.by(body.reason),
         expected_seq=body.expected_seq,
     )
     return {"change": change_members(change)}
@@ -102,7 +102,7 @@ async def fall_back(visit: Visit) -> object:
 async def undo_model(visit: Visit) -> object:
     """Take the last move of a model back."""
     body = read_body(visit, Because)
-    by = By(visit.author, visit.source, body.reason)
+    by = visit.by(body.reason)
     change = await Models(visit.console.control).undo(visit.param("name"), by)
     return {"change": change_members(change)}
 
@@ -112,7 +112,7 @@ async def open_breaker(visit: Visit) -> object:
     body = read_body(visit, OpenBreaker)
     change = await Breakers(visit.console.control).hold_open(
         body.target,
-        By(visit.author, visit.source, body.reason),
+        visit.by(body.reason),
         at_us=visit.console.clock.now_us(),
         until_us=body.until_us,
     )
@@ -124,7 +124,7 @@ async def close_breaker(visit: Visit) -> object:
     body = read_body(visit, CloseBreaker)
     change = await Breakers(visit.console.control).close(
         body.target,
-        By(visit.author, visit.source, body.reason),
+        visit.by(body.reason),
         at_us=visit.console.clock.now_us(),
     )
     return {"change": change_members(change)}

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from trimtab.console.base import Visit
+from trimtab.console.base import Visit, with_query
 from trimtab.console.requests import read_cursor, write_cursor
 from trimtab.console.told import Told, channels, told_of
 from trimtab.domain.alert import RULES, Alert, Rule, Severity
@@ -95,8 +94,7 @@ def alert_path(alert_id: str) -> str:
 
 def list_path(asked: Mapping[str, str]) -> str:
     """Where a filter shows its newest alerts."""
-    kept = {name: value for name, value in asked.items() if value}
-    return f"{PATH}?{urlencode(kept)}" if kept else PATH
+    return with_query(PATH, **asked)
 
 
 def _older(asked: Mapping[str, str], last: Alert) -> str:

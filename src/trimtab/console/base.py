@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -266,6 +266,12 @@ def _pressures(console: Console) -> Sequence[tuple[Level, str, Sequence[str]]]:
         (level, TOLD[level], [name for name, it in levels if it is level])
         for level in sorted({it for _, it in levels if it > Level.NORMAL}, reverse=True)
     ]
+
+
+def with_query(path: str, **query: str) -> str:
+    """Give the address of a page, with those members of a query that are not empty."""
+    kept = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def see_other(path: str) -> RedirectResponse:

@@ -176,7 +176,7 @@ def _notes(run: Run, decided: Decided | None) -> list[str]:
     for line in decided.metrics if decided else ():
         told += (f"{line.name}: {it}" for it in _of_line(line))
     if run.unpaired:
-        told.append(f"Not compared, they changed since the other run: {_named(run.unpaired)}")
+        told.append(f"Not compared, they changed since the other run: {named(run.unpaired)}")
     if run.judge is not None and run.judge.refused:
         told.append(f"{run.judge.refused} remembered verdicts of the judge were not used")
     return [plain(one_line(it, MOST_SENTENCE)) for it in told]
@@ -184,18 +184,19 @@ def _notes(run: Run, decided: Decided | None) -> list[str]:
 
 def _of_line(line: DecidedLine) -> Iterator[str]:
     if line.failed:
-        yield f"{line.errors} without a score, {_named(line.failed)}"
+        yield f"{line.errors} without a score, {named(line.failed)}"
     if line.lost_repeats:
         yield f"{line.lost_repeats} repeats ended in an error"
     if line.cases:
-        yield f"{line.reason} in {_named(line.cases)}"
+        yield f"{line.reason} in {named(line.cases)}"
     if line.effective_n is not None:
         yield f"{line.n} cases in groups count as {line.effective_n:.0f}"
     if line.unstable:
-        yield f"repeats disagree in {_named(line.unstable)}"
+        yield f"repeats disagree in {named(line.unstable)}"
 
 
-def _named(cases: tuple[str, ...]) -> str:
+def named(cases: tuple[str, ...]) -> str:
+    """Name some cases, and say how many more there are."""
     more = f" and {len(cases) - MOST_NAMED} more" if len(cases) > MOST_NAMED else ""
     return " ".join(one_line(it, 40) for it in cases[:MOST_NAMED]) + more
 

@@ -4,11 +4,11 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.responses import Response
 
-from trimtab.console.base import Visit
+from trimtab.console.base import Visit, with_query
 from trimtab.console.eval_trend import MOST_RUNS, trends
 from trimtab.console.evaluations import Evaluations
 from trimtab.domain.errors import InvalidRequest
@@ -86,15 +86,12 @@ def verdict_of(card: Card) -> str:
 
 def run_path(run_id: str, **query: str) -> str:
     """Where a run is shown."""
-    kept = {name: value for name, value in query.items() if value}
-    path = f"{PATH}/{quote(run_id, safe='')}"
-    return f"{path}?{urlencode(kept)}" if kept else path
+    return with_query(f"{PATH}/{quote(run_id, safe='')}", **query)
 
 
 def list_path(asked: Mapping[str, str]) -> str:
     """Where a filter shows its newest runs."""
-    kept = {name: value for name, value in asked.items() if value}
-    return f"{PATH}?{urlencode(kept)}" if kept else PATH
+    return with_query(PATH, **asked)
 
 
 def _checked(asked: Mapping[str, str], cursor: str) -> str:

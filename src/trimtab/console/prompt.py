@@ -3,16 +3,14 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from trimtab.console.base import Console, Visit, see_other
+from trimtab.console.base import Console, Visit, see_other, with_query
 from trimtab.console.changes import find_change, read_seq
 from trimtab.console.overview import DAY_US
 from trimtab.console.prompts import found_prompt, path_of
-from trimtab.console.targets import HOUR_US
+from trimtab.console.targets import HOUR_US, percentile
 from trimtab.control.prompts import Pointed, Prompts, Rung
 from trimtab.domain.change import Change
 from trimtab.domain.errors import (
@@ -123,8 +121,7 @@ async def roll_back(visit: Visit) -> Response:
 
 def place_path(place: Place) -> str:
     """Give the page of a label in a scope."""
-    query = urlencode({"label": place.label, "scope": place.scope})
-    return f"{path_of(place.name)}?{query}"
+    return with_query(path_of(place.name), label=place.label, scope=place.scope)
 
 
 def pins(prompts: Prompts, name: str) -> tuple[Pin, ...]:
@@ -216,8 +213,8 @@ async def _figures(
         Figures(
             version=row.group[0],
             used=row,
-            p50_us=_quantile_us(times[row.group[0]], 0.5),
-            p95_us=_quantile_us(times[row.group[0]], 0.95),
+            p50_us=percentile(sorted(times[row.group[0]]), 0.5),
+            p95_us=percentile(sorted(times[row.group[0]]), 0.95),
         )
         for row in used
     ]
@@ -258,8 +255,3 @@ def _versions(prompts: Prompts, name: str) -> list[VersionRow]:
             prompts.versions[name].values(), (None, *numbers[:-1]), strict=True
         )
     ][::-1]
-
-
-def _quantile_us(times: Sequence[int], share: float) -> int | None:
-    ordered = sorted(times)
-    return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else None

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from trimtab.console.base import Visit
+from trimtab.console.base import Visit, with_query
 from trimtab.console.changes import find_change, read_seq
 from trimtab.control.snapshot import State
 from trimtab.cost.reconcile.kept import Kept
@@ -169,8 +168,7 @@ async def show(visit: Visit) -> Response:
 
 def page_path(**query: str) -> str:
     """Where the page shows what a query asks for."""
-    kept = {name: value for name, value in query.items() if value}
-    return f"{PATH}?{urlencode(kept)}" if kept else PATH
+    return with_query(PATH, **query)
 
 
 def booked_by(state: State, adjustment_id: str) -> int | None:
