@@ -18,6 +18,7 @@ from tests.records import tenant_key
 from trimtab.console.app import create_app
 from trimtab.console.auth import hash_password
 from trimtab.console.base import Console, Flow, Lag
+from trimtab.console.evaluations import Evaluations, Load
 from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
 from trimtab.control.erasures import Erasures
@@ -36,6 +37,7 @@ from trimtab.domain.record import Attempt, Detail, LedgerLine, RequestRecord, St
 from trimtab.domain.suspension import Scope, Suspension
 from trimtab.domain.tenant import Key, Limits, Tenant, Tier
 from trimtab.evals.desk import Desk
+from trimtab.evals.shelf import Shelf
 from trimtab.jobs.delivery import Route
 from trimtab.jobs.reconcile import Acceptance
 from trimtab.registry.labels import Labels
@@ -71,7 +73,6 @@ from trimtab.store.memory_spend import MemorySpend
 from trimtab.store.tally import Amount, Cell
 from trimtab.telemetry.export import Counts
 from trimtab.testing import FrozenClock, seeded_entropy
-from trimtab.wiring.evaluations import Load, StoredEvaluations
 
 START_US = 1_777_142_531_482_000  # 2026-04-25 18:42:11.482 UTC
 MINUTE_US = 60_000_000
@@ -455,7 +456,7 @@ def console_of(
         book=lambda adjustment_id, by: Acceptance(stores.reports, control, stores).accept(
             adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
-        evaluations=StoredEvaluations(stores.home, stores.loaded),
+        evaluations=Evaluations(Shelf(stores.home), stores.loaded),
         erasures=Erasures(
             control, stores, stores.keeper, clock, seeded_entropy(6), MemoryContentKeys()
         ),

@@ -96,6 +96,7 @@ async def _context(visit: Visit, paired: Run, cases: Cases) -> dict[str, object]
 
 
 def _read(evaluations: Evaluations, a: str, b: str) -> _Read:
-    before, after = evaluations.find(a), evaluations.find(b)
-    paired = evaluations.paired(evaluations.read(before.run_id), evaluations.read(after.run_id))
+    shelf = evaluations.shelf
+    before, after = shelf.find(a), shelf.find(b)
+    paired = evaluations.paired(shelf.read(before.run_id), shelf.read(after.run_id))
     return _Read(before, after, paired, None if paired is None else Cases.of(paired))

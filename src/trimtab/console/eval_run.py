@@ -10,13 +10,13 @@ from starlette.responses import Response
 from trimtab.console.base import Visit
 from trimtab.console.eval_cases import Beside, Cases, Row
 from trimtab.console.evals import run_path, verdict_of
-from trimtab.console.evaluations import MISSING, Evaluations
+from trimtab.console.evaluations import MISSING
 from trimtab.console.scores import SCALES, Shown, shown
 from trimtab.domain.errors import InvalidRequest, NotFound
 from trimtab.evals.decided import Decided, DecidedLine
 from trimtab.evals.report.plain import one_line, plain
 from trimtab.evals.result import Run, Subject
-from trimtab.evals.shelf import Card
+from trimtab.evals.shelf import Card, Shelf
 
 PAGE_SIZE = 40
 WORST = 5
@@ -90,7 +90,7 @@ class _Read:
 async def show(visit: Visit) -> Response:
     """Show a run."""
     evaluations = visit.console.evaluations
-    read = await asyncio.to_thread(_read, evaluations, visit.param("run"))
+    read = await asyncio.to_thread(_read, evaluations.shelf, visit.param("run"))
     run, decided = read.run, read.decided
     wanted = decided is None and visit.query("figures") == "now"
     figured = await evaluations.figured(run) if wanted else None
@@ -150,10 +150,10 @@ def case_page(visit: Visit, cases: Cases, usual: str = "all") -> CasePage:
     )
 
 
-def _read(evaluations: Evaluations, run_id: str) -> _Read:
-    card = evaluations.find(run_id)
-    run = evaluations.read(card.run_id)
-    return _Read(card, run, evaluations.decided(card), Cases.of(run))
+def _read(shelf: Shelf, run_id: str) -> _Read:
+    card = shelf.find(run_id)
+    run = shelf.read(card.run_id)
+    return _Read(card, run, shelf.decided(card.run_id, card.content), Cases.of(run))
 
 
 def _subject(subject: Subject) -> dict[str, str]:

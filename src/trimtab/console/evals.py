@@ -10,11 +10,10 @@ from starlette.responses import Response
 
 from trimtab.console.base import Visit, with_query
 from trimtab.console.eval_trend import MOST_RUNS, trends
-from trimtab.console.evaluations import Evaluations
 from trimtab.domain.errors import InvalidRequest
 from trimtab.evals.decided import Decided, DecidedLine
 from trimtab.evals.report.plain import one_line
-from trimtab.evals.shelf import Card
+from trimtab.evals.shelf import Card, Shelf
 
 PATH = "/console/evals"
 PAGE_SIZE = 25
@@ -61,7 +60,7 @@ async def show(visit: Visit) -> Response:
     problem, found = "", _Found()
     try:
         after = _checked(asked, visit.query("cursor"))
-        found = await asyncio.to_thread(_read, visit.console.evaluations, asked, after)
+        found = await asyncio.to_thread(_read, visit.console.evaluations.shelf, asked, after)
     except InvalidRequest as exc:
         problem = str(exc)
     last = found.rows[-1].card.run_id if found.rows else ""
@@ -106,21 +105,21 @@ def _checked(asked: Mapping[str, str], cursor: str) -> str:
     return cursor
 
 
-def _read(evaluations: Evaluations, asked: Mapping[str, str], after: str) -> _Found:
+def _read(shelf: Shelf, asked: Mapping[str, str], after: str) -> _Found:
     """Look through the runs once: for a page of them, and for those of one suite."""
     page, same = list[Card](), list[tuple[Card, Decided]]()
     suite = asked["suite"]
-    for card in evaluations.cards():
+    for card in shelf.cards():
         suite = suite or card.suite
         if card.suite == suite and len(same) < MOST_RUNS:
-            decided = evaluations.decided(card)
+            decided = shelf.decided(card.run_id, card.content)
             if decided is not None:
                 same.append((card, decided))
         if (not after or card.run_id < after) and len(page) <= PAGE_SIZE and _fits(card, asked):
             page.append(card)
         if len(page) > PAGE_SIZE and len(same) == MOST_RUNS:
             break
-    rows = tuple(Row(it, evaluations.decided(it)) for it in page[:PAGE_SIZE])
+    rows = tuple(Row(it, shelf.decided(it.run_id, it.content)) for it in page[:PAGE_SIZE])
     return _Found(rows, len(page) > PAGE_SIZE, suite, tuple(same))
 
 

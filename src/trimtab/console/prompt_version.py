@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from trimtab.console.base import Visit, see_other
 from trimtab.console.changes import find_change, read_seq
-from trimtab.console.evaluations import Evaluations
 from trimtab.console.prompt import pins
 from trimtab.console.prompts import found_version, path_of
 from trimtab.control.prompts import Prompts
@@ -26,7 +25,7 @@ from trimtab.domain.errors import (
 )
 from trimtab.domain.prompt import Content, Engine, Evidence, Message, PromptVersion, Variable
 from trimtab.domain.rendering import NONCE_BYTES, Said, compile_version
-from trimtab.evals.shelf import SHA256
+from trimtab.evals.shelf import SHA256, Shelf
 from trimtab.registry.jinja import ENGINES
 
 VALUE = "value."
@@ -89,7 +88,7 @@ async def show(
             it for it in pins(prompts, version.name) if it.at.label.version == version.version
         ],
         "evidence": evidence,
-        "runs": await asyncio.to_thread(_runs, console.evaluations, evidence),
+        "runs": await asyncio.to_thread(_runs, console.evaluations.shelf, evidence),
         "approvals": prompts.approvals.get(version.ref, ()),
         "before": _before(prompts, version),
         "shown": [_shown(content.engine, it) for it in content.said] if content else (),
@@ -163,11 +162,11 @@ def _read(version: PromptVersion) -> tuple[Content | None, str]:
         return None, str(exc)
 
 
-def _runs(evaluations: Evaluations, evidence: Sequence[Evidence]) -> Mapping[str, str]:
+def _runs(shelf: Shelf, evidence: Sequence[Evidence]) -> Mapping[str, str]:
     """Find the stored runs that evidence is made of: their ids by the hash of the report."""
     wanted = {it.report for it in evidence if it.report and it.report.startswith(SHA256)}
     found: dict[str, str] = {}
-    for card in evaluations.cards() if wanted else ():
+    for card in shelf.cards() if wanted else ():
         report = SHA256 + card.content
         if report in wanted:
             found.setdefault(report, card.run_id)
