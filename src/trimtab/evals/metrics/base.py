@@ -1,12 +1,14 @@
 """What every metric is: it looks at a case and an answer, and gives a score, or says why not."""
 
 import math
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import Protocol, TypeVar
+from types import CoroutineType
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +19,7 @@ from trimtab.evals.judging import Judge, JudgeError
 
 MOST_DETAIL = 2000
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -196,14 +199,21 @@ def failed(code: str, why: str) -> Score:
     return Score(status=Status.ERROR, code=code, detail=why[:MOST_DETAIL])
 
 
-async def attempted(scoring: Awaitable[Score]) -> Score:
-    """Await a score; that there is no verdict is an error beside the scores, and no score."""
-    try:
-        return await scoring
-    except JudgeError as exc:
-        return failed(exc.fault, str(exc))
-    except TrimtabError as exc:
-        return failed(exc.code, str(exc))
+def attempted(
+    scoring: Callable[P, Awaitable[Score]],
+) -> Callable[P, "CoroutineType[Any, Any, Score]"]:
+    """Have a score whose judge gives no verdict be an error beside the scores, and no score."""
+
+    @wraps(scoring)
+    async def attempt(*given: P.args, **named: P.kwargs) -> Score:
+        try:
+            return await scoring(*given, **named)
+        except JudgeError as exc:
+            return failed(exc.fault, str(exc))
+        except TrimtabError as exc:
+            return failed(exc.code, str(exc))
+
+    return attempt
 
 
 def contexts(case: Case, answer: Answer) -> tuple[str, ...] | None:

@@ -45,6 +45,7 @@ class Faithfulness(Struct, frozen=True, forbid_unknown_fields=True):
         name="faithfulness", needs=frozenset({Need.CONTEXTS, Need.JUDGE}), prompts=(SPLIT, VERIFY)
     )
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
         known = contexts(case, answer)
@@ -52,30 +53,26 @@ class Faithfulness(Struct, frozen=True, forbid_unknown_fields=True):
             return NO_CONTEXTS
         if not answer.text.strip():
             return NO_CLAIMS
-        return await attempted(_score(case, answer.text, known, judge))
-
-
-async def _score(case: Case, text: str, known: tuple[str, ...], judge: Judge) -> Score:
-    split = Question(
-        step="faithfulness/split",
-        prompt=SPLIT,
-        variables={"question": case.question, "answer": text},
-        candidate=("answer",),
-        verdict=Claims,
-    )
-    claims = (await judge.ask(split)).claims
-    if not claims:
-        return NO_CLAIMS
-    if not known:
-        return scored(0, "nothing was retrieved that could support it")
-    verify = Question(
-        step="faithfulness/verify",
-        prompt=VERIFY,
-        variables={"contexts": numbered(known), "claims": numbered(claims)},
-        candidate=("claims",),
-        verdict=Verdicts[Support],
-        check=one_to_one(len(claims)),
-    )
-    verdicts = (await judge.ask(verify)).verdicts
-    wrong = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.supported]
-    return scored(1 - len(wrong) / len(claims), "; ".join(wrong))
+        split = Question(
+            step="faithfulness/split",
+            prompt=SPLIT,
+            variables={"question": case.question, "answer": answer.text},
+            candidate=("answer",),
+            verdict=Claims,
+        )
+        claims = (await judge.ask(split)).claims
+        if not claims:
+            return NO_CLAIMS
+        if not known:
+            return scored(0, "nothing was retrieved that could support it")
+        verify = Question(
+            step="faithfulness/verify",
+            prompt=VERIFY,
+            variables={"contexts": numbered(known), "claims": numbered(claims)},
+            candidate=("claims",),
+            verdict=Verdicts[Support],
+            check=one_to_one(len(claims)),
+        )
+        verdicts = (await judge.ask(verify)).verdicts
+        wrong = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.supported]
+        return scored(1 - len(wrong) / len(claims), "; ".join(wrong))

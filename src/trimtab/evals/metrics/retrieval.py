@@ -56,13 +56,12 @@ class ContextPrecision(Struct, frozen=True, forbid_unknown_fields=True):
 
     about = About(name="context_precision", needs=NEEDS, prompts=(USEFUL,))
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
-        known = contexts(case, answer)
-        missing = _missing(case, known)
-        return missing or await attempted(self._score(case, known or (), judge))
-
-    async def _score(self, case: Case, known: tuple[str, ...], judge: Judge) -> Score:
+        known = contexts(case, answer) or ()
+        if (missing := _missing(case, answer)) is not None:
+            return missing
         parts = [[it] for it in known] if self.per_chunk else [known]
         asked = [_precision(case, it) for it in parts]
         answers = await ask_all(judge, asked)
@@ -78,11 +77,28 @@ class ContextRecall(Struct, frozen=True, forbid_unknown_fields=True):
 
     about = About(name="context_recall", needs=NEEDS, prompts=(ATTRIBUTED,))
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
-        known = contexts(case, answer)
-        missing = _missing(case, known)
-        return missing or await attempted(_recall(case, known or (), judge))
+        known = contexts(case, answer) or ()
+        if (missing := _missing(case, answer)) is not None:
+            return missing
+        claims = sentences(case.accepted[0])
+        question = Question(
+            step="context_recall/attribute",
+            prompt=ATTRIBUTED,
+            variables={
+                "question": case.question,
+                "contexts": numbered(known),
+                "sentences": numbered(claims),
+            },
+            candidate=(),
+            verdict=Verdicts[Attributed],
+            check=one_to_one(len(claims)),
+        )
+        verdicts = (await judge.ask(question)).verdicts
+        wrong = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.attributed]
+        return scored(1 - len(wrong) / len(claims), "; ".join(wrong))
 
 
 def average_precision(verdicts: Sequence[bool]) -> float:
@@ -100,8 +116,9 @@ def sentences(text: str) -> list[str]:
     return [it for it in map(str.strip, _SENTENCE.split(text)) if it]
 
 
-def _missing(case: Case, known: tuple[str, ...] | None) -> Score | None:
+def _missing(case: Case, answer: Answer) -> Score | None:
     """Give the score of what no judge need be asked about."""
+    known = contexts(case, answer)
     if not case.accepted or not sentences(case.accepted[0]):
         return NO_EXPECTED
     if known is None:
@@ -122,22 +139,3 @@ def _precision(case: Case, known: Sequence[str]) -> Question[Verdicts[Useful]]:
         verdict=Verdicts[Useful],
         check=one_to_one(len(known)),
     )
-
-
-async def _recall(case: Case, known: tuple[str, ...], judge: Judge) -> Score:
-    claims = sentences(case.accepted[0])
-    question = Question(
-        step="context_recall/attribute",
-        prompt=ATTRIBUTED,
-        variables={
-            "question": case.question,
-            "contexts": numbered(known),
-            "sentences": numbered(claims),
-        },
-        candidate=(),
-        verdict=Verdicts[Attributed],
-        check=one_to_one(len(claims)),
-    )
-    verdicts = (await judge.ask(question)).verdicts
-    missing = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.attributed]
-    return scored(1 - len(missing) / len(claims), "; ".join(missing))

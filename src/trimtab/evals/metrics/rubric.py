@@ -34,11 +34,9 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     about = About(name="rubric", needs=frozenset({Need.JUDGE}), prompts=(PROMPT,))
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
-        return await attempted(self._score(case, answer, judge))
-
-    async def _score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         question = Question(
             step="rubric/grade",
             prompt=PROMPT,

@@ -36,6 +36,7 @@ class EmbeddingSimilarity:
         model = self.embedder.model if self.embedder else ""
         return About(name="embedding_similarity", version=f"1+{model}", needs=NEEDS)
 
+    @attempted
     async def score(self, case: Case, answer: Answer, _judge: Judge) -> Score:
         """See `Metric.score`."""
         if not case.accepted:
@@ -44,11 +45,7 @@ class EmbeddingSimilarity:
             return NO_EMBEDDER
         if not answer.text.strip():
             return scored(0, "the answer is empty")
-        return await attempted(_score(self.embedder, case, answer))
-
-
-async def _score(embedder: Embedder, case: Case, answer: Answer) -> Score:
-    return scored(max(await likeness(embedder, answer.text, case.accepted)))
+        return scored(max(await likeness(self.embedder, answer.text, case.accepted)))
 
 
 def embedding_similarity(given: Mapping[str, object], parts: Parts) -> EmbeddingSimilarity:

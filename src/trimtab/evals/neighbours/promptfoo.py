@@ -152,8 +152,8 @@ def _number(value: object) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _unfiled(value: Any) -> Any:  # noqa: ANN401 -- a schema, or the name of its file
-    return value.removeprefix(_FILE) if isinstance(value, str) else value
+def _unfiled(schema: object) -> object:
+    return schema.removeprefix(_FILE) if isinstance(schema, str) else schema
 
 
 def _lost(member: str, it: Mapping[str, Any], reading: Reading) -> None:

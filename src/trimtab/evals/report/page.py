@@ -22,6 +22,7 @@ from trimtab.evals.report.plain import one_line, plain, shortened
 from trimtab.evals.report.rows import HEAD, cells, shown
 from trimtab.evals.report.words import headline, judge, notes, spent, subject
 from trimtab.evals.result import Arm, CaseSeen, Sample
+from trimtab.evals.verdict import Row
 
 MOST_TEXT = 20_000
 MOST_DETAIL = 4_000
@@ -117,15 +118,15 @@ def _report(judgement: Judgement) -> dict[str, object]:
         "spent": spent(run),
         "notes": [plain(it) for it in notes(judgement)],
         "head": HEAD,
-        "rows": [(tuple(cells(it)), _tone(it.row.blocking, str(it.row.verdict))) for it in lines],
+        "rows": [(tuple(cells(it)), _tone(it.row)) for it in lines],
         "hidden": len(judgement.lines) - len(lines),
         "picture": picture(judgement),
         "cases": list(_cases(judgement)),
     }
 
 
-def _tone(blocking: bool, verdict: str) -> str:  # noqa: FBT001 -- of a row
-    return verdict.lower() if blocking else "quiet"
+def _tone(row: Row) -> str:
+    return str(row.verdict).lower() if row.blocking else "quiet"
 
 
 def _cases(judgement: Judgement) -> Iterator[Shown]:
