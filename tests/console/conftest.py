@@ -426,6 +426,14 @@ def api(site: Site) -> httpx2.AsyncClient:
     return site.client
 
 
+async def nothing_to_export(_stored: StoredRecord) -> bool:
+    return False
+
+
+async def well() -> str | None:
+    return None
+
+
 def console_of(
     stores: Stores, control: ChangeBook, clock: FrozenClock, desk: Desk = NO_EVALS
 ) -> Console:
@@ -457,6 +465,8 @@ def console_of(
             adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
         evaluations=Evaluations(Shelf(stores.home), stores.loaded),
+        rehydrate=nothing_to_export,
+        pulse=well,
         erasures=Erasures(
             control, stores, stores.keeper, clock, seeded_entropy(6), MemoryContentKeys()
         ),

@@ -89,16 +89,6 @@ async def no_events() -> tuple[MeterEvent, ...]:
     return ()
 
 
-async def well() -> str | None:
-    """Say that nothing is wrong."""
-    return None
-
-
-async def nothing_to_export(_stored: StoredRecord) -> bool:
-    """Say that every trace was kept."""
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class Console:
     """Collaborators of the console and the admin API.
@@ -168,6 +158,8 @@ class Console:
     book: Callable[[str, By], Awaitable[tuple[Adjustment, Change | None]]]
     evaluations: Evaluations
     erasures: Erasures
+    rehydrate: Callable[[StoredRecord], Awaitable[bool]]
+    pulse: Callable[[], Awaitable[str | None]]
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
     drifts: Callable[[], Mapping[str, float]] = dict
@@ -176,12 +168,10 @@ class Console:
     reconciled_to: Callable[[], str | None] = lambda: None
     meter_events: Callable[[], Awaitable[Sequence[MeterEvent]]] = no_events
     repaired: Callable[[], int | None] = lambda: None
-    rehydrate: Callable[[StoredRecord], Awaitable[bool]] = nothing_to_export
     flow: Callable[[], Flow] = Flow
     max_tenants: int = 500
     levels: Callable[[], Mapping[str, Level]] = dict[str, Level]
     unclaimed: Callable[[], Unclaimed] = lambda: Unclaimed(0, 0)
-    pulse: Callable[[], Awaitable[str | None]] = well
 
 
 @dataclass(frozen=True, slots=True)

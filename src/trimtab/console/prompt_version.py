@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
 
@@ -13,8 +13,10 @@ from trimtab.console.base import Visit, see_other
 from trimtab.console.changes import find_change, read_seq
 from trimtab.console.prompt import pins
 from trimtab.console.prompts import found_version, path_of
+from trimtab.control.models import By
 from trimtab.control.prompts import Prompts
 from trimtab.control.snapshot import Snapshot
+from trimtab.domain.change import Change
 from trimtab.domain.errors import (
     Forbidden,
     InvalidRequest,
@@ -116,13 +118,7 @@ async def preview(visit: Visit) -> Response:
 
 async def approve(visit: Visit) -> Response:
     """Say that a second person has read a version."""
-    _, version = await found_version(visit)
-    by = visit.by(visit.form.get("reason", ""))
-    try:
-        change = await visit.console.registry.approve(version.name, version.version, by)
-    except (InvalidRequest, SettingsInvalid, Forbidden) as exc:
-        return await show(visit, problem=str(exc), at="approve")
-    return see_other(f"{path_of(version.name, version.version)}?done={change.seq}")
+    return await _changed(visit, visit.console.registry.approve, at="approve")
 
 
 async def yank(visit: Visit) -> Response:
@@ -145,13 +141,19 @@ async def yank(visit: Visit) -> Response:
 
 async def unyank(visit: Visit) -> Response:
     """Put a version back into use."""
+    return await _changed(visit, visit.console.registry.unyank, at="yank")
+
+
+async def _changed(
+    visit: Visit, change: Callable[[str, str, By], Awaitable[Change]], *, at: str
+) -> Response:
     _, version = await found_version(visit)
     by = visit.by(visit.form.get("reason", ""))
     try:
-        change = await visit.console.registry.unyank(version.name, version.version, by)
-    except (InvalidRequest, SettingsInvalid) as exc:
-        return await show(visit, problem=str(exc), at="yank")
-    return see_other(f"{path_of(version.name, version.version)}?done={change.seq}")
+        done = await change(version.name, version.version, by)
+    except (InvalidRequest, SettingsInvalid, Forbidden) as exc:
+        return await show(visit, problem=str(exc), at=at)
+    return see_other(f"{path_of(version.name, version.version)}?done={done.seq}")
 
 
 def _read(version: PromptVersion) -> tuple[Content | None, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,7 @@ from trimtab.domain.prompt import canonical
 
 PROMPT_SUFFIX = ".prompt.yaml"
 
+E = TypeVar("E", bound=Exception)
 V = TypeVar("V", bound=Struct)
 T_co = TypeVar("T_co", bound="Indexed", covariant=True)
 
@@ -121,6 +122,16 @@ class Judge(Protocol):
         ...
 
 
+class Nobody:
+    """See `Judge`; the judge of a run that has none, who gives no verdict on anything."""
+
+    async def ask(self, question: Question[V]) -> V:
+        """See `Judge.ask`."""
+        raise JudgeError(
+            Fault.UNAVAILABLE, f"nobody judges {question.step}; name a model in `judge.model`"
+        )
+
+
 async def ask_all(judge: Judge, questions: Sequence[Question[V]]) -> list[V]:
     """Ask several questions at once; where one has no verdict, the others are given up.
 
@@ -135,12 +146,15 @@ async def ask_all(judge: Judge, questions: Sequence[Question[V]]) -> list[V]:
         errors = exc
     else:
         return [it.result() for it in asked]
-    raise _first(errors)
+    raise first_of(errors)
 
 
-def _first(group: ExceptionGroup[JudgeError | TrimtabError]) -> JudgeError | TrimtabError:
+def first_of(group: ExceptionGroup[E]) -> E:
+    """Give the first error of a group, however deep in groups."""
     first = group.exceptions[0]
-    return _first(first) if isinstance(first, ExceptionGroup) else first
+    if isinstance(first, ExceptionGroup):
+        return first_of(cast("ExceptionGroup[E]", first))
+    return first
 
 
 def one_to_one(count: int) -> Callable[[Verdicts[Indexed]], str | None]:

@@ -144,7 +144,7 @@ def _named(it: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     if kind == "llm-rubric" and isinstance(value, str) and value:
         return "rubric", {"rubric": value, **floor}
     if kind == "is-json" and isinstance(value, dict | str):
-        return "json_schema", {"schema": _unfiled(value)}
+        return "json_schema", {"schema": _unfiled(it["value"])}
     return None
 
 
