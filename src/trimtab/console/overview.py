@@ -10,10 +10,8 @@ from starlette.responses import Response
 from trimtab.console.base import Console, Lag, Visit
 from trimtab.console.changes import Entry, summary
 from trimtab.console.chart import Chart, Line
-from trimtab.control.snapshot import Snapshot
 from trimtab.domain.alert import Alert, Rule, Severity
 from trimtab.domain.errors import TryLater
-from trimtab.domain.record import RequestRecord
 from trimtab.store.alerts import AlertFilter, AlertState
 from trimtab.store.base import Acknowledgement, CostRow, RecordFilter, SeriesPoint
 
@@ -72,34 +70,6 @@ class Spend:
     cost_nano: int
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """All the page shows.
-
-    Attributes:
-        alerts: The newest that are open; `None` if they cannot be read.
-    """
-
-    window: str
-    bucket_minutes: int
-    traffic: Traffic
-    requests: Chart
-    latency: Chart
-    cost_today_nano: int
-    cost_yesterday_nano: int
-    spends: tuple[Spend, ...]
-    failures: tuple[RequestRecord, ...]
-    changes: tuple[Entry, ...]
-    workers: tuple[Worker, ...]
-    snapshot: Snapshot
-    alerts: tuple[Alert, ...] | None
-
-    @property
-    def agreed(self) -> int:
-        """How many workers run the newest configuration."""
-        return sum(worker.config_seq == self.snapshot.config_seq for worker in self.workers)
-
-
 async def show(visit: Visit) -> Response:
     """Show the whole page."""
     return visit.page("overview.html", await _context(visit))
@@ -116,7 +86,7 @@ async def _context(visit: Visit) -> Mapping[str, object]:
     return {"view": view, "windows": tuple(WINDOWS), "origin": str(visit.request.base_url)}
 
 
-async def _read(visit: Visit, window: str) -> Overview:
+async def _read(visit: Visit, window: str) -> Mapping[str, object]:
     console = visit.console
     now_us = console.clock.now_us()
     minutes, per_bar = WINDOWS[window]
@@ -130,25 +100,28 @@ async def _read(visit: Visit, window: str) -> Overview:
     today = f"{datetime.fromtimestamp(today_us / 1e6, UTC):%Y-%m-%d}"
     changes = await console.control.history(limit=_CHANGES_SHOWN)
     acks = await console.acknowledgements.acknowledgements()
-    return Overview(
-        window=window,
-        bucket_minutes=per_bar,
-        traffic=traffic(points),
-        requests=_requests_chart(points, since_us, minutes, per_bar),
-        latency=_latency_chart(points, since_us, minutes, per_bar),
-        cost_today_nano=sum(row.cost_nano for row in costs if row.group[0] == today),
-        cost_yesterday_nano=sum(row.cost_nano for row in costs if row.group[0] != today),
-        spends=_spends(costs, today)[:_TENANTS_SHOWN],
-        failures=await console.records.page(
+    workers = _workers(acks, console.health(), console.redis_up())
+    snapshot = await console.control.snapshot()
+    return {
+        "window": window,
+        "bucket_minutes": per_bar,
+        "traffic": traffic(points),
+        "requests": _requests_chart(points, since_us, minutes, per_bar),
+        "latency": _latency_chart(points, since_us, minutes, per_bar),
+        "cost_today_nano": sum(row.cost_nano for row in costs if row.group[0] == today),
+        "cost_yesterday_nano": sum(row.cost_nano for row in costs if row.group[0] != today),
+        "spends": _spends(costs, today)[:_TENANTS_SHOWN],
+        "failures": await console.records.page(
             RecordFilter(status="error", since_us=since_us), limit=_FAILURES_SHOWN
         ),
-        changes=tuple(
+        "changes": tuple(
             Entry(change, summary(change)) for change in changes if change.ts_us >= now_us - DAY_US
         ),
-        workers=_workers(acks, console.health(), console.redis_up()),
-        snapshot=await console.control.snapshot(),
-        alerts=await _alerts(console, now_us),
-    )
+        "workers": workers,
+        "agreed": sum(it.config_seq == snapshot.config_seq for it in workers),
+        "snapshot": snapshot,
+        "alerts": await _alerts(console, now_us),
+    }
 
 
 async def _alerts(console: Console, now_us: int) -> tuple[Alert, ...] | None:

@@ -50,11 +50,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A label in one scope.
-
-    Attributes:
-        requires: What it asks for before it is moved.
-    """
+    """A label in one scope. `requires`: what it asks for before it is moved."""
 
     place: Place
     at: Pointed

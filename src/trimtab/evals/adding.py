@@ -32,11 +32,7 @@ CASE_ID = re.compile(rb"q-[0-9a-hjkmnp-tv-z]{12}")
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What a person says about a case.
-
-    Attributes:
-        at: ISO date.
-    """
+    """What a person says about a case. `at`: ISO date."""
 
     by: str
     at: str
