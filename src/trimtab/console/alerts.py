@@ -12,7 +12,6 @@ from trimtab.console.requests import read_cursor, write_cursor
 from trimtab.console.told import Told, channels, told_of
 from trimtab.domain.alert import RULES, Alert, Rule, Severity
 from trimtab.domain.errors import InvalidRequest, NotFound
-from trimtab.jobs.channels import Answer
 from trimtab.jobs.delivery import Route
 from trimtab.jobs.message import trial_message
 from trimtab.store.alerts import AlertFilter, AlertState, state_of
@@ -41,15 +40,7 @@ class Row:
     told: tuple[Told, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What came of a test."""
-
-    route: str
-    answer: Answer
-
-
-async def show(visit: Visit, tried: Tried | None = None) -> Response:
+async def show(visit: Visit, tried: Mapping[str, object] | None = None) -> Response:
     """Show one page of the list; a filter that cannot be read shows why."""
     console, now_us = visit.console, visit.console.clock.now_us()
     problem, found = "", tuple[Alert, ...]()
@@ -84,7 +75,9 @@ async def try_route(visit: Visit) -> Response:
     route = _route(visit)
     now_us = visit.console.clock.now_us()
     message = trial_message(visit.console.site, route.name, now_us)
-    return await show(visit, Tried(route.name, await route.channel.tell(message, now_us)))
+    return await show(
+        visit, {"route": route.name, "answer": await route.channel.tell(message, now_us)}
+    )
 
 
 def alert_path(alert_id: str) -> str:

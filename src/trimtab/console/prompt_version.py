@@ -42,14 +42,6 @@ _TOLD_ELSEWHERE = frozenset({"type", "description", "x-trust", "x-fence", "defau
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A message with its text in runs, each with whether it is a variable."""
-
-    message: Message
-    runs: tuple[tuple[bool, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Field:
     """A variable, and the field it is tried out with.
 
@@ -183,8 +175,8 @@ def _before(prompts: Prompts, version: PromptVersion) -> str | None:
     return numbers[at - 1] if at else None
 
 
-def _shown(engine: Engine, message: Message) -> Shown:
-    return Shown(message, tuple(runs(engine, message.content or "")))
+def _shown(engine: Engine, message: Message) -> Mapping[str, object]:
+    return {"message": message, "runs": tuple(runs(engine, message.content or ""))}
 
 
 def runs(engine: Engine, text: str) -> Iterator[tuple[bool, str]]:
