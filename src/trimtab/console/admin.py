@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from trimtab.console import calls, erasures
 from trimtab.console.auth import Right
 from trimtab.console.base import Visit
@@ -153,11 +151,6 @@ CALLS: Sequence[Call] = (
     Call("GET", f"{_V1}/snapshot", Right.READ, read_snapshot),
 )
 """Every call of the admin API, with the right it takes."""
-
-
-def encode(value: object) -> bytes:
-    """Write an answer as JSON."""
-    return msgspec.json.encode(value)
 
 
 async def _found(visit: Visit) -> StoredRecord:

@@ -156,7 +156,7 @@ async def publish_prompt(visit: Visit) -> object:
 async def promote_prompt(visit: Visit) -> object:
     """Point a label at a version."""
     body = read_body(visit, PromotePrompt)
-    visit.check_override(body.override)
+    visit.check_override(override=body.override)
     change = await visit.console.registry.labels.promote(
         _place(visit),
         body.version,

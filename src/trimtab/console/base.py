@@ -214,7 +214,7 @@ class Visit:
         """Whether the visitor holds a right."""
         return self.actor is not None and self.actor.may(right)
 
-    def check_override(self, override: bool) -> None:  # noqa: FBT001 -- its one question
+    def check_override(self, *, override: bool) -> None:
         """Refuse anybody but an admin who overrides what a label asks for. Raises `Forbidden`."""
         if override and not self.may(Right.ADMINISTER):
             raise Forbidden("only an admin may override what a label asks for; ask one")
