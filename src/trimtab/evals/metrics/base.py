@@ -1,13 +1,12 @@
 """What every metric is: it looks at a case and an answer, and gives a score, or says why not."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from types import CoroutineType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import msgspec
@@ -113,7 +112,7 @@ class Metric(Protocol):
         """What is known of it."""
         ...
 
-    async def score(self, case: Case, answer: Answer, judge: Judge, /) -> Score:
+    def score(self, case: Case, answer: Answer, judge: Judge, /) -> Coroutine[Any, Any, Score]:
         """Score an answer; what goes wrong is a score of status error."""
         ...
 
@@ -199,9 +198,7 @@ def failed(code: str, why: str) -> Score:
     return Score(status=Status.ERROR, code=code, detail=why[:MOST_DETAIL])
 
 
-def attempted(
-    scoring: Callable[P, Awaitable[Score]],
-) -> Callable[P, "CoroutineType[Any, Any, Score]"]:
+def attempted(scoring: Callable[P, Awaitable[Score]]) -> Callable[P, Coroutine[Any, Any, Score]]:
     """Have a score whose judge gives no verdict be an error beside the scores, and no score."""
 
     @wraps(scoring)
