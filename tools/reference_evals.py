@@ -240,7 +240,7 @@ def agreement_rows() -> Rows:
 def metric_options(metric: str) -> list[Member]:
     """List the options of a metric."""
     make: Any = METRICS[metric]
-    kind = make.args[0] if isinstance(make, partial) else sys.modules[make.__module__].Options
+    kind = make.args[0] if isinstance(make, partial) else getattr(sys.modules[make.__module__], "Options", NoOptions)
     return _members(kind)
 
 

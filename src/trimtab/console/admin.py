@@ -88,10 +88,9 @@ async def list_readings(visit: Visit) -> object:
 async def undo_change(visit: Visit) -> object:
     """Append the inverse of a change."""
     body = calls.read_body(visit, Because)
-    change = await visit.console.control.undo(
+    return await visit.console.control.undo(
         wanted_seq(visit), reason=body.reason, author=visit.author, source=visit.source
     )
-    return {"change": change_members(change)}
 
 
 async def read_snapshot(visit: Visit) -> object:

@@ -90,44 +90,40 @@ async def move_model(visit: Visit) -> object:
 async def fall_back(visit: Visit) -> object:
     """Change what a model falls back to."""
     body = read_body(visit, FallBack)
-    change = await Models(visit.console.control).fall_back(
+    return await Models(visit.console.control).fall_back(
         visit.param("name"),
         body.fallback,
         visit.by(body.reason),
         expected_seq=body.expected_seq,
     )
-    return {"change": change_members(change)}
 
 
 async def undo_model(visit: Visit) -> object:
     """Take the last move of a model back."""
     body = read_body(visit, Because)
     by = visit.by(body.reason)
-    change = await Models(visit.console.control).undo(visit.param("name"), by)
-    return {"change": change_members(change)}
+    return await Models(visit.console.control).undo(visit.param("name"), by)
 
 
 async def open_breaker(visit: Visit) -> object:
     """Leave a target alone while there is another."""
     body = read_body(visit, OpenBreaker)
-    change = await Breakers(visit.console.control).hold_open(
+    return await Breakers(visit.console.control).hold_open(
         body.target,
         visit.by(body.reason),
         at_us=visit.console.clock.now_us(),
         until_us=body.until_us,
     )
-    return {"change": change_members(change)}
 
 
 async def close_breaker(visit: Visit) -> object:
     """Ask a target again at once."""
     body = read_body(visit, CloseBreaker)
-    change = await Breakers(visit.console.control).close(
+    return await Breakers(visit.console.control).close(
         body.target,
         visit.by(body.reason),
         at_us=visit.console.clock.now_us(),
     )
-    return {"change": change_members(change)}
 
 
 _V1 = "/admin/v1/models"

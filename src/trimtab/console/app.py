@@ -61,6 +61,8 @@ from trimtab.console.headers import SecurityHeaders
 from trimtab.console.openapi import Call, Told, document
 from trimtab.console.samples import samples
 from trimtab.console.view import Asset, Views, load_assets
+from trimtab.console.wire import change_members
+from trimtab.domain.change import Change
 from trimtab.domain.errors import TrimtabError
 
 
@@ -209,6 +211,8 @@ def _call(gate: Gate, call: Call) -> Route:
     async def endpoint(request: Request) -> Response:
         visit = await gate.call(request, call.right, call.max_bytes)
         told = await call.answer(visit)
+        if isinstance(told, Change):
+            told = {"change": change_members(told)}
         if not isinstance(told, Told):
             told = Told(told, call.status)
         return Response(msgspec.json.encode(told.value), told.status, media_type=_JSON)

@@ -7,7 +7,6 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from trimtab.console.base import Visit
-from trimtab.console.wire import change_members
 from trimtab.control.keyring import keys_of
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.keys import NewKey
@@ -91,19 +90,17 @@ async def suspend(visit: Visit) -> object:
         running=body.running,
         requests_per_minute=body.requests_per_minute,
     )
-    change = await visit.console.switches.suspend(
+    return await visit.console.switches.suspend(
         _scope(visit, body), suspension, author=visit.author, source=visit.source
     )
-    return {"change": change_members(change)}
 
 
 async def resume(visit: Visit) -> object:
     """Take a suspension back."""
     body = read_body(visit, Resume)
-    change = await visit.console.switches.resume(
+    return await visit.console.switches.resume(
         _scope(visit, body), reason=body.reason, author=visit.author, source=visit.source
     )
-    return {"change": change_members(change)}
 
 
 async def list_keys(visit: Visit) -> object:
@@ -138,10 +135,9 @@ async def rotate_key(visit: Visit) -> object:
 async def revoke_key(visit: Visit) -> object:
     """Revoke a key."""
     body = read_body(visit, Because)
-    change = await visit.console.keyring.revoke(
+    return await visit.console.keyring.revoke(
         visit.param("id"), reason=body.reason, author=visit.author, source=visit.source
     )
-    return {"change": change_members(change)}
 
 
 def _scope(visit: Visit, body: Resume) -> Scope:
