@@ -79,27 +79,19 @@ class Table:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    card: Card
-    run: Run
-    decided: Decided | None
-    cases: Cases
-
-
 async def show(visit: Visit) -> Response:
     """Show a run."""
     evaluations = visit.console.evaluations
-    read = await asyncio.to_thread(_read, evaluations.shelf, visit.param("run"))
-    run, decided = read.run, read.decided
+    card, run, decided, cases = await asyncio.to_thread(
+        _read, evaluations.shelf, visit.param("run")
+    )
     wanted = decided is None and visit.query("figures") == "now"
     figured = await evaluations.figured(run) if wanted else None
-    cases = read.cases
     page = case_page(visit, cases)
     context = {
         "run": run,
-        "card": read.card,
-        "verdict": verdict_of(read.card),
+        "card": card,
+        "verdict": verdict_of(card),
         "decided": decided,
         "missing": MISSING if wanted and figured is None else "",
         "table": Table.of(decided or figured),
@@ -150,10 +142,10 @@ def case_page(visit: Visit, cases: Cases, usual: str = "all") -> CasePage:
     )
 
 
-def _read(shelf: Shelf, run_id: str) -> _Read:
+def _read(shelf: Shelf, run_id: str) -> tuple[Card, Run, Decided | None, Cases]:
     card = shelf.find(run_id)
     run = shelf.read(card.run_id)
-    return _Read(card, run, shelf.decided(card.run_id, card.content), Cases.of(run))
+    return card, run, shelf.decided(card.run_id, card.content), Cases.of(run)
 
 
 def _subject(subject: Subject) -> dict[str, str]:
