@@ -6,7 +6,7 @@ from trimtab.cost.bill.closed import closings as closed
 from trimtab.domain.billing import AT_COST, Plan
 from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.tenant import Tenant, Tier
-from trimtab.store.base import LineReader
+from trimtab.store.base.ledger import LineReader
 
 
 async def due(

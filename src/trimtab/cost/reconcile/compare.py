@@ -14,7 +14,7 @@ from trimtab.cost.reconcile.sides import NOTHING, Side, Sides, our_side, summed,
 from trimtab.cost.reconcile.statement import Ownership, Place, Statement, TokenClass
 from trimtab.domain.adjustment import Adjustment
 from trimtab.domain.money import NANO_PER_USD, usd_text
-from trimtab.store.base import Billed
+from trimtab.store.base.ledger import Billed
 
 SETTLED = timedelta(hours=72)
 """Older than this a provider's rows do not come late any more."""
