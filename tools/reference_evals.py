@@ -14,7 +14,7 @@ from trimtab.evals.case import Case, Checks, Provenance
 from trimtab.evals.labels import Label
 from trimtab.evals.lint import RULES
 from trimtab.evals.manifest import Written
-from trimtab.evals.metrics.base import Metric, Parts
+from trimtab.evals.metrics.base import Metric, NoOptions, Parts
 from trimtab.evals.metrics.table import METRICS, make_metric
 from trimtab.evals.report.words import REASONS
 from trimtab.evals.scale import SCALES, Kind
@@ -240,8 +240,9 @@ def agreement_rows() -> Rows:
 def metric_options(metric: str) -> list[Member]:
     """List the options of a metric."""
     make: Any = METRICS[metric]
-    kind = make.args[0] if isinstance(make, partial) else sys.modules[make.__module__].Options
-    return _members(kind)
+    if isinstance(make, partial):
+        return _members(make.args[0])
+    return _members(getattr(sys.modules[make.__module__], "Options", NoOptions))
 
 
 def _metrics() -> Mapping[str, Metric]:

@@ -18,6 +18,7 @@ from tests.records import tenant_key
 from trimtab.console.app import create_app
 from trimtab.console.auth import hash_password
 from trimtab.console.base import Console, Flow, Lag
+from trimtab.console.evaluations import Evaluations, Load
 from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
 from trimtab.control.erasures import Erasures
@@ -36,6 +37,7 @@ from trimtab.domain.record import Attempt, Detail, LedgerLine, RequestRecord, St
 from trimtab.domain.suspension import Scope, Suspension
 from trimtab.domain.tenant import Key, Limits, Tenant, Tier
 from trimtab.evals.desk import Desk
+from trimtab.evals.shelf import Shelf
 from trimtab.jobs.delivery import Route
 from trimtab.jobs.reconcile import Acceptance
 from trimtab.jobs.remarks import Remarks
@@ -61,7 +63,6 @@ from trimtab.store.rollup import TotalKey
 from trimtab.store.tally import Amount, Cell
 from trimtab.telemetry.export import Counts
 from trimtab.testing import FrozenClock, MemorySpool, seeded_entropy
-from trimtab.wiring.evaluations import Load, StoredEvaluations
 
 START_US = 1_777_142_531_482_000  # 2026-04-25 18:42:11.482 UTC
 MINUTE_US = 60_000_000
@@ -422,6 +423,14 @@ def api(site: Site) -> httpx2.AsyncClient:
     return site.client
 
 
+async def nothing_to_export(_stored: StoredRecord) -> bool:
+    return False
+
+
+async def well() -> str | None:
+    return None
+
+
 def console_of(
     stores: Stores, control: ChangeBook, clock: FrozenClock, desk: Desk = NO_EVALS
 ) -> Console:
@@ -452,7 +461,9 @@ def console_of(
         book=lambda adjustment_id, by: Acceptance(stores.reports, control, stores).accept(
             adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
-        evaluations=StoredEvaluations(stores.home, stores.loaded),
+        evaluations=Evaluations(Shelf(stores.home), stores.loaded),
+        rehydrate=nothing_to_export,
+        pulse=well,
         erasures=Erasures(
             control, stores, stores.keeper, clock, seeded_entropy(6), MemoryContentKeys()
         ),

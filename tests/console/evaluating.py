@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from tests.console.conftest import HOUR_US, START_US, Site
 from tests.evals.runs import BASELINE, CANDIDATE, Given, run
 
-from trimtab.evals.decided import Decided, DecidedLine, Decisions, Span
+from trimtab.evals.decided import Decided, DecidedLine, Span
 from trimtab.evals.result import Arm, Run, Spent
 from trimtab.evals.shelf import SHA256, Card, Shelf
 
@@ -74,7 +74,7 @@ def store(site: Site, made: Run, decided: Decided | None = None) -> Card:
     card = shelf.put(made)
     if decided is not None:
         report = SHA256 + card.content
-        Decisions(site.stores.home).put(made.run_id, replace(decided, report=report))
+        shelf.decide(made.run_id, replace(decided, report=report))
         shelf.judged(made, decided.verdict, decided.reason)
     return shelf.find(made.run_id)
 

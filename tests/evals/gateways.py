@@ -13,9 +13,8 @@ from trimtab.evals.cache import Cache
 from trimtab.evals.calling import Reply
 from trimtab.evals.judge import Court, GatewayJudge
 from trimtab.evals.judging import judge_prompts
-from trimtab.evals.naming import Naming
+from trimtab.evals.naming import Naming, Tally
 from trimtab.evals.suite import JudgeSetting
-from trimtab.evals.tally import Tally
 from trimtab.registry.format import read_file
 from trimtab.testing import FrozenClock
 

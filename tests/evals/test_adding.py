@@ -47,7 +47,7 @@ def test_variables_of_the_prompt_are_the_input() -> None:
 def test_it_is_known_where_a_case_comes_from() -> None:
     wanted = Wanted(by="ana", at="2026-04-26", incident_id="i_7")
 
-    case = make_case(RECORD, (encoded({"q": MAIL}), None), wanted).case
+    case = make_case(RECORD, (encoded({"q": MAIL}), None), wanted, Frame()).case
 
     told = case.provenance
     assert (told.source, told.request_id) == ("request", RECORD.request_id)
@@ -111,7 +111,7 @@ def test_what_does_not_end_with_a_question_is_refused(body: object) -> None:
 
 def test_a_body_that_is_no_json_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="is no JSON"):
-        make_case(RECORD, (None, b"\xff"), WANTED)
+        make_case(RECORD, (None, b"\xff"), WANTED, Frame())
 
 
 def test_without_content_there_is_no_case() -> None:

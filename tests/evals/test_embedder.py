@@ -13,8 +13,7 @@ from trimtab.evals.cache import Cache
 from trimtab.evals.calling import Reply
 from trimtab.evals.embedder import MOST_AT_ONCE, GatewayEmbedder
 from trimtab.evals.judging import Fault, JudgeError
-from trimtab.evals.naming import Naming
-from trimtab.evals.tally import Tally
+from trimtab.evals.naming import Naming, Tally
 from trimtab.testing import FrozenClock
 
 MODEL = "sim/embed-2026-01-15"

@@ -2,7 +2,7 @@ from msgspec.structs import replace
 from tests.evals.runs import CANDIDATE, STARTED_US, VALID, even, run, worse
 
 from trimtab.domain.prompt import Evidence
-from trimtab.evals.evidence import evidence_of
+from trimtab.evals.deciding import evidence_of
 from trimtab.evals.judgement import judged
 from trimtab.evals.result import Run, Spent
 from trimtab.evals.shelf import content_hash

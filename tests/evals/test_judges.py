@@ -11,13 +11,13 @@ import pytest
 from trimtab.domain.prompt import PromptVersion, RegistryPolicy
 from trimtab.domain.rendering import PURE_ENGINES, Compiled, compile_version, names_in
 from trimtab.evals.case import Case, Checks
-from trimtab.evals.judging import Question, judge_prompts, numbered
+from trimtab.evals.judging import Question, Verdicts, judge_prompts, numbered
 from trimtab.evals.metrics.base import Answer, Metric, Parts, Status
-from trimtab.evals.metrics.faithfulness import Claims, Supports
+from trimtab.evals.metrics.faithfulness import Claims, Support
 from trimtab.evals.metrics.pairwise import Game
 from trimtab.evals.metrics.refuses import Refusal
 from trimtab.evals.metrics.relevancy import Questions
-from trimtab.evals.metrics.retrieval import Attributions, Usefuls
+from trimtab.evals.metrics.retrieval import Attributed, Useful
 from trimtab.evals.metrics.rubric import Grade
 from trimtab.evals.metrics.table import METRICS, make_metric
 from trimtab.registry.format import read_file
@@ -29,10 +29,10 @@ OF_RAGAS = "judge-ragas"  # holds a prompt of ragas, which says what is wanted, 
 PROMPTS = {name: text for name, text in judge_prompts().items() if name != OF_RAGAS}
 VERDICTS: Mapping[str, Any] = {
     "judge-faithfulness-split": Claims,
-    "judge-faithfulness-verify": Supports,
+    "judge-faithfulness-verify": Verdicts[Support],
     "judge-answer-questions": Questions,
-    "judge-context-useful": Usefuls,
-    "judge-context-attributed": Attributions,
+    "judge-context-useful": Verdicts[Useful],
+    "judge-context-attributed": Verdicts[Attributed],
     "judge-rubric-grade": Grade,
     "judge-refusal": Refusal,
     "judge-pairwise-better": Game,

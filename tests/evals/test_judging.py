@@ -8,6 +8,7 @@ from trimtab.evals.judging import (
     JudgeError,
     Question,
     Unreadable,
+    Verdicts,
     ask_all,
     judge_prompts,
     numbered,
@@ -75,10 +76,10 @@ def test_what_the_candidate_said_is_told_from_what_it_was_asked() -> None:
 
 
 def test_verdicts_match_what_was_asked_one_to_one() -> None:
-    assert one_to_one([Item(1), Item(2)], 2) is None
+    assert one_to_one(2)(Verdicts((Item(1), Item(2)))) is None
     for wrong in ([1], [1, 2, 3], [2, 1], [1, 1], [0, 1], []):
-        assert one_to_one(list(map(Item, wrong)), 2) is not None
-    assert one_to_one([], 0) is None
+        assert one_to_one(2)(Verdicts(tuple(map(Item, wrong)))) is not None
+    assert one_to_one(0)(Verdicts(())) is None
     assert numbered(["a", "b"]) == [{"index": 1, "text": "a"}, {"index": 2, "text": "b"}]
 
 

@@ -6,8 +6,7 @@ import pytest
 from trimtab.domain.model import Model, ModelKind, Share, Target
 from trimtab.evals.cache import Cache
 from trimtab.evals.calling import Reply
-from trimtab.evals.naming import Naming, answered_by, pinned
-from trimtab.evals.tally import Tally
+from trimtab.evals.naming import Naming, Tally, answered_by, pinned
 from trimtab.testing import FrozenClock
 
 DATED, NEWER = Target("sim", "large-2026-01-15"), Target("sim", "large-2026-05-01")

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from trimtab.console import calls, erasures
 from trimtab.console.auth import Right
 from trimtab.console.base import Visit
@@ -22,7 +20,7 @@ from trimtab.store.base.recording import StoredRecord
 
 
 async def list_records(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List records."""
     where = read_filter(visit, visit.query("q"))
     records, following = await read_page(visit, where, read_cursor(visit.query("cursor")))
     rows = [record_members(record) for record in records]
@@ -30,12 +28,12 @@ async def list_records(visit: Visit) -> object:
 
 
 async def read_record(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Read a record."""
     return stored_members(await _found(visit))
 
 
 async def read_record_content(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Read what was asked and answered."""
     record = (await _found(visit)).record
     if record.content_state == ContentState.ERASED:
         raise RecordErased(
@@ -52,7 +50,7 @@ async def read_record_content(visit: Visit) -> object:
 
 
 async def rehydrate_trace(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Export a trace that was dropped, by the id of its request."""
     stored = await _found(visit)
     return {
         "request_id": stored.record.request_id,
@@ -62,7 +60,7 @@ async def rehydrate_trace(visit: Visit) -> object:
 
 
 async def annotate(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Say something of a request: a name with a score, a label or a text."""
     remark = calls.read_body(visit, Remark)
     stored = await _found(visit)
     said = await visit.console.annotate(stored.record, remark, visit.author)
@@ -70,7 +68,7 @@ async def annotate(visit: Visit) -> object:
 
 
 async def list_tenants(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List tenants."""
     snapshot = await visit.console.control.snapshot()
     return {
         "tenants": [
@@ -84,29 +82,28 @@ async def list_tenants(visit: Visit) -> object:
 
 
 async def list_changes(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List changes."""
     before = read_seq(visit.query("before"))
     changes = await visit.console.control.history(before=before, limit=100)
     return {"changes": [change_members(change) for change in changes]}
 
 
 async def list_readings(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List who read content or the list of keys."""
     before = read_seq(visit.query("before"))
     return {"readings": await visit.console.audit.log.readings(before=before, limit=100)}
 
 
 async def undo_change(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Append the inverse of a change."""
     body = calls.read_body(visit, Because)
-    change = await visit.console.control.undo(
+    return await visit.console.control.undo(
         wanted_seq(visit), reason=body.reason, author=visit.author, source=visit.source
     )
-    return {"change": change_members(change)}
 
 
 async def read_snapshot(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Read the configuration in force."""
     snapshot = await visit.console.control.snapshot()
     return {
         "config_seq": snapshot.config_seq,
@@ -124,133 +121,52 @@ async def read_snapshot(visit: Visit) -> object:
 
 _V1 = "/admin/v1"
 CALLS: Sequence[Call] = (
-    Call("GET", f"{_V1}/records", Right.READ, list_records, "List records", ("q", "cursor")),
-    Call(
-        "GET", f"{_V1}/records/{{id}}", Right.READ, read_record, "Read a record", reply=StoredRecord
-    ),
-    Call(
-        "GET",
-        f"{_V1}/records/{{id}}/content",
-        Right.CONTENT,
-        read_record_content,
-        "Read what was asked and answered",
-    ),
+    Call("GET", f"{_V1}/records", Right.READ, list_records, query=("q", "cursor")),
+    Call("GET", f"{_V1}/records/{{id}}", Right.READ, read_record, reply=StoredRecord),
+    Call("GET", f"{_V1}/records/{{id}}/content", Right.CONTENT, read_record_content),
     Call(
         "GET",
         f"{_V1}/costs",
         Right.READ,
         read_costs,
-        "Sum costs of a month, or of the days from `from` up to and without `to`",
-        ("tenant", "month", "from", "to", "group_by"),
+        query=("tenant", "month", "from", "to", "group_by"),
     ),
-    Call("GET", f"{_V1}/tenants", Right.READ, list_tenants, "List tenants"),
-    Call(
-        "GET",
-        f"{_V1}/suspensions",
-        Right.READ,
-        calls.list_suspensions,
-        "List what is suspended or slowed down",
-    ),
-    Call(
-        "POST",
-        f"{_V1}/suspensions",
-        Right.OPERATE,
-        calls.suspend,
-        "Throw the kill switch of anything",
-        body=calls.Suspend,
-    ),
-    Call(
-        "POST",
-        f"{_V1}/suspensions/resume",
-        Right.OPERATE,
-        calls.resume,
-        "Take a suspension back",
-        body=calls.Resume,
-    ),
-    Call(
-        "POST",
-        f"{_V1}/traces/{{id}}/rehydrate",
-        Right.OPERATE,
-        rehydrate_trace,
-        "Export a trace that was dropped, by the id of its request",
-    ),
+    Call("GET", f"{_V1}/tenants", Right.READ, list_tenants),
+    Call("GET", f"{_V1}/suspensions", Right.READ, calls.list_suspensions),
+    Call("POST", f"{_V1}/suspensions", Right.OPERATE, calls.suspend, body=calls.Suspend),
+    Call("POST", f"{_V1}/suspensions/resume", Right.OPERATE, calls.resume, body=calls.Resume),
+    Call("POST", f"{_V1}/traces/{{id}}/rehydrate", Right.OPERATE, rehydrate_trace),
+    Call("GET", f"{_V1}/keys", Right.OPERATE, calls.list_keys),
     Call(
         "POST",
         f"{_V1}/records/{{id}}/annotations",
         Right.OPERATE,
         annotate,
-        "Say something of a request: a name with a score, a label or a text",
         body=Remark,
         status=201,
     ),
-    Call("GET", f"{_V1}/keys", Right.OPERATE, calls.list_keys, "List keys"),
     Call(
-        "POST",
-        f"{_V1}/keys",
-        Right.ADMINISTER,
-        calls.create_key,
-        "Make a key; its text is shown this once",
-        body=calls.CreateKey,
-        status=201,
+        "POST", f"{_V1}/keys", Right.ADMINISTER, calls.create_key, body=calls.CreateKey, status=201
     ),
     Call(
         "POST",
         f"{_V1}/keys/{{id}}/rotate",
         Right.ADMINISTER,
         calls.rotate_key,
-        "Give a key a new text; it is shown this once",
         body=calls.RotateKey,
     ),
+    Call("POST", f"{_V1}/keys/{{id}}/revoke", Right.ADMINISTER, calls.revoke_key, body=Because),
+    Call("GET", f"{_V1}/changes", Right.READ, list_changes, query=("before",)),
+    Call("POST", f"{_V1}/changes/{{seq}}/undo", Right.OPERATE, undo_change, body=Because),
+    Call("GET", f"{_V1}/audit", Right.ADMINISTER, list_readings, query=("before",)),
+    Call("GET", f"{_V1}/erasures", Right.ADMINISTER, erasures.list_erasures),
+    Call("GET", f"{_V1}/erasures/{{id}}", Right.ADMINISTER, erasures.read_erasure),
     Call(
-        "POST",
-        f"{_V1}/keys/{{id}}/revoke",
-        Right.ADMINISTER,
-        calls.revoke_key,
-        "Revoke a key",
-        body=Because,
+        "POST", f"{_V1}/erasures", Right.ADMINISTER, erasures.erase, body=erasures.Erase, status=201
     ),
-    Call("GET", f"{_V1}/changes", Right.READ, list_changes, "List changes", ("before",)),
-    Call(
-        "POST",
-        f"{_V1}/changes/{{seq}}/undo",
-        Right.OPERATE,
-        undo_change,
-        "Append the inverse of a change",
-        body=Because,
-    ),
-    Call(
-        "GET",
-        f"{_V1}/audit",
-        Right.ADMINISTER,
-        list_readings,
-        "List who read content or the list of keys",
-        ("before",),
-    ),
-    Call("GET", f"{_V1}/erasures", Right.ADMINISTER, erasures.list_erasures, "List erasures"),
-    Call(
-        "GET",
-        f"{_V1}/erasures/{{id}}",
-        Right.ADMINISTER,
-        erasures.read_erasure,
-        "Read an erasure with its receipt",
-    ),
-    Call(
-        "POST",
-        f"{_V1}/erasures",
-        Right.ADMINISTER,
-        erasures.erase,
-        "Order an erasure; its receipt is there once it was carried out",
-        body=erasures.Erase,
-        status=201,
-    ),
-    Call("GET", f"{_V1}/snapshot", Right.READ, read_snapshot, "Read the configuration in force"),
+    Call("GET", f"{_V1}/snapshot", Right.READ, read_snapshot),
 )
 """Every call of the admin API, with the right it takes."""
-
-
-def encode(value: object) -> bytes:
-    """Write an answer as JSON."""
-    return msgspec.json.encode(value)
 
 
 async def _found(visit: Visit) -> StoredRecord:

@@ -11,7 +11,7 @@ from trimtab.console.calls import Because, Reason, read_body
 from trimtab.console.openapi import Call
 from trimtab.console.wire import change_members
 from trimtab.control.breakers import Breakers
-from trimtab.control.models import By, Models, read_shares, unpriced, users
+from trimtab.control.models import Models, read_shares, unpriced, users
 from trimtab.domain.model import Fallback
 
 
@@ -49,7 +49,7 @@ class OpenBreaker(CloseBreaker, forbid_unknown_fields=True, kw_only=True):
 
 
 async def list_models(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List models and the targets that are left alone."""
     control, ailing = visit.console.control, visit.console.ailing()
     snapshot = await control.snapshot()
     models, now_us = snapshot.models, visit.console.clock.now_us()
@@ -71,13 +71,13 @@ async def list_models(visit: Visit) -> object:
 
 
 async def move_model(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Lead a model to other targets."""
     body = read_body(visit, MoveModel)
     models, console = Models(visit.console.control), visit.console
     change = await models.move(
         visit.param("name"),
         read_shares(body.to),
-        By(visit.author, visit.source, body.reason),
+        visit.by(body.reason),
         expected_seq=body.expected_seq,
         thaw=body.thaw,
     )
@@ -88,91 +88,52 @@ async def move_model(visit: Visit) -> object:
 
 
 async def fall_back(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Change what a model falls back to."""
     body = read_body(visit, FallBack)
-    change = await Models(visit.console.control).fall_back(
+    return await Models(visit.console.control).fall_back(
         visit.param("name"),
         body.fallback,
-        By(visit.author, visit.source, body.reason),
+        visit.by(body.reason),
         expected_seq=body.expected_seq,
     )
-    return {"change": change_members(change)}
 
 
 async def undo_model(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Take the last move of a model back."""
     body = read_body(visit, Because)
-    by = By(visit.author, visit.source, body.reason)
-    change = await Models(visit.console.control).undo(visit.param("name"), by)
-    return {"change": change_members(change)}
+    by = visit.by(body.reason)
+    return await Models(visit.console.control).undo(visit.param("name"), by)
 
 
 async def open_breaker(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Leave a target alone while there is another."""
     body = read_body(visit, OpenBreaker)
-    change = await Breakers(visit.console.control).hold_open(
+    return await Breakers(visit.console.control).hold_open(
         body.target,
-        By(visit.author, visit.source, body.reason),
+        visit.by(body.reason),
         at_us=visit.console.clock.now_us(),
         until_us=body.until_us,
     )
-    return {"change": change_members(change)}
 
 
 async def close_breaker(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Ask a target again at once."""
     body = read_body(visit, CloseBreaker)
-    change = await Breakers(visit.console.control).close(
+    return await Breakers(visit.console.control).close(
         body.target,
-        By(visit.author, visit.source, body.reason),
+        visit.by(body.reason),
         at_us=visit.console.clock.now_us(),
     )
-    return {"change": change_members(change)}
 
 
 _V1 = "/admin/v1/models"
 _BREAKERS = "/admin/v1/breakers"
 CALLS: Sequence[Call] = (
-    Call("GET", _V1, Right.READ, list_models, "List models and the targets that are left alone"),
-    Call(
-        "POST",
-        f"{_V1}/{{name}}/move",
-        Right.OPERATE,
-        move_model,
-        "Lead a model to other targets",
-        body=MoveModel,
-    ),
-    Call(
-        "POST",
-        f"{_V1}/{{name}}/fallback",
-        Right.OPERATE,
-        fall_back,
-        "Change what a model falls back to",
-        body=FallBack,
-    ),
-    Call(
-        "POST",
-        f"{_V1}/{{name}}/undo",
-        Right.OPERATE,
-        undo_model,
-        "Take the last move of a model back",
-        body=Because,
-    ),
-    Call(
-        "POST",
-        f"{_BREAKERS}/open",
-        Right.OPERATE,
-        open_breaker,
-        "Leave a target alone while there is another",
-        body=OpenBreaker,
-    ),
-    Call(
-        "POST",
-        f"{_BREAKERS}/close",
-        Right.OPERATE,
-        close_breaker,
-        "Ask a target again at once",
-        body=CloseBreaker,
-    ),
+    Call("GET", _V1, Right.READ, list_models),
+    Call("POST", f"{_V1}/{{name}}/move", Right.OPERATE, move_model, body=MoveModel),
+    Call("POST", f"{_V1}/{{name}}/fallback", Right.OPERATE, fall_back, body=FallBack),
+    Call("POST", f"{_V1}/{{name}}/undo", Right.OPERATE, undo_model, body=Because),
+    Call("POST", f"{_BREAKERS}/open", Right.OPERATE, open_breaker, body=OpenBreaker),
+    Call("POST", f"{_BREAKERS}/close", Right.OPERATE, close_breaker, body=CloseBreaker),
 )
 """Every call about models, with the right it takes."""

@@ -69,13 +69,13 @@ class AddEvidence(Struct, forbid_unknown_fields=True):
 
 
 async def list_prompts(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List prompts."""
     prompts = await visit.console.registry.prompts()
     return {"prompts": [_listed(prompts, name) for name in sorted(prompts.versions)]}
 
 
 async def read_prompt(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Read a prompt: its versions, and where its labels point for a caller."""
     prompts, name = await found_prompt(visit)
     tenant, environment = visit.query("tenant") or None, visit.query("env") or None
     labels = prompts.labels.get(name, {})
@@ -97,7 +97,7 @@ async def read_prompt(visit: Visit) -> object:
 
 
 async def read_prompt_version(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Read a version of a prompt."""
     prompts, version = await found_version(visit)
     _ = version.read()
     return {
@@ -110,7 +110,7 @@ async def read_prompt_version(visit: Visit) -> object:
 
 
 async def list_prompt_moves(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List the moves of a label, newest first."""
     _, name = await found_prompt(visit)
     label, scope = visit.query("label") or PRODUCTION, visit.query("scope") or "default"
     moves = await visit.console.registry.labels.moves(Place(name, label, scope))
@@ -118,7 +118,7 @@ async def list_prompt_moves(visit: Visit) -> object:
 
 
 async def compare_prompt_versions(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Compare two versions, and tell what the change asks of the number."""
     prompts, name = await found_prompt(visit)
     before, after = visit.query("from"), visit.query("to")
     if not before or not after:
@@ -137,7 +137,7 @@ async def compare_prompt_versions(visit: Visit) -> object:
 
 
 async def publish_prompt(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Publish a version for ever; 200 if it is published with that content."""
     body = read_body(visit, PublishPrompt)
     name = visit.param("name")
     file = read_file(body.file, sent_path(name))
@@ -154,9 +154,9 @@ async def publish_prompt(visit: Visit) -> object:
 
 
 async def promote_prompt(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Point a label at a version."""
     body = read_body(visit, PromotePrompt)
-    visit.check_override(body.override)
+    visit.check_override(override=body.override)
     change = await visit.console.registry.labels.promote(
         _place(visit),
         body.version,
@@ -168,7 +168,7 @@ async def promote_prompt(visit: Visit) -> object:
 
 
 async def unset_prompt(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Have a label of a scope point nowhere."""
     body = read_body(visit, Because)
     change = await visit.console.registry.labels.unset(
         _place(visit), visit.by(body.reason), expected_seq=_expected(visit)
@@ -177,7 +177,7 @@ async def unset_prompt(visit: Visit) -> object:
 
 
 async def roll_back_prompt(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Point a label at what it held before."""
     body = read_body(visit, RollbackPrompt)
     change = await visit.console.registry.labels.rollback(
         _place(visit), visit.by(body.reason), to=body.to, green=body.green
@@ -186,7 +186,7 @@ async def roll_back_prompt(visit: Visit) -> object:
 
 
 async def yank_prompt(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Take a version out of use."""
     body = read_body(visit, YankPrompt)
     changes = await visit.console.registry.yank(
         visit.param("name"),
@@ -200,7 +200,7 @@ async def yank_prompt(visit: Visit) -> object:
 
 
 async def unyank_prompt(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Put a version back into use."""
     body = read_body(visit, Because)
     change = await visit.console.registry.unyank(
         visit.param("name"), visit.param("version"), visit.by(body.reason)
@@ -209,7 +209,7 @@ async def unyank_prompt(visit: Visit) -> object:
 
 
 async def approve_prompt(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Say that a second person has read a version."""
     body = read_body(visit, Because)
     if visit.source is Source.API:
         raise Forbidden("a program cannot review a prompt; have a person approve it in the console")
@@ -220,7 +220,7 @@ async def approve_prompt(visit: Visit) -> object:
 
 
 async def add_prompt_evidence(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Attach what an evaluation of a version found."""
     body = read_body(visit, AddEvidence)
     _, version = await found_version(visit)
     evidence = Evidence(
@@ -323,99 +323,26 @@ _V1 = "/admin/v1/prompts"
 _LABEL = f"{_V1}/{{name}}/labels/{{label}}/{{scope}}"
 _VERSION = f"{_V1}/{{name}}/versions/{{version}}"
 CALLS: Sequence[Call] = (
-    Call("GET", _V1, Right.READ, list_prompts, "List prompts"),
-    Call(
-        "GET",
-        f"{_V1}/{{name}}",
-        Right.READ,
-        read_prompt,
-        "Read a prompt: its versions, and where its labels point for a caller",
-        ("tenant", "env"),
-    ),
-    Call("GET", _VERSION, Right.READ, read_prompt_version, "Read a version of a prompt"),
-    Call(
-        "GET",
-        f"{_V1}/{{name}}/history",
-        Right.READ,
-        list_prompt_moves,
-        "List the moves of a label, newest first",
-        ("label", "scope"),
-    ),
-    Call(
-        "GET",
-        f"{_V1}/{{name}}/diff",
-        Right.READ,
-        compare_prompt_versions,
-        "Compare two versions, and tell what the change asks of the number",
-        ("from", "to"),
-    ),
+    Call("GET", _V1, Right.READ, list_prompts),
+    Call("GET", f"{_V1}/{{name}}", Right.READ, read_prompt, query=("tenant", "env")),
+    Call("GET", _VERSION, Right.READ, read_prompt_version),
+    Call("GET", f"{_V1}/{{name}}/history", Right.READ, list_prompt_moves, query=("label", "scope")),
+    Call("GET", f"{_V1}/{{name}}/diff", Right.READ, compare_prompt_versions, query=("from", "to")),
     Call(
         "POST",
         f"{_V1}/{{name}}/versions",
         Right.DRAFT,
         publish_prompt,
-        "Publish a version for ever; 200 if it is published with that content",
         body=PublishPrompt,
         status=201,
         max_bytes=MAX_FILE_BYTES,
     ),
-    Call(
-        "PUT",
-        _LABEL,
-        Right.OPERATE,
-        promote_prompt,
-        "Point a label at a version",
-        body=PromotePrompt,
-        header="If-Match",
-    ),
-    Call(
-        "DELETE",
-        _LABEL,
-        Right.OPERATE,
-        unset_prompt,
-        "Have a label of a scope point nowhere",
-        body=Because,
-        header="If-Match",
-    ),
-    Call(
-        "POST",
-        f"{_LABEL}/rollback",
-        Right.OPERATE,
-        roll_back_prompt,
-        "Point a label at what it held before",
-        body=RollbackPrompt,
-    ),
-    Call(
-        "POST",
-        f"{_VERSION}/yank",
-        Right.OPERATE,
-        yank_prompt,
-        "Take a version out of use",
-        body=YankPrompt,
-    ),
-    Call(
-        "POST",
-        f"{_VERSION}/unyank",
-        Right.OPERATE,
-        unyank_prompt,
-        "Put a version back into use",
-        body=Because,
-    ),
-    Call(
-        "POST",
-        f"{_VERSION}/approve",
-        Right.DRAFT,
-        approve_prompt,
-        "Say that a second person has read a version",
-        body=Because,
-    ),
-    Call(
-        "POST",
-        f"{_VERSION}/evidence",
-        Right.ADMINISTER,
-        add_prompt_evidence,
-        "Attach what an evaluation of a version found",
-        body=AddEvidence,
-    ),
+    Call("PUT", _LABEL, Right.OPERATE, promote_prompt, body=PromotePrompt, header="If-Match"),
+    Call("DELETE", _LABEL, Right.OPERATE, unset_prompt, body=Because, header="If-Match"),
+    Call("POST", f"{_LABEL}/rollback", Right.OPERATE, roll_back_prompt, body=RollbackPrompt),
+    Call("POST", f"{_VERSION}/yank", Right.OPERATE, yank_prompt, body=YankPrompt),
+    Call("POST", f"{_VERSION}/unyank", Right.OPERATE, unyank_prompt, body=Because),
+    Call("POST", f"{_VERSION}/approve", Right.DRAFT, approve_prompt, body=Because),
+    Call("POST", f"{_VERSION}/evidence", Right.ADMINISTER, add_prompt_evidence, body=AddEvidence),
 )
 """Every call about prompts, with the right it takes."""

@@ -49,9 +49,28 @@ WHY: Mapping[Rule, str] = {
 """Why each rule raises an alert, and where to look."""
 
 
-async def show(visit: Visit) -> Response:
+async def show(visit: Visit, problem: str = "") -> Response:
     """Show the alert."""
-    return await _show(visit)
+    console, now_us = visit.console, visit.console.clock.now_us()
+    alert = await _found(visit)
+    notices = [it for it in await console.alerts.notices() if it.alert_id == alert.id]
+    told = told_of(notices, await console.alerts.outcomes([alert.id]))
+    snapshot = await console.control.snapshot()
+    finding = alert.finding
+    suspension = switch_on(snapshot, Scope(ScopeKind.TENANT, finding.tenant_id), now_us)
+    context = {
+        "row": Row(alert, state_of(alert, now_us), told.get(alert.id, ())),
+        "why": WHY[finding.rule],
+        "requests": _requests(finding),
+        "is_known": finding.tenant_id in {str(it) for it in snapshot.tenants},
+        "is_site": finding.tenant_id == SITE,
+        "key_id": key_of(finding, snapshot),
+        "suspension": suspension,
+        "switch": switch_state_of(suspension),
+        "spans": SPANS,
+        "problem": problem,
+    }
+    return visit.page("alert.html", context, status=400 if problem else 200)
 
 
 async def silence(visit: Visit) -> Response:
@@ -73,7 +92,7 @@ async def _silence(visit: Visit, until_us: int | None) -> Response:
             reason=read_reason(visit.form.get("reason", "")),
         )
     except InvalidRequest as exc:
-        return await _show(visit, str(exc))
+        return await show(visit, str(exc))
     await visit.console.alerts.silence(alert.id, kept)
     return see_other(alert_path(alert.id))
 
@@ -91,29 +110,6 @@ async def _found(visit: Visit) -> Alert:
     if found is None:
         raise NotFound(f"there is no alert '{alert_id}'; look at the list of alerts")
     return found
-
-
-async def _show(visit: Visit, problem: str = "") -> Response:
-    console, now_us = visit.console, visit.console.clock.now_us()
-    alert = await _found(visit)
-    notices = [it for it in await console.alerts.notices() if it.alert_id == alert.id]
-    told = told_of(notices, await console.alerts.outcomes([alert.id]))
-    snapshot = await console.control.snapshot()
-    finding = alert.finding
-    suspension = switch_on(snapshot, Scope(ScopeKind.TENANT, finding.tenant_id), now_us)
-    context = {
-        "row": Row(alert, state_of(alert, now_us), told.get(alert.id, ())),
-        "why": WHY[finding.rule],
-        "requests": _requests(finding),
-        "is_known": finding.tenant_id in {str(it) for it in snapshot.tenants},
-        "is_site": finding.tenant_id == SITE,
-        "key_id": key_of(finding, snapshot),
-        "suspension": suspension,
-        "switch": switch_state_of(suspension),
-        "spans": SPANS,
-        "problem": problem,
-    }
-    return visit.page("alert.html", context, status=400 if problem else 200)
 
 
 def key_of(finding: Finding, snapshot: Snapshot) -> str | None:

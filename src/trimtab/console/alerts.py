@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from trimtab.console.base import Visit
+from trimtab.console.base import Visit, with_query
 from trimtab.console.requests import read_cursor, write_cursor
 from trimtab.console.told import Told, channels, told_of
 from trimtab.domain.alert import RULES, Alert, Rule, Severity
 from trimtab.domain.errors import InvalidRequest, NotFound
-from trimtab.jobs.channels import Answer
 from trimtab.jobs.delivery import Route
 from trimtab.jobs.message import trial_message
 from trimtab.store.alerts import AlertFilter, AlertState, state_of
@@ -42,33 +40,8 @@ class Row:
     told: tuple[Told, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What came of a test."""
-
-    route: str
-    answer: Answer
-
-
-async def show(visit: Visit) -> Response:
+async def show(visit: Visit, tried: Mapping[str, object] | None = None) -> Response:
     """Show one page of the list; a filter that cannot be read shows why."""
-    return await _show(visit)
-
-
-async def try_route(visit: Visit) -> Response:
-    """Send a message to a route that says it is a test, and show what was answered."""
-    route = _route(visit)
-    now_us = visit.console.clock.now_us()
-    message = trial_message(visit.console.site, route.name, now_us)
-    return await _show(visit, Tried(route.name, await route.channel.tell(message, now_us)))
-
-
-def alert_path(alert_id: str) -> str:
-    """Where one alert is shown."""
-    return f"{PATH}/{alert_id}"
-
-
-async def _show(visit: Visit, tried: Tried | None = None) -> Response:
     console, now_us = visit.console, visit.console.clock.now_us()
     problem, found = "", tuple[Alert, ...]()
     try:
@@ -97,10 +70,24 @@ async def _show(visit: Visit, tried: Tried | None = None) -> Response:
     return visit.page("alerts.html", context, status=400 if problem else 200)
 
 
+async def try_route(visit: Visit) -> Response:
+    """Send a message to a route that says it is a test, and show what was answered."""
+    route = _route(visit)
+    now_us = visit.console.clock.now_us()
+    message = trial_message(visit.console.site, route.name, now_us)
+    return await show(
+        visit, {"route": route.name, "answer": await route.channel.tell(message, now_us)}
+    )
+
+
+def alert_path(alert_id: str) -> str:
+    """Where one alert is shown."""
+    return f"{PATH}/{alert_id}"
+
+
 def list_path(asked: Mapping[str, str]) -> str:
     """Where a filter shows its newest alerts."""
-    kept = {name: value for name, value in asked.items() if value}
-    return f"{PATH}?{urlencode(kept)}" if kept else PATH
+    return with_query(PATH, **asked)
 
 
 def _older(asked: Mapping[str, str], last: Alert) -> str:

@@ -1,8 +1,10 @@
 """The console and the admin API as one ASGI application: its pages, in one table."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -59,6 +61,8 @@ from trimtab.console.headers import SecurityHeaders
 from trimtab.console.openapi import Call, Told, document
 from trimtab.console.samples import samples
 from trimtab.console.view import Asset, Views, load_assets
+from trimtab.console.wire import change_members
+from trimtab.domain.change import Change
 from trimtab.domain.errors import TrimtabError
 
 
@@ -76,6 +80,13 @@ class Page:
     right: Right | None
     answer: Callable[[Visit], Awaitable[Response]]
     max_bytes: int = MAX_BODY_BYTES
+
+
+def _switch(path: str, forms: switch.SwitchForms, verbs: Sequence[str]) -> Iterator[Page]:
+    """Give the form and what it does, for each thing that can be done with a kill switch."""
+    for verb in verbs:
+        yield Page("GET", f"{path}/{verb}", Right.OPERATE, partial(forms.ask, verb=verb))
+        yield Page("POST", f"{path}/{verb}", Right.OPERATE, partial(forms.throw, verb=verb))
 
 
 _VERSION = "/console/prompts/{name}/versions/{version}"
@@ -120,16 +131,8 @@ PAGES = (
     Page("GET", "/console/costs.csv", Right.READ, costs.download),
     Page("GET", "/console/tenants", Right.READ, tenants.show),
     Page("GET", "/console/tenants/{id}", Right.READ, tenant.show),
-    Page("GET", "/console/tenants/{id}/suspend", Right.OPERATE, switch.TENANTS.ask_suspend),
-    Page("POST", "/console/tenants/{id}/suspend", Right.OPERATE, switch.TENANTS.suspend),
-    Page("GET", "/console/tenants/{id}/throttle", Right.OPERATE, switch.TENANTS.ask_throttle),
-    Page("POST", "/console/tenants/{id}/throttle", Right.OPERATE, switch.TENANTS.throttle),
-    Page("GET", "/console/tenants/{id}/resume", Right.OPERATE, switch.TENANTS.ask_resume),
-    Page("POST", "/console/tenants/{id}/resume", Right.OPERATE, switch.TENANTS.resume),
-    Page("GET", "/console/site/suspend", Right.OPERATE, switch.SITE.ask_suspend),
-    Page("POST", "/console/site/suspend", Right.OPERATE, switch.SITE.suspend),
-    Page("GET", "/console/site/resume", Right.OPERATE, switch.SITE.ask_resume),
-    Page("POST", "/console/site/resume", Right.OPERATE, switch.SITE.resume),
+    *_switch("/console/tenants/{id}", switch.TENANTS, ("suspend", "throttle", "resume")),
+    *_switch("/console/site", switch.SITE, ("suspend", "resume")),
     Page("GET", "/console/alerts", Right.READ, alerts.show),
     Page("GET", "/console/alerts/{id}", Right.READ, alert.show),
     Page("POST", "/console/alerts/{id}/silence", Right.OPERATE, alert.silence),
@@ -141,14 +144,11 @@ PAGES = (
     Page("GET", "/console/keys", Right.OPERATE, keys.show),
     Page("GET", "/console/keys/new", Right.ADMINISTER, keys.ask_create),
     Page("POST", "/console/keys/new", Right.ADMINISTER, keys.create),
-    Page("GET", "/console/keys/{id}/rotate", Right.ADMINISTER, keys.ask_rotate),
+    Page("GET", "/console/keys/{id}/rotate", Right.ADMINISTER, partial(keys.ask, verb="rotate")),
     Page("POST", "/console/keys/{id}/rotate", Right.ADMINISTER, keys.rotate),
-    Page("GET", "/console/keys/{id}/revoke", Right.ADMINISTER, keys.ask_revoke),
+    Page("GET", "/console/keys/{id}/revoke", Right.ADMINISTER, partial(keys.ask, verb="revoke")),
     Page("POST", "/console/keys/{id}/revoke", Right.ADMINISTER, keys.revoke),
-    Page("GET", "/console/keys/{id}/suspend", Right.OPERATE, switch.KEYS.ask_suspend),
-    Page("POST", "/console/keys/{id}/suspend", Right.OPERATE, switch.KEYS.suspend),
-    Page("GET", "/console/keys/{id}/resume", Right.OPERATE, switch.KEYS.ask_resume),
-    Page("POST", "/console/keys/{id}/resume", Right.OPERATE, switch.KEYS.resume),
+    *_switch("/console/keys/{id}", switch.KEYS, ("suspend", "resume")),
     Page("GET", "/console/evals/calibration", Right.READ, calibration.show),
     Page("GET", "/console/evals/label/{run}/{metric}", Right.DRAFT, labelling.show),
     Page("POST", "/console/evals/label/{run}/{metric}", Right.DRAFT, labelling.answer),
@@ -184,7 +184,11 @@ def create_app(console: Console) -> Starlette:
             *(_call(gate, call) for call in CALLS),
             _metrics(gate, console),
             _health(console),
-            Route("/admin/v1/openapi.json", _fixed(document(CALLS))),
+            Route(
+                "/admin/v1/openapi.json",
+                Response(document(CALLS), media_type=_JSON),
+                methods=["GET"],
+            ),
             Route("/console/static/{name:path}", _static(assets)),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1024)],
@@ -207,9 +211,11 @@ def _call(gate: Gate, call: Call) -> Route:
     async def endpoint(request: Request) -> Response:
         visit = await gate.call(request, call.right, call.max_bytes)
         told = await call.answer(visit)
+        if isinstance(told, Change):
+            told = {"change": change_members(told)}
         if not isinstance(told, Told):
             told = Told(told, call.status)
-        return Response(admin.encode(told.value), told.status, media_type=_JSON)
+        return Response(msgspec.json.encode(told.value), told.status, media_type=_JSON)
 
     return Route(call.path, endpoint, methods=[call.method])
 
@@ -228,17 +234,10 @@ def _metrics(gate: Gate, console: Console) -> Route:
 def _health(console: Console) -> Route:
     async def endpoint(_: Request) -> Response:
         wrong = await console.pulse()
-        told = admin.encode({"status": wrong or "ok"})
+        told = msgspec.json.encode({"status": wrong or "ok"})
         return Response(told, 200 if wrong is None else 503, media_type=_JSON)
 
     return Route("/console/healthz", endpoint)
-
-
-def _fixed(content: bytes) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(_: Request) -> Response:
-        return Response(content, media_type=_JSON)
-
-    return endpoint
 
 
 def _static(assets: Mapping[str, Asset]) -> Callable[[Request], Awaitable[Response]]:

@@ -133,11 +133,7 @@ _claims = msgspec.json.Decoder(_Claims)
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Makes and reads session cookies.
-
-    Attributes:
-        key: Signs; whoever has it can be anybody.
-    """
+    """Makes and reads session cookies. `key`: signs; whoever has it can be anybody."""
 
     key: bytes
     accounts: Accounts

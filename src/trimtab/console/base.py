@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -23,7 +23,7 @@ from trimtab.domain.annotation import Annotation, Remark
 from trimtab.domain.billing import MeterEvent
 from trimtab.domain.change import Change, Source
 from trimtab.domain.clock import Clock
-from trimtab.domain.errors import Forbidden, InvalidRequest, RecorderUnavailable
+from trimtab.domain.errors import Forbidden, InvalidRequest
 from trimtab.domain.health import Ailing
 from trimtab.domain.ids import Entropy
 from trimtab.domain.model import Provider, Target
@@ -86,21 +86,6 @@ class Flow:
 async def no_events() -> tuple[MeterEvent, ...]:
     """Say that nothing is passed on from here."""
     return ()
-
-
-async def well() -> str | None:
-    """Say that nothing is wrong."""
-    return None
-
-
-async def no_remark(_record: RequestRecord, _remark: Remark, _author: str) -> Annotation:
-    """Say that nothing can be written down."""
-    raise RecorderUnavailable("nothing is written down here; ask the keeper")
-
-
-async def nothing_to_export(_stored: StoredRecord) -> bool:
-    """Say that every trace was kept."""
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +158,9 @@ class Console:
     book: Callable[[str, By], Awaitable[tuple[Adjustment, Change | None]]]
     evaluations: Evaluations
     erasures: Erasures
+    annotate: Callable[[RequestRecord, Remark, str], Awaitable[Annotation]]
+    rehydrate: Callable[[StoredRecord], Awaitable[bool]]
+    pulse: Callable[[], Awaitable[str | None]]
     admin_token_sha256: str | None = None
     secure_cookies: bool = False
     drifts: Callable[[], Mapping[str, float]] = dict
@@ -181,13 +169,10 @@ class Console:
     reconciled_to: Callable[[], str | None] = lambda: None
     meter_events: Callable[[], Awaitable[Sequence[MeterEvent]]] = no_events
     repaired: Callable[[], int | None] = lambda: None
-    annotate: Callable[[RequestRecord, Remark, str], Awaitable[Annotation]] = no_remark
-    rehydrate: Callable[[StoredRecord], Awaitable[bool]] = nothing_to_export
     flow: Callable[[], Flow] = Flow
     max_tenants: int = 500
     levels: Callable[[], Mapping[str, Level]] = dict[str, Level]
     unclaimed: Callable[[], Unclaimed] = lambda: Unclaimed(0, 0)
-    pulse: Callable[[], Awaitable[str | None]] = well
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +215,7 @@ class Visit:
         """Whether the visitor holds a right."""
         return self.actor is not None and self.actor.may(right)
 
-    def check_override(self, override: bool) -> None:  # noqa: FBT001 -- its one question
+    def check_override(self, *, override: bool) -> None:
         """Refuse anybody but an admin who overrides what a label asks for. Raises `Forbidden`."""
         if override and not self.may(Right.ADMINISTER):
             raise Forbidden("only an admin may override what a label asks for; ask one")
@@ -272,6 +257,12 @@ def _pressures(console: Console) -> Sequence[tuple[Level, str, Sequence[str]]]:
         (level, TOLD[level], [name for name, it in levels if it is level])
         for level in sorted({it for _, it in levels if it > Level.NORMAL}, reverse=True)
     ]
+
+
+def with_query(path: str, **query: str) -> str:
+    """Give the address of a page, with those members of a query that are not empty."""
+    kept = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def see_other(path: str) -> RedirectResponse:

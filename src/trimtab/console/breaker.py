@@ -6,7 +6,6 @@ from trimtab.console.base import Visit, see_other
 from trimtab.console.model_move import PATH
 from trimtab.console.switch import HOURS, read_until
 from trimtab.control.breakers import Breakers
-from trimtab.control.models import By
 from trimtab.domain.change import Change, read_reason
 from trimtab.domain.errors import InvalidRequest, NotFound
 from trimtab.domain.model import Model, Target, read_target
@@ -29,7 +28,7 @@ async def decide(visit: Visit) -> Response:
 
 async def _decide(visit: Visit, target: str) -> Change:
     breakers, now_us = Breakers(visit.console.control), visit.console.clock.now_us()
-    by = By(visit.author, visit.source, read_reason(visit.form.get("reason", "")))
+    by = visit.by(read_reason(visit.form.get("reason", "")))
     if visit.form.get("state") == "closed":
         return await breakers.close(target, by, at_us=now_us)
     until_us = read_until(visit.form.get("hours", ""), now_us)

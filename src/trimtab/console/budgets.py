@@ -26,11 +26,7 @@ Costs = Mapping[str, Sequence[CostRow]]
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A budget, as it is drawn.
-
-    Attributes:
-        now_us: When it stands so.
-    """
+    """A budget, as it is drawn. `now_us`: when it stands so."""
 
     standing: Standing
     now_us: int

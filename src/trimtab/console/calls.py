@@ -7,7 +7,6 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from trimtab.console.base import Visit
-from trimtab.console.wire import change_members
 from trimtab.control.keyring import keys_of
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.keys import NewKey
@@ -64,11 +63,7 @@ class RotateKey(Struct, forbid_unknown_fields=True):
 
 
 def read_body(visit: Visit, kind: type[_Body]) -> _Body:
-    """Read what was posted.
-
-    Raises:
-        InvalidRequest: it is not as described.
-    """
+    """Read what was posted. Raises `InvalidRequest` if it is not as described."""
     try:
         return msgspec.json.decode(visit.body, type=kind)
     except msgspec.DecodeError as exc:
@@ -76,7 +71,7 @@ def read_body(visit: Visit, kind: type[_Body]) -> _Body:
 
 
 async def list_suspensions(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List what is suspended or slowed down."""
     snapshot = await visit.console.control.snapshot()
     return {
         "suspensions": [
@@ -87,7 +82,7 @@ async def list_suspensions(visit: Visit) -> object:
 
 
 async def suspend(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Throw the kill switch of anything."""
     body = read_body(visit, Suspend)
     suspension = Suspension(
         reason=body.reason,
@@ -95,29 +90,27 @@ async def suspend(visit: Visit) -> object:
         running=body.running,
         requests_per_minute=body.requests_per_minute,
     )
-    change = await visit.console.switches.suspend(
+    return await visit.console.switches.suspend(
         _scope(visit, body), suspension, author=visit.author, source=visit.source
     )
-    return {"change": change_members(change)}
 
 
 async def resume(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Take a suspension back."""
     body = read_body(visit, Resume)
-    change = await visit.console.switches.resume(
+    return await visit.console.switches.resume(
         _scope(visit, body), reason=body.reason, author=visit.author, source=visit.source
     )
-    return {"change": change_members(change)}
 
 
 async def list_keys(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List keys."""
     await visit.console.audit.keys(author=visit.author, source=visit.source)
     return {"keys": [_shown(key) for key in keys_of(await visit.console.control.state())]}
 
 
 async def create_key(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Make a key; its text is shown this once."""
     body = read_body(visit, CreateKey)
     terms = {name: value for name, value in asdict(body).items() if name != "reason"}
     made = await visit.console.keyring.create(
@@ -127,7 +120,7 @@ async def create_key(visit: Visit) -> object:
 
 
 async def rotate_key(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Give a key a new text; it is shown this once."""
     body = read_body(visit, RotateKey)
     made = await visit.console.keyring.rotate(
         visit.param("id"),
@@ -140,12 +133,11 @@ async def rotate_key(visit: Visit) -> object:
 
 
 async def revoke_key(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Revoke a key."""
     body = read_body(visit, Because)
-    change = await visit.console.keyring.revoke(
+    return await visit.console.keyring.revoke(
         visit.param("id"), reason=body.reason, author=visit.author, source=visit.source
     )
-    return {"change": change_members(change)}
 
 
 def _scope(visit: Visit, body: Resume) -> Scope:

@@ -40,9 +40,23 @@ async def show(visit: Visit) -> Response:
     return visit.page("changes.html", context)
 
 
-async def show_one(visit: Visit) -> Response:
+async def show_one(visit: Visit, problem: str = "") -> Response:
     """Show one change in full, and what undoing it would do."""
-    return await _show_one(visit)
+    seq = wanted_seq(visit)
+    change = await find_change(visit.console, seq)
+    if change is None:
+        raise NotFound(f"there is no change {seq}; look at the change log")
+    state = await visit.console.control.state()
+    now = state.get(change.pointer)
+    context = {
+        "change": change,
+        "summary": summary(change),
+        "before": marked_lines(change.before, change.after),
+        "after": marked_lines(change.after, change.before),
+        "moved_since": now.change.seq if now is not None and now.change.seq != seq else None,
+        "problem": problem,
+    }
+    return visit.page("change.html", context, status=400 if problem else 200)
 
 
 async def undo(visit: Visit) -> Response:
@@ -53,7 +67,7 @@ async def undo(visit: Visit) -> Response:
             wanted_seq(visit), reason=reason, author=visit.author, source=visit.source
         )
     except (InvalidRequest, SettingsInvalid) as exc:
-        return await _show_one(visit, str(exc))
+        return await show_one(visit, str(exc))
     return see_other(f"{PATH}?done={change.seq}")
 
 
@@ -121,30 +135,8 @@ def read_seq(text: str) -> int | None:
 
 
 def wanted_seq(visit: Visit) -> int:
-    """Read the sequence number that a path names.
-
-    Raises:
-        NotFound: it names none.
-    """
+    """Read the sequence number that a path names. Raises `NotFound` if it names none."""
     seq = read_seq(visit.param("seq"))
     if seq is None:
         raise NotFound(f"'{visit.param('seq')}' is not a change; look at the change log")
     return seq
-
-
-async def _show_one(visit: Visit, problem: str = "") -> Response:
-    seq = wanted_seq(visit)
-    change = await find_change(visit.console, seq)
-    if change is None:
-        raise NotFound(f"there is no change {seq}; look at the change log")
-    state = await visit.console.control.state()
-    now = state.get(change.pointer)
-    context = {
-        "change": change,
-        "summary": summary(change),
-        "before": marked_lines(change.before, change.after),
-        "after": marked_lines(change.after, change.before),
-        "moved_since": now.change.seq if now is not None and now.change.seq != seq else None,
-        "problem": problem,
-    }
-    return visit.page("change.html", context, status=400 if problem else 200)

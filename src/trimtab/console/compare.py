@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from trimtab.console import text
 from trimtab.console.auth import Right
-from trimtab.console.base import Visit
+from trimtab.console.base import Visit, with_query
 from trimtab.console.messages import Message, read_answer, read_input
 from trimtab.domain.record import RequestRecord
 from trimtab.incidents.joined import Retrieved, join, retrieved
@@ -101,7 +101,7 @@ async def show(visit: Visit) -> Response:
 
 def path(a: str, b: str) -> str:
     """Where two requests are compared."""
-    return f"{PATH}?{urlencode({'a': a, 'b': b})}"
+    return with_query(PATH, a=a, b=b)
 
 
 def facts(a: StoredRecord, b: StoredRecord) -> Sequence[Fact]:

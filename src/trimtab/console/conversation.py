@@ -6,12 +6,12 @@ An app sends what was said before with every turn. Here each turn shows only wha
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.responses import Response
 
 from trimtab.console.auth import Right
-from trimtab.console.base import Visit
+from trimtab.console.base import Visit, with_query
 from trimtab.console.messages import MAX_MESSAGES, Message, read_answer, read_input
 from trimtab.console.requests import list_path, read_cursor, write_cursor
 from trimtab.domain.record import RequestRecord
@@ -79,8 +79,8 @@ async def show(visit: Visit) -> Response:
 
 def path(conversation: str, tenant: str, cursor: str = "") -> str:
     """Where a conversation is shown."""
-    query = {"tenant": tenant, **({"cursor": cursor} if cursor else {})}
-    return f"/console/conversations/{quote(conversation, safe='')}?{urlencode(query)}"
+    here = f"/console/conversations/{quote(conversation, safe='')}"
+    return with_query(here, tenant=tenant, cursor=cursor)
 
 
 def added(before: Sequence[Message], now: Sequence[Message]) -> Sequence[Message]:

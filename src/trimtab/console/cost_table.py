@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from msgspec.structs import fields
+
 from trimtab.console.chart import Chart, Line
 from trimtab.console.text import usd
 from trimtab.cost.breakdown import Breakdown
@@ -18,6 +20,7 @@ NONE, OTHERS = "none", "others"
 
 _US = 1_000_000
 _Group = tuple[str, ...]
+_SUMMED = tuple(it.name for it in fields(CostRow) if it.name != "group")
 
 
 class Row(NamedTuple):
@@ -125,20 +128,5 @@ def _named(group: _Group, names: Mapping[str, str]) -> str:
 
 
 def _sum(group: _Group, rows: Sequence[CostRow]) -> CostRow:
-    columns = zip(*(_figures(row) for row in rows), strict=True)
-    n, estimated, unpriced, read, cached, written, cost = map(sum, columns) if rows else (0,) * 7
-    return CostRow(
-        group=group,
-        n=n,
-        n_estimated=estimated,
-        n_unpriced=unpriced,
-        input_tokens=read,
-        cached_tokens=cached,
-        output_tokens=written,
-        cost_nano=cost,
-    )
-
-
-def _figures(row: CostRow) -> tuple[int, ...]:
-    tokens = row.input_tokens, row.cached_tokens, row.output_tokens
-    return row.n, row.n_estimated, row.n_unpriced, *tokens, row.cost_nano
+    sums = {name: sum(getattr(row, name) for row in rows) for name in _SUMMED}
+    return CostRow(group=group, **sums)

@@ -1,6 +1,6 @@
 """What did they cost: days by group, their budgets, and who is running away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlencode
@@ -9,11 +9,9 @@ from starlette.responses import Response
 
 from trimtab.console.base import Console, Visit
 from trimtab.console.budgets import MOST, Bar, bars_of, bars_of_all
-from trimtab.console.chart import Chart
-from trimtab.console.cost_table import DaySum, Table, by_day, stack, table, without_days
+from trimtab.console.cost_table import by_day, stack, table, without_days
 from trimtab.control.snapshot import Snapshot
 from trimtab.cost.breakdown import (
-    Breakdown,
     Days,
     break_down,
     month_of,
@@ -21,8 +19,8 @@ from trimtab.cost.breakdown import (
     read_groups,
     today,
 )
-from trimtab.cost.forecast import Forecast, forecast
-from trimtab.domain.alert import RULES, Alert
+from trimtab.cost.forecast import forecast
+from trimtab.domain.alert import RULES
 from trimtab.domain.errors import InvalidRequest, TryLater
 from trimtab.domain.tenant import NAME, Tenant
 
@@ -99,28 +97,6 @@ class Asked:
         return found if found.first <= self.today else None
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """All that the page shows of an answer.
-
-    Attributes:
-        found: By day, and what was asked for.
-        beside: The same sums by something else.
-        forecast: What the running month comes to.
-        more_bars: How many budgets are left out, less of them spent.
-    """
-
-    found: Breakdown
-    chart: Chart
-    main: Table
-    beside: Table
-    days: Sequence[DaySum]
-    forecast: Forecast | None
-    bars: Sequence[Bar]
-    more_bars: int
-    alerts: Sequence[Alert]
-
-
 async def show(visit: Visit) -> Response:
     """Show the page."""
     console = visit.console
@@ -130,7 +106,8 @@ async def show(visit: Visit) -> Response:
         raise InvalidRequest(f"a page shows {MOST_DAYS} days at most; ask for fewer")
     if asked.by == "day":
         raise InvalidRequest("each day is shown anyway; group by something else", param="by")
-    view, away = None, ""
+    view: Mapping[str, object] | None = None
+    away = ""
     try:
         view = await _read(console, snapshot, asked)
     except TryLater as exc:
@@ -159,7 +136,7 @@ async def download(visit: Visit) -> Response:
 
 
 async def read_costs(visit: Visit) -> object:
-    """Answer programs, of the days [from, to)."""
+    """Sum costs of a month, or of the days from `from` up to and without `to`."""
     unknown = [name for name in visit.request.query_params if name not in _KNOWN]
     if unknown:
         raise InvalidRequest(
@@ -210,7 +187,7 @@ def _whose(snapshot: Snapshot, name: str | None) -> tuple[Tenant | None, str]:
     return found, found.timezone if found else "UTC"
 
 
-async def _read(console: Console, snapshot: Snapshot, asked: Asked) -> Costs:
+async def _read(console: Console, snapshot: Snapshot, asked: Asked) -> Mapping[str, object]:
     now_us, names = console.clock.now_us(), key_names(snapshot)
     groups = [name for name in read_groups(asked.by) if name != "day"]
     found = await break_down(console.rollups, ("day", *groups), asked.days, asked.name)
@@ -222,19 +199,21 @@ async def _read(console: Console, snapshot: Snapshot, asked: Asked) -> Costs:
         bars = await bars_of(console, snapshot, asked.tenant, {}, now_us)
     elif asked.name is None:
         bars = await bars_of_all(console, snapshot, now_us)
-    return Costs(
-        found=found,
-        chart=stack(found, by_group, asked.today, names),
-        main=table(by_group, asked.word, names),
-        beside=table(other.rows, BY[beside], names),
-        days=tuple(sums.values()),
-        forecast=forecast({day: it.cost_nano for day, it in sums.items()}, asked.days, asked.today)
+    return {
+        "found": found,
+        "chart": stack(found, by_group, asked.today, names),
+        "main": table(by_group, asked.word, names),
+        "beside": table(other.rows, BY[beside], names),
+        "days": tuple(sums.values()),
+        "forecast": forecast(
+            {day: it.cost_nano for day, it in sums.items()}, asked.days, asked.today
+        )
         if asked.is_running
         else None,
-        bars=bars[:MOST],
-        more_bars=max(0, len(bars) - MOST),
-        alerts=await console.alerts.alerts(open_only=True, tenant_id=asked.name, limit=_ALERTS),
-    )
+        "bars": bars[:MOST],
+        "more_bars": max(0, len(bars) - MOST),
+        "alerts": await console.alerts.alerts(open_only=True, tenant_id=asked.name, limit=_ALERTS),
+    }
 
 
 def _beside(asked: Asked) -> str:

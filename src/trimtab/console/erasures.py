@@ -25,9 +25,14 @@ class Erase(Struct, forbid_unknown_fields=True, kw_only=True):
     dry_run: bool = False
 
 
-async def show(visit: Visit) -> Response:
+async def show(visit: Visit, problem: str = "") -> Response:
     """List erasures, newest first, and offer the form."""
-    return await _page(visit)
+    context = {
+        "erasures": await visit.console.erasures.listed(),
+        "problem": problem,
+        "form": visit.form,
+    }
+    return visit.page("erasures.html", context, status=400 if problem else 200)
 
 
 async def order(visit: Visit) -> Response:
@@ -37,36 +42,27 @@ async def order(visit: Visit) -> Response:
         reason = read_reason(visit.form.get("reason", ""))
         await visit.console.erasures.order(scope, visit.by(reason))
     except (InvalidRequest, LegalHoldActive, NotFound) as exc:
-        return await _page(visit, str(exc))
+        return await show(visit, str(exc))
     return see_other("/console/erasures")
 
 
 async def list_erasures(visit: Visit) -> object:
-    """See `CALLS`."""
+    """List erasures."""
     return {"erasures": [_members(it) for it in await visit.console.erasures.listed()]}
 
 
 async def read_erasure(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Read an erasure with its receipt."""
     return _members(await visit.console.erasures.find(visit.param("id")))
 
 
 async def erase(visit: Visit) -> object:
-    """See `CALLS`."""
+    """Order an erasure; its receipt is there once it was carried out."""
     body = read_body(visit, Erase)
     scope = _scope(visit, body.tenant, body.user, body.request_id, hashed=body.hashed)
     if body.dry_run:
         return {"would_erase": (await visit.console.erasures.count(scope))._asdict()}
     return _members(await visit.console.erasures.order(scope, visit.by(body.reason)))
-
-
-async def _page(visit: Visit, problem: str = "") -> Response:
-    context = {
-        "erasures": await visit.console.erasures.listed(),
-        "problem": problem,
-        "form": visit.form,
-    }
-    return visit.page("erasures.html", context, status=400 if problem else 200)
 
 
 def _confirmed(visit: Visit) -> ErasureScope:

@@ -2,13 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from trimtab.console.base import Visit
+from trimtab.console.base import Visit, with_query
 from trimtab.console.eval_cases import Cases
-from trimtab.console.eval_run import MOST_NAMED, MOST_SENTENCE, MOST_WORST, WORST, Table, case_page
+from trimtab.console.eval_run import MOST_SENTENCE, MOST_WORST, WORST, Table, case_page, named
 from trimtab.console.evals import PATH, verdict_of
 from trimtab.console.evaluations import MISSING, Evaluations
 from trimtab.domain.errors import InvalidRequest
@@ -64,8 +63,7 @@ async def show(visit: Visit) -> Response:
 
 def compare_path(a: str, b: str, **query: str) -> str:
     """Where two runs are compared."""
-    kept = {name: value for name, value in query.items() if value}
-    return f"{HERE}?{urlencode({'a': a, 'b': b, **kept})}"
+    return with_query(HERE, a=a, b=b, **query)
 
 
 async def _context(visit: Visit, paired: Run, cases: Cases) -> dict[str, object]:
@@ -74,8 +72,6 @@ async def _context(visit: Visit, paired: Run, cases: Cases) -> dict[str, object]
     figured = await visit.console.evaluations.figured(paired) if tests else None
     page = case_page(visit, cases, "differ")
     kinds = [it.kind for it in cases.rows]
-    unpaired = " ".join(one_line(it, 40) for it in paired.unpaired[:MOST_NAMED])
-    more = len(paired.unpaired) - MOST_NAMED
     return {
         "run": paired,
         "table": Table.of(figured),
@@ -94,12 +90,13 @@ async def _context(visit: Visit, paired: Run, cases: Cases) -> dict[str, object]
         else None,
         "first": compare_path(a, b, show=page.kind, tests=tests) if visit.query("cursor") else None,
         "turned": compare_path(b, a),
-        "unpaired": f"{unpaired}{f' and {more} more' if more > 0 else ''}",
+        "unpaired": named(paired.unpaired),
         "notes": [plain(one_line(it, MOST_SENTENCE)) for it in paired.warnings],
     }
 
 
 def _read(evaluations: Evaluations, a: str, b: str) -> _Read:
-    before, after = evaluations.find(a), evaluations.find(b)
-    paired = evaluations.paired(evaluations.read(before.run_id), evaluations.read(after.run_id))
+    shelf = evaluations.shelf
+    before, after = shelf.find(a), shelf.find(b)
+    paired = evaluations.paired(shelf.read(before.run_id), shelf.read(after.run_id))
     return _Read(before, after, paired, None if paired is None else Cases.of(paired))

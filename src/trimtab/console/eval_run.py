@@ -10,13 +10,13 @@ from starlette.responses import Response
 from trimtab.console.base import Visit
 from trimtab.console.eval_cases import Beside, Cases, Row
 from trimtab.console.evals import run_path, verdict_of
-from trimtab.console.evaluations import MISSING, Evaluations
+from trimtab.console.evaluations import MISSING
 from trimtab.console.scores import SCALES, Shown, shown
 from trimtab.domain.errors import InvalidRequest, NotFound
 from trimtab.evals.decided import Decided, DecidedLine
 from trimtab.evals.report.plain import one_line, plain
 from trimtab.evals.result import Run, Subject
-from trimtab.evals.shelf import Card
+from trimtab.evals.shelf import Card, Shelf
 
 PAGE_SIZE = 40
 WORST = 5
@@ -79,27 +79,19 @@ class Table:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    card: Card
-    run: Run
-    decided: Decided | None
-    cases: Cases
-
-
 async def show(visit: Visit) -> Response:
     """Show a run."""
     evaluations = visit.console.evaluations
-    read = await asyncio.to_thread(_read, evaluations, visit.param("run"))
-    run, decided = read.run, read.decided
+    card, run, decided, cases = await asyncio.to_thread(
+        _read, evaluations.shelf, visit.param("run")
+    )
     wanted = decided is None and visit.query("figures") == "now"
     figured = await evaluations.figured(run) if wanted else None
-    cases = read.cases
     page = case_page(visit, cases)
     context = {
         "run": run,
-        "card": read.card,
-        "verdict": verdict_of(read.card),
+        "card": card,
+        "verdict": verdict_of(card),
         "decided": decided,
         "missing": MISSING if wanted and figured is None else "",
         "table": Table.of(decided or figured),
@@ -150,10 +142,10 @@ def case_page(visit: Visit, cases: Cases, usual: str = "all") -> CasePage:
     )
 
 
-def _read(evaluations: Evaluations, run_id: str) -> _Read:
-    card = evaluations.find(run_id)
-    run = evaluations.read(card.run_id)
-    return _Read(card, run, evaluations.decided(card), Cases.of(run))
+def _read(shelf: Shelf, run_id: str) -> tuple[Card, Run, Decided | None, Cases]:
+    card = shelf.find(run_id)
+    run = shelf.read(card.run_id)
+    return card, run, shelf.decided(card.run_id, card.content), Cases.of(run)
 
 
 def _subject(subject: Subject) -> dict[str, str]:
@@ -176,7 +168,7 @@ def _notes(run: Run, decided: Decided | None) -> list[str]:
     for line in decided.metrics if decided else ():
         told += (f"{line.name}: {it}" for it in _of_line(line))
     if run.unpaired:
-        told.append(f"Not compared, they changed since the other run: {_named(run.unpaired)}")
+        told.append(f"Not compared, they changed since the other run: {named(run.unpaired)}")
     if run.judge is not None and run.judge.refused:
         told.append(f"{run.judge.refused} remembered verdicts of the judge were not used")
     return [plain(one_line(it, MOST_SENTENCE)) for it in told]
@@ -184,18 +176,19 @@ def _notes(run: Run, decided: Decided | None) -> list[str]:
 
 def _of_line(line: DecidedLine) -> Iterator[str]:
     if line.failed:
-        yield f"{line.errors} without a score, {_named(line.failed)}"
+        yield f"{line.errors} without a score, {named(line.failed)}"
     if line.lost_repeats:
         yield f"{line.lost_repeats} repeats ended in an error"
     if line.cases:
-        yield f"{line.reason} in {_named(line.cases)}"
+        yield f"{line.reason} in {named(line.cases)}"
     if line.effective_n is not None:
         yield f"{line.n} cases in groups count as {line.effective_n:.0f}"
     if line.unstable:
-        yield f"repeats disagree in {_named(line.unstable)}"
+        yield f"repeats disagree in {named(line.unstable)}"
 
 
-def _named(cases: tuple[str, ...]) -> str:
+def named(cases: tuple[str, ...]) -> str:
+    """Name some cases, and say how many more there are."""
     more = f" and {len(cases) - MOST_NAMED} more" if len(cases) > MOST_NAMED else ""
     return " ".join(one_line(it, 40) for it in cases[:MOST_NAMED]) + more
 

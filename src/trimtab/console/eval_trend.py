@@ -55,7 +55,7 @@ def trends(runs: Sequence[tuple[Card, Decided]]) -> tuple[Trend, ...]:
 def _chart(name: str, points: Sequence[Point]) -> Chart | None:
     drawn = [it for it in points if not it.line.lower]
     # of one run there is no trend
-    if len(drawn) < 2:  # noqa: PLR2004
+    if not drawn[1:]:
         return None
     lines = [it.line for it in drawn]
     level = [it.level for it in lines]

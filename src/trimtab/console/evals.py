@@ -4,17 +4,16 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.responses import Response
 
-from trimtab.console.base import Visit
+from trimtab.console.base import Visit, with_query
 from trimtab.console.eval_trend import MOST_RUNS, trends
-from trimtab.console.evaluations import Evaluations
 from trimtab.domain.errors import InvalidRequest
 from trimtab.evals.decided import Decided, DecidedLine
 from trimtab.evals.report.plain import one_line
-from trimtab.evals.shelf import Card
+from trimtab.evals.shelf import Card, Shelf
 
 PATH = "/console/evals"
 PAGE_SIZE = 25
@@ -61,7 +60,7 @@ async def show(visit: Visit) -> Response:
     problem, found = "", _Found()
     try:
         after = _checked(asked, visit.query("cursor"))
-        found = await asyncio.to_thread(_read, visit.console.evaluations, asked, after)
+        found = await asyncio.to_thread(_read, visit.console.evaluations.shelf, asked, after)
     except InvalidRequest as exc:
         problem = str(exc)
     last = found.rows[-1].card.run_id if found.rows else ""
@@ -86,15 +85,12 @@ def verdict_of(card: Card) -> str:
 
 def run_path(run_id: str, **query: str) -> str:
     """Where a run is shown."""
-    kept = {name: value for name, value in query.items() if value}
-    path = f"{PATH}/{quote(run_id, safe='')}"
-    return f"{path}?{urlencode(kept)}" if kept else path
+    return with_query(f"{PATH}/{quote(run_id, safe='')}", **query)
 
 
 def list_path(asked: Mapping[str, str]) -> str:
     """Where a filter shows its newest runs."""
-    kept = {name: value for name, value in asked.items() if value}
-    return f"{PATH}?{urlencode(kept)}" if kept else PATH
+    return with_query(PATH, **asked)
 
 
 def _checked(asked: Mapping[str, str], cursor: str) -> str:
@@ -109,21 +105,21 @@ def _checked(asked: Mapping[str, str], cursor: str) -> str:
     return cursor
 
 
-def _read(evaluations: Evaluations, asked: Mapping[str, str], after: str) -> _Found:
+def _read(shelf: Shelf, asked: Mapping[str, str], after: str) -> _Found:
     """Look through the runs once: for a page of them, and for those of one suite."""
     page, same = list[Card](), list[tuple[Card, Decided]]()
     suite = asked["suite"]
-    for card in evaluations.cards():
+    for card in shelf.cards():
         suite = suite or card.suite
         if card.suite == suite and len(same) < MOST_RUNS:
-            decided = evaluations.decided(card)
+            decided = shelf.decided(card.run_id, card.content)
             if decided is not None:
                 same.append((card, decided))
         if (not after or card.run_id < after) and len(page) <= PAGE_SIZE and _fits(card, asked):
             page.append(card)
         if len(page) > PAGE_SIZE and len(same) == MOST_RUNS:
             break
-    rows = tuple(Row(it, evaluations.decided(it)) for it in page[:PAGE_SIZE])
+    rows = tuple(Row(it, shelf.decided(it.run_id, it.content)) for it in page[:PAGE_SIZE])
     return _Found(rows, len(page) > PAGE_SIZE, suite, tuple(same))
 
 

@@ -53,12 +53,7 @@ async def show(visit: Visit) -> Response:
     await console.audit.keys(author=visit.author, source=visit.source)
     snapshot = await console.control.snapshot()
     now_us = console.clock.now_us()
-    used: Mapping[str, Mapping[str, int]] = {}
-    away = ""
-    try:
-        used = await _used(console, now_us)
-    except TryLater as exc:
-        away = str(exc)
+    away, used = await _used(console, now_us)
     keys = keys_of(await console.control.state())
     rows = [_row(snapshot, key, used.get(key.id, {}), now_us) for key in keys]
     context = {
@@ -69,9 +64,17 @@ async def show(visit: Visit) -> Response:
     return visit.page("keys.html", context)
 
 
-async def ask_create(visit: Visit) -> Response:
+async def ask_create(visit: Visit, problem: str = "") -> Response:
     """Ask what a new key is for."""
-    return await _ask_create(visit)
+    snapshot = await visit.console.control.snapshot()
+    context = {
+        "form": visit.form,
+        "tenants": sorted(snapshot.tenants),
+        "tiers": sorted(snapshot.tiers),
+        "rights": list(KeyRight),
+        "problem": problem,
+    }
+    return visit.page("key_new.html", context, status=400 if problem else 200)
 
 
 async def create(visit: Visit) -> Response:
@@ -84,13 +87,24 @@ async def create(visit: Visit) -> Response:
             source=visit.source,
         )
     except (InvalidRequest, NotFound, SettingsInvalid) as exc:
-        return await _ask_create(visit, str(exc))
+        return await ask_create(visit, str(exc))
     return await _made(visit, made)
 
 
-async def ask_rotate(visit: Visit) -> Response:
-    """Ask how long the text before stays good."""
-    return await _ask(visit, "rotate")
+async def ask(visit: Visit, problem: str = "", *, verb: str) -> Response:
+    """Say what a `verb`, rotate or revoke, does, and ask why."""
+    console = visit.console
+    snapshot, now_us = await console.control.snapshot(), console.clock.now_us()
+    key = find_key(await console.control.state(), visit.param("id"))
+    away, used = await _used(console, now_us)
+    context = {
+        "away": away,
+        "verb": verb,
+        "row": _row(snapshot, key, used.get(key.id, {}), now_us),
+        "overlaps": OVERLAPS,
+        "problem": problem,
+    }
+    return visit.page("key_change.html", context, status=400 if problem else 200)
 
 
 async def rotate(visit: Visit) -> Response:
@@ -104,13 +118,8 @@ async def rotate(visit: Visit) -> Response:
             source=visit.source,
         )
     except InvalidRequest as exc:
-        return await _ask(visit, "rotate", str(exc))
+        return await ask(visit, str(exc), verb="rotate")
     return await _made(visit, made)
-
-
-async def ask_revoke(visit: Visit) -> Response:
-    """Say what revoking does, and ask why."""
-    return await _ask(visit, "revoke")
 
 
 async def revoke(visit: Visit) -> Response:
@@ -123,7 +132,7 @@ async def revoke(visit: Visit) -> Response:
             source=visit.source,
         )
     except InvalidRequest as exc:
-        return await _ask(visit, "revoke", str(exc))
+        return await ask(visit, str(exc), verb="revoke")
     return see_other(f"{PATH}?done={change.seq}")
 
 
@@ -163,55 +172,26 @@ def _end_us(day: str) -> int:
         ) from None
 
 
-async def _ask_create(visit: Visit, problem: str = "") -> Response:
-    snapshot = await visit.console.control.snapshot()
-    context = {
-        "form": visit.form,
-        "tenants": sorted(snapshot.tenants),
-        "tiers": sorted(snapshot.tiers),
-        "rights": list(KeyRight),
-        "problem": problem,
-    }
-    return visit.page("key_new.html", context, status=400 if problem else 200)
-
-
-async def _ask(visit: Visit, verb: str, problem: str = "") -> Response:
-    console = visit.console
-    snapshot, now_us = await console.control.snapshot(), console.clock.now_us()
-    key = find_key(await console.control.state(), visit.param("id"))
-    used: Mapping[str, Mapping[str, int]] = {}
-    away = ""
-    try:
-        used = await _used(console, now_us)
-    except TryLater as exc:
-        away = str(exc)
-    context = {
-        "away": away,
-        "verb": verb,
-        "row": _row(snapshot, key, used.get(key.id, {}), now_us),
-        "overlaps": OVERLAPS,
-        "problem": problem,
-    }
-    return visit.page("key_change.html", context, status=400 if problem else 200)
-
-
 async def _made(visit: Visit, made: NewKey) -> Response:
     """Show the text of a key: this answer is the only place where it is."""
     key = find_key(await visit.console.control.state(), made.id)
     return visit.page("key_made.html", {"key": key, "text": made.text})
 
 
-async def _used(console: Console, now_us: int) -> Mapping[str, Mapping[str, int]]:
-    """Count the requests of each key by day, in one question."""
+async def _used(console: Console, now_us: int) -> tuple[str, Mapping[str, Mapping[str, int]]]:
+    """Count the requests of each key by day, in one question; or say why that cannot be told."""
     end_us = now_us - now_us % DAY_US + DAY_US
-    rows = await console.rollups.costs(
-        since_us=end_us - USED_DAYS * DAY_US, until_us=end_us, group_by=("key_id", "day")
-    )
+    try:
+        rows = await console.rollups.costs(
+            since_us=end_us - USED_DAYS * DAY_US, until_us=end_us, group_by=("key_id", "day")
+        )
+    except TryLater as exc:
+        return str(exc), {}
     found: dict[str, dict[str, int]] = {}
     for row in rows:
         key_id, day = row.group
         found.setdefault(key_id, {})[day] = row.n
-    return found
+    return "", found
 
 
 def _row(snapshot: Snapshot, key: Key, used: Mapping[str, int], now_us: int) -> Row:

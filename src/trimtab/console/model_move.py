@@ -7,7 +7,7 @@ from starlette.responses import Response
 from trimtab.console.base import Console, Visit, see_other
 from trimtab.console.changes import read_reason, read_seq
 from trimtab.console.targets import HOUR_US, Targets, mean_price
-from trimtab.control.models import By, Models, read_shares, unpriced, users, write_shares
+from trimtab.control.models import Models, read_shares, unpriced, users, write_shares
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import ChangeConflict, InvalidRequest, SettingsInvalid, TryLater
 from trimtab.domain.model import Model, ModelKind
@@ -24,7 +24,7 @@ async def move(visit: Visit) -> Response:
     """Move a model."""
     name, to = visit.param("name"), visit.form.get("to", "")
     try:
-        by = By(visit.author, visit.source, read_reason(visit.form.get("reason", "")))
+        by = visit.by(read_reason(visit.form.get("reason", "")))
         change = await Models(visit.console.control).move(
             name,
             read_shares(to),

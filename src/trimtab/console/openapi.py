@@ -34,7 +34,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: what it is, what right it takes, what answers.
+    """One call: what right it takes, and what answers; its docstring says what it is.
 
     Attributes:
         query: Members of the query string it reads.
@@ -49,13 +49,17 @@ class Call:
     path: str
     right: Right
     answer: Callable[[Visit], Awaitable[object]]
-    summary: str
     query: tuple[str, ...] = ()
     body: type[Struct] | None = None
     reply: type[Struct] | None = None
     status: int = 200
     header: str | None = None
     max_bytes: int = MAX_BODY_BYTES
+
+    @property
+    def summary(self) -> str:
+        """What is told of it."""
+        return (self.answer.__doc__ or "").removesuffix(".")
 
 
 def document(calls: Sequence[Call]) -> bytes:

@@ -10,10 +10,8 @@ from starlette.responses import Response
 from trimtab.console.base import Console, Lag, Visit
 from trimtab.console.changes import Entry, summary
 from trimtab.console.chart import Chart, Line
-from trimtab.control.snapshot import Snapshot
 from trimtab.domain.alert import Alert, Rule, Severity
 from trimtab.domain.errors import TryLater
-from trimtab.domain.record import RequestRecord
 from trimtab.store.alerts import AlertFilter, AlertState
 from trimtab.store.base.control import Acknowledgement
 from trimtab.store.base.ledger import CostRow
@@ -50,59 +48,6 @@ class Traffic:
     worst_p95_us: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """What a worker runs, and what of its work is not stored yet.
-
-    Attributes:
-        is_alone: Whether it counts by itself, though it should share limits with others.
-    """
-
-    worker_id: str
-    config_seq: int | None
-    acknowledged_us: int | None
-    waiting_bytes: int
-    is_alone: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Spend:
-    """Cost of one tenant today."""
-
-    tenant_id: str
-    n: int
-    n_unpriced: int
-    cost_nano: int
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """All the page shows.
-
-    Attributes:
-        alerts: The newest that are open; `None` if they cannot be read.
-    """
-
-    window: str
-    bucket_minutes: int
-    traffic: Traffic
-    requests: Chart
-    latency: Chart
-    cost_today_nano: int
-    cost_yesterday_nano: int
-    spends: tuple[Spend, ...]
-    failures: tuple[RequestRecord, ...]
-    changes: tuple[Entry, ...]
-    workers: tuple[Worker, ...]
-    snapshot: Snapshot
-    alerts: tuple[Alert, ...] | None
-
-    @property
-    def agreed(self) -> int:
-        """How many workers run the newest configuration."""
-        return sum(worker.config_seq == self.snapshot.config_seq for worker in self.workers)
-
-
 async def show(visit: Visit) -> Response:
     """Show the whole page."""
     return visit.page("overview.html", await _context(visit))
@@ -119,7 +64,7 @@ async def _context(visit: Visit) -> Mapping[str, object]:
     return {"view": view, "windows": tuple(WINDOWS), "origin": str(visit.request.base_url)}
 
 
-async def _read(visit: Visit, window: str) -> Overview:
+async def _read(visit: Visit, window: str) -> Mapping[str, object]:
     console = visit.console
     now_us = console.clock.now_us()
     minutes, per_bar = WINDOWS[window]
@@ -133,25 +78,27 @@ async def _read(visit: Visit, window: str) -> Overview:
     today = f"{datetime.fromtimestamp(today_us / 1e6, UTC):%Y-%m-%d}"
     changes = await console.control.history(limit=_CHANGES_SHOWN)
     acks = await console.acknowledgements.acknowledgements()
-    return Overview(
-        window=window,
-        bucket_minutes=per_bar,
-        traffic=traffic(points),
-        requests=_requests_chart(points, since_us, minutes, per_bar),
-        latency=_latency_chart(points, since_us, minutes, per_bar),
-        cost_today_nano=sum(row.cost_nano for row in costs if row.group[0] == today),
-        cost_yesterday_nano=sum(row.cost_nano for row in costs if row.group[0] != today),
-        spends=_spends(costs, today)[:_TENANTS_SHOWN],
-        failures=await console.records.page(
+    snapshot = await console.control.snapshot()
+    return {
+        "window": window,
+        "bucket_minutes": per_bar,
+        "traffic": traffic(points),
+        "requests": _requests_chart(points, since_us, minutes, per_bar),
+        "latency": _latency_chart(points, since_us, minutes, per_bar),
+        "cost_today_nano": sum(row.cost_nano for row in costs if row.group[0] == today),
+        "cost_yesterday_nano": sum(row.cost_nano for row in costs if row.group[0] != today),
+        "spends": _spends(costs, today)[:_TENANTS_SHOWN],
+        "failures": await console.records.page(
             RecordFilter(status="error", since_us=since_us), limit=_FAILURES_SHOWN
         ),
-        changes=tuple(
+        "changes": tuple(
             Entry(change, summary(change)) for change in changes if change.ts_us >= now_us - DAY_US
         ),
-        workers=_workers(acks, console.health(), console.redis_up()),
-        snapshot=await console.control.snapshot(),
-        alerts=await _alerts(console, now_us),
-    )
+        "workers": _workers(acks, console.health(), console.redis_up()),
+        "agreed": sum(it.config_seq == snapshot.config_seq for it in acks),
+        "snapshot": snapshot,
+        "alerts": await _alerts(console, now_us),
+    }
 
 
 async def _alerts(console: Console, now_us: int) -> tuple[Alert, ...] | None:
@@ -220,24 +167,23 @@ def _slowest(values: Sequence[int | None], unit_us: float) -> float | None:
     return max(known) / unit_us if known else None
 
 
-def _spends(costs: Sequence[CostRow], today: str) -> tuple[Spend, ...]:
-    rows = [row for row in costs if row.group[0] == today]
-    spends = [Spend(row.group[1], row.n, row.n_unpriced, row.cost_nano) for row in rows]
-    return tuple(sorted(spends, key=lambda spend: (-spend.cost_nano, spend.tenant_id)))
+def _spends(costs: Sequence[CostRow], today: str) -> Sequence[CostRow]:
+    """Give what each tenant spent, the dearest first."""
+    rows = (row for row in costs if row.group[0] == today)
+    return sorted(rows, key=lambda row: (-row.cost_nano, row.group[1]))
 
 
 def _workers(
     acks: Sequence[Acknowledgement], lags: Sequence[Lag], redis_up: Mapping[str, bool]
-) -> tuple[Worker, ...]:
+) -> tuple[Mapping[str, object], ...]:
     by_id = {ack.worker_id: ack for ack in acks}
     waiting = {lag.worker_id: lag.waiting_bytes for lag in lags if lag.waiting_bytes}
     return tuple(
-        Worker(
-            worker_id,
-            by_id[worker_id].config_seq if worker_id in by_id else None,
-            by_id[worker_id].ts_us if worker_id in by_id else None,
-            waiting.get(worker_id, 0),
-            not redis_up.get(worker_id, True),
-        )
+        {
+            "worker_id": worker_id,
+            "config_seq": by_id[worker_id].config_seq if worker_id in by_id else None,
+            "waiting_bytes": waiting.get(worker_id, 0),
+            "is_alone": not redis_up.get(worker_id, True),
+        }
         for worker_id in sorted(by_id.keys() | waiting.keys())
     )

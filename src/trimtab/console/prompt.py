@@ -3,16 +3,14 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from trimtab.console.base import Console, Visit, see_other
+from trimtab.console.base import Console, Visit, see_other, with_query
 from trimtab.console.changes import find_change, read_seq
 from trimtab.console.overview import DAY_US
 from trimtab.console.prompts import found_prompt, path_of
-from trimtab.console.targets import HOUR_US
+from trimtab.console.targets import HOUR_US, percentile
 from trimtab.control.prompts import Pointed, Prompts, Rung
 from trimtab.domain.change import Change
 from trimtab.domain.errors import (
@@ -41,22 +39,8 @@ MOST_MOVES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """How a version did in a day."""
-
-    version: str
-    used: PromptRow
-    p50_us: int | None
-    p95_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Pin:
-    """A label in one scope.
-
-    Attributes:
-        requires: What it asks for before it is moved.
-    """
+    """A label in one scope. `requires`: what it asks for before it is moved."""
 
     place: Place
     at: Pointed
@@ -79,25 +63,6 @@ class VersionRow:
     pins: tuple[Pin, ...]
     evidence: tuple[Evidence, ...]
     approved_by: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A move of a label, in words."""
-
-    change: Change
-    before: str | None
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A tenant that called a prompt in the last hour: what it got, and what it gets now."""
-
-    tenant: str
-    got: tuple[tuple[str, int], ...]
-    gets: str | None
-    scope: str | None
 
 
 async def show(visit: Visit) -> Response:
@@ -123,8 +88,7 @@ async def roll_back(visit: Visit) -> Response:
 
 def place_path(place: Place) -> str:
     """Give the page of a label in a scope."""
-    query = urlencode({"label": place.label, "scope": place.scope})
-    return f"{path_of(place.name)}?{query}"
+    return with_query(path_of(place.name), label=place.label, scope=place.scope)
 
 
 def pins(prompts: Prompts, name: str) -> tuple[Pin, ...]:
@@ -191,13 +155,17 @@ def _ladder(prompts: Prompts, place: Place, tenant: str, environment: str) -> tu
     )
 
 
-def _move(change: Change) -> Move:
-    return Move(change, version_of(change.before), version_of(change.after))
+def _move(change: Change) -> Mapping[str, object]:
+    return {
+        "change": change,
+        "before": version_of(change.before),
+        "after": version_of(change.after),
+    }
 
 
 async def _figures(
     console: Console, prompts: Prompts, name: str
-) -> tuple[str, Sequence[Figures], Sequence[Caller]]:
+) -> tuple[str, Sequence[Mapping[str, object]], Sequence[Mapping[str, object]]]:
     """Read what versions did in a day and who called lately; or why that cannot be told."""
     now_us = console.clock.now_us()
     day_us = now_us - DAY_US
@@ -213,28 +181,29 @@ async def _figures(
     for it in took:
         times[it.version].append(it.latency_us)
     figures = [
-        Figures(
-            version=row.group[0],
-            used=row,
-            p50_us=_quantile_us(times[row.group[0]], 0.5),
-            p95_us=_quantile_us(times[row.group[0]], 0.95),
-        )
-        for row in used
+        {
+            "version": row.group[0],
+            "used": row,
+            "p50_us": percentile(sorted(times[row.group[0]]), 0.5),
+            "p95_us": percentile(sorted(times[row.group[0]]), 0.95),
+        }
+        for row in sorted(used, key=lambda it: -it.n)
     ]
-    figures.sort(key=lambda it: -it.used.n)
     return "", figures, _callers(prompts, name, called)
 
 
-def _callers(prompts: Prompts, name: str, called: Sequence[PromptRow]) -> Sequence[Caller]:
+def _callers(
+    prompts: Prompts, name: str, called: Sequence[PromptRow]
+) -> Sequence[Mapping[str, object]]:
     got: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
     for row in called:
         tenant, version = row.group
         got[tenant].append((version, row.n))
-    callers: list[Caller] = []
+    callers: list[Mapping[str, object]] = []
     for tenant, versions in got.items():
         resolved = prompts.resolve(name, PRODUCTION, tenant=tenant)
         scope, gets = (None, None) if resolved is None else (resolved[0], resolved[1].label.version)
-        callers.append(Caller(tenant, tuple(versions), gets, scope))
+        callers.append({"tenant": tenant, "got": tuple(versions), "gets": gets, "scope": scope})
     return callers
 
 
@@ -258,8 +227,3 @@ def _versions(prompts: Prompts, name: str) -> list[VersionRow]:
             prompts.versions[name].values(), (None, *numbers[:-1]), strict=True
         )
     ][::-1]
-
-
-def _quantile_us(times: Sequence[int], share: float) -> int | None:
-    ordered = sorted(times)
-    return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else None

@@ -72,7 +72,7 @@ async def _moved(visit: Visit, place: Place, to: str) -> Change:
         raise InvalidRequest("the form does not say where the label stood; reload the page")
     if to == NOWHERE:
         return await labels.unset(place, by, expected_seq=seq)
-    visit.check_override(override)
+    visit.check_override(override=override)
     return await labels.promote(place, to, by, expected_seq=seq, override=override)
 
 

@@ -2,21 +2,21 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
-from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
 from trimtab.console.base import Visit, see_other
 from trimtab.console.changes import find_change, read_seq
-from trimtab.console.evaluations import Evaluations
 from trimtab.console.prompt import pins
 from trimtab.console.prompts import found_version, path_of
+from trimtab.control.models import By
 from trimtab.control.prompts import Prompts
 from trimtab.control.snapshot import Snapshot
+from trimtab.domain.change import Change
 from trimtab.domain.errors import (
     Forbidden,
     InvalidRequest,
@@ -27,7 +27,7 @@ from trimtab.domain.errors import (
 )
 from trimtab.domain.prompt import Content, Engine, Evidence, Message, PromptVersion, Variable
 from trimtab.domain.rendering import NONCE_BYTES, Said, compile_version
-from trimtab.evals.shelf import SHA256
+from trimtab.evals.shelf import SHA256, Shelf
 from trimtab.registry.jinja import ENGINES
 
 VALUE = "value."
@@ -39,14 +39,6 @@ _MARKED: Mapping[Engine, re.Pattern[str]] = {
     Engine.JINJA: re.compile(r"\{\{[^{}]{1,200}\}\}|\{%[^{}]{1,200}%\}"),
 }
 _TOLD_ELSEWHERE = frozenset({"type", "description", "x-trust", "x-fence", "default"})
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A message with its text in runs, each with whether it is a variable."""
-
-    message: Message
-    runs: tuple[tuple[bool, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +63,37 @@ class Field:
     given: str
 
 
-async def show(visit: Visit) -> Response:
+async def show(
+    visit: Visit, *, rendered: Sequence[Said] | None = None, problem: str = "", at: str = ""
+) -> Response:
     """Show a version."""
-    return await _show(visit)
+    console = visit.console
+    prompts, version = await found_version(visit)
+    snapshot = await console.control.snapshot()
+    content, fault = _read(version)
+    evidence = prompts.evidence.get(version.hash, ())
+    context = {
+        "version": version,
+        "content": content,
+        "fault": fault,
+        "published": prompts.published[version.ref],
+        "yank": prompts.yanked.get(version.ref),
+        "pins": [
+            it for it in pins(prompts, version.name) if it.at.label.version == version.version
+        ],
+        "evidence": evidence,
+        "runs": await asyncio.to_thread(_runs, console.evaluations.shelf, evidence),
+        "approvals": prompts.approvals.get(version.ref, ()),
+        "before": _before(prompts, version),
+        "shown": [_shown(content.engine, it) for it in content.said] if content else (),
+        "fields": list(_fields(content, visit.form)) if content else (),
+        "models": _models(snapshot, content),
+        "rendered": rendered,
+        "problem": problem,
+        "at": at,
+        "done": await find_change(console, read_seq(visit.query("done"))),
+    }
+    return visit.page("prompt_version.html", context, status=400 if problem else 200)
 
 
 async def preview(visit: Visit) -> Response:
@@ -84,19 +104,13 @@ async def preview(visit: Visit) -> Response:
         nonce = visit.console.entropy(NONCE_BYTES)
         rendered = compile_version(version, ENGINES).render(values, nonce=nonce)
     except (InvalidRequest, PromptVariablesInvalid, SettingsInvalid) as exc:
-        return await _show(visit, problem=str(exc), at="try")
-    return await _show(visit, rendered=rendered.messages)
+        return await show(visit, problem=str(exc), at="try")
+    return await show(visit, rendered=rendered.messages)
 
 
 async def approve(visit: Visit) -> Response:
     """Say that a second person has read a version."""
-    _, version = await found_version(visit)
-    by = visit.by(visit.form.get("reason", ""))
-    try:
-        change = await visit.console.registry.approve(version.name, version.version, by)
-    except (InvalidRequest, SettingsInvalid, Forbidden) as exc:
-        return await _show(visit, problem=str(exc), at="approve")
-    return see_other(f"{path_of(version.name, version.version)}?done={change.seq}")
+    return await _changed(visit, visit.console.registry.approve, at="approve")
 
 
 async def yank(visit: Visit) -> Response:
@@ -112,50 +126,26 @@ async def yank(visit: Visit) -> Response:
             and_rollback=form.get("and_rollback") == "yes",
         )
     except (InvalidRequest, SettingsInvalid, NothingToRollBackTo) as exc:
-        return await _show(visit, problem=str(exc), at="yank")
+        return await show(visit, problem=str(exc), at="yank")
     done = f"?done={changes[-1].seq}" if changes else ""
     return see_other(path_of(version.name, version.version) + done)
 
 
 async def unyank(visit: Visit) -> Response:
     """Put a version back into use."""
+    return await _changed(visit, visit.console.registry.unyank, at="yank")
+
+
+async def _changed(
+    visit: Visit, change: Callable[[str, str, By], Awaitable[Change]], *, at: str
+) -> Response:
     _, version = await found_version(visit)
     by = visit.by(visit.form.get("reason", ""))
     try:
-        change = await visit.console.registry.unyank(version.name, version.version, by)
-    except (InvalidRequest, SettingsInvalid) as exc:
-        return await _show(visit, problem=str(exc), at="yank")
-    return see_other(f"{path_of(version.name, version.version)}?done={change.seq}")
-
-
-async def _show(
-    visit: Visit, *, rendered: Sequence[Said] | None = None, problem: str = "", at: str = ""
-) -> Response:
-    console = visit.console
-    prompts, version = await found_version(visit)
-    snapshot = await console.control.snapshot()
-    content, fault = _read(version)
-    evidence = prompts.evidence.get(version.hash, ())
-    context = {
-        "version": version,
-        "content": content,
-        "fault": fault,
-        "published": prompts.published[version.ref],
-        "yank": prompts.yanked.get(version.ref),
-        "pins": [it for it in pins(prompts, version.name) if _is_at(it.at.label.version, version)],
-        "evidence": evidence,
-        "runs": await asyncio.to_thread(_runs, console.evaluations, evidence),
-        "approvals": prompts.approvals.get(version.ref, ()),
-        "before": _before(prompts, version),
-        "shown": [_shown(content.engine, it) for it in content.said] if content else (),
-        "fields": list(_fields(content, visit.form)) if content else (),
-        "models": _models(snapshot, content),
-        "rendered": rendered,
-        "problem": problem,
-        "at": at,
-        "done": await find_change(console, read_seq(visit.query("done"))),
-    }
-    return visit.page("prompt_version.html", context, status=400 if problem else 200)
+        done = await change(version.name, version.version, by)
+    except (InvalidRequest, SettingsInvalid, Forbidden) as exc:
+        return await show(visit, problem=str(exc), at=at)
+    return see_other(f"{path_of(version.name, version.version)}?done={done.seq}")
 
 
 def _read(version: PromptVersion) -> tuple[Content | None, str]:
@@ -166,11 +156,11 @@ def _read(version: PromptVersion) -> tuple[Content | None, str]:
         return None, str(exc)
 
 
-def _runs(evaluations: Evaluations, evidence: Sequence[Evidence]) -> Mapping[str, str]:
+def _runs(shelf: Shelf, evidence: Sequence[Evidence]) -> Mapping[str, str]:
     """Find the stored runs that evidence is made of: their ids by the hash of the report."""
     wanted = {it.report for it in evidence if it.report and it.report.startswith(SHA256)}
     found: dict[str, str] = {}
-    for card in evaluations.cards() if wanted else ():
+    for card in shelf.cards() if wanted else ():
         report = SHA256 + card.content
         if report in wanted:
             found.setdefault(report, card.run_id)
@@ -179,18 +169,14 @@ def _runs(evaluations: Evaluations, evidence: Sequence[Evidence]) -> Mapping[str
     return found
 
 
-def _is_at(number: str, version: PromptVersion) -> bool:
-    return number == version.version
-
-
 def _before(prompts: Prompts, version: PromptVersion) -> str | None:
     numbers = list(prompts.versions[version.name])
     at = numbers.index(version.version)
     return numbers[at - 1] if at else None
 
 
-def _shown(engine: Engine, message: Message) -> Shown:
-    return Shown(message, tuple(runs(engine, message.content or "")))
+def _shown(engine: Engine, message: Message) -> Mapping[str, object]:
+    return {"message": message, "runs": tuple(runs(engine, message.content or ""))}
 
 
 def runs(engine: Engine, text: str) -> Iterator[tuple[bool, str]]:
@@ -255,5 +241,5 @@ def _models(snapshot: Snapshot, content: Content | None) -> Sequence[str]:
     return [own, *(it for it in known if it != own)] if own in known and own else known
 
 
-def _json(value: Any) -> str:  # noqa: ANN401 -- any JSON value
+def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from trimtab.console.base import Visit
+from trimtab.console.base import Visit, with_query
 from trimtab.console.changes import find_change, read_seq
 from trimtab.control.snapshot import State
 from trimtab.cost.reconcile.kept import Kept
@@ -122,16 +121,6 @@ class Day:
         return "explained" if self.kinds else "equal"
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A day as it is drawn."""
-
-    day: Day
-    path: str
-    y: float
-    height: float
-
-
 async def show(visit: Visit) -> Response:
     """Show the days up to one, and one of them in full."""
     console, asked = visit.console, visit.query("provider")
@@ -169,8 +158,7 @@ async def show(visit: Visit) -> Response:
 
 def page_path(**query: str) -> str:
     """Where the page shows what a query asks for."""
-    kept = {name: value for name, value in query.items() if value}
-    return f"{PATH}?{urlencode(kept)}" if kept else PATH
+    return with_query(PATH, **query)
 
 
 def booked_by(state: State, adjustment_id: str) -> int | None:
@@ -228,15 +216,17 @@ def _booked(group: Sequence[Finding], state: State) -> int | None:
     return None if proposed is None else booked_by(state, proposed.id)
 
 
-def _bars(days: Sequence[Day], kept: Mapping[str, str]) -> list[Bar]:
+def _bars(days: Sequence[Day], kept: Mapping[str, str]) -> list[Mapping[str, object]]:
     """Draw each day from the middle: up if they bill more, down if we have booked more."""
     most = max((abs(it.difference_nano) for it in days), default=0)
-    bars: list[Bar] = []
+    bars: list[Mapping[str, object]] = []
     for it in days:
         share = abs(it.difference_nano) / most if most else 0.0
         height = max(LEAST, round((MIDDLE - LEAST) * share, 1)) if it.difference_nano else 0.0
         y = MIDDLE - height if it.difference_nano > 0 else MIDDLE
-        bars.append(Bar(it, page_path(**kept, day=it.day), round(y, 1), height))
+        bars.append(
+            {"day": it, "path": page_path(**kept, day=it.day), "y": round(y, 1), "height": height}
+        )
     return bars
 
 

@@ -11,23 +11,8 @@ from trimtab.domain.change import read_reason
 from trimtab.domain.errors import InvalidRequest, NotFound
 
 
-async def ask(visit: Visit) -> Response:
+async def ask(visit: Visit, problem: str = "") -> Response:
     """Show the line, whom it concerns, and ask why."""
-    return await _ask(visit)
-
-
-async def book(visit: Visit) -> Response:
-    """Book the line; twice books it once."""
-    try:
-        by = visit.by(read_reason(visit.form.get("reason", "")))
-        booked, change = await visit.console.book(visit.param("id"), by)
-    except InvalidRequest as exc:
-        return await _ask(visit, str(exc))
-    done = "" if change is None else str(change.seq)
-    return see_other(page_path(day=booked.day, until=booked.day, done=done))
-
-
-async def _ask(visit: Visit, problem: str = "") -> Response:
     console, wanted = visit.console, visit.param("id")
     proposed = await asyncio.to_thread(console.reports.proposal, wanted)
     if proposed is None:
@@ -40,3 +25,14 @@ async def _ask(visit: Visit, problem: str = "") -> Response:
         "problem": problem,
     }
     return visit.page("reconcile_book.html", context, status=400 if problem else 200)
+
+
+async def book(visit: Visit) -> Response:
+    """Book the line; twice books it once."""
+    try:
+        by = visit.by(read_reason(visit.form.get("reason", "")))
+        booked, change = await visit.console.book(visit.param("id"), by)
+    except InvalidRequest as exc:
+        return await ask(visit, str(exc))
+    done = "" if change is None else str(change.seq)
+    return see_other(page_path(day=booked.day, until=booked.day, done=done))

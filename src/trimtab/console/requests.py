@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from trimtab.console.auth import Right
-from trimtab.console.base import Visit, see_other
+from trimtab.console.base import Visit, see_other, with_query
 from trimtab.domain.errors import Forbidden, InvalidRequest
 from trimtab.domain.record import RequestRecord
 from trimtab.store.base.reading import Cursor, Facet, RecordFilter, SavedFilter
@@ -187,9 +186,9 @@ def read_cursor(text: str) -> Cursor | None:
 
 def list_path(query: str) -> str:
     """Where a filter shows its newest requests."""
-    return f"{PATH}?{urlencode({'q': query})}" if query else PATH
+    return with_query(PATH, q=query)
 
 
 def older_path(query: str, cursor: Cursor) -> str:
     """Where the list goes on."""
-    return f"{PATH}?{urlencode({'q': query, 'cursor': write_cursor(cursor)})}"
+    return with_query(PATH, q=query, cursor=write_cursor(cursor))

@@ -11,7 +11,7 @@ from trimtab.console.changes import read_seq
 from trimtab.console.overview import HOUR_US, traffic
 from trimtab.control.keyring import find_key
 from trimtab.control.snapshot import Grant, Snapshot
-from trimtab.domain.change import read_reason
+from trimtab.domain.change import Change, read_reason
 from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound, TryLater
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import Key, Tenant
@@ -50,52 +50,8 @@ class SwitchForms:
     kind: ScopeKind
     place: str
 
-    async def ask_suspend(self, visit: Visit) -> Response:
-        """Show who a suspension would stop, and ask why."""
-        return await self._ask(visit, "suspend")
-
-    async def ask_throttle(self, visit: Visit) -> Response:
-        """Show who would be slowed down, and ask how far and why."""
-        return await self._ask(visit, "throttle")
-
-    async def ask_resume(self, visit: Visit) -> Response:
-        """Show who may call again, and ask why."""
-        return await self._ask(visit, "resume")
-
-    async def suspend(self, visit: Visit) -> Response:
-        """Throw the switch."""
-        return await self._throw(visit, "suspend")
-
-    async def throttle(self, visit: Visit) -> Response:
-        """Let only so many requests a minute pass."""
-        return await self._throw(visit, "throttle")
-
-    async def resume(self, visit: Visit) -> Response:
-        """Take a suspension back: the one that the visitor saw."""
-        subject = await self._subject(visit)
-        try:
-            change = await visit.console.switches.resume(
-                subject.scope,
-                reason=read_reason(visit.form.get("reason", "")),
-                author=visit.author,
-                source=visit.source,
-                expected_seq=read_seq(visit.form.get("seq", "")),
-            )
-        except (ChangeConflict, InvalidRequest) as exc:
-            return await self._ask(visit, "resume", str(exc))
-        return see_other(f"/console/{self.place}?done={change.seq}")
-
-    async def _throw(self, visit: Visit, verb: str) -> Response:
-        subject = await self._subject(visit)
-        try:
-            change = await visit.console.switches.suspend(
-                subject.scope, _suspension(visit, verb), author=visit.author, source=visit.source
-            )
-        except InvalidRequest as exc:
-            return await self._ask(visit, verb, str(exc))
-        return see_other(f"/console/{self.place}?done={change.seq}")
-
-    async def _ask(self, visit: Visit, verb: str, problem: str = "") -> Response:
+    async def ask(self, visit: Visit, problem: str = "", *, verb: str) -> Response:
+        """Show who is concerned, and ask how far, how long and why."""
         console, subject = visit.console, await self._subject(visit)
         # The kill switch must not depend on figures.
         points: Sequence[SeriesPoint] = ()
@@ -119,6 +75,15 @@ class SwitchForms:
             "problem": problem,
         }
         return visit.page("switch.html", context, status=400 if problem else 200)
+
+    async def throw(self, visit: Visit, *, verb: str) -> Response:
+        """Suspend, throttle, or resume: take back the suspension that the visitor saw."""
+        subject = await self._subject(visit)
+        try:
+            change = await _thrown(visit, subject.scope, verb)
+        except (ChangeConflict, InvalidRequest) as exc:
+            return await self.ask(visit, str(exc), verb=verb)
+        return see_other(f"/console/{self.place}?done={change.seq}")
 
     async def _subject(self, visit: Visit) -> Subject:
         control = visit.console.control
@@ -144,12 +109,19 @@ KEYS = SwitchForms(ScopeKind.KEY, "keys")
 SITE = SwitchForms(ScopeKind.SITE, "tenants")
 
 
-def _suspension(visit: Visit, verb: str) -> Suspension:
-    """Read what is to be thrown.
+async def _thrown(visit: Visit, scope: Scope, verb: str) -> Change:
+    switches, author, source = visit.console.switches, visit.author, visit.source
+    if verb != "resume":
+        suspension = _suspension(visit, verb)
+        return await switches.suspend(scope, suspension, author=author, source=source)
+    reason, seq = read_reason(visit.form.get("reason", "")), read_seq(visit.form.get("seq", ""))
+    return await switches.resume(
+        scope, reason=reason, author=author, source=source, expected_seq=seq
+    )
 
-    Raises:
-        InvalidRequest: a field holds what it cannot.
-    """
+
+def _suspension(visit: Visit, verb: str) -> Suspension:
+    """Read what is to be thrown. Raises `InvalidRequest` if a field holds what it cannot."""
     form = visit.form
     rate = form.get("rate", "")
     until_us = read_until(form.get("hours", ""), visit.console.clock.now_us())

@@ -71,8 +71,8 @@ class Targets:
             n=len(tried),
             n_error=sum(it.error_code not in _ANSWERED for it in tried),
             n_refused=sum(it.refused for it in tried),
-            p50_us=_percentile(took, 0.5),
-            p95_us=_percentile(took, 0.95),
+            p50_us=percentile(took, 0.5),
+            p95_us=percentile(took, 0.95),
             ailing=tuple(it for it in self._ailing if it.target == str(target)),
             held=order if order and order.holds(self._now_us) else None,
             price=self._price(provider, target) if provider else None,
@@ -107,6 +107,6 @@ def mean_price(rows: Sequence[TargetRow]) -> ListPrice | None:
 _ANSWERED = (None, ModelRefused.code)
 
 
-def _percentile(ordered: Sequence[int], share: float) -> int | None:
+def percentile(ordered: Sequence[int], share: float) -> int | None:
     """Take the nearest rank; `None` of nothing."""
     return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else None

@@ -6,7 +6,15 @@ from typing import NamedTuple
 from trimtab.domain.money import cents_text, usd_text
 
 NANO = 1_000_000_000
-DASH = "–"  # noqa: RUF001
+DASH = "\N{EN DASH}"
+
+_KIB = 1024
+_LEAST_PERCENT = 0.1
+_DIGITS = (
+    ("ms", ((1, ".2f"), (10, ".1f"), (999.5, ".0f"))),
+    ("s", ((10, ".2f"), (59.95, ".1f"))),
+)
+"""With how many digits a time is written in a unit, if it is below that."""
 
 
 class Mark(NamedTuple):
@@ -95,7 +103,7 @@ def share(part: int, whole: int) -> str:
     if whole == 0:
         return DASH
     percent = 100 * part / whole
-    if 0 < percent < 0.1:  # noqa: PLR2004
+    if 0 < percent < _LEAST_PERCENT:
         return "< 0.1 %"
     digits = 0 if percent in (0, 100) else 1
     return f"{percent:.{digits}f} %"
@@ -158,17 +166,13 @@ def duration(us: int | None) -> str:
     """Write microseconds in the unit that reads best, with three digits at most."""
     if us is None:
         return DASH
-    ms = us / 1000
-    if ms < 1:
-        return f"{ms:.2f} ms"
-    if ms < 10:  # noqa: PLR2004
-        return f"{ms:.1f} ms"
-    if ms < 999.5:  # noqa: PLR2004
-        return f"{ms:.0f} ms"
-    seconds = ms / 1000
-    if seconds < 59.95:  # noqa: PLR2004
-        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"  # noqa: PLR2004
-    minutes, rest = divmod(round(seconds), 60)
+    amount = us / 1000
+    for unit, forms in _DIGITS:
+        for below, form in forms:
+            if amount < below:
+                return f"{amount:{form}} {unit}"
+        amount /= 1000
+    minutes, rest = divmod(round(us / 1_000_000), 60)
     return f"{minutes:,} min {rest} s"
 
 
@@ -176,9 +180,9 @@ def byte_size(size: int) -> str:
     """Write a number of bytes in binary units."""
     amount = float(size)
     for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:  # noqa: PLR2004
+        if amount < _KIB:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
+        amount /= _KIB
     return f"{amount:.1f} GiB"
 
 

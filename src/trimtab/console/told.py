@@ -38,11 +38,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A route, and what it has not taken yet.
-
-    Attributes:
-        error: Why it took nothing last.
-    """
+    """A route, and what it has not taken yet. `error`: why it took nothing last."""
 
     name: str
     kind: str

@@ -3,7 +3,7 @@
 import fcntl
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from trimtab.domain.record import RequestRecord
 from trimtab.evals.alike import twins
 from trimtab.evals.case import QUESTION, Case, Provenance
 from trimtab.evals.dataset import read_cases, write_case
+from trimtab.evals.kept import contexts_in
 from trimtab.evals.lint import ALIKE
 from trimtab.evals.personal import redacted
 from trimtab.evals.suite import Suite
@@ -31,11 +32,7 @@ CASE_ID = re.compile(rb"q-[0-9a-hjkmnp-tv-z]{12}")
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """What a person says about a case.
-
-    Attributes:
-        at: ISO date.
-    """
+    """What a person says about a case. `at`: ISO date."""
 
     by: str
     at: str
@@ -97,7 +94,7 @@ def make_case(
     record: RequestRecord,
     asked: tuple[bytes | None, bytes | None],
     wanted: Wanted,
-    frame: Frame = Frame(),  # noqa: B008 -- frozen
+    frame: Frame,
 ) -> Made:
     """Make a case of what was asked: the variables of its prompt, or else the body.
 
@@ -115,7 +112,7 @@ def make_case(
         id=case_id_of(record.request_id),
         input=input_,
         expected=expected[0] if len(expected) == 1 else expected or None,
-        contexts=_contexts(input_, frame.retrieved),
+        contexts=contexts_in(input_, frame.retrieved) or None,
         tags=tuple(dict.fromkeys(wanted.tags)),
         provenance=Provenance(
             source=FROM_REQUEST,
@@ -233,17 +230,6 @@ def _text(content: object) -> str:
         cast("dict[str, object]", it).get("text") if isinstance(it, dict) else "" for it in parts
     ]
     return "\n".join(it for it in texts if isinstance(it, str)) if all(texts) else ""
-
-
-def _contexts(given: dict[str, Any], retrieved: Sequence[str]) -> tuple[str, ...] | None:
-    found = list[str]()
-    for name in retrieved:
-        value: object = given.get(name)
-        items = cast("list[object]", value) if isinstance(value, list) else [value]
-        found += [
-            it if isinstance(it, str) else msgspec.json.encode(it).decode() for it in items if it
-        ]
-    return tuple(found) or None
 
 
 def _redacted(value: object, counts: Counter[str]) -> object:

@@ -56,11 +56,7 @@ class Answering(Protocol):
     """Answers cases. What goes wrong with one is what is said of it, and no exception."""
 
     async def answer(self, case: Case, *, place: str) -> Said:
-        """Answer a case.
-
-        Raises:
-            TryLater: the run was stopped, and nothing was asked.
-        """
+        """Answer a case. Raises `TryLater` if the run was stopped, and nothing was asked."""
         ...
 
 

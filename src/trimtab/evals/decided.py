@@ -1,20 +1,10 @@
-"""Verdicts as they were written down: `<home>/evals/<run_id>.decision`, beside the run.
+"""Verdicts as they are written down, beside the run: see `Shelf.decide`.
 
 To judge takes numpy and seconds; whoever only shows a verdict reads it here, and needs neither.
 """
 
-import re
-from pathlib import Path
-
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-
-from trimtab.domain.errors import InvalidRequest
-from trimtab.evals.shelf import FOLDER, SHA256
-from trimtab.store.files import replace_file
-
-_RUN_ID = re.compile(r"ev_[0-9A-Za-z]{1,64}")
 
 
 class Span(Struct, frozen=True):
@@ -98,29 +88,3 @@ def without_verdict(decided: Decided) -> Decided:
     """Give the figures alone, as of one who does not know the judges."""
     lines = (replace(it, verdict="", reason="", within_noise=False) for it in decided.lines)
     return replace(decided, verdict="", reason="", meaning="", because="", lines=tuple(lines))
-
-
-class Decisions:
-    """The decisions of a state directory."""
-
-    def __init__(self, home: Path) -> None:
-        self._folder = home / FOLDER
-
-    def put(self, run_id: str, decided: Decided) -> None:
-        """Write a decision down, the last one on a run. Raises `InvalidRequest`."""
-        if _RUN_ID.fullmatch(run_id) is None:
-            raise InvalidRequest(f"{run_id[:80]!r} is no id of a run; it begins with ev_")
-        replace_file(self._path(run_id), msgspec.json.encode(decided))
-
-    def read(self, run_id: str, content: str) -> Decided | None:
-        """Read the decision on a run whose content has this hash; of another there is none."""
-        if _RUN_ID.fullmatch(run_id) is None:
-            return None
-        try:
-            found = msgspec.json.decode(self._path(run_id).read_bytes(), type=Decided)
-        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
-            return None
-        return found if found.report == SHA256 + content else None
-
-    def _path(self, run_id: str) -> Path:
-        return self._folder / f"{run_id}.decision"

@@ -4,9 +4,8 @@ Where the suite ran before, an answer costs what it cost on average then. Else i
 guessed: the text at four bytes a token, and answers of middle length.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -21,12 +20,8 @@ ANSWER_TOKENS = 200
 VERDICT_TOKENS = 200
 
 
-class Prices(Protocol):
-    """Says what tokens cost now."""
-
-    def __call__(self, model: str, read: int, written: int, /) -> int | None:
-        """Price so many tokens of a model as apps name it, in nano-USD; `None` is unknown."""
-        ...
+Prices = Callable[[str, int, int], int | None]
+"""Prices tokens read and written by a model as apps name it, in nano-USD; `None` is unknown."""
 
 
 class Estimate(Struct, frozen=True, kw_only=True):

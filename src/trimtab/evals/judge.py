@@ -21,9 +21,8 @@ from trimtab.evals.cache import Cache, Entry, Key, Said
 from trimtab.evals.calling import CHAT, Reply
 from trimtab.evals.flight import SingleFlight
 from trimtab.evals.judging import Fault, JudgeError, Question, Unreadable
-from trimtab.evals.naming import Naming, answered_by
+from trimtab.evals.naming import Naming, Tally, answered_by
 from trimtab.evals.suite import JudgeSetting
-from trimtab.evals.tally import Tally
 
 V = TypeVar("V", bound=Struct)
 

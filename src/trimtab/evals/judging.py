@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -20,7 +20,9 @@ from trimtab.domain.prompt import canonical
 
 PROMPT_SUFFIX = ".prompt.yaml"
 
+E = TypeVar("E", bound=Exception)
 V = TypeVar("V", bound=Struct)
+T_co = TypeVar("T_co", bound="Indexed", covariant=True)
 
 _FENCE = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*", re.DOTALL)
 
@@ -53,6 +55,12 @@ class Indexed(Protocol):
     def index(self) -> int:
         """Which of them, from 1."""
         ...
+
+
+class Verdicts(Struct, Generic[T_co], frozen=True):
+    """One verdict for each of several things."""
+
+    verdicts: tuple[T_co, ...]
 
 
 def _anything(_verdict: Struct) -> str | None:
@@ -114,6 +122,16 @@ class Judge(Protocol):
         ...
 
 
+class Nobody:
+    """See `Judge`; the judge of a run that has none, who gives no verdict on anything."""
+
+    async def ask(self, question: Question[V]) -> V:
+        """See `Judge.ask`."""
+        raise JudgeError(
+            Fault.UNAVAILABLE, f"nobody judges {question.step}; name a model in `judge.model`"
+        )
+
+
 async def ask_all(judge: Judge, questions: Sequence[Question[V]]) -> list[V]:
     """Ask several questions at once; where one has no verdict, the others are given up.
 
@@ -128,19 +146,26 @@ async def ask_all(judge: Judge, questions: Sequence[Question[V]]) -> list[V]:
         errors = exc
     else:
         return [it.result() for it in asked]
-    raise _first(errors)
+    raise first_of(errors)
 
 
-def _first(group: ExceptionGroup[JudgeError | TrimtabError]) -> JudgeError | TrimtabError:
+def first_of(group: ExceptionGroup[E]) -> E:
+    """Give the first error of a group, however deep in groups."""
     first = group.exceptions[0]
-    return _first(first) if isinstance(first, ExceptionGroup) else first
+    if isinstance(first, ExceptionGroup):
+        return first_of(cast("ExceptionGroup[E]", first))
+    return first
 
 
-def one_to_one(verdicts: Sequence[Indexed], count: int) -> str | None:
+def one_to_one(count: int) -> Callable[[Verdicts[Indexed]], str | None]:
     """Insist on a verdict for each of several things, and on no other."""
-    if [it.index for it in verdicts] == list(range(1, count + 1)):
-        return None
-    return f"give exactly {count} verdicts, with index 1 to {count} in this order"
+
+    def check(said: Verdicts[Indexed]) -> str | None:
+        if [it.index for it in said.verdicts] == list(range(1, count + 1)):
+            return None
+        return f"give exactly {count} verdicts, with index 1 to {count} in this order"
+
+    return check
 
 
 def numbered(texts: Sequence[str]) -> list[dict[str, object]]:

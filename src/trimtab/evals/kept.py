@@ -1,6 +1,6 @@
 """A case and an answer made of what was kept of a request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -32,7 +32,9 @@ def case_of(
     question = said if isinstance(said, str) else _last_question(_object(asked))
     if not question.strip():
         return None
-    contexts = None if content is None else _contexts(given, content)
+    variables_of = {} if content is None else content.variables
+    names = [name for name, it in variables_of.items() if it.trust is Trust.RETRIEVED]
+    contexts = contexts_in(given, names) if names and given else None
     return Case(id=record.request_id, input={QUESTION: question}, contexts=contexts)
 
 
@@ -67,10 +69,8 @@ def _text(content: object) -> str:
     return "\n".join(it for it in parts if isinstance(it, str))
 
 
-def _contexts(given: Mapping[str, object], content: Content) -> tuple[str, ...] | None:
-    names = [name for name, it in content.variables.items() if it.trust is Trust.RETRIEVED]
-    if not names or not given:
-        return None
+def contexts_in(given: Mapping[str, object], names: Iterable[str]) -> tuple[str, ...]:
+    """Give the texts that the variables of some names held; what is no text, as JSON."""
     found = list[str]()
     for name in names:
         value = given.get(name)

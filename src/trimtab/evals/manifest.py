@@ -114,14 +114,14 @@ def _text(path: Path) -> str:
         raise SettingsInvalid(f"{path}:{line}: this is not UTF-8; save it as UTF-8") from exc
 
 
-def _convert(node: Members, kind: type[S], faults: Faults, at: str = "") -> S | None:
+def _convert(node: Members, kind: type[S], faults: Faults) -> S | None:
     given = {name: anything(it) for name, it in node.members.items() if not is_null(it)}
     known = [field.encode_name for field in msgspec.structs.fields(kind)]
     try:
         return msgspec.convert(given, type=kind, strict=True)
     except msgspec.ValidationError as exc:
         path, what = explained(str(exc), known)
-        faults.add(f"{at}.{path}".strip("."), what)
+        faults.add(path, what)
     return None
 
 

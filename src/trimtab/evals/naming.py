@@ -14,7 +14,6 @@ from trimtab.domain.model import Model, ModelKind, read_target, undated
 from trimtab.evals.cache import Cache
 from trimtab.evals.calling import Reply
 from trimtab.evals.flight import SingleFlight
-from trimtab.evals.tally import Tally
 
 Probe = Callable[[], Awaitable[str]]
 """Asks a model for next to nothing, and tells which one answered."""
@@ -35,6 +34,27 @@ def answered_by(reply: Reply, model: str) -> str:
     """Name who answered: the provider, and the model as its answer names it."""
     provider, _, target = (reply.model or "").partition("/")
     return f"{provider}/{model.removeprefix(f'{provider}/') or target}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What judging met, for the report of a run. State: all that was met in one.
+
+    Attributes:
+        remembered: Answers that needed no call.
+    """
+
+    remembered: int = 0
+    _warnings: dict[str, None] = field(default_factory=dict[str, None])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences for people, each once."""
+        return tuple(self._warnings)
+
+    def warn(self, sentence: str) -> None:
+        """Take down a sentence."""
+        self._warnings[sentence] = None
 
 
 @dataclass(slots=True, kw_only=True)

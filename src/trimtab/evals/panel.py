@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from trimtab.evals.cache import Cache
 from trimtab.evals.embedder import GatewayEmbedder
 from trimtab.evals.judge import Court, GatewayJudge
+from trimtab.evals.naming import Tally
 from trimtab.evals.result import JudgeSeen
-from trimtab.evals.tally import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+from msgspec.structs import asdict
 
 from trimtab.evals.case import Case
 from trimtab.evals.result import Run
@@ -58,14 +59,11 @@ def write_cases(cases: Sequence[Case], target: Path) -> int:
         CASES,
         [
             {
-                "id": it.id,
+                **asdict(it),
                 "hash": it.hash,
                 "question": it.question,
                 "input": _json(it.input),
                 "expected": it.expected if isinstance(it.expected, str) else _json(it.expected),
-                "contexts": None if it.contexts is None else list(it.contexts),
-                "tags": list(it.tags),
-                "group": it.group,
                 "checks": _json(it.checks),
                 "provenance": _json(it.provenance),
             }
@@ -79,29 +77,16 @@ def write_scores(run: Run, target: Path) -> int:
     """Write every score of a run; give the number of rows."""
     found = list[dict[str, object]]()
     for it in run.samples:
-        answer: dict[str, object] = {
+        answer = {
+            **asdict(it),
             "run_id": run.run_id,
             "suite": run.suite,
-            "case": it.case,
             "arm": it.arm.value,
             "sample": it.index,
             "answer": it.text,
-            "error": it.error,
-            "model": it.model,
-            "request_id": it.request_id,
-            "latency_s": it.latency_s,
-            "output_tokens": it.output_tokens,
-            "cost_nano": it.cost_nano,
         }
         scores = [
-            {
-                "metric": name,
-                "status": score.status.value,
-                "value": score.value,
-                "code": score.code,
-                "detail": score.detail,
-                "label": score.label,
-            }
+            {**asdict(score), "metric": name, "status": score.status.value}
             for name, score in it.scores.items()
         ]
         found += [{**answer, **score} for score in scores or [{}]]

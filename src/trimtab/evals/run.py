@@ -16,7 +16,7 @@ from trimtab.evals.calling import JUDGE, place_of
 from trimtab.evals.case import Case
 from trimtab.evals.flipped import flipped
 from trimtab.evals.journal import Answered, Head, Journal, Judged, Line, Scored
-from trimtab.evals.judging import Fault
+from trimtab.evals.judging import Fault, Nobody, first_of
 from trimtab.evals.metrics.base import (
     Answer,
     Need,
@@ -25,7 +25,6 @@ from trimtab.evals.metrics.base import (
     failed,
     not_applicable,
 )
-from trimtab.evals.nobody import NOBODY
 from trimtab.evals.purse import Purse
 from trimtab.evals.result import Arm, Run, Sample, Stop
 from trimtab.evals.work import Work, document
@@ -76,7 +75,7 @@ class Runner:
         else:
             self._end()
             return document(self._work, self._samples.values(), self._purse, self._clock.now_us())
-        raise _first(errors)
+        raise first_of(errors)
 
     def paid(self, nano: int | None) -> None:
         """Write down that a call of a judge was paid for."""
@@ -198,7 +197,7 @@ class Runner:
         )
         place = place_of(self._work.head.run_id, case.id, JUDGE, sample.index)
         judging = self._work.judging
-        judge = NOBODY if judging is None else judging.at(place)
+        judge = Nobody() if judging is None else judging.at(place)
         return await self._work.metrics[name].score(case, answer, judge)
 
     def _flipped(self, case: Case) -> bool:
@@ -248,11 +247,6 @@ class Runner:
         sample = self._samples[place]
         left = {name: it for name, it in sample.scores.items() if name != line.metric}
         self._samples[place] = replace(sample, scores=left)
-
-
-def _first(group: ExceptionGroup[OSError]) -> OSError:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _place(sample: Sample) -> Place:

@@ -1,4 +1,4 @@
-"""Stored runs: `<home>/evals/<run_id>.json`, each with a small card beside it.
+"""Stored runs: `<home>/evals/<run_id>.json`, each with a small card and its `.decision` beside it.
 
 A card holds what a list shows, so that thousands of runs are listed without reading them. It is
 made anew when it is missing.
@@ -16,14 +16,14 @@ from msgspec.structs import replace
 from trimtab.domain.errors import InvalidRequest, NotFound
 from trimtab.domain.prompt import digest
 from trimtab.evals.case import Kind
+from trimtab.evals.decided import Decided
 from trimtab.evals.result import Run, Spent, read_run, write_run
 from trimtab.store.files import replace_file
 
 FOLDER = "evals"
 SHA256 = "sha256:"
 
-_CARD = ".card"
-_DOCUMENT = ".json"
+_CARD, _DECISION, _DOCUMENT = ".card", ".decision", ".json"
 _RUN_ID = re.compile(r"ev_[0-9A-Za-z]{1,64}")
 _HEX = re.compile(r"(?:sha256:)?([0-9a-f]{6,64})")
 
@@ -86,6 +86,18 @@ class Shelf:
             self._write(replace(card, verdict=verdict, reason=reason))
         return True
 
+    def decide(self, run_id: str, decided: Decided) -> None:
+        """Write a decision down, the last one on a run. Raises `InvalidRequest`."""
+        replace_file(self._path(run_id, _DECISION), msgspec.json.encode(decided))
+
+    def decided(self, run_id: str, content: str) -> Decided | None:
+        """Read the decision on a run whose content has this hash; of another there is none."""
+        try:
+            found = msgspec.json.decode(self._path(run_id, _DECISION).read_bytes(), type=Decided)
+        except (InvalidRequest, FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        return found if found.report == SHA256 + content else None
+
     def cards(self) -> Iterator[Card]:
         """Give the runs, newest first; a document that cannot be read is passed over."""
         for run_id in self._ids():
@@ -130,10 +142,10 @@ class Shelf:
         stems = (it.stem for it in self._folder.glob(f"ev_*{_DOCUMENT}"))
         return sorted((it for it in stems if _RUN_ID.fullmatch(it)), reverse=True)
 
-    def _path(self, run_id: str) -> Path:
+    def _path(self, run_id: str, suffix: str = _DOCUMENT) -> Path:
         if _RUN_ID.fullmatch(run_id) is None:
             raise InvalidRequest(f"{run_id[:80]!r} is no id of a run; it begins with ev_")
-        return self._folder / f"{run_id}{_DOCUMENT}"
+        return self._folder / f"{run_id}{suffix}"
 
     def _read(self, run_id: str) -> Run | None:
         try:

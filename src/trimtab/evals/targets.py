@@ -185,11 +185,7 @@ class OfProgram:
 
 
 def find_function(path: str) -> Function:
-    """Import `module:function`.
-
-    Raises:
-        SettingsInvalid: there is none.
-    """
+    """Import `module:function`. Raises `SettingsInvalid` if there is none."""
     try:
         found = resolve_name(path) if ":" in path else None
     except (ImportError, AttributeError, ValueError, SyntaxError) as exc:

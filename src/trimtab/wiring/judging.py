@@ -18,10 +18,9 @@ from trimtab.evals.judge import Court
 from trimtab.evals.judging import judge_prompts
 from trimtab.evals.manifest import make_metrics
 from trimtab.evals.metrics.base import Metric, Need
-from trimtab.evals.naming import Naming, pinned
+from trimtab.evals.naming import Naming, Tally, pinned
 from trimtab.evals.panel import Panel
 from trimtab.evals.suite import Suite
-from trimtab.evals.tally import Tally
 from trimtab.registry.format import SUFFIX, read_file
 from trimtab.registry.jinja import ENGINES
 

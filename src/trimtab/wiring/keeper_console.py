@@ -6,8 +6,10 @@ from hmac import digest
 
 from trimtab import wiring
 from trimtab.console.base import Console, Flow, Lag, no_events
+from trimtab.console.evaluations import Evaluations
 from trimtab.control.audit import Audit
 from trimtab.evals.desk import Desk
+from trimtab.evals.shelf import Shelf
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import resolve
 from trimtab.store.relational.spend import Spend
@@ -16,7 +18,6 @@ from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.rehydrate import ASKED, rehydrate
 from trimtab.wiring.alerts import MOST_ANSWER, alert_routes
 from trimtab.wiring.erasures import erasures
-from trimtab.wiring.evaluations import StoredEvaluations
 from trimtab.wiring.keeper_parts import Parts
 from trimtab.wiring.membership import control_store, living
 from trimtab.wiring.pulse import Pulse
@@ -63,7 +64,7 @@ def keeper_console(parts: Parts) -> Console:
         book=lambda adjustment_id, by: accept(
             home, adjustment_id, reason=by.reason, author=by.author, source=by.source
         ),
-        evaluations=StoredEvaluations(home),
+        evaluations=Evaluations(Shelf(home)),
         erasures=erasures(home),
         admin_token_sha256=_hashed(token) if token else None,
         secure_cookies=(settings.gateway.public_url or "").startswith("https:"),

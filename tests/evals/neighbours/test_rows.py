@@ -70,7 +70,7 @@ def test_ragas_as_csv() -> None:
     cases = (Case(id="a", input={"question": 'Why,\n"so"?'}, contexts=("x", "ü")),)
     other = adapter("ragas-csv")
 
-    text = other.write(Document(name="n", cases=cases))
+    text = other.form(Document(name="n", cases=cases))
 
     [row] = csv.DictReader(io.StringIO(text))
     assert row["user_input"] == 'Why,\n"so"?'

@@ -93,7 +93,7 @@ def export(file: Path, form: str, out: Path | None, *, strict: bool, force: bool
     else:
         document, other = _document(read_suite(file)), adapter(form)
         _tell(other.unsaid(document), strict=strict)
-        target.write_text(other.write(document), "utf-8")
+        target.write_text(other.form(document), "utf-8")
         said = f"{len(document.cases)} cases"
     click.echo(f"wrote {target}   {said}")
 

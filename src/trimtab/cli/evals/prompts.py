@@ -11,7 +11,7 @@ from trimtab.cli.prompts.ask import by, opened
 from trimtab.control.prompts import Prompts
 from trimtab.domain.errors import TrimtabError
 from trimtab.domain.prompt import PromptVersion
-from trimtab.evals.evidence import evidence_of
+from trimtab.evals.deciding import evidence_of
 from trimtab.evals.judgement import Judgement
 from trimtab.evals.report.annotations import Spot
 from trimtab.evals.report.markdown import PromptChange

@@ -14,7 +14,6 @@ from trimtab.cli.evals.standing import standings
 from trimtab.cli.evals.stored import Asked, run_or_stored, shelf
 from trimtab.cli.output import print_json
 from trimtab.domain.errors import BudgetExhausted, TrimtabError, TryLater, UpstreamFailed
-from trimtab.evals.decided import Decisions
 from trimtab.evals.deciding import decided_of
 from trimtab.evals.judgement import Judgement, judged
 from trimtab.evals.report.annotations import annotations
@@ -84,9 +83,9 @@ def _judged(text: str, home: Path | None, asked: Asked) -> Judgement | Failed:
 def _note(judgement: Judgement, home: Path | None, outputs: Outputs) -> None:
     """Note a verdict on its run and its prompt; it stands though that should fail."""
     try:
-        if shelf(home).judged(judgement.run, str(judgement.verdict), judgement.reason):
-            decided = decided_of(judgement)
-            Decisions(wiring.home(home)).put(judgement.run.run_id, decided)
+        shelved = shelf(home)
+        if shelved.judged(judgement.run, str(judgement.verdict), judgement.reason):
+            shelved.decide(judgement.run.run_id, decided_of(judgement))
         told = asyncio.run(attach(judgement, home))
     except (TrimtabError, OSError) as exc:
         click.echo(f"trimtab: the verdict could not be kept: {sentence(exc)}", err=True)

@@ -1,12 +1,13 @@
 """What every metric is: it looks at a case and an answer, and gives a score, or says why not."""
 
 import math
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,7 @@ from trimtab.evals.judging import Judge, JudgeError
 
 MOST_DETAIL = 2000
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -110,7 +112,7 @@ class Metric(Protocol):
         """What is known of it."""
         ...
 
-    async def score(self, case: Case, answer: Answer, judge: Judge, /) -> Score:
+    def score(self, case: Case, answer: Answer, judge: Judge, /) -> Coroutine[Any, Any, Score]:
         """Score an answer; what goes wrong is a score of status error."""
         ...
 
@@ -177,6 +179,10 @@ def options(given: Mapping[str, object], kind: type[T]) -> T:
     return msgspec.convert(given, type=kind, strict=True)
 
 
+class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a metric that takes none."""
+
+
 def scored(value: float, detail: str = "", *, label: str | None = None) -> Score:
     """Give a value."""
     return Score(status=Status.SCORED, value=float(value), detail=detail[:MOST_DETAIL], label=label)
@@ -192,14 +198,19 @@ def failed(code: str, why: str) -> Score:
     return Score(status=Status.ERROR, code=code, detail=why[:MOST_DETAIL])
 
 
-async def attempted(scoring: Awaitable[Score]) -> Score:
-    """Await a score; that there is no verdict is an error beside the scores, and no score."""
-    try:
-        return await scoring
-    except JudgeError as exc:
-        return failed(exc.fault, str(exc))
-    except TrimtabError as exc:
-        return failed(exc.code, str(exc))
+def attempted(scoring: Callable[P, Awaitable[Score]]) -> Callable[P, Coroutine[Any, Any, Score]]:
+    """Have a score whose judge gives no verdict be an error beside the scores, and no score."""
+
+    @wraps(scoring)
+    async def attempt(*given: P.args, **named: P.kwargs) -> Score:
+        try:
+            return await scoring(*given, **named)
+        except JudgeError as exc:
+            return failed(exc.fault, str(exc))
+        except TrimtabError as exc:
+            return failed(exc.code, str(exc))
+
+    return attempt
 
 
 def contexts(case: Case, answer: Answer) -> tuple[str, ...] | None:

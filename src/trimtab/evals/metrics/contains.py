@@ -18,9 +18,6 @@ from trimtab.evals.metrics.base import (
 )
 from trimtab.evals.metrics.words import Flags
 
-ABOUT = About(name="contains")
-ABOUT_NOT = About(name="not_contains")
-
 
 class Options(Flags, frozen=True):
     """Texts for every case; without them each case brings its own checks."""
@@ -38,7 +35,7 @@ class Contains:
     @property
     def about(self) -> About:
         """See `Metric.about`."""
-        return ABOUT_NOT if self.absent else ABOUT
+        return About(name="not_contains" if self.absent else "contains")
 
     async def score(self, case: Case, answer: Answer, _judge: Judge) -> Score:
         """See `Metric.score`."""

@@ -5,16 +5,11 @@ from trimtab.evals.judging import Judge
 from trimtab.evals.metrics.base import NO_EXPECTED, About, Answer, Need, Score, scored
 from trimtab.evals.metrics.words import Flags
 
-ABOUT = About(name="exact_match", needs=frozenset({Need.EXPECTED}))
-
 
 class ExactMatch(Flags, frozen=True):
     """Compares whole texts, white space collapsed."""
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(name="exact_match", needs=frozenset({Need.EXPECTED}))
 
     async def score(self, case: Case, answer: Answer, _judge: Judge) -> Score:
         """See `Metric.score`."""

@@ -4,12 +4,10 @@ After Es et al. 2023 (arXiv 2309.15217), in two calls: one that splits the answe
 one that verifies all of them.
 """
 
-from functools import partial
-
 from msgspec import Struct
 
 from trimtab.evals.case import Case
-from trimtab.evals.judging import Judge, Question, numbered, one_to_one
+from trimtab.evals.judging import Judge, Question, Verdicts, numbered, one_to_one
 from trimtab.evals.metrics.base import (
     NO_CONTEXTS,
     About,
@@ -23,9 +21,6 @@ from trimtab.evals.metrics.base import (
 )
 
 SPLIT, VERIFY = "judge-faithfulness-split", "judge-faithfulness-verify"
-ABOUT = About(
-    name="faithfulness", needs=frozenset({Need.CONTEXTS, Need.JUDGE}), prompts=(SPLIT, VERIFY)
-)
 NO_CLAIMS = not_applicable("the answer claims nothing")
 
 
@@ -43,20 +38,14 @@ class Support(Struct, frozen=True):
     supported: bool
 
 
-class Supports(Struct, frozen=True):
-    """One for each claim."""
-
-    verdicts: tuple[Support, ...]
-
-
 class Faithfulness(Struct, frozen=True, forbid_unknown_fields=True):
     """Supported claims of all claims."""
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(
+        name="faithfulness", needs=frozenset({Need.CONTEXTS, Need.JUDGE}), prompts=(SPLIT, VERIFY)
+    )
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
         known = contexts(case, answer)
@@ -64,34 +53,26 @@ class Faithfulness(Struct, frozen=True, forbid_unknown_fields=True):
             return NO_CONTEXTS
         if not answer.text.strip():
             return NO_CLAIMS
-        return await attempted(_score(case, answer.text, known, judge))
-
-
-async def _score(case: Case, text: str, known: tuple[str, ...], judge: Judge) -> Score:
-    split = Question(
-        step="faithfulness/split",
-        prompt=SPLIT,
-        variables={"question": case.question, "answer": text},
-        candidate=("answer",),
-        verdict=Claims,
-    )
-    claims = (await judge.ask(split)).claims
-    if not claims:
-        return NO_CLAIMS
-    if not known:
-        return scored(0, "nothing was retrieved that could support it")
-    verify = Question(
-        step="faithfulness/verify",
-        prompt=VERIFY,
-        variables={"contexts": numbered(known), "claims": numbered(claims)},
-        candidate=("claims",),
-        verdict=Supports,
-        check=partial(_check, len(claims)),
-    )
-    verdicts = (await judge.ask(verify)).verdicts
-    wrong = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.supported]
-    return scored(1 - len(wrong) / len(claims), "; ".join(wrong))
-
-
-def _check(count: int, said: Supports) -> str | None:
-    return one_to_one(said.verdicts, count)
+        split = Question(
+            step="faithfulness/split",
+            prompt=SPLIT,
+            variables={"question": case.question, "answer": answer.text},
+            candidate=("answer",),
+            verdict=Claims,
+        )
+        claims = (await judge.ask(split)).claims
+        if not claims:
+            return NO_CLAIMS
+        if not known:
+            return scored(0, "nothing was retrieved that could support it")
+        verify = Question(
+            step="faithfulness/verify",
+            prompt=VERIFY,
+            variables={"contexts": numbered(known), "claims": numbered(claims)},
+            candidate=("claims",),
+            verdict=Verdicts[Support],
+            check=one_to_one(len(claims)),
+        )
+        verdicts = (await judge.ask(verify)).verdicts
+        wrong = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.supported]
+        return scored(1 - len(wrong) / len(claims), "; ".join(wrong))

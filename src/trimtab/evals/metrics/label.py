@@ -24,7 +24,6 @@ from trimtab.evals.metrics.base import (
 from trimtab.evals.metrics.pattern import Found, compiled
 from trimtab.evals.metrics.words import Flags
 
-ABOUT = About(name="label_match", needs=frozenset({Need.EXPECTED}))
 UNKNOWN = "?"
 """The label of an answer that is taken for none, or for several."""
 
@@ -48,10 +47,7 @@ class LabelMatch:
     labels: tuple[str, ...]
     patterns: Mapping[str, Found]
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(name="label_match", needs=frozenset({Need.EXPECTED}))
 
     async def score(self, case: Case, answer: Answer, _judge: Judge) -> Score:
         """See `Metric.score`."""

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from msgspec import Struct
-
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.evals.case import Case
 from trimtab.evals.judging import Judge
@@ -13,16 +11,13 @@ from trimtab.evals.metrics.base import (
     Answer,
     Direction,
     Metric,
+    NoOptions,
     Parts,
     Score,
     failed,
     options,
     scored,
 )
-
-
-class Options(Struct, frozen=True, forbid_unknown_fields=True):
-    """None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,7 @@ def measured(
     about = About(name=name, direction=Direction.LOWER)
 
     def make(given: Mapping[str, object], _parts: Parts) -> Metric:
-        _ = options(given, Options)
+        _ = options(given, NoOptions)
         return Measured(about, figure)
 
     return make
@@ -56,13 +51,3 @@ def measured(
 def cost_usd(answer: Answer) -> float | None:
     """Give what it cost."""
     return None if answer.cost_nano is None else answer.cost_nano / NANO_PER_USD
-
-
-def latency_s(answer: Answer) -> float | None:
-    """Give how long it took."""
-    return answer.latency_s
-
-
-def output_tokens(answer: Answer) -> float | None:
-    """Give how long it is."""
-    return answer.output_tokens

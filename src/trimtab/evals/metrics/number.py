@@ -11,8 +11,6 @@ from trimtab.evals.case import Case
 from trimtab.evals.judging import Judge
 from trimtab.evals.metrics.base import NO_EXPECTED, About, Answer, Need, Score, failed, scored
 
-ABOUT = About(name="numeric", needs=frozenset({Need.EXPECTED}))
-
 # Neither inside a word nor a part of a longer number, as of a date or a version.
 _NUMBER = re.compile(
     r"(?<![\w.,])[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,40})(?:\.[0-9]{1,40})?"
@@ -41,10 +39,7 @@ class Numeric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rel: Annotated[float, Meta(ge=0)] = 0.0
     take: Take = Take.ONLY
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(name="numeric", needs=frozenset({Need.EXPECTED}))
 
     async def score(self, case: Case, answer: Answer, _judge: Judge) -> Score:
         """See `Metric.score`."""

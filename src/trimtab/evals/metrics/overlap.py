@@ -10,8 +10,6 @@ from trimtab.evals.judging import Judge
 from trimtab.evals.metrics.base import NO_EXPECTED, About, Answer, Need, Score, scored
 from trimtab.evals.metrics.words import Flags
 
-ABOUT = About(name="token_f1", needs=frozenset({Need.EXPECTED}))
-
 
 class TokenF1(Flags, frozen=True):
     """Compares bags of words, loosely unless told otherwise."""
@@ -20,10 +18,7 @@ class TokenF1(Flags, frozen=True):
     strip_punctuation: bool = True
     strip_articles: bool = True
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(name="token_f1", needs=frozenset({Need.EXPECTED}))
 
     async def score(self, case: Case, answer: Answer, _judge: Judge) -> Score:
         """See `Metric.score`."""

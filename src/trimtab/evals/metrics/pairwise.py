@@ -22,7 +22,6 @@ from trimtab.evals.metrics.base import (
 )
 
 PROMPT = "judge-pairwise-better"
-ABOUT = About(name="pairwise", needs=frozenset({Need.JUDGE, Need.BASELINE}), prompts=(PROMPT,))
 
 
 class Better(StrEnum):
@@ -53,19 +52,14 @@ class Pairwise(Struct, frozen=True, forbid_unknown_fields=True):
 
     rubric: str = "The better answer is correct, complete and to the point."
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(name="pairwise", needs=frozenset({Need.JUDGE, Need.BASELINE}), prompts=(PROMPT,))
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`. The label is what was picked with the candidate first, and second."""
         if answer.baseline is None:
             return not_applicable("there is no answer of the baseline")
-        return await attempted(self._score(case, (answer.text, answer.baseline), judge))
-
-    async def _score(self, case: Case, texts: tuple[str, str], judge: Judge) -> Score:
-        orders = (texts, texts[::-1])
+        orders = ((answer.text, answer.baseline), (answer.baseline, answer.text))
         one, other = await ask_all(
             judge, [self._question(case, *it, order=at) for at, it in enumerate(orders)]
         )

@@ -24,8 +24,6 @@ from trimtab.evals.metrics.base import (
     scored,
 )
 
-ABOUT = About(name="regex")
-
 Found = Callable[[str], bool]
 
 
@@ -41,10 +39,7 @@ class Regex:
 
     found: Found | None
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(name="regex")
 
     async def score(self, case: Case, answer: Answer, _judge: Judge) -> Score:
         """See `Metric.score`."""

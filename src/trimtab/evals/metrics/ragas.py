@@ -149,12 +149,12 @@ class RagasMetric:
             prompts=(PROMPT,) * kind.calls,
         )
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
         if self.ragas is None:
             return NO_RAGAS
-        missing = self._missing(case, answer)
-        return missing or await attempted(self._score(self.ragas, case, answer, judge))
+        return self._missing(case, answer) or await self._score(self.ragas, case, answer, judge)
 
     def _missing(self, case: Case, answer: Answer) -> Score | None:
         needs = KINDS[self.name].needs

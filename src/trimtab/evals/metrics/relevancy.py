@@ -65,23 +65,21 @@ class AnswerRelevancy:
         model = self.embedder.model if self.embedder else ""
         return About(name="answer_relevancy", version=f"1+{model}", needs=NEEDS, prompts=(PROMPT,))
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
         if self.embedder is None:
             return NO_EMBEDDER
         if not answer.text.strip():
             return scored(0, SAME)
-        return await attempted(self._score(self.embedder, case, answer.text, judge))
-
-    async def _score(self, embedder: Embedder, case: Case, text: str, judge: Judge) -> Score:
         calls, each = (1, self.options.n) if self.options.one_call else (self.options.n, 1)
-        asked = [_question(text, each, sample) for sample in range(calls)]
+        asked = [_question(answer.text, each, sample) for sample in range(calls)]
         answers = await ask_all(judge, asked)
         made = [it for answer in answers for it in answer.questions]
         if all(it.noncommittal for it in made):
             return scored(0, SAME)
         questions = [it.question for it in made]
-        cosines = await likeness(embedder, case.question, questions)
+        cosines = await likeness(self.embedder, case.question, questions)
         return scored(sum(cosines) / len(cosines), "; ".join(questions))
 
 

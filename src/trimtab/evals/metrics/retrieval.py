@@ -5,12 +5,11 @@ After Es et al. 2023 (arXiv 2309.15217) and what ragas made of it; precision is 
 
 import re
 from collections.abc import Sequence
-from functools import partial
 
 from msgspec import Struct
 
 from trimtab.evals.case import Case
-from trimtab.evals.judging import Judge, Question, ask_all, numbered, one_to_one
+from trimtab.evals.judging import Judge, Question, Verdicts, ask_all, numbered, one_to_one
 from trimtab.evals.metrics.base import (
     NO_CONTEXTS,
     NO_EXPECTED,
@@ -25,8 +24,6 @@ from trimtab.evals.metrics.base import (
 
 USEFUL, ATTRIBUTED = "judge-context-useful", "judge-context-attributed"
 NEEDS = frozenset({Need.EXPECTED, Need.CONTEXTS, Need.JUDGE})
-PRECISION = About(name="context_precision", needs=NEEDS, prompts=(USEFUL,))
-RECALL = About(name="context_recall", needs=NEEDS, prompts=(ATTRIBUTED,))
 NOTHING = scored(0, "nothing was retrieved")
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])|\s*\n\s*")
@@ -40,24 +37,12 @@ class Useful(Struct, frozen=True):
     useful: bool
 
 
-class Usefuls(Struct, frozen=True):
-    """One for each text."""
-
-    verdicts: tuple[Useful, ...]
-
-
 class Attributed(Struct, frozen=True):
     """Whether the texts support a sentence."""
 
     index: int
     reason: str
     attributed: bool
-
-
-class Attributions(Struct, frozen=True):
-    """One for each sentence."""
-
-    verdicts: tuple[Attributed, ...]
 
 
 class ContextPrecision(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,18 +54,14 @@ class ContextPrecision(Struct, frozen=True, forbid_unknown_fields=True):
 
     per_chunk: bool = False
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return PRECISION
+    about = About(name="context_precision", needs=NEEDS, prompts=(USEFUL,))
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
-        known = contexts(case, answer)
-        missing = _missing(case, known)
-        return missing or await attempted(self._score(case, known or (), judge))
-
-    async def _score(self, case: Case, known: tuple[str, ...], judge: Judge) -> Score:
+        known = contexts(case, answer) or ()
+        if (missing := _missing(case, answer)) is not None:
+            return missing
         parts = [[it] for it in known] if self.per_chunk else [known]
         asked = [_precision(case, it) for it in parts]
         answers = await ask_all(judge, asked)
@@ -94,16 +75,30 @@ class ContextPrecision(Struct, frozen=True, forbid_unknown_fields=True):
 class ContextRecall(Struct, frozen=True, forbid_unknown_fields=True):
     """Sentences of the expected text that the texts support, of all."""
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return RECALL
+    about = About(name="context_recall", needs=NEEDS, prompts=(ATTRIBUTED,))
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
-        known = contexts(case, answer)
-        missing = _missing(case, known)
-        return missing or await attempted(_recall(case, known or (), judge))
+        known = contexts(case, answer) or ()
+        if (missing := _missing(case, answer)) is not None:
+            return missing
+        claims = sentences(case.accepted[0])
+        question = Question(
+            step="context_recall/attribute",
+            prompt=ATTRIBUTED,
+            variables={
+                "question": case.question,
+                "contexts": numbered(known),
+                "sentences": numbered(claims),
+            },
+            candidate=(),
+            verdict=Verdicts[Attributed],
+            check=one_to_one(len(claims)),
+        )
+        verdicts = (await judge.ask(question)).verdicts
+        wrong = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.attributed]
+        return scored(1 - len(wrong) / len(claims), "; ".join(wrong))
 
 
 def average_precision(verdicts: Sequence[bool]) -> float:
@@ -121,8 +116,9 @@ def sentences(text: str) -> list[str]:
     return [it for it in map(str.strip, _SENTENCE.split(text)) if it]
 
 
-def _missing(case: Case, known: tuple[str, ...] | None) -> Score | None:
+def _missing(case: Case, answer: Answer) -> Score | None:
     """Give the score of what no judge need be asked about."""
+    known = contexts(case, answer)
     if not case.accepted or not sentences(case.accepted[0]):
         return NO_EXPECTED
     if known is None:
@@ -130,7 +126,7 @@ def _missing(case: Case, known: tuple[str, ...] | None) -> Score | None:
     return None if known else NOTHING
 
 
-def _precision(case: Case, known: Sequence[str]) -> Question[Usefuls]:
+def _precision(case: Case, known: Sequence[str]) -> Question[Verdicts[Useful]]:
     return Question(
         step="context_precision/useful",
         prompt=USEFUL,
@@ -140,29 +136,6 @@ def _precision(case: Case, known: Sequence[str]) -> Question[Usefuls]:
             "contexts": numbered(known),
         },
         candidate=(),
-        verdict=Usefuls,
-        check=partial(_check, len(known)),
+        verdict=Verdicts[Useful],
+        check=one_to_one(len(known)),
     )
-
-
-def _check(count: int, said: Usefuls) -> str | None:
-    return one_to_one(said.verdicts, count)
-
-
-async def _recall(case: Case, known: tuple[str, ...], judge: Judge) -> Score:
-    claims = sentences(case.accepted[0])
-    question = Question(
-        step="context_recall/attribute",
-        prompt=ATTRIBUTED,
-        variables={
-            "question": case.question,
-            "contexts": numbered(known),
-            "sentences": numbered(claims),
-        },
-        candidate=(),
-        verdict=Attributions,
-        check=lambda said: one_to_one(said.verdicts, len(claims)),
-    )
-    verdicts = (await judge.ask(question)).verdicts
-    missing = [f"{claims[it.index - 1]!r}: {it.reason}" for it in verdicts if not it.attributed]
-    return scored(1 - len(missing) / len(claims), "; ".join(missing))

@@ -10,7 +10,6 @@ from trimtab.evals.judging import Judge, Question
 from trimtab.evals.metrics.base import About, Answer, Need, Score, attempted, scored
 
 PROMPT = "judge-rubric-grade"
-ABOUT = About(name="rubric", needs=frozenset({Need.JUDGE}), prompts=(PROMPT,))
 
 
 class Grade(Struct, frozen=True):
@@ -33,16 +32,11 @@ class Rubric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scale: Annotated[int, Meta(ge=2, le=100)] = 5
     reference: bool = True
 
-    @property
-    def about(self) -> About:
-        """See `Metric.about`."""
-        return ABOUT
+    about = About(name="rubric", needs=frozenset({Need.JUDGE}), prompts=(PROMPT,))
 
+    @attempted
     async def score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         """See `Metric.score`."""
-        return await attempted(self._score(case, answer, judge))
-
-    async def _score(self, case: Case, answer: Answer, judge: Judge) -> Score:
         question = Question(
             step="rubric/grade",
             prompt=PROMPT,

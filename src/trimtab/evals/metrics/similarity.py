@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from msgspec import Struct
-
 from trimtab.evals.case import Case
 from trimtab.evals.judging import Judge
 from trimtab.evals.metrics.base import (
@@ -14,6 +12,7 @@ from trimtab.evals.metrics.base import (
     Answer,
     Embedder,
     Need,
+    NoOptions,
     Parts,
     Score,
     attempted,
@@ -23,10 +22,6 @@ from trimtab.evals.metrics.base import (
 from trimtab.evals.metrics.vectors import likeness
 
 NEEDS = frozenset({Need.EXPECTED, Need.EMBEDDER})
-
-
-class Options(Struct, frozen=True, forbid_unknown_fields=True):
-    """None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +36,7 @@ class EmbeddingSimilarity:
         model = self.embedder.model if self.embedder else ""
         return About(name="embedding_similarity", version=f"1+{model}", needs=NEEDS)
 
+    @attempted
     async def score(self, case: Case, answer: Answer, _judge: Judge) -> Score:
         """See `Metric.score`."""
         if not case.accepted:
@@ -49,14 +45,10 @@ class EmbeddingSimilarity:
             return NO_EMBEDDER
         if not answer.text.strip():
             return scored(0, "the answer is empty")
-        return await attempted(_score(self.embedder, case, answer))
-
-
-async def _score(embedder: Embedder, case: Case, answer: Answer) -> Score:
-    return scored(max(await likeness(embedder, answer.text, case.accepted)))
+        return scored(max(await likeness(self.embedder, answer.text, case.accepted)))
 
 
 def embedding_similarity(given: Mapping[str, object], parts: Parts) -> EmbeddingSimilarity:
     """Make the metric."""
-    _ = options(given, Options)
+    _ = options(given, NoOptions)
     return EmbeddingSimilarity(parts.embedder)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from operator import attrgetter
 
 from trimtab.domain.yaml_tree import Wrong, nearest
 from trimtab.evals.metrics.base import Metric, Parts, options
@@ -9,7 +10,7 @@ from trimtab.evals.metrics.contains import contains, not_contains
 from trimtab.evals.metrics.exact import ExactMatch
 from trimtab.evals.metrics.faithfulness import Faithfulness
 from trimtab.evals.metrics.label import label_match
-from trimtab.evals.metrics.measured import cost_usd, latency_s, measured, output_tokens
+from trimtab.evals.metrics.measured import cost_usd, measured
 from trimtab.evals.metrics.number import Numeric
 from trimtab.evals.metrics.overlap import TokenF1
 from trimtab.evals.metrics.pairwise import Pairwise
@@ -49,8 +50,8 @@ METRICS: Mapping[str, Make] = {
     "pairwise": partial(_of, Pairwise),
     "refuses": partial(_of, Refuses),
     "cost_usd": measured("cost_usd", cost_usd),
-    "latency_s": measured("latency_s", latency_s),
-    "output_tokens": measured("output_tokens", output_tokens),
+    "latency_s": measured("latency_s", attrgetter("latency_s")),
+    "output_tokens": measured("output_tokens", attrgetter("output_tokens")),
 }
 
 

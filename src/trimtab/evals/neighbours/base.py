@@ -109,7 +109,7 @@ class Reading:
         given: object = whole.get("id")
         made = _slug(given) if isinstance(given, str) else ""
         if not made:
-            made = f"q-{digest(_text(whole.get('input')))[:_ID_DIGITS]}"
+            made = f"q-{digest(text_of(whole.get('input')))[:_ID_DIGITS]}"
         self._ids[made] += 1
         while (count := self._ids[made]) > 1:
             made = f"{made[: _MOST_ID - 8]}-{count}"
@@ -150,12 +150,8 @@ class Adapter:
             raise SettingsInvalid(f"{path}: has no cases; is it of format {self.format}?")
         return found
 
-    def write(self, document: Document) -> str:
-        """Write an eval set in the foreign format."""
-        return self.form(document)
-
     def unsaid(self, document: Document) -> tuple[Loss, ...]:
-        """Name everything that `write` leaves out, or writes so that it comes back otherwise."""
+        """Name everything that `form` leaves out, or writes so that it comes back otherwise."""
         back = self.read(self.form(document), f"{document.name} as {self.format}")
         return tuple(_unsaid(document, back, self.format))
 
@@ -227,7 +223,7 @@ def input_of(messages: Sequence[Any]) -> dict[str, Any] | None:
 
 def input_from(value: object) -> dict[str, Any]:
     """Read an input that is a map, or else a question."""
-    return as_map(value) or {QUESTION: _text(value)}
+    return as_map(value) or {QUESTION: text_of(value)}
 
 
 def expected_from(value: object) -> object:
@@ -237,22 +233,12 @@ def expected_from(value: object) -> object:
         return None
     if isinstance(value, str) or (texts and all(isinstance(it, str) for it in texts)):
         return value
-    return as_map(value) or _text(value)
-
-
-def expected_of(case: Case) -> object:
-    """Write what is expected in plain values."""
-    return msgspec.to_builtins(case.expected)
+    return as_map(value) or text_of(value)
 
 
 def stem_of(path: str) -> str:
     """Name an eval set after its file."""
     return _slug(path.replace("\\", "/").rpartition("/")[2].partition(".")[0]) or "imported"
-
-
-def text_of(value: object) -> str:
-    """Write a value as text: text as it is, all else as JSON."""
-    return _text(value)
 
 
 def _slug(text: object) -> str:
@@ -261,7 +247,8 @@ def _slug(text: object) -> str:
     return _NOT_IN_IDS.sub("-", text)[:_MOST_ID].strip("-")
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Write a value as text: text as it is, all else as JSON."""
     if isinstance(value, str):
         return value
     try:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from trimtab.evals.case import Case
 from trimtab.evals.neighbours.base import (
     OURS,
@@ -11,7 +13,6 @@ from trimtab.evals.neighbours.base import (
     as_map,
     beside,
     expected_from,
-    expected_of,
     input_from,
     rows,
     stem_of,
@@ -59,7 +60,7 @@ def _said(row: dict[str, Any]) -> dict[str, Any]:
 def _row(case: Case) -> dict[str, Any]:
     row: dict[str, Any] = {"inputs": case.input}
     if case.expected is not None:
-        expected = expected_of(case)
+        expected = msgspec.to_builtins(case.expected)
         row["outputs"] = expected if isinstance(expected, dict) else {ANSWER: expected}
     if case.tags:
         row["split"] = list(case.tags)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from trimtab.evals.case import Case
 from trimtab.evals.neighbours.base import (
     OURS,
@@ -11,7 +13,6 @@ from trimtab.evals.neighbours.base import (
     as_list,
     beside,
     expected_from,
-    expected_of,
     input_of,
     messages_of,
     rows,
@@ -53,5 +54,6 @@ def _row(case: Case) -> dict[str, Any]:
         "input": messages or [{"role": "user", "content": text_of(case.input)}],
     }
     if case.expected is not None:
-        row["ideal"] = expected_of(case) if case.accepted else text_of(case.expected)
+        expected = msgspec.to_builtins(case.expected)
+        row["ideal"] = expected if case.accepted else text_of(expected)
     return {**row, "metadata": {OURS: beside(case, _said(row))}}

@@ -144,7 +144,7 @@ def _named(it: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     if kind == "llm-rubric" and isinstance(value, str) and value:
         return "rubric", {"rubric": value, **floor}
     if kind == "is-json" and isinstance(value, dict | str):
-        return "json_schema", {"schema": _unfiled(value)}
+        return "json_schema", {"schema": _unfiled(it["value"])}
     return None
 
 
@@ -152,8 +152,8 @@ def _number(value: object) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _unfiled(value: Any) -> Any:  # noqa: ANN401 -- a schema, or the name of its file
-    return value.removeprefix(_FILE) if isinstance(value, str) else value
+def _unfiled(schema: object) -> object:
+    return schema.removeprefix(_FILE) if isinstance(schema, str) else schema
 
 
 def _lost(member: str, it: Mapping[str, Any], reading: Reading) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.yaml_tree import Faults, anything, read_tree
 from trimtab.evals.case import Case
@@ -15,7 +17,6 @@ from trimtab.evals.neighbours.base import (
     as_map,
     beside,
     expected_from,
-    expected_of,
     input_from,
 )
 from trimtab.evals.neighbours.yaml_text import write_yaml
@@ -115,7 +116,7 @@ def _spec(it: object) -> tuple[str, dict[str, Any]]:
 def _row(case: Case) -> dict[str, Any]:
     row: dict[str, Any] = {"name": case.id, "inputs": case.input}
     if case.expected is not None:
-        row["expected_output"] = expected_of(case)
+        row["expected_output"] = msgspec.to_builtins(case.expected)
     if case.checks.contains:
         row["evaluators"] = [{"Contains": {"value": it}} for it in case.checks.contains]
     said = {"id": case.id, **_said(row, Reading(""), "")}

@@ -1,10 +1,11 @@
 """A verdict for programs: the document of the run, and beside it what was decided."""
 
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
 
-from trimtab.evals.judgement import Judgement, Line, Shift
+from trimtab.evals.judgement import Judgement, Line
 from trimtab.evals.report.words import because, meaning
 from trimtab.evals.shelf import SHA256, content_hash
 
@@ -26,7 +27,7 @@ def decision(judgement: Judgement) -> dict[str, Any]:
         "report": SHA256 + content_hash(judgement.run),
         "standings": msgspec.to_builtins(judgement.standings),
         "lines": [_line(it) for it in judgement.lines],
-        "worse": [_shift(it) for it in judgement.shifts()],
+        "worse": [asdict(it) for it in judgement.shifts()],
     }
 
 
@@ -41,14 +42,4 @@ def _line(line: Line) -> dict[str, Any]:
         "failed": column.failed,
         "unstable": column.unstable,
         "lost_repeats": column.lost,
-    }
-
-
-def _shift(it: Shift) -> dict[str, Any]:
-    return {
-        "case": it.case,
-        "metric": it.metric,
-        "before": it.before,
-        "after": it.after,
-        "delta": it.delta,
     }

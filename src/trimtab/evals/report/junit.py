@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from trimtab.evals.cells import Samples
 from trimtab.evals.judgement import Judgement, Line, Shift, reason_of, shifts_of
-from trimtab.evals.metrics.base import Score, Status
+from trimtab.evals.metrics.base import Status
 from trimtab.evals.report.figures import share
 from trimtab.evals.report.plain import one_line, plain, shortened
 from trimtab.evals.report.words import headline, meaning
@@ -19,19 +19,15 @@ from trimtab.evals.verdict import Attacks, Reason, Verdict
 
 MOST_REASON = 2000
 GATE = "gate"
-RULES: Sequence[frozenset[Reason]] = (
-    frozenset({Reason.UNCALIBRATED}),
-    frozenset({Reason.ERRORS}),
-    frozenset({Reason.FLOOR}),
-    frozenset({Reason.REGRESSION}),
-    frozenset({Reason.MARGIN}),
-    frozenset({Reason.TOO_FEW_CASES}),
+RULES: Sequence[Sequence[Reason]] = (
+    *((Reason.UNCALIBRATED,), (Reason.ERRORS,), (Reason.FLOOR,)),
+    *((Reason.REGRESSION,), (Reason.MARGIN,), (Reason.TOO_FEW_CASES,)),
 )
-ATTACK_RULES: Sequence[frozenset[Reason]] = (
-    frozenset({Reason.UNCALIBRATED}),
-    frozenset({Reason.LEAK}),
-    frozenset({Reason.ERRORS, Reason.ATTACK_RATE, Reason.TOO_FEW_CASES}),
-    frozenset({Reason.NOT_REPEATED}),
+ATTACK_RULES: Sequence[Sequence[Reason]] = (
+    (Reason.UNCALIBRATED,),
+    (Reason.LEAK,),
+    (Reason.ERRORS, Reason.ATTACK_RATE, Reason.TOO_FEW_CASES),
+    (Reason.NOT_REPEATED,),
 )
 
 
@@ -75,17 +71,14 @@ def _case(
     if samples and samples[0].error:
         _said(made, "error", samples[0].error, samples[0].error_detail)
     elif score is None or score.status is Status.ERROR:
-        _said(made, "error", *(("missing", "there is no score") if score is None else _why(score)))
+        why = ("missing", "there is no score") if score is None else (score.code, score.detail)
+        _said(made, "error", *why)
     elif score.status is Status.NOT_APPLICABLE:
         _said(made, "skipped", "not applicable", score.detail)
     elif case.id in worse:
         it = worse[case.id]
         before = "" if it.before is None else f"{share(it.before)} -> "
         _said(made, "failure", f"{metric} {before}{share(it.after)}", score.detail)
-
-
-def _why(score: Score) -> tuple[str, str]:
-    return score.code, score.detail
 
 
 def _out(judgement: Judgement, case: CaseSeen, samples: Sequence[Sample]) -> Iterator[str]:

@@ -5,8 +5,7 @@ and the one script that are in the file.
 """
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,54 +21,12 @@ from trimtab.evals.report.plain import one_line, plain, shortened
 from trimtab.evals.report.rows import HEAD, cells, shown
 from trimtab.evals.report.words import headline, judge, notes, spent, subject
 from trimtab.evals.result import Arm, CaseSeen, Sample
+from trimtab.evals.verdict import Row
 
 MOST_TEXT = 20_000
 MOST_DETAIL = 4_000
 
 _HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
-    """A score beside an answer."""
-
-    metric: str
-    value: str
-    detail: str
-    status: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """One answer."""
-
-    arm: str
-    index: int
-    text: str
-    error: str
-    note: str
-    scores: tuple[Scored, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A case with its answers side by side.
-
-    Attributes:
-        kind: `worse`, `error` or `same`.
-        change: What became of it, in short.
-        pairs: The answers of baseline and candidate, sample by sample.
-    """
-
-    id: str
-    kind: str
-    metric: str
-    change: str
-    tags: tuple[str, ...]
-    quarantine: str
-    asked: str
-    expected: str
-    pairs: tuple[tuple[Said | None, Said | None], ...]
 
 
 def page(judgements: Sequence[Judgement]) -> str:
@@ -117,18 +74,18 @@ def _report(judgement: Judgement) -> dict[str, object]:
         "spent": spent(run),
         "notes": [plain(it) for it in notes(judgement)],
         "head": HEAD,
-        "rows": [(tuple(cells(it)), _tone(it.row.blocking, str(it.row.verdict))) for it in lines],
+        "rows": [(tuple(cells(it)), _tone(it.row)) for it in lines],
         "hidden": len(judgement.lines) - len(lines),
         "picture": picture(judgement),
         "cases": list(_cases(judgement)),
     }
 
 
-def _tone(blocking: bool, verdict: str) -> str:  # noqa: FBT001 -- of a row
-    return verdict.lower() if blocking else "quiet"
+def _tone(row: Row) -> str:
+    return str(row.verdict).lower() if row.blocking else "quiet"
 
 
-def _cases(judgement: Judgement) -> Iterator[Shown]:
+def _cases(judgement: Judgement) -> Iterator[Mapping[str, object]]:
     """Show every case: what became worse first, then errors, then the others."""
     run = judgement.run
     samples = Samples.of(run, judgement.terms.repeats.first)
@@ -144,28 +101,28 @@ def _cases(judgement: Judgement) -> Iterator[Shown]:
 
 def _shown(
     judgement: Judgement, case: CaseSeen, shift: Shift | None, samples: Samples, *, failed: bool
-) -> Shown:
+) -> Mapping[str, object]:
     ours = samples.candidate.get(case.id, ())
     theirs = samples.baseline.get(case.id, ())
     indexes = range(max(len(ours), len(theirs)))
     metrics = [it.name for it in judgement.terms.metrics]
-    return Shown(
-        id=one_line(case.id),
-        kind="error" if failed else "worse" if shift else "same",
-        metric="" if shift is None else one_line(shift.metric),
-        change="" if shift is None else _change(shift),
-        tags=tuple(one_line(it) for it in case.tags),
-        quarantine=plain(judgement.run.quarantine.get(case.id, "")),
-        asked=_asked(case),
-        expected=_text(case.expected),
-        pairs=tuple(
+    return {
+        "id": one_line(case.id),
+        "kind": "error" if failed else "worse" if shift else "same",
+        "metric": "" if shift is None else one_line(shift.metric),
+        "change": "" if shift is None else _change(shift),
+        "tags": tuple(one_line(it) for it in case.tags),
+        "quarantine": plain(judgement.run.quarantine.get(case.id, "")),
+        "asked": _asked(case),
+        "expected": _text(case.expected),
+        "pairs": tuple(
             (
                 _said(theirs[at], metrics) if at < len(theirs) else None,
                 _said(ours[at], metrics) if at < len(ours) else None,
             )
             for at in indexes
         ),
-    )
+    }
 
 
 def _change(shift: Shift) -> str:
@@ -188,28 +145,28 @@ def _text(value: object) -> str:
     return plain(shortened(text, MOST_TEXT))
 
 
-def _said(sample: Sample, metrics: Sequence[str]) -> Said:
+def _said(sample: Sample, metrics: Sequence[str]) -> Mapping[str, object]:
     told = (sample.model, sample.request_id)
-    return Said(
-        arm="candidate" if sample.arm is Arm.CANDIDATE else "baseline",
-        index=sample.index,
-        text=_text(sample.text),
-        error=one_line(f"{sample.error} {sample.error_detail}", MOST_DETAIL)
+    return {
+        "arm": "candidate" if sample.arm is Arm.CANDIDATE else "baseline",
+        "index": sample.index,
+        "text": _text(sample.text),
+        "error": one_line(f"{sample.error} {sample.error_detail}", MOST_DETAIL)
         if sample.error
         else "",
-        note="  ".join(one_line(it) for it in told if it),
-        scores=tuple(_scored(it, sample.scores[it]) for it in metrics if it in sample.scores),
-    )
+        "note": "  ".join(one_line(it) for it in told if it),
+        "scores": tuple(_scored(it, sample.scores[it]) for it in metrics if it in sample.scores),
+    }
 
 
-def _scored(metric: str, score: Score) -> Scored:
+def _scored(metric: str, score: Score) -> Mapping[str, object]:
     if score.value is not None:
         value = share(score.value, 2) if score.value <= 1 else amount(score.value)
     else:
         value = "n/a" if score.status is Status.NOT_APPLICABLE else one_line(score.code or "error")
-    return Scored(
-        metric=one_line(metric),
-        value=value,
-        detail=plain(shortened(score.detail, MOST_DETAIL)),
-        status=str(score.status),
-    )
+    return {
+        "metric": one_line(metric),
+        "value": value,
+        "detail": plain(shortened(score.detail, MOST_DETAIL)),
+        "status": str(score.status),
+    }

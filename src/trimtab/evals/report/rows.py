@@ -1,7 +1,6 @@
 """The cells of a verdict's table, the same in every output."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trimtab.evals.gate import ROUNDING
 from trimtab.evals.judgement import Judgement, Line, reason_of
@@ -17,8 +16,7 @@ HEAD = (
 MOST_NAME = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cells:
+class Cells(NamedTuple):
     """A line as text; members stand in the order of `HEAD`."""
 
     name: str
@@ -34,9 +32,6 @@ class Cells:
     mde: str
     floor: str
     verdict: str
-
-    def __iter__(self) -> Iterator[str]:
-        return (getattr(self, it) for it in self.__slots__)
 
 
 def shown(judgement: Judgement) -> tuple[Line, ...]:

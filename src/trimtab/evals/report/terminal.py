@@ -34,7 +34,7 @@ def lines(judgement: Judgement) -> Iterator[str]:
 
 def table(rows: Sequence[Cells]) -> Iterator[str]:
     """Write the table in columns."""
-    written = [HEAD, *(tuple(it) for it in rows)]
+    written = [HEAD, *rows]
     widths = [max(map(len, column)) for column in zip(*written, strict=True)]
     for row in written:
         told = [

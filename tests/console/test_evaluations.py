@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 from tests.evals.runs import even, worse
 
-from trimtab.evals.decided import Decided, Decisions
+from trimtab.console.evaluations import REMEMBERED, Evaluations
+from trimtab.evals.decided import Decided
 from trimtab.evals.shelf import SHA256, Shelf
-from trimtab.wiring.evaluations import REMEMBERED, StoredEvaluations
 
 BEFORE, AFTER = even(12, run_id="ev_01A"), worse(12, 4, run_id="ev_01B")
 
@@ -40,17 +40,17 @@ class Counted:
 def test_a_decision_is_of_the_run_as_it_is_stored(tmp_path: Path) -> None:
     card = Shelf(tmp_path).put(AFTER)
     decided = Decided(verdict="FAIL", report=SHA256 + card.content)
-    Decisions(tmp_path).put(AFTER.run_id, decided)
-    evaluations = StoredEvaluations(tmp_path)
+    Shelf(tmp_path).decide(AFTER.run_id, decided)
+    evaluations = Evaluations(Shelf(tmp_path))
 
-    assert evaluations.decided(card) == decided
-    assert evaluations.decided(replace(card, content="0" * 64)) is None
-    assert [it.run_id for it in evaluations.cards()] == ["ev_01B"]
-    assert evaluations.read(evaluations.find("ev_01").run_id) == AFTER
+    assert evaluations.shelf.decided(card.run_id, card.content) == decided
+    assert evaluations.shelf.decided(card.run_id, "0" * 64) is None
+    assert [it.run_id for it in evaluations.shelf.cards()] == ["ev_01B"]
+    assert evaluations.shelf.read(evaluations.shelf.find("ev_01").run_id) == AFTER
 
 
 async def test_two_runs_are_paired_and_figured(tmp_path: Path) -> None:
-    evaluations = StoredEvaluations(tmp_path)
+    evaluations = Evaluations(Shelf(tmp_path))
 
     paired = evaluations.paired(BEFORE, AFTER)
     assert paired is not None
@@ -64,7 +64,7 @@ async def test_two_runs_are_paired_and_figured(tmp_path: Path) -> None:
 
 async def test_figures_are_computed_once_even_if_many_ask(tmp_path: Path) -> None:
     counted = Counted()
-    evaluations = StoredEvaluations(tmp_path, counted)
+    evaluations = Evaluations(Shelf(tmp_path), counted)
 
     await asyncio.gather(*(evaluations.figured(AFTER) for _ in range(5)))
     await evaluations.figured(replace(AFTER, run_id="ev_other"))
@@ -80,7 +80,7 @@ async def test_figures_are_computed_once_even_if_many_ask(tmp_path: Path) -> Non
 async def test_without_statistics_there_is_nothing_and_no_crash(
     tmp_path: Path, module: str
 ) -> None:
-    evaluations = StoredEvaluations(tmp_path, lacking(module))
+    evaluations = Evaluations(Shelf(tmp_path), lacking(module))
 
     assert evaluations.paired(BEFORE, AFTER) is None
     assert await evaluations.figured(AFTER) is None
@@ -88,7 +88,7 @@ async def test_without_statistics_there_is_nothing_and_no_crash(
 
 def test_another_module_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModuleNotFoundError):
-        StoredEvaluations(tmp_path, lacking("msgspec")).paired(BEFORE, AFTER)
+        Evaluations(Shelf(tmp_path), lacking("msgspec")).paired(BEFORE, AFTER)
 
 
 def test_what_is_loaded_by_name_is_there() -> None:
