@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
+from trimtab.cli.options import common_options, limit_option
 from trimtab.cli.output import instant, print_json, print_table
-from trimtab.cli.switch import home_option, json_option
 
 
 @click.group()
@@ -17,23 +17,16 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option("--before", type=click.IntRange(min=1), help="Only rows below this number.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    default=50,
-    show_default=True,
-    help="Most rows to list.",
-)
-@home_option
-@json_option
-def list_(before: int | None, limit: int, home: Path | None, *, as_json: bool) -> None:
+@limit_option(10_000, "Most rows to list.")
+@common_options
+def list_(before: int | None, limit: int, home: Path, *, as_json: bool) -> None:
     """List who read what, newest first: each row was written before anything was shown.
 
     What was changed, and whether the change log is whole, `trimtab changes` tells.
 
     Example: trimtab audit list --limit 20
     """
-    log = wiring.audit(wiring.home(home)).log
+    log = wiring.audit(home).log
     found = asyncio.run(log.readings(before=before, limit=limit))
     if as_json:
         print_json({"readings": found})

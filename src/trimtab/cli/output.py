@@ -38,6 +38,14 @@ def print_done(what: str, change: Change) -> None:
     click.echo(f"undo: trimtab changes undo {change.seq} --reason '...'")
 
 
+def print_change(what: str, change: Change, *, as_json: bool) -> None:
+    """Say what was done, or give the change to programs."""
+    if as_json:
+        print_json({"change": change_document(change)})
+    else:
+        print_done(what, change)
+
+
 def change_document(change: Change) -> dict[str, object]:
     """Give a change as programs read it; values are JSON, not text of JSON.
 

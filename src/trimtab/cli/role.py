@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -11,12 +10,6 @@ from trimtab.domain.errors import SettingsInvalid
 
 BACKLOG = 4096
 
-config = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="Configuration file; trimtab.yaml if it is there, else the demo.",
-)
-home = click.option("--home", type=click.Path(path_type=Path), help="State directory.")
 host = click.option("--host", help="Address to listen on; that of the file by default.")
 port = click.option("--port", type=int, help="Port to listen on; that of the file by default.")
 workers = click.option(

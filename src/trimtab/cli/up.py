@@ -10,6 +10,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli import role
+from trimtab.cli.options import config_option, home_option
 from trimtab.cli.output import author, print_json
 from trimtab.cli.supervise import Role, Supervisor
 from trimtab.local import lock, serve
@@ -23,8 +24,8 @@ POLL_S = 0.02
 
 
 @click.command()
-@role.config
-@role.home
+@config_option
+@home_option
 @role.host
 @role.port
 @role.workers
@@ -33,10 +34,9 @@ POLL_S = 0.02
 @click.option("--local-model", is_flag=True, help="Serve SmolLM2 as model `smollm2`.")
 @role.yes
 @click.option("--json", "as_json", is_flag=True, help="Print what was started as one JSON line.")
-# one parameter an option
-def command(  # noqa: PLR0913
+def command(
     config: Path | None,
-    home: Path | None,
+    home: Path,
     host: str | None,
     port: int | None,
     workers: int,
@@ -52,16 +52,15 @@ def command(  # noqa: PLR0913
     Example: trimtab up --port 8080
     """
     if local_model:
-        serve.check(lock.find(SMOLLM2, lock.shipped()), Shelf.of(wiring.home(home)))
-    state = wiring.home(home)
+        serve.check(lock.find(SMOLLM2, lock.shipped()), Shelf.of(home))
     settings = wiring.load_settings(config)
     check_workers(settings.gateway, workers)
     check_litellm(settings.providers.values())
     wanted = settings.gateway.port if port is None else port
     listeners = role.listen(host or settings.gateway.host, wanted, workers)
-    held = hold(state)
+    held = hold(home)
     start = prepare(
-        state,
+        home,
         config,
         author(),
         sim=sim,
@@ -69,7 +68,7 @@ def command(  # noqa: PLR0913
         local_model=local_model,
         sure=yes,
     )
-    common = ["--home", str(state.absolute()), *start.config]
+    common = ["--home", str(home.absolute()), *start.config]
     supervisor = Supervisor(click.echo, wiring.SystemClock().monotonic_s)
     supervisor.heed()
     for name, arguments in start.providers:
@@ -77,10 +76,10 @@ def command(  # noqa: PLR0913
     supervisor.start(Role("keeper", ["keeper", *common]))
     for gateway in role.gateways(common, listeners, settings.gateway.drain_s):
         supervisor.start(gateway)
-    _wait_for(wiring.keeper_socket(state))
+    _wait_for(wiring.keeper_socket(home))
     url = "http://{}:{}".format(*listeners[0].getsockname()[:2])
-    secrets = introduce(state, start, author())
-    announce(state, url)
+    secrets = introduce(home, start, author())
+    announce(home, url)
     if as_json:
         print_json(_document(url, secrets), indent=None)
     else:

@@ -9,8 +9,8 @@ import msgspec
 
 from trimtab import wiring
 from trimtab.cli.evals.found import desk_of, run_of
+from trimtab.cli.options import common_options
 from trimtab.cli.output import print_json
-from trimtab.cli.switch import home_option, json_option
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.calibration import (
     Calibration,
@@ -33,10 +33,9 @@ DIGITS = 12
 @click.argument("suite", type=click.Path(path_type=Path))
 @click.option("--run", "reference", required=True, help="Run with the judge's scores: id or file.")
 @click.option("--metric", "names", multiple=True, help="Metric; all that ask a judge by default.")
-@home_option
-@json_option
+@common_options
 def calibrate(
-    suite: Path, reference: str, names: Sequence[str], home: Path | None, *, as_json: bool
+    suite: Path, reference: str, names: Sequence[str], home: Path, *, as_json: bool
 ) -> None:
     """Hold a judge's scores against people's labels.
 
@@ -68,7 +67,7 @@ def calibrate(
         raise SettingsInvalid(
             f"agreement takes {exc.name}, which is not installed; pip install 'trimtab[stats]'"
         ) from exc
-    now_us = round(wiring.now().timestamp() * 1e6)
+    now_us = wiring.now_us()
     made = compute(run, read_labels(path), {it: judged[it] for it in wanted}, now_us)
     write_calibrations(calibration_beside(suite), made)
     desk.keep(read.name, made)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
+from trimtab.cli.options import json_option
 from trimtab.cli.output import print_json
-from trimtab.cli.switch import json_option
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.changed import PromptNamed, Rests, matcher, rests_on, touched
 from trimtab.evals.delta import ChangedPrompt, find_runs, lacking

@@ -41,7 +41,6 @@ _force = click.option("--force", is_flag=True, help="Overwrite files that are th
 @click.option("--adversarial", is_flag=True, help="Its cases are attacks.")
 @_strict
 @_force
-# one parameter an option
 def import_(
     file: Path, form: str, out: Path | None, *, adversarial: bool, strict: bool, force: bool
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from trimtab.cli.evals.stored import Asked, with_stats
-from trimtab.cli.switch import home_option, json_option
+from trimtab.cli.options import common_options
 from trimtab.evals.report.failure import failed_section
 from trimtab.store.files import replace_file
 
@@ -68,10 +68,8 @@ class Outputs:
     help="Of a suite that is run: prompt file that is the candidate.",
 )
 @click.option("--baseline", default="", help="Of a suite that is run: as of `evals run`.")
-@home_option
-@json_option
-# one parameter an option
-def gate(  # noqa: PLR0913, PLR0917
+@common_options
+def gate(
     runs: Sequence[str],
     junit: Path | None,
     html: Path | None,
@@ -80,7 +78,7 @@ def gate(  # noqa: PLR0913, PLR0917
     candidate: str,
     prompt: Path | None,
     baseline: str,
-    home: Path | None,
+    home: Path,
     *,
     annotate: bool,
     as_json: bool,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from trimtab.cli.options import json_option
 from trimtab.cli.output import print_json
-from trimtab.cli.switch import json_option
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.lint import Finding, Level
 from trimtab.evals.lint import lint as find

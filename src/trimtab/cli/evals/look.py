@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from trimtab.cli.evals.stored import run_argument, shelf, stored, with_stats
+from trimtab.cli.options import common_options
 from trimtab.cli.output import instant, print_json, print_table
-from trimtab.cli.switch import home_option, json_option
 from trimtab.domain.errors import NotFound
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.prompt import canonical
@@ -23,9 +23,8 @@ PRINT_COMPARISON = "trimtab.cli.evals.looking:print_comparison"
 @click.command(name="list")
 @click.option("--suite", help="Only runs of this suite.")
 @click.option("-n", "most", type=click.IntRange(1), default=20, show_default=True, help="How many.")
-@home_option
-@json_option
-def list_(suite: str | None, most: int, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def list_(suite: str | None, most: int, home: Path, *, as_json: bool) -> None:
     """List stored runs, newest first, with their last verdict.
 
     Example: trimtab evals list --suite rag-golden
@@ -59,11 +58,8 @@ def list_(suite: str | None, most: int, home: Path | None, *, as_json: bool) -> 
 @run_argument
 @click.argument("case", required=False)
 @click.option("--judge", "metric", help="Only this metric: each score, and the reason given.")
-@home_option
-@json_option
-def show(
-    run: str, case: str | None, metric: str | None, home: Path | None, *, as_json: bool
-) -> None:
+@common_options
+def show(run: str, case: str | None, metric: str | None, home: Path, *, as_json: bool) -> None:
     """Show the verdict on a run; of one case what was asked, answered and scored.
 
     Example: trimtab evals show ev_01JXC4 q-0017 --judge faithfulness
@@ -95,9 +91,8 @@ def show(
 @click.argument("before")
 @click.argument("after")
 @click.option("-n", "most", type=click.IntRange(1), default=40, show_default=True, help="How many.")
-@home_option
-@json_option
-def compare(before: str, after: str, most: int, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def compare(before: str, after: str, most: int, home: Path, *, as_json: bool) -> None:
     """Compare what the candidates of two runs said to the same cases, test by test, case by case.
 
     Each is the id of a run, or a file that holds one. A case that changed between them is left out

@@ -49,7 +49,7 @@ class Failed:
         return COULD_NOT if away else USAGE
 
 
-def gate_all(texts: Sequence[str], home: Path | None, asked: Asked, outputs: Outputs) -> int:
+def gate_all(texts: Sequence[str], home: Path, asked: Asked, outputs: Outputs) -> int:
     """Judge each run, write all outputs, and give the exit code."""
     found = [_judged(it, home, asked) for it in texts]
     known = Known.of(home)
@@ -73,20 +73,20 @@ def gate_all(texts: Sequence[str], home: Path | None, asked: Asked, outputs: Out
     return next(it for it in GRAVEST if it in codes)
 
 
-def _judged(text: str, home: Path | None, asked: Asked) -> Judgement | Failed:
+def _judged(text: str, home: Path, asked: Asked) -> Judgement | Failed:
     try:
         run = run_or_stored(text, home, asked)
-        return judged(run, standings(run, round(wiring.now().timestamp() * 1e6)))
+        return judged(run, standings(run, wiring.now_us()))
     except (TrimtabError, OSError) as exc:
         return Failed(text, exc)
 
 
-def _note(judgement: Judgement, home: Path | None, outputs: Outputs) -> None:
+def _note(judgement: Judgement, home: Path, outputs: Outputs) -> None:
     """Note a verdict on its run and its prompt; it stands though that should fail."""
     try:
         if shelf(home).judged(judgement.run, str(judgement.verdict), judgement.reason):
             decided = decided_of(judgement)
-            Decisions(wiring.home(home)).put(judgement.run.run_id, decided)
+            Decisions(home).put(judgement.run.run_id, decided)
         told = asyncio.run(attach(judgement, home))
     except (TrimtabError, OSError) as exc:
         click.echo(f"trimtab: the verdict could not be kept: {sentence(exc)}", err=True)
