@@ -5,7 +5,7 @@ is kept in the same step, so that a keeper that is killed tells it later, and no
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -52,33 +52,21 @@ class Audience(Protocol):
         ...
 
 
+@dataclass(slots=True)
 class AlertJob:
-    """Judges, and keeps what was found. State: when each group was judged last."""
+    """Judges, and keeps what was found. State: when each group was judged last.
 
-    def __init__(
-        self,
-        watches: Sequence[Watch],
-        store: Alerts,
-        audiences: Sequence[Audience],
-        clock: Clock,
-        *,
-        repeat_s: float,
-    ) -> None:
-        """Be ready to judge.
+    Attributes:
+        audiences: Who may be told.
+        repeat_s: An alert that stays open is told again after so long, not sooner.
+    """
 
-        Args:
-            watches: The rules.
-            store: Where alerts are kept.
-            audiences: Who may be told.
-            clock: Tells the time.
-            repeat_s: An alert that stays open is told again after so long, not sooner.
-        """
-        self._watches = watches
-        self._store = store
-        self._audiences = audiences
-        self._clock = clock
-        self._repeat_us = round(repeat_s * 1e6)
-        self._judged: dict[int, int] = {}
+    watches: Sequence[Watch]
+    store: Alerts
+    audiences: Sequence[Audience]
+    clock: Clock
+    repeat_s: float
+    _judged: dict[int, int] = field(default_factory=dict[int, int], init=False)
 
     async def run(self) -> None:
         """Judge what is due. What cannot be judged just now stays as it is.
@@ -86,9 +74,9 @@ class AlertJob:
         Raises:
             TrimtabError: something could not be judged, or not be kept; all else was.
         """
-        now_us = self._clock.now_us()
+        now_us = self.clock.now_us()
         failed: TrimtabError | None = None
-        for number, watch in enumerate(self._watches):
+        for number, watch in enumerate(self.watches):
             if now_us < self._judged.get(number, 0) + watch.every_us:
                 continue
             try:
@@ -102,14 +90,14 @@ class AlertJob:
             raise failed
 
     async def _keep(self, rules: frozenset[Rule], findings: Iterable[Finding], now_us: int) -> None:
-        was_open = await self._store.alerts(open_only=True)
+        was_open = await self.store.alerts(open_only=True)
         known = {it.id: it for it in was_open if it.finding.rule in rules}
         changed: list[Alert] = []
         notices: list[Notice] = []
         for finding in findings:
             before = known.pop(finding.alert_id, None)
             if before is None:
-                before = await self._store.find(finding.alert_id)
+                before = await self.store.find(finding.alert_id)
             alert, made = self._told(found_again(before, finding, now_us), now_us)
             changed.append(alert)
             notices += made
@@ -119,12 +107,12 @@ class AlertJob:
                 changed.append(over)
                 notices += made
         if changed:
-            await self._store.save(changed, notices)
+            await self.store.save(changed, notices)
 
     def _told(self, alert: Alert, now_us: int) -> tuple[Alert, list[Notice]]:
         """Tell of an alert that holds, if it is time to."""
         is_due = alert.told_us is None or (
-            not alert.finding.rule.is_of_past and now_us - alert.told_us >= self._repeat_us
+            not alert.finding.rule.is_of_past and now_us - alert.told_us >= self.repeat_s * 1e6
         )
         routes = self._routes(alert)
         if not is_due or not routes or alert.is_silent(now_us):
@@ -143,7 +131,7 @@ class AlertJob:
         return told, _notices(told, NoticeKind.RESOLVED, routes, now_us)
 
     def _routes(self, alert: Alert) -> list[Audience]:
-        return [it for it in self._audiences if alert.finding.rule.severity in it.severities]
+        return [it for it in self.audiences if alert.finding.rule.severity in it.severities]
 
 
 def found_again(before: Alert | None, finding: Finding, now_us: int) -> Alert:
