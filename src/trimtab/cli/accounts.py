@@ -8,7 +8,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli.options import common_options
-from trimtab.cli.output import print_json, print_table
+from trimtab.cli.output import print_json, print_listing
 from trimtab.console.auth import renew_password
 from trimtab.domain.errors import InvalidRequest, NotFound
 
@@ -26,11 +26,13 @@ def list_(home: Path, *, as_json: bool) -> None:
     Example: trimtab accounts list
     """
     found = asyncio.run(wiring.accounts(home).accounts())
-    if as_json:
-        print_json({"accounts": [{"name": it.name, "role": it.role} for it in found]})
-        return
-    rows = [[it.name, it.role] for it in found]
-    print_table(["name", "role"], rows, empty="no accounts yet; run `trimtab up`")
+    print_listing(
+        {"accounts": [{"name": it.name, "role": it.role} for it in found]},
+        found,
+        {"name": lambda it: it.name, "role": lambda it: it.role},
+        empty="no accounts yet; run `trimtab up`",
+        as_json=as_json,
+    )
 
 
 @command.command()

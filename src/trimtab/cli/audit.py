@@ -7,7 +7,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli.options import common_options, limit_option
-from trimtab.cli.output import instant, print_json, print_table
+from trimtab.cli.output import instant, print_listing
 
 
 @click.group()
@@ -28,22 +28,17 @@ def list_(before: int | None, limit: int, home: Path, *, as_json: bool) -> None:
     """
     log = wiring.audit(home).log
     found = asyncio.run(log.readings(before=before, limit=limit))
-    if as_json:
-        print_json({"readings": found})
-        return
-    rows = [
-        [
-            str(it.seq),
-            instant(it.ts_us),
-            f"{it.author} ({it.source})",
-            it.what,
-            it.tenant_id or "-",
-            it.request_id or "-",
-        ]
-        for it in found
-    ]
-    print_table(
-        ["seq", "when", "who", "what", "tenant", "request"],
-        rows,
+    print_listing(
+        {"readings": found},
+        found,
+        {
+            "seq": lambda it: str(it.seq),
+            "when": lambda it: instant(it.ts_us),
+            "who": lambda it: f"{it.author} ({it.source})",
+            "what": lambda it: it.what,
+            "tenant": lambda it: it.tenant_id or "-",
+            "request": lambda it: it.request_id or "-",
+        },
         empty="nobody has read anything yet; `trimtab trace ID --content` would be a row",
+        as_json=as_json,
     )

@@ -9,13 +9,7 @@ from msgspec.structs import replace
 
 from trimtab import wiring
 from trimtab.cli.options import common_options, reason_option
-from trimtab.cli.output import (
-    author,
-    instant,
-    print_change,
-    print_json,
-    print_table,
-)
+from trimtab.cli.output import author, instant, print_change, print_listing
 from trimtab.control.keyring import expect
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.budget import MOST_NANO, Budget, Period
@@ -45,26 +39,21 @@ def show(tenant: str, home: Path, *, as_json: bool) -> None:
     Example: trimtab budgets show acme
     """
     found = asyncio.run(_standings(home, tenant))
-    if as_json:
-        print_json({"tenant": tenant, "budgets": [_document(it) for it in found]})
-        return
-    rows = [
-        [
-            it.claim.need.name,
-            usd_text(it.claim.need.size),
-            usd_text(it.spent_nano),
-            f"{PERCENT * it.spent_nano // it.claim.need.size} %",
-            usd_text(it.left_nano),
-            then(it.claim),
-            instant(it.claim.spending.until_us),
-            "-" if it.empties_us is None else instant(it.empties_us),
-        ]
-        for it in found
-    ]
-    print_table(
-        ["budget", "USD", "spent", "of it", "left", "when empty", "ends", "empty at this pace"],
-        rows,
+    print_listing(
+        {"tenant": tenant, "budgets": [_document(it) for it in found]},
+        found,
+        {
+            "budget": lambda it: it.claim.need.name,
+            "USD": lambda it: usd_text(it.claim.need.size),
+            "spent": lambda it: usd_text(it.spent_nano),
+            "of it": lambda it: f"{PERCENT * it.spent_nano // it.claim.need.size} %",
+            "left": lambda it: usd_text(it.left_nano),
+            "when empty": lambda it: then(it.claim),
+            "ends": lambda it: instant(it.claim.spending.until_us),
+            "empty at this pace": lambda it: instant(it.empties_us) if it.empties_us else "-",
+        },
         empty=f"no budget bounds tenant {tenant!r}; set one with `trimtab budgets set`",
+        as_json=as_json,
     )
 
 

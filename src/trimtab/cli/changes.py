@@ -13,7 +13,7 @@ from trimtab.cli.output import (
     instant,
     print_change,
     print_json,
-    print_table,
+    print_listing,
 )
 from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.errors import InvalidRequest
@@ -41,24 +41,19 @@ def list_(
     control = wiring.control(home)
     where = None if pointer is None else _pointer(pointer)
     changes = asyncio.run(control.history(pointer=where, before=before, limit=limit))
-    if as_json:
-        print_json({"changes": [change_document(change) for change in changes]})
-        return
-    rows = [
-        [
-            str(change.seq),
-            instant(change.ts_us),
-            _verb(change),
-            str(change.pointer),
-            f"{change.author} ({change.source})",
-            change.reason,
-        ]
-        for change in changes
-    ]
-    print_table(
-        ["seq", "when", "did", "pointer", "who", "why"],
-        rows,
+    print_listing(
+        {"changes": [change_document(change) for change in changes]},
+        changes,
+        {
+            "seq": lambda it: str(it.seq),
+            "when": lambda it: instant(it.ts_us),
+            "did": _verb,
+            "pointer": lambda it: str(it.pointer),
+            "who": lambda it: f"{it.author} ({it.source})",
+            "why": lambda it: it.reason,
+        },
         empty="nothing was changed yet; run `trimtab up`",
+        as_json=as_json,
     )
 
 

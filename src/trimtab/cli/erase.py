@@ -7,8 +7,8 @@ import click
 import msgspec
 
 from trimtab import wiring
-from trimtab.cli.options import common_options, home_option
-from trimtab.cli.output import author, instant, print_json, print_table
+from trimtab.cli.options import EXISTING_FILE, common_options, home_option
+from trimtab.cli.output import author, instant, print_json, print_listing, print_table
 from trimtab.control.erasures import Erasures
 from trimtab.control.models import By
 from trimtab.domain.change import Source
@@ -89,25 +89,25 @@ def list_(home: Path, *, as_json: bool) -> None:
     Example: trimtab erase list
     """
     found = asyncio.run(erasures(home).listed())
-    if as_json:
-        rows = [{"id": it.id, "erasure": it.erasure, "receipt": it.receipt} for it in found]
-        print_json({"erasures": rows})
-        return
-    print_table(
-        ["erasure", "when", "of", "by", "records", "reason"],
-        [
-            [
-                it.id,
-                instant(it.change.ts_us),
-                it.erasure.scope.title,
-                it.change.author,
-                str(it.receipt.deleted.get("records_scrubbed", 0)) if it.receipt else "under way",
-                it.change.reason,
-            ]
-            for it in found
-        ],
+    documents = [{"id": it.id, "erasure": it.erasure, "receipt": it.receipt} for it in found]
+    print_listing(
+        {"erasures": documents},
+        found,
+        {
+            "erasure": lambda it: it.id,
+            "when": lambda it: instant(it.change.ts_us),
+            "of": lambda it: it.erasure.scope.title,
+            "by": lambda it: it.change.author,
+            "records": lambda it: _scrubbed(it.receipt),
+            "reason": lambda it: it.change.reason,
+        },
         empty="nothing was ever erased",
+        as_json=as_json,
     )
+
+
+def _scrubbed(receipt: Receipt | None) -> str:
+    return str(receipt.deleted.get("records_scrubbed", 0)) if receipt else "under way"
 
 
 @command.command()
@@ -125,7 +125,7 @@ def show(erasure_id: str, home: Path) -> None:
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=EXISTING_FILE)
 @home_option
 def verify(file: Path, home: Path) -> None:
     """Tell whether a receipt is whole, and that of this site's change log.

@@ -7,7 +7,6 @@ import click
 
 from trimtab import wiring
 from trimtab.cli import role
-from trimtab.cli.options import config_option, home_option
 from trimtab.cli.output import author, print_json
 from trimtab.cli.supervise import Supervisor
 from trimtab.wiring.gateway import run_gateway
@@ -17,11 +16,7 @@ from trimtab.wiring.start import apply_if_there
 
 
 @click.command()
-@config_option
-@home_option
-@role.host
-@role.port
-@role.workers
+@role.server_options
 @click.option("--fd", type=int, hidden=True, help="A socket that listens already.")
 @role.as_json
 @role.applied

@@ -8,7 +8,14 @@ import click
 
 from trimtab import wiring
 from trimtab.cli.options import Span, common_options, config_option, reason_option
-from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
+from trimtab.cli.output import (
+    author,
+    change_document,
+    instant,
+    print_done,
+    print_json,
+    print_listing,
+)
 from trimtab.cli.switch import add_switch, status
 from trimtab.control.keyring import Keyring, find_key, keys_of
 from trimtab.control.snapshot import Suspensions
@@ -95,25 +102,19 @@ def list_(home: Path, *, as_json: bool) -> None:
     now_us = wiring.now_us()
     snapshot = asyncio.run(control.snapshot())
     keys = keys_of(asyncio.run(control.state()))
-    if as_json:
-        documents = [_document(key, snapshot.suspensions, now_us) for key in keys]
-        print_json({"keys": documents})
-        return
-    rows = [
-        [
-            key.id,
-            key.name,
-            key.tenant or f"acts for {', '.join(key.act_for)}",
-            ", ".join(key.models) if key.models is not None else "as the tenant",
-            "-" if key.expires_us is None else instant(key.expires_us),
-            _status(key, snapshot.suspensions, now_us),
-        ]
-        for key in keys
-    ]
-    print_table(
-        ["id", "name", "tenant", "models", "expires", "status"],
-        rows,
+    print_listing(
+        {"keys": [_document(key, snapshot.suspensions, now_us) for key in keys]},
+        keys,
+        {
+            "id": lambda it: it.id,
+            "name": lambda it: it.name,
+            "tenant": lambda it: it.tenant or f"acts for {', '.join(it.act_for)}",
+            "models": lambda it: "as the tenant" if it.models is None else ", ".join(it.models),
+            "expires": lambda it: "-" if it.expires_us is None else instant(it.expires_us),
+            "status": lambda it: _status(it, snapshot.suspensions, now_us),
+        },
         empty="no keys yet; make one with `trimtab keys create --tenant T --name N`",
+        as_json=as_json,
     )
 
 

@@ -8,7 +8,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli.options import common_options, config_option, reason_option
-from trimtab.cli.output import author, change_document, print_done, print_json, print_table
+from trimtab.cli.output import author, change_document, print_done, print_json, print_listing
 from trimtab.control.keyring import expect
 from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.errors import ChangeConflict
@@ -50,23 +50,20 @@ def status(tenant: str | None, config: Path | None, home: Path, *, as_json: bool
             return await comparison.look(await _claims(home, tenant))
 
     found = asyncio.run(look())
-    if as_json:
-        print_json({"budgets": [_document(it) for it in found]})
-        return
-    rows = [
-        [
-            it.claim.need.name,
-            usd_text(it.claim.need.size),
-            usd_text(it.counter.spent),
-            usd_text(it.counter.held),
-            str(len(it.counter.requests)),
-            usd_text(it.counter.booked),
-            usd_text(it.ledger.spent),
-        ]
-        for it in found
-    ]
-    print_table(
-        ["budget", "USD", "spent", "held", "by", "of this host", "ledger"], rows, empty=_EMPTY
+    print_listing(
+        {"budgets": [_document(it) for it in found]},
+        found,
+        {
+            "budget": lambda it: it.claim.need.name,
+            "USD": lambda it: usd_text(it.claim.need.size),
+            "spent": lambda it: usd_text(it.counter.spent),
+            "held": lambda it: usd_text(it.counter.held),
+            "by": lambda it: str(len(it.counter.requests)),
+            "of this host": lambda it: usd_text(it.counter.booked),
+            "ledger": lambda it: usd_text(it.ledger.spent),
+        },
+        empty=_EMPTY,
+        as_json=as_json,
     )
 
 

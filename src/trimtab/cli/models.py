@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import click
 import msgspec
@@ -11,8 +10,15 @@ from msgspec.structs import asdict
 
 from trimtab import wiring
 from trimtab.cli import breaker
-from trimtab.cli.options import common_options, reason_option
-from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
+from trimtab.cli.options import Run, common_options, reason_option
+from trimtab.cli.output import (
+    author,
+    change_document,
+    instant,
+    print_done,
+    print_json,
+    print_listing,
+)
 from trimtab.cli.switch import add_switch, status
 from trimtab.control.models import By, Models, read_shares, unpriced, users, write_shares
 from trimtab.domain.change import Change, Source
@@ -22,13 +28,12 @@ from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 from trimtab.telemetry.health_file import read_ailing
 from trimtab.wiring.pricing import pricing
 
-_Run = TypeVar("_Run", bound=Callable[..., None])
 _expect = click.option(
     "--expect", type=click.IntRange(min=1), help="Only if this change moved it last."
 )
 
 
-def _when(cause: str, text: str) -> Callable[[_Run], _Run]:
+def _when(cause: str, text: str) -> Callable[[Run], Run]:
     return click.option(f"--when-{cause}", metavar="MODELS", help=text)
 
 
@@ -47,35 +52,29 @@ def list_(home: Path, *, as_json: bool) -> None:
     snapshot = asyncio.run(wiring.control(home).snapshot())
     models = [snapshot.models[name] for name in sorted(snapshot.models)]
 
+    now_us = wiring.now_us()
+
     def switch_of(model: Model) -> Suspension | None:
         return snapshot.suspensions.get(Scope(ScopeKind.MODEL, model.name))
-
-    if as_json:
-        print_json(
-            {"models": [{**msgspec.to_builtins(it), "suspension": switch_of(it)} for it in models]}
-        )
-        return
-    now_us = wiring.now_us()
 
     def state_of(model: Model) -> str:
         held = breaker.held(snapshot.breakers, model.targets, now_us)
         orders = [f"{target} {breaker.said(order)}" for target, order in held.items()]
         return "; ".join([status(switch_of(model), now_us), *orders])
 
-    rows = [
-        [
-            it.name,
-            it.kind,
-            write_shares(it),
-            ",".join(it.fallback.when_error),
-            state_of(it),
-        ]
-        for it in models
-    ]
-    print_table(
-        ["model", "kind", "leads to", "falls back to", "status"],
-        rows,
+    documents = [{**msgspec.to_builtins(it), "suspension": switch_of(it)} for it in models]
+    print_listing(
+        {"models": documents},
+        models,
+        {
+            "model": lambda it: it.name,
+            "kind": lambda it: it.kind,
+            "leads to": write_shares,
+            "falls back to": lambda it: ",".join(it.fallback.when_error),
+            "status": state_of,
+        },
         empty="no models yet; run `trimtab up`, or add some to trimtab.yaml",
+        as_json=as_json,
     )
 
 

@@ -9,9 +9,14 @@ import click
 
 from trimtab import wiring
 
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
+EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SPAN = re.compile(r"([0-9]{1,6})([smhd])")
-_Run = TypeVar("_Run", bound=Callable[..., None])
+Run = TypeVar("Run", bound=Callable[..., None])
 
 
 class Span(click.ParamType[float]):
@@ -33,25 +38,23 @@ def _home(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> P
     return wiring.home(value)
 
 
-home_option = click.option(
-    "--home", type=click.Path(path_type=Path), callback=_home, help="State directory."
-)
+home_option = click.option("--home", type=PATH, callback=_home, help="State directory.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 config_option = click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Configuration file; trimtab.yaml if it is there, else the demo.",
 )
 reason_option = click.option("--reason", required=True, help="Why, for the change log.")
 span_option = click.option("--for", "span_s", type=Span(), help="End by itself, as after 2h.")
 
 
-def common_options(run: _Run) -> _Run:
+def common_options(run: Run) -> Run:
     """Add `--home` and `--json`, which nearly every command has."""
     return home_option(json_option(run))
 
 
-def limit_option(most: int, text: str) -> Callable[[_Run], _Run]:
+def limit_option(most: int, text: str) -> Callable[[Run], Run]:
     """Make `--limit`: how much is listed, 50 by default."""
     limit = click.IntRange(1, most)
     return click.option("--limit", type=limit, default=50, show_default=True, help=text)

@@ -1,14 +1,17 @@
 """Printing: tables for people, JSON for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from getpass import getuser
+from typing import TypeVar
 
 import click
 import msgspec
 
 from trimtab.domain.change import Change
 from trimtab.domain.keys import without_hashes
+
+T = TypeVar("T")
 
 
 def print_json(document: object, indent: int | None = 2) -> None:
@@ -30,6 +33,22 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, empty: st
             for cell, width, figure in zip(row, widths, figures, strict=True)
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def print_listing(
+    document: object,
+    found: Sequence[T],
+    columns: Mapping[str, Callable[[T], str]],
+    *,
+    as_json: bool,
+    empty: str = "",
+) -> None:
+    """Print what was found: the document for programs, for people a table of these columns."""
+    if as_json:
+        print_json(document)
+    else:
+        rows = [[cell(it) for cell in columns.values()] for it in found]
+        print_table(list(columns), rows, empty=empty)
 
 
 def print_done(what: str, change: Change) -> None:

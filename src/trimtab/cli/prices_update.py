@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from trimtab import wiring
-from trimtab.cli.options import common_options, reason_option
+from trimtab.cli.options import FILE, common_options, reason_option
 from trimtab.cli.output import author, change_document, print_done, print_json, print_table
 from trimtab.control.changes import Control
 from trimtab.control.snapshot import PRICE_LIST, Snapshot
@@ -43,7 +43,7 @@ POINTER = Pointer(PointerKind.PRICES, PRICE_LIST)
 _lock_option = click.option(
     "--lock",
     "file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="A price list in a file; that of the installed genai-prices by default.",
 )
 _shipped_option = click.option(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -96,7 +96,7 @@ def _days(day: str | None, month: str | None) -> list[str]:
 
 def _date(text: str, form: str, example: str) -> date:
     try:
-        return datetime.strptime(text, form).date()  # noqa: DTZ007 -- a date has no zone
+        return datetime.strptime(text, form).replace(tzinfo=UTC).date()
     except ValueError as exc:
         raise SettingsInvalid(f"{text!r} cannot be read; write it as {example}") from exc
 

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from trimtab import wiring
-from trimtab.cli.options import common_options, home_option, reason_option
+from trimtab.cli.options import FILE, common_options, home_option, reason_option
 from trimtab.cli.output import author, print_json
 from trimtab.control.models import By
 from trimtab.domain.change import Source
@@ -37,7 +37,7 @@ def command() -> None:
 @click.option("--tenant", help="Of this tenant alone.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     required=True,
     help="File to write, .parquet or .jsonl; a manifest is written beside it.",
 )

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from trimtab import wiring
-from trimtab.cli.options import common_options, reason_option, span_option
-from trimtab.cli.output import author, instant, print_change, print_json, print_table
+from trimtab.cli.options import Run, common_options, reason_option, span_option
+from trimtab.cli.output import author, instant, print_change, print_listing
 from trimtab.domain.change import Source
 from trimtab.domain.suspension import OF_A_TENANT, WHOLE_SITE, Scope, ScopeKind, Suspension
 
@@ -25,7 +24,6 @@ EXAMPLES = {
 
 _PARAMETERS = ("name", "tenant", "whole", "hashed")
 _WHY = {"suspend": "runaway agent", "resume": "agent fixed"}
-_Run = TypeVar("_Run", bound=Callable[..., None])
 
 
 def switch_group(kind: ScopeKind) -> click.Group:
@@ -36,12 +34,18 @@ def switch_group(kind: ScopeKind) -> click.Group:
     def list_(home: Path, *, as_json: bool) -> None:
         suspensions = asyncio.run(wiring.control(home).snapshot()).suspensions
         found = {scope: it for scope, it in sorted(suspensions.items()) if scope.kind is kind}
-        if as_json:
-            print_json({f"{kind}s": [_document(scope, it) for scope, it in found.items()]})
-            return
         now_us = wiring.now_us()
-        rows = [[scope.name, scope.tenant, status(it, now_us)] for scope, it in found.items()]
-        print_table([kind, "tenant", "status"], rows, empty=f"no {kind} is suspended")
+        print_listing(
+            {f"{kind}s": [_document(scope, it) for scope, it in found.items()]},
+            list(found.items()),
+            {
+                str(kind): lambda it: it[0].name,
+                "tenant": lambda it: it[0].tenant,
+                "status": lambda it: status(it[1], now_us),
+            },
+            empty=f"no {kind} is suspended",
+            as_json=as_json,
+        )
 
     text = f"List the {kind}s that are suspended.\n\nExample: trimtab {kind}s list"
     group.command("list", help=text)(list_)
@@ -105,7 +109,7 @@ def status(suspension: Suspension | None, now_us: int) -> str:
     return f"{what}{end}: {suspension.reason}"
 
 
-def _where(kind: ScopeKind) -> Callable[[_Run], _Run]:
+def _where(kind: ScopeKind) -> Callable[[Run], Run]:
     """Add the parameters that say what is stopped."""
     wanted = [click.argument("name", required=kind is not ScopeKind.TENANT)]
     if kind is ScopeKind.TENANT:
@@ -116,7 +120,7 @@ def _where(kind: ScopeKind) -> Callable[[_Run], _Run]:
         text = "The name is the `user_hash` of a record."
         wanted.append(click.option("--hashed", is_flag=True, help=text))
 
-    def add(run: _Run) -> _Run:
+    def add(run: Run) -> Run:
         for parameter in reversed(wanted):
             run = parameter(run)
         return run
@@ -155,3 +159,8 @@ def _label(scope: Scope) -> str:
     if scope == WHOLE_SITE:
         return "every tenant"
     return f"{scope.kind} {scope.name}" + (f" of tenant {scope.tenant}" if scope.tenant else "")
+
+
+features = switch_group(ScopeKind.FEATURE)
+users = switch_group(ScopeKind.USER)
+providers = switch_group(ScopeKind.PROVIDER)

@@ -8,7 +8,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli.options import common_options, reason_option, span_option
-from trimtab.cli.output import print_json, print_table
+from trimtab.cli.output import print_listing
 from trimtab.cli.switch import add_switch, status, throw, until_us
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension
@@ -47,23 +47,18 @@ def list_(home: Path, *, as_json: bool) -> None:
     snapshot = asyncio.run(wiring.control(home).snapshot())
     now_us = wiring.now_us()
     tenants = [snapshot.tenants[name] for name in sorted(snapshot.tenants)]
-    if as_json:
-        print_json({"tenants": [_document(snapshot, tenant, now_us) for tenant in tenants]})
-        return
-    rows = [
-        [
-            tenant.id,
-            tenant.tier,
-            tenant.timezone,
-            str(_keys(snapshot, tenant)),
-            status(_switch(snapshot, tenant), now_us),
-        ]
-        for tenant in tenants
-    ]
-    print_table(
-        ["tenant", "tier", "timezone", "keys", "status"],
-        rows,
+    print_listing(
+        {"tenants": [_document(snapshot, tenant, now_us) for tenant in tenants]},
+        tenants,
+        {
+            "tenant": lambda it: it.id,
+            "tier": lambda it: it.tier,
+            "timezone": lambda it: it.timezone,
+            "keys": lambda it: str(_keys(snapshot, it)),
+            "status": lambda it: status(_switch(snapshot, it), now_us),
+        },
         empty="no tenants yet; run `trimtab up`, or add some to trimtab.yaml",
+        as_json=as_json,
     )
 
 

@@ -10,7 +10,6 @@ import click
 
 from trimtab import wiring
 from trimtab.cli import role
-from trimtab.cli.options import config_option, home_option
 from trimtab.cli.output import author, print_json
 from trimtab.cli.supervise import Role, Supervisor
 from trimtab.local import lock, serve
@@ -24,11 +23,7 @@ POLL_S = 0.02
 
 
 @click.command()
-@config_option
-@home_option
-@role.host
-@role.port
-@role.workers
+@role.server_options
 @click.option("--sim", is_flag=True, help="Run the simulator, and send provider `sim` to it.")
 @click.option("--sim-port", default=0, help="Port of the simulator; chosen by the system if 0.")
 @click.option("--local-model", is_flag=True, help="Serve SmolLM2 as model `smollm2`.")

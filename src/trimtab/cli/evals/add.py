@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli.options import home_option
+from trimtab.cli.options import FILE, home_option
 from trimtab.cli.output import author
 from trimtab.domain.change import Source
 from trimtab.domain.errors import RecordNotFound, SettingsInvalid
@@ -20,7 +20,7 @@ from trimtab.wiring.registry import registry
 @click.argument("request_id")
 @click.option(
     "--dataset",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     required=True,
     help="Manifest of the suite; the case goes to its last file.",
 )

@@ -9,7 +9,7 @@ import msgspec
 
 from trimtab import wiring
 from trimtab.cli.evals.found import desk_of, run_of
-from trimtab.cli.options import common_options
+from trimtab.cli.options import PATH, common_options
 from trimtab.cli.output import print_json
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.calibration import (
@@ -30,7 +30,7 @@ DIGITS = 12
 
 
 @click.command()
-@click.argument("suite", type=click.Path(path_type=Path))
+@click.argument("suite", type=PATH)
 @click.option("--run", "reference", required=True, help="Run with the judge's scores: id or file.")
 @click.option("--metric", "names", multiple=True, help="Metric; all that ask a judge by default.")
 @common_options

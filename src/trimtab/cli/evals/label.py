@@ -8,7 +8,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli.evals.found import desk_of, run_of
-from trimtab.cli.options import home_option
+from trimtab.cli.options import PATH, home_option
 from trimtab.evals.labelling import Item, Session, session
 from trimtab.evals.labels import append_labels, bring_over, labels_beside, read_labels
 from trimtab.evals.manifest import read_suite
@@ -20,7 +20,7 @@ WIDTH = 100
 
 
 @click.command()
-@click.argument("suite", type=click.Path(path_type=Path))
+@click.argument("suite", type=PATH)
 @click.option("--run", "reference", help="Run whose answers are labelled: id or file.")
 @click.option("--metric", help="Metric that a judge decides.")
 @click.option("--rater", help="Who you are; the order is yours.")

@@ -8,7 +8,7 @@ import click
 
 from trimtab.cli.evals.stored import run_argument, shelf, stored, with_stats
 from trimtab.cli.options import common_options
-from trimtab.cli.output import instant, print_json, print_table
+from trimtab.cli.output import instant, print_json, print_listing
 from trimtab.domain.errors import NotFound
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.prompt import canonical
@@ -31,26 +31,21 @@ def list_(suite: str | None, most: int, home: Path, *, as_json: bool) -> None:
     """
     found = (it for it in shelf(home).cards() if suite in (None, it.suite))
     cards = list(islice(found, most))
-    if as_json:
-        print_json({"runs": cards})
-        return
-    rows = [
-        [
-            it.run_id,
-            instant(it.started_us) if it.started_us else "-",
-            one_line(it.suite),
-            one_line(it.candidate),
-            one_line(it.baseline),
-            str(it.cases),
-            f"{it.spent_nano / NANO_PER_USD:.2f}",
-            " ".join(part for part in (it.verdict, it.reason or it.stopped) if part),
-        ]
-        for it in cards
-    ]
-    print_table(
-        ["run", "started", "suite", "candidate", "baseline", "cases", "usd", "verdict"],
-        rows,
+    print_listing(
+        {"runs": cards},
+        cards,
+        {
+            "run": lambda it: it.run_id,
+            "started": lambda it: instant(it.started_us) if it.started_us else "-",
+            "suite": lambda it: one_line(it.suite),
+            "candidate": lambda it: one_line(it.candidate),
+            "baseline": lambda it: one_line(it.baseline),
+            "cases": lambda it: str(it.cases),
+            "usd": lambda it: f"{it.spent_nano / NANO_PER_USD:.2f}",
+            "verdict": lambda it: " ".join(filter(None, (it.verdict, it.reason or it.stopped))),
+        },
         empty="no runs yet; make one with `trimtab evals run`",
+        as_json=as_json,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from trimtab.cli.evals.stored import Asked
-from trimtab.cli.options import common_options, config_option
+from trimtab.cli.options import EXISTING_FILE, PATH, common_options, config_option
 from trimtab.cli.output import author, print_table
 from trimtab.domain.errors import BudgetExhausted
 from trimtab.domain.money import NANO_PER_USD
@@ -31,7 +31,7 @@ SAID = {
 
 
 @click.command()
-@click.argument("suites", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("suites", nargs=-1, type=PATH)
 @click.option(
     "--candidate",
     default="",
@@ -39,7 +39,7 @@ SAID = {
 )
 @click.option(
     "--prompt",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=EXISTING_FILE,
     help="Prompt file that is the candidate; it is published if its number is new.",
 )
 @click.option("--model", default="", help="Model of the candidate; that of the suite by default.")
@@ -59,7 +59,7 @@ SAID = {
 @click.option("--max-usd", type=float, help="What a run may cost; that of the suite by default.")
 @click.option("--resume", help="Id of a run that ended early, to go on with.")
 @click.option("--gateway", help="URL of the gateway; one is found or started by default.")
-@click.option("--out", type=click.Path(path_type=Path), help="File for the document of the run.")
+@click.option("--out", type=PATH, help="File for the document of the run.")
 @config_option
 @common_options
 def run(

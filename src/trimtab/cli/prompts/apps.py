@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from semver import Version
 
-from trimtab.cli.options import home_option
+from trimtab.cli.options import FILE, FOLDER, home_option
 from trimtab.cli.prompts.ask import label_option
 from trimtab.control.prompts import Prompts
 from trimtab.domain.errors import InvalidRequest, PromptNotFound, SettingsInvalid
@@ -21,12 +21,7 @@ DIFFERS = 1
 
 @click.command()
 @click.argument("prompts", nargs=-1)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder of the modules.",
-)
+@click.option("--out", type=FOLDER, required=True, help="Folder of the modules.")
 @click.option("--check", is_flag=True, help="Write nothing; exits 1 if a file would change.")
 @home_option
 def codegen(prompts: Sequence[str], out: Path, home: Path, *, check: bool) -> None:
@@ -53,11 +48,7 @@ def codegen(prompts: Sequence[str], out: Path, home: Path, *, check: bool) -> No
 @click.command()
 @label_option
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("prompts.lock"),
-    show_default=True,
-    help="Where to write it.",
+    "--out", type=FILE, default=Path("prompts.lock"), show_default=True, help="Where to write it."
 )
 @home_option
 def lock(label: str, out: Path, home: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli.options import common_options, config_option, home_option
+from trimtab.cli.options import FOLDER, PATH, common_options, config_option, home_option
 from trimtab.cli.output import change_document, print_json
 from trimtab.cli.prompts.ask import by
 from trimtab.control.prompts import Prompts
@@ -23,7 +23,7 @@ from trimtab.wiring.registry import prompt_paths, read_prompts, registry
 REFUSED = 1
 
 _SIGNS = {Status.NEW: "+", Status.SAME: "=", Status.REFUSED: "!"}
-_paths = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+_paths = click.argument("paths", nargs=-1, type=PATH)
 
 STARTER = """\
 name: {name}
@@ -135,11 +135,7 @@ def push(
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option(
-    "--into",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("prompts"),
-    show_default=True,
-    help="Folder of the files.",
+    "--into", type=FOLDER, default=Path("prompts"), show_default=True, help="Folder of the files."
 )
 @home_option
 def pull(names: Sequence[str], into: Path, home: Path) -> None:

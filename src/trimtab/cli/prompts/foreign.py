@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from trimtab.cli.options import home_option
+from trimtab.cli.options import FILE, PATH, home_option
 from trimtab.cli.prompts.ask import pointed
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.prompt import MOST_BYTES
@@ -19,9 +19,9 @@ _strict = click.option("--strict", is_flag=True, help="Refuse, and exit 1, if an
 
 
 @click.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE)
 @click.option("--from", "form", type=click.Choice(list(FORMATS)), required=True, help="Its format.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write the prompt file.")
+@click.option("--out", type=PATH, help="Where to write the prompt file.")
 @_strict
 def import_(file: Path, form: str, out: Path | None, *, strict: bool) -> None:
     """Turn a prompt of another format into a prompt file. What cannot be carried is listed.

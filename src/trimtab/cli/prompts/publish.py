@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli.options import common_options, reason_option
+from trimtab.cli.options import PATH, common_options, reason_option
 from trimtab.cli.output import change_document, print_done, print_json
 from trimtab.cli.prompts.ask import by, exact
 from trimtab.cli.prompts.files import print_steps
@@ -18,7 +18,7 @@ from trimtab.wiring.registry import read_prompts, registry
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--reason", default="published", show_default=True, help="Why, for the change log.")
 @common_options
 def publish(files: Sequence[Path], reason: str, home: Path, *, as_json: bool) -> None:

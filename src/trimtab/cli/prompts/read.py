@@ -9,8 +9,8 @@ from typing import Any
 import click
 import msgspec
 
-from trimtab.cli.options import common_options, home_option
-from trimtab.cli.output import change_document, instant, print_json, print_table
+from trimtab.cli.options import PATH, common_options, home_option
+from trimtab.cli.output import change_document, instant, print_json, print_listing, print_table
 from trimtab.cli.prompts.ask import label_option, pointed, scope_option, tenant_option
 from trimtab.control.prompts import Prompts
 from trimtab.domain.errors import InvalidRequest, VersionCorrupt
@@ -92,21 +92,18 @@ def history(name: str, label: str, scope: str, home: Path, *, as_json: bool) -> 
     Example: trimtab prompts history rag-answer --label production
     """
     moves = asyncio.run(registry(home).labels.moves(Place(name, label, scope)))[::-1]
-    if as_json:
-        print_json({"moves": [change_document(change) for change in moves]})
-        return
-    rows = [
-        [
-            str(it.seq),
-            instant(it.ts_us),
-            _went(it.before, it.after),
-            f"{it.author} ({it.source})",
-            it.reason,
-        ]
-        for it in moves
-    ]
-    print_table(
-        ["change", "when", "moved", "by", "reason"], rows, empty="that label was never moved"
+    print_listing(
+        {"moves": [change_document(change) for change in moves]},
+        moves,
+        {
+            "change": lambda it: str(it.seq),
+            "when": lambda it: instant(it.ts_us),
+            "moved": lambda it: _went(it.before, it.after),
+            "by": lambda it: f"{it.author} ({it.source})",
+            "reason": lambda it: it.reason,
+        },
+        empty="that label was never moved",
+        as_json=as_json,
     )
 
 
@@ -132,7 +129,7 @@ def diff(before: str, after: str, home: Path) -> None:
 
 @click.command()
 @click.argument("prompt")
-@click.option("--vars", "file", type=click.Path(path_type=Path), help="JSON file of variables.")
+@click.option("--vars", "file", type=PATH, help="JSON file of variables.")
 @click.option("--var", "given", multiple=True, metavar="NAME=TEXT", help="One variable as text.")
 @tenant_option
 @common_options
