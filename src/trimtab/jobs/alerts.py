@@ -6,13 +6,13 @@ is kept in the same step, so that a keeper that is killed tells it later, and no
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from msgspec.structs import replace
 
-from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Rule, Severity
+from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Rule
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TrimtabError
+from trimtab.jobs.delivery import Route
 from trimtab.store.alerts import Alerts
 
 RESOLVE_US = 600_000_000
@@ -33,37 +33,18 @@ class Watch:
     find: Callable[[int], Awaitable[Sequence[Finding]]]
 
 
-class Audience(Protocol):
-    """Who is told, as far as it matters here."""
-
-    @property
-    def name(self) -> str:
-        """Names it."""
-        ...
-
-    @property
-    def severities(self) -> frozenset[Severity]:
-        """What it is told of."""
-        ...
-
-    @property
-    def keeps_state(self) -> bool:
-        """Whether it must hear that an alert is over, whatever it was about."""
-        ...
-
-
 @dataclass(slots=True)
 class AlertJob:
     """Judges, and keeps what was found. State: when each group was judged last.
 
     Attributes:
-        audiences: Who may be told.
+        routes: Who may be told.
         repeat_s: An alert that stays open is told again after so long, not sooner.
     """
 
     watches: Sequence[Watch]
     store: Alerts
-    audiences: Sequence[Audience]
+    routes: Sequence[Route]
     clock: Clock
     repeat_s: float
     _judged: dict[int, int] = field(default_factory=dict[int, int], init=False)
@@ -130,8 +111,8 @@ class AlertJob:
         told = replace(alert, notices=alert.notices + 1)
         return told, _notices(told, NoticeKind.RESOLVED, routes, now_us)
 
-    def _routes(self, alert: Alert) -> list[Audience]:
-        return [it for it in self.audiences if alert.finding.rule.severity in it.severities]
+    def _routes(self, alert: Alert) -> list[Route]:
+        return [it for it in self.routes if alert.finding.rule.severity in it.severities]
 
 
 def found_again(before: Alert | None, finding: Finding, now_us: int) -> Alert:
@@ -142,9 +123,7 @@ def found_again(before: Alert | None, finding: Finding, now_us: int) -> Alert:
     return replace(before, finding=finding, opened_us=opened_us, seen_us=now_us, resolved_us=None)
 
 
-def _notices(
-    alert: Alert, kind: NoticeKind, routes: Sequence[Audience], now_us: int
-) -> list[Notice]:
+def _notices(alert: Alert, kind: NoticeKind, routes: Sequence[Route], now_us: int) -> list[Notice]:
     return [
         Notice(alert_id=alert.id, n=alert.notices, route=it.name, kind=kind, due_us=now_us)
         for it in routes
