@@ -22,6 +22,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import NotFound, TrimtabError
 from trimtab.domain.transport import Transport
 from trimtab.store.base import Billed, LedgerReader, LedgerWriter
+from trimtab.store.rollup import DAY_US, HOUR_US, midnight_us
 
 DAYS_BACK = (1, 2, 3, 7)
 AFTER = timedelta(hours=3)
@@ -30,8 +31,6 @@ AFTER = timedelta(hours=3)
 RETRY = timedelta(hours=1)
 LOOK_S = 300.0
 
-_HOUR_US = 3_600_000_000
-_DAY_US = 24 * _HOUR_US
 
 log = logging.getLogger("trimtab")
 
@@ -139,7 +138,10 @@ class Reconciliation:
         now_s = self.clock.now_us() // 1_000_000
         first = date.fromisoformat(min(days)) - timedelta(days=1)
         last = min(date.fromisoformat(max(days)) + timedelta(days=1), self._now().date())
-        span = Span(_midnight_s(first), _midnight_s(last + timedelta(days=1)), now_s)
+        start_s, end_s = (
+            midnight_us(str(it)) // 1_000_000 for it in (first, last + timedelta(days=1))
+        )
+        span = Span(start_s, end_s, now_s)
         fetch = Fetch(billing.desk, self.transport, billing.headers, self.sleep)
         try:
             return await billing.read(fetch, span)
@@ -153,9 +155,9 @@ class Reconciliation:
         }
         rows: list[Billed] = []
         for day in sorted(wanted):
-            start_us = _midnight_s(day) * 1_000_000
-            for since_us in range(start_us, start_us + _DAY_US, _HOUR_US):
-                rows += await self.ledger.billed(since_us=since_us, until_us=since_us + _HOUR_US)
+            start_us = midnight_us(str(day))
+            for since_us in range(start_us, start_us + DAY_US, HOUR_US):
+                rows += await self.ledger.billed(since_us=since_us, until_us=since_us + HOUR_US)
         return rows
 
     def _now(self) -> datetime:
@@ -195,10 +197,5 @@ class Acceptance:
             pointer, proposed, reason=reason, author=author, source=source
         )
         made = change or (await self.control.state())[pointer].change
-        ts_us = _midnight_s(date.fromisoformat(proposed.day)) * 1_000_000
-        await self.ledger.adjust([line_of(proposed, ts_us, made.seq)])
+        await self.ledger.adjust([line_of(proposed, midnight_us(proposed.day), made.seq)])
         return proposed, change
-
-
-def _midnight_s(day: date) -> int:
-    return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
