@@ -31,7 +31,7 @@ from trimtab.telemetry.facts import (
     shared,
 )
 from trimtab.telemetry.preset import Extras
-from trimtab.telemetry.semconv.base import Version
+from trimtab.telemetry.semconv import Version
 
 MAX_SPANS = 64
 
