@@ -8,7 +8,7 @@ import msgspec
 
 from trimtab import wiring
 from trimtab.cli.options import EXISTING_FILE, common_options, home_option
-from trimtab.cli.output import author, instant, print_json, print_listing, print_table
+from trimtab.cli.output import author, instant, print_json, print_listing
 from trimtab.control.erasures import Erasures
 from trimtab.control.models import By
 from trimtab.domain.change import Source
@@ -30,7 +30,7 @@ POLL_S = 0.2
 @click.option("--no-wait", is_flag=True, help="Order it, and do not wait for the receipt.")
 @common_options
 @click.pass_context
-def command(  # noqa: PLR0912
+def command(
     context: click.Context,
     tenant: str,
     user: str,
@@ -63,11 +63,16 @@ def command(  # noqa: PLR0912
     )
     opened = erasures(home)
     if dry_run:
-        counted = asyncio.run(opened.count(scope))._asdict()
-        if as_json:
-            print_json(counted)
-        else:
-            print_table(["records", "kept for a case"], [[str(it) for it in counted.values()]])
+        counted = asyncio.run(opened.count(scope))
+        print_listing(
+            counted._asdict(),
+            [counted],
+            {
+                "records": lambda it: str(it.records),
+                "kept for a case": lambda it: str(it.legal_hold),
+            },
+            as_json=as_json,
+        )
         return
     by = By(author(), Source.CLI, reason)
     if no_wait:

@@ -1,7 +1,6 @@
 """`trimtab exporters` and `trimtab telemetry`: what leaves the site, and sending it again."""
 
 import asyncio
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -9,6 +8,7 @@ import click
 from trimtab import wiring
 from trimtab.cli.options import common_options, config_option, home_option, json_option
 from trimtab.cli.output import print_json, print_table
+from trimtab.cost.rates import instant_us
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.telemetry.preset import Signal
 from trimtab.telemetry.receiver import NO_ANSWER, Answer, Verdict
@@ -167,14 +167,8 @@ def _status(trouble: int | None) -> str:
 
 def _instant_us(written: str) -> int:
     try:
-        if len(written) == len("2026-11-22"):
-            day = date.fromisoformat(written)
-            at = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        else:
-            at = datetime.fromisoformat(written)
-            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return instant_us(written)
     except ValueError:
         raise SettingsInvalid(
             f"{written!r} is no day and no instant; write 2026-11-22 or 2026-11-22T14:00:00Z"
         ) from None
-    return round(at.timestamp() * 1e6)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli.options import Span, common_options, config_option, reason_option
+from trimtab.cli.options import Span, common_options, config_option, reason_option, words
 from trimtab.cli.output import (
     author,
     change_document,
@@ -72,10 +72,10 @@ def create(
     terms = KeyTerms(
         name=name,
         tenant=None if tenant is None else TenantId(tenant),
-        models=None if models is None else tuple(_words(models)),
+        models=None if models is None else words(models),
         expires_us=None if expires is None else _end_us(expires),
         may=tuple(KeyRight(right) for right in dict.fromkeys(may)),
-        act_for=tuple(_words(act_for or "")),
+        act_for=words(act_for or ""),
         new_tenant_tier=new_tenant_tier,
         trust_trace_context=not no_trace_context,
     )
@@ -191,10 +191,6 @@ async def _show(keyring: Keyring, made: NewKey, done: str, *, as_json: bool) -> 
         return
     click.echo(f"{made.text}\n\nThis is the only time it is shown.")
     print_done(done, change)
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _end_us(day: datetime) -> int:

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from trimtab import wiring
 from trimtab.cli import breaker
-from trimtab.cli.options import Run, common_options, reason_option
+from trimtab.cli.options import Run, common_options, reason_option, words
 from trimtab.cli.output import (
     author,
     change_document,
@@ -179,7 +179,7 @@ def fallback(
         "when_context_too_long": when_context_too_long,
         "when_refused": when_refused,
     }
-    given = {cause: _names(text) for cause, text in lists.items() if text is not None}
+    given = {cause: words(text) for cause, text in lists.items() if text is not None}
     if not given:
         raise click.UsageError("name a cause: --when-error, --when-rate-limited ...")
     models = Models(wiring.control(home))
@@ -219,10 +219,6 @@ def _print(what: str, made: Change, *, as_json: bool, warnings: Sequence[str] = 
     print_done(what, made)
     for warning in warnings:
         click.echo(f"warn  {warning}", err=True)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(it.strip() for it in text.split(",") if it.strip())
 
 
 def _until(it: Ailing) -> str:

@@ -58,3 +58,8 @@ def limit_option(most: int, text: str) -> Callable[[Run], Run]:
     """Make `--limit`: how much is listed, 50 by default."""
     limit = click.IntRange(1, most)
     return click.option("--limit", type=limit, default=50, show_default=True, help=text)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Read names that are separated by commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -194,12 +193,8 @@ def _instant(text: str | None) -> int:
 
 
 def _span(row: PriceRow) -> str:
-    start = _day(row.start_us) if row.start_us else "always"
-    return start if row.end_us == END_OF_TIME_US else f"{start} to {_day(row.end_us)}"
-
-
-def _day(at_us: int) -> str:
-    return datetime.fromtimestamp(at_us // 1_000_000, UTC).date().isoformat()
+    start = instant(row.start_us)[:10] if row.start_us else "always"
+    return start if row.end_us == END_OF_TIME_US else f"{start} to {instant(row.end_us)[:10]}"
 
 
 def _said(context: Context) -> str:

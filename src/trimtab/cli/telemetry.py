@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from trimtab.cli.lazy import Command, LazyGroup
-from trimtab.cli.options import FOLDER
 from trimtab.domain.errors import InvalidRequest
 
 
@@ -28,7 +27,12 @@ def command() -> None:
 
 
 @click.command("assets")
-@click.option("--out", type=FOLDER, required=True, help="Directory to write to; it is made.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Directory to write to; it is made.",
+)
 @click.option("--force", is_flag=True, help="Also replace files that were changed.")
 def assets(*, out: Path, force: bool) -> None:
     """Write alert rules with their tests, dashboards, and files for Prometheus and a Collector."""

@@ -1,7 +1,6 @@
 """`trimtab evals calibrate`: may a judge decide?"""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ import msgspec
 from trimtab import wiring
 from trimtab.cli.evals.found import desk_of, run_of
 from trimtab.cli.options import PATH, common_options
-from trimtab.cli.output import print_json
+from trimtab.cli.output import instant, print_json
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.calibration import (
     Calibration,
@@ -89,7 +88,7 @@ def lines_of(made: Calibration) -> list[str]:
         f"{judge}  prompt {prompts}  n={made.n} raters={raters}",
         f"{raw}   confusion {_confusion(made)}",
     ]
-    verdict = "REFUSED" if made.refused else f"VALID until {_day(made.until_us)}"
+    verdict = "REFUSED" if made.refused else f"VALID until {instant(made.until_us)[:10]}"
     if made.wide and not made.refused:
         verdict += f"  wide: {made.n} cases; 200 make it narrow"
     lines.append(f"{_humans(made)}   {verdict}")
@@ -120,7 +119,3 @@ def _humans(made: Calibration) -> str:
     fleiss = "" if humans.fleiss is None else f"  Fleiss kappa {number(humans.fleiss)}"
     said = f"human-human {humans.statistic} {figure(humans.agreement)}"
     return f"{said}{fleiss}  n={humans.n}  (ceiling)"
-
-
-def _day(us: int) -> str:
-    return datetime.fromtimestamp(us / 1e6, UTC).strftime("%Y-%m-%d")

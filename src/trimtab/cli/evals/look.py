@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trimtab.cli.evals.stored import run_argument, shelf, stored, with_stats
+from trimtab.cli.evals.stored import run_argument, stored, with_stats
 from trimtab.cli.options import common_options
 from trimtab.cli.output import instant, print_json, print_listing
 from trimtab.domain.errors import NotFound
@@ -15,6 +15,7 @@ from trimtab.domain.prompt import canonical
 from trimtab.evals.metrics.base import Score
 from trimtab.evals.report.plain import one_line, plain
 from trimtab.evals.result import Arm, CaseSeen, Run, Sample
+from trimtab.evals.shelf import Shelf
 
 PRINT_VERDICT = "trimtab.cli.evals.looking:print_verdict"
 PRINT_COMPARISON = "trimtab.cli.evals.looking:print_comparison"
@@ -29,7 +30,7 @@ def list_(suite: str | None, most: int, home: Path, *, as_json: bool) -> None:
 
     Example: trimtab evals list --suite rag-golden
     """
-    found = (it for it in shelf(home).cards() if suite in (None, it.suite))
+    found = (it for it in Shelf(home).cards() if suite in (None, it.suite))
     cards = list(islice(found, most))
     print_listing(
         {"runs": cards},

@@ -33,11 +33,6 @@ RunSuite = Callable[[Path, Path, Asked], Run]
 """Runs a suite: its manifest, the state directory, and what with."""
 
 
-def shelf(home: Path) -> Shelf:
-    """Open the stored runs of a state directory."""
-    return Shelf(home)
-
-
 def stored(text: str, home: Path) -> Run:
     """Read a run: a file that holds its document, or what `Shelf.find` finds.
 
@@ -53,7 +48,7 @@ def stored(text: str, home: Path) -> Run:
             raise SettingsInvalid(
                 f"'{path}' is no document of a run ({exc}); name one that `--json` wrote"
             ) from exc
-    shelved = shelf(home)
+    shelved = Shelf(home)
     return shelved.read(shelved.find(text).run_id)
 
 

@@ -11,7 +11,7 @@ from trimtab import wiring
 from trimtab.cli.evals.gate import Outputs
 from trimtab.cli.evals.prompts import Known, attach
 from trimtab.cli.evals.standing import standings
-from trimtab.cli.evals.stored import Asked, run_or_stored, shelf
+from trimtab.cli.evals.stored import Asked, run_or_stored
 from trimtab.cli.output import print_json
 from trimtab.domain.errors import BudgetExhausted, TrimtabError, TryLater, UpstreamFailed
 from trimtab.evals.decided import Decisions
@@ -24,6 +24,7 @@ from trimtab.evals.report.junit import junit
 from trimtab.evals.report.markdown import MOST_BYTES, section, summary
 from trimtab.evals.report.page import page
 from trimtab.evals.report.terminal import lines
+from trimtab.evals.shelf import Shelf
 from trimtab.evals.verdict import Verdict
 from trimtab.store.files import replace_file
 
@@ -84,7 +85,7 @@ def _judged(text: str, home: Path, asked: Asked) -> Judgement | Failed:
 def _note(judgement: Judgement, home: Path, outputs: Outputs) -> None:
     """Note a verdict on its run and its prompt; it stands though that should fail."""
     try:
-        if shelf(home).judged(judgement.run, str(judgement.verdict), judgement.reason):
+        if Shelf(home).judged(judgement.run, str(judgement.verdict), judgement.reason):
             decided = decided_of(judgement)
             Decisions(home).put(judgement.run.run_id, decided)
         told = asyncio.run(attach(judgement, home))
