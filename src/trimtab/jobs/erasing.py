@@ -10,7 +10,6 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -21,6 +20,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.erasure import Erasure, ErasureScope, Receipt, Sent
 from trimtab.domain.record import Finish, RequestRecord
 from trimtab.evals.adding import CASE_ID, case_id_of
+from trimtab.jobs.message import instant
 from trimtab.store.base import Cursor, KeeperStore
 from trimtab.store.files import replace_file
 from trimtab.telemetry.erasing import blank, clear_aside
@@ -205,8 +205,8 @@ class Erasing:
             scope=ordered.erasure.scope,
             requested_by=change.author,
             reason=change.reason,
-            started=_instant(progress.started_us),
-            finished=_instant(self.clock.now_us()),
+            started=instant(progress.started_us),
+            finished=instant(self.clock.now_us()),
             deleted=progress.deleted,
             kept={"ledger_lines": progress.lines, "legal_hold": held},
             by_hand={"dataset_cases": tuple(sorted(progress.cases))},
@@ -248,7 +248,3 @@ def _suspects(home: Path) -> frozenset[str]:
     for path in (home / "evals").rglob("*.json*"):
         found.update(it.decode() for it in CASE_ID.findall(path.read_bytes()))
     return frozenset(found)
-
-
-def _instant(at_us: int) -> str:
-    return f"{datetime.fromtimestamp(at_us // 1_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -11,9 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -26,6 +24,7 @@ from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TrimtabError
 from trimtab.domain.tenant import Tenant
+from trimtab.jobs.history import today
 from trimtab.jobs.stripe import MeterDesk, Outcome, Told
 from trimtab.store.base import LineReader
 from trimtab.store.outbox import Outbox
@@ -89,8 +88,7 @@ class Books:
 
 def local_month(tenant: Tenant, now_us: int) -> str:
     """Name the month that it is where a tenant lives."""
-    now = datetime.fromtimestamp(now_us // _SECOND_US, UTC)
-    return f"{now.astimezone(ZoneInfo(tenant.timezone)):%Y-%m}"
+    return f"{today(tenant.timezone, now_us):%Y-%m}"
 
 
 def passed_on(state: State) -> list[Tenant]:
