@@ -6,6 +6,7 @@ within a major version. Money is exact text, never a float.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import msgspec
 from msgspec import Raw, Struct
@@ -74,8 +75,11 @@ class LogLine(Struct, kw_only=True):
     replay: str
 
 
-_AS_RECORDED = {*LogLine.__struct_fields__} & {*RequestRecord.__struct_fields__} - {"prompt_hash"}
+_AS_RECORDED = tuple(
+    {*LogLine.__struct_fields__} & {*RequestRecord.__struct_fields__} - {"prompt_hash"}
+)
 """What the line says under the name, and in the words, of the record."""
+_recorded = attrgetter(*_AS_RECORDED)
 _SAID = ("request_id", "tenant_id", "kind", "name", "score", "label", "source", "author", "version")
 ANNOTATION_KEYS = ("ts", "event", "v", *_SAID, "claimed")
 
@@ -100,7 +104,7 @@ def log_line(finish: Finish) -> bytes:
     """Write the line of a request, its line feed included."""
     record = finish.record
     line = LogLine(
-        **{name: getattr(record, name) for name in _AS_RECORDED},
+        **dict(zip(_AS_RECORDED, _recorded(record), strict=True)),
         ts=timestamp(record.ts_us),
         model=record.model_requested,
         cost_usd=None if record.cost_nano is None else Raw(usd_text(record.cost_nano).encode()),
