@@ -20,7 +20,7 @@ from tests.postgres import running_server
 from tests.records import DAY_US, finish, tenant_key
 
 from trimtab.domain.record import Attempt
-from trimtab.store.base import RecordFilter
+from trimtab.store.base.reading import RecordFilter
 from trimtab.store.clickhouse.reading import ClickHouseReading
 from trimtab.store.clickhouse.recording import ClickHouseRecording
 from trimtab.store.clickhouse.session import Archive
@@ -146,7 +146,7 @@ def sum_up(url: str) -> None:
             f"INSERT INTO rollup_day ({columns}) SELECT {FIRST_US} + day * {DAY_US}, 'tenant-' ||"  # noqa: S608
             " tenant, 'smb', 'feature-' || f % 20, 'k' || f / 20, 'sim', 'chat', '', '', '', '',"
             f" 'live', CASE WHEN f < 50 THEN 'ok' ELSE 'error' END, {n}, 0, 0, 0, 0, 0, 0, 0,"
-            f" {n} * 900, 0, 0, {n} * 300, 0, {n} * 25000000"
+            f" {n} * 900, 0, 0, {n} * 300, 0, {n} * 25000000::bigint"
             f" FROM generate_series(0, {DAYS - 1}) AS day, generate_series(0, {TENANTS - 1}) AS"
             " tenant, generate_series(0, 99) AS f".encode()
         )

@@ -16,7 +16,7 @@ from trimtab.domain.record import Finish
 from trimtab.domain.retention import Retention
 from trimtab.jobs.retention import Retain
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import Batch, StoredBlob
+from trimtab.store.base.recording import Batch, StoredBlob
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.wiring import SystemClock
 

@@ -21,8 +21,8 @@ from trimtab.domain.model import Maximum
 from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.handoff import Planned, Screened
 from trimtab.pipeline.learnt import Learnt
-from trimtab.store.base import LimitStore, Need, Unit
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.base.limits import LimitStore, Need, Unit
+from trimtab.store.memory.limits import MemoryLimits
 from trimtab.store.redis.address import parse
 from trimtab.store.redis.connection import Redis
 from trimtab.store.redis.limits import RedisLimits

@@ -19,7 +19,7 @@ import pytest
 from tests.bench.test_records import finishes, tenant_key
 
 from trimtab.domain.record import Finish
-from trimtab.store.base import Batch
+from trimtab.store.base.recording import Batch
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.frames import Kind

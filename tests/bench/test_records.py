@@ -21,7 +21,7 @@ from tests.telemetry.shapes import answered
 from trimtab.domain.ids import request_id
 from trimtab.domain.record import Finish
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import KeeperStore
+from trimtab.store.base.keeper import KeeperStore
 from trimtab.store.clickhouse.reading import ClickHouseReading
 from trimtab.store.clickhouse.recording import ClickHouseRecording
 from trimtab.store.clickhouse.session import Archive

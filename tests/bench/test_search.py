@@ -19,7 +19,7 @@ from tests.telemetry.shapes import answered
 from trimtab.domain.ids import request_id
 from trimtab.domain.record import Finish
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import Batch, StoredBlob
+from trimtab.store.base.recording import Batch, StoredBlob
 from trimtab.store.filter_text import parse
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording

@@ -11,7 +11,7 @@ from tests.cli.conftest import Terminal
 from tests.records import finish, line_of
 
 from trimtab.domain.ids import request_id
-from trimtab.store.base import Batch
+from trimtab.store.base.recording import Batch
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.testing import FrozenClock, seeded_entropy
 

@@ -23,7 +23,8 @@ from trimtab.domain.change import Pointer, PointerKind, Source
 from trimtab.domain.ids import TenantId
 from trimtab.domain.money import usd_text
 from trimtab.domain.record import Finish
-from trimtab.store.base import Account, Batch
+from trimtab.store.base.control import Account
+from trimtab.store.base.recording import Batch
 from trimtab.store.relational.spend import Spend
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.testing import FrozenClock, seeded_entropy

@@ -10,7 +10,7 @@ from tests.telemetry.shapes import TS_US, answered
 from tests.telemetry.spooled import Spooled
 
 from trimtab import wiring
-from trimtab.store.base import Batch
+from trimtab.store.base.recording import Batch
 from trimtab.telemetry.standing import dead_letters, trouble_file
 
 

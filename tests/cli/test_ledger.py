@@ -5,7 +5,7 @@ import sqlite3
 from tests.cli.conftest import Terminal
 from tests.records import finish
 
-from trimtab.store.base import Batch
+from trimtab.store.base.recording import Batch
 from trimtab.store.sqlite.recording import SqliteRecording
 
 

@@ -10,7 +10,7 @@ from tests.records import finish, line_of
 from trimtab.cost.lock import Lock, Row, build_lock, encode_lock, shipped_lock
 from trimtab.domain.ids import request_id
 from trimtab.domain.record import LedgerLine
-from trimtab.store.base import Batch
+from trimtab.store.base.recording import Batch
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.testing import FrozenClock, seeded_entropy
 from trimtab.wiring.pricing import keep_shipped

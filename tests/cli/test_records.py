@@ -12,7 +12,7 @@ from tests.records import finish
 from trimtab import wiring
 from trimtab.cli import records
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import Batch, StoredBlob
+from trimtab.store.base.recording import Batch, StoredBlob
 from trimtab.store.sqlite.recording import SqliteRecording
 
 SAID = msgspec.json.encode({"messages": [{"role": "user", "content": "hello"}]})

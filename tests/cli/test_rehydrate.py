@@ -6,7 +6,7 @@ from tests.cli.conftest import Terminal
 from tests.records import finish
 
 from trimtab.domain.record import Finish
-from trimtab.store.base import Batch
+from trimtab.store.base.recording import Batch
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.batch import gather
 from trimtab.telemetry.spans import Source

@@ -11,7 +11,8 @@ from tests.telemetry.spooled import Spooled
 
 from trimtab.cli import search
 from trimtab.cli.output import author
-from trimtab.store.base import Batch, SavedFilter
+from trimtab.store.base.reading import SavedFilter
+from trimtab.store.base.recording import Batch
 from trimtab.store.sqlite.recording import SqliteRecording
 
 

@@ -42,32 +42,19 @@ from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
 from trimtab.store.alerts import MemoryAlerts
-from trimtab.store.base import (
-    FACETS,
-    Account,
-    Acknowledgement,
-    Already,
-    CostRow,
-    Cursor,
-    Facet,
-    PromptRow,
-    RecordFilter,
-    SeriesPoint,
-    Spending,
-    StoredRecord,
-    Stratum,
-    Took,
-    Tried,
-    Unclaimed,
-    Use,
-)
+from trimtab.store.base.control import Account, Acknowledgement
+from trimtab.store.base.ledger import CostRow
+from trimtab.store.base.limits import Already, Spending
+from trimtab.store.base.reading import FACETS, Cursor, Facet, RecordFilter, Stratum, Took, Tried
+from trimtab.store.base.recording import StoredRecord, Unclaimed
+from trimtab.store.base.sums import PromptRow, SeriesPoint, Use
 from trimtab.store.chain import link
 from trimtab.store.filter_text import parse
 from trimtab.store.filtering import counted, fits
-from trimtab.store.memory import MemoryAuditLog, MemoryChangeLog, MemoryContentKeys
-from trimtab.store.memory_erasing import MemoryKeeper
-from trimtab.store.memory_records import MemoryRecords
-from trimtab.store.memory_spend import MemorySpend
+from trimtab.store.memory.control import MemoryAuditLog, MemoryChangeLog, MemoryContentKeys
+from trimtab.store.memory.erasing import MemoryKeeper
+from trimtab.store.memory.records import MemoryRecords
+from trimtab.store.memory.spend import MemorySpend
 from trimtab.store.tally import Amount, Cell
 from trimtab.telemetry.export import Counts
 from trimtab.testing import FrozenClock, seeded_entropy

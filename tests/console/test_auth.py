@@ -12,7 +12,7 @@ from trimtab.console.auth import (
     rights_of,
     verify_password,
 )
-from trimtab.store.base import Account
+from trimtab.store.base.control import Account
 from trimtab.testing import FrozenClock, seeded_entropy
 
 KEY = b"k" * 32

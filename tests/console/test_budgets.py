@@ -15,7 +15,7 @@ from trimtab.domain.budget import Budget, Downgrade, Period, WhenEmpty
 from trimtab.domain.change import PointerKind
 from trimtab.domain.ids import KeyId, TenantId
 from trimtab.domain.tenant import Key, Tenant
-from trimtab.store.base import Batch
+from trimtab.store.base.recording import Batch
 
 DOLLAR = 1_000_000_000
 MONTH = Budget(nano=100 * DOLLAR)

@@ -11,7 +11,7 @@ from trimtab.console.messages import Block, Message
 from trimtab.domain.record import Detail, StageTime
 from trimtab.incidents.joined import Retrieved
 from trimtab.registry.diff import Change
-from trimtab.store.base import StoredRecord
+from trimtab.store.base.recording import StoredRecord
 
 OTHER = f"{EXAMPLE[:-1]}Z"
 PATH = path(EXAMPLE, OTHER)

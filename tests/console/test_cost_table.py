@@ -4,7 +4,7 @@ from datetime import date
 
 from trimtab.console.cost_table import ROWS, by_day, stack, table, without_days
 from trimtab.cost.breakdown import Breakdown, Days
-from trimtab.store.base import CostRow
+from trimtab.store.base.ledger import CostRow
 
 DAYS = Days(date(2026, 11, 1), date(2026, 11, 4))
 NANO = 1_000_000_000

@@ -14,7 +14,7 @@ from trimtab.domain.change import PointerKind
 from trimtab.domain.errors import TryLater
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import Tenant
-from trimtab.store.base import StoredRecord
+from trimtab.store.base.recording import StoredRecord
 
 PATH = "/console/costs"
 DAY_US = 86_400_000_000

@@ -13,7 +13,7 @@ from trimtab.console.base import Flow
 from trimtab.console.metrics import Form
 from trimtab.console.samples import samples
 from trimtab.domain.alert import Alert, Finding, Rule
-from trimtab.store.base import CostRow
+from trimtab.store.base.ledger import CostRow
 from trimtab.store.tally import Amount, Cell, Exemplar, Tally
 from trimtab.telemetry.export import Counts
 from trimtab.telemetry.metrics import METRICS

@@ -10,7 +10,7 @@ from tests.console.conftest import BEARER, Site
 from trimtab.domain.change import PointerKind
 from trimtab.domain.errors import TryLater
 from trimtab.domain.model import Model, ModelKind, Target
-from trimtab.store.base import Tried
+from trimtab.store.base.reading import Tried
 
 V1 = "/admin/v1/models"
 

@@ -4,7 +4,7 @@ import pytest
 from tests.console.conftest import EXAMPLE, MINUTE_US, START_US, Site
 
 from trimtab.console.overview import traffic
-from trimtab.store.base import SeriesPoint
+from trimtab.store.base.sums import SeriesPoint
 
 
 def point(minute: int, p95_us: int | None, n: int = 1) -> SeriesPoint:

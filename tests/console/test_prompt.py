@@ -22,7 +22,7 @@ from tests.console.test_prompts import words
 
 from trimtab.domain.change import PointerKind
 from trimtab.domain.prompt import Label, Place
-from trimtab.store.base import Took
+from trimtab.store.base.reading import Took
 
 
 @pytest.fixture

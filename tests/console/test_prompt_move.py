@@ -20,7 +20,7 @@ from tests.console.test_prompts import words
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.prompt import Label, Place
-from trimtab.store.base import PromptRow
+from trimtab.store.base.sums import PromptRow
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from tests.console.conftest import Site
 from tests.console.prompting import NEW, fill_prompts
 
 from trimtab.domain.errors import TryLater
-from trimtab.store.base import PromptRow
+from trimtab.store.base.sums import PromptRow
 
 
 def words(html: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from tests.console.conftest import Site
 
 from trimtab.console.requests import choices
-from trimtab.store.base import Facet
+from trimtab.store.base.reading import Facet
 
 
 def ids(html: str) -> list[str]:

@@ -14,7 +14,7 @@ from trimtab.console.waterfall import Row
 from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.record import RequestRecord
 from trimtab.incidents.joined import Trace
-from trimtab.store.base import Batch
+from trimtab.store.base.recording import Batch
 from trimtab.telemetry import ingest
 from trimtab.telemetry.otlp import Cuts
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Outcome, Rule, Silence
 from trimtab.domain.errors import TryLater
 from trimtab.store.alerts import AlertFilter, AlertState, AlertStore, MemoryAlerts
-from trimtab.store.base import Cursor
+from trimtab.store.base.reading import Cursor
 from trimtab.store.sqlite.alerts import SqliteAlerts
 
 IMPLEMENTATIONS: Mapping[str, Callable[[Path], AlertStore]] = {

@@ -20,8 +20,8 @@ from trimtab.domain.change import (
     chain_hash,
 )
 from trimtab.domain.errors import ChangeConflict, VersionImmutable
-from trimtab.store.base import Account, Acknowledgement, ChangeLog, ContentKey, ControlStore
-from trimtab.store.memory import (
+from trimtab.store.base.control import Account, Acknowledgement, ChangeLog, ContentKey, ControlStore
+from trimtab.store.memory.control import (
     MemoryAccounts,
     MemoryAcknowledgements,
     MemoryAuditLog,

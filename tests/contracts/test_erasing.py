@@ -17,22 +17,11 @@ from trimtab.domain.app_span import AppSpan
 from trimtab.domain.erasure import Erasure, ErasureScope
 from trimtab.domain.record import Blob, Finish
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import (
-    Batch,
-    ContentReader,
-    Eraser,
-    HoldStore,
-    LineReader,
-    OpenRequest,
-    RecordFilter,
-    RecordReader,
-    RecordWriter,
-    RetentionStore,
-    SearchIndex,
-    SpanKey,
-    StoredBlob,
-)
-from trimtab.store.memory_erasing import MemoryKeeper
+from trimtab.store.base.ending import Eraser, HoldStore, RetentionStore, SpanKey
+from trimtab.store.base.ledger import LineReader
+from trimtab.store.base.reading import ContentReader, RecordFilter, RecordReader, SearchIndex
+from trimtab.store.base.recording import Batch, OpenRequest, RecordWriter, StoredBlob
+from trimtab.store.memory.erasing import MemoryKeeper
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.sqlite.reading import SqliteReading

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 from tests.services import RedisServer, kept, running_redis
 
-from trimtab.store.base import Claim, IdempotencyStore
-from trimtab.store.memory_idempotency import MemoryIdempotency
+from trimtab.store.base.idempotency import Claim, IdempotencyStore
+from trimtab.store.memory.idempotency import MemoryIdempotency
 from trimtab.store.redis.address import parse
 from trimtab.store.redis.connection import Redis
 from trimtab.store.redis.idempotency import RedisIdempotency

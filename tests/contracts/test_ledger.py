@@ -12,7 +12,9 @@ from tests.records import DAY_US, chance_finish, finish, line_of
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.record import LedgerLine
-from trimtab.store.base import Billed, Cursor, LedgerSum, Unstorable
+from trimtab.store.base.ledger import Billed, LedgerSum
+from trimtab.store.base.reading import Cursor
+from trimtab.store.base.recording import Unstorable
 from trimtab.store.rollup import month_us
 
 MIDNIGHT_US = TS_US - TS_US % DAY_US

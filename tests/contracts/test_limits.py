@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 from tests.services import RedisServer, kept, running_redis
 
-from trimtab.store.base import Held, LimitStore, Need
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.base.limits import Held, LimitStore, Need
+from trimtab.store.memory.limits import MemoryLimits
 from trimtab.store.redis.address import parse
 from trimtab.store.redis.connection import Redis
 from trimtab.store.redis.limits import RedisLimits

@@ -24,37 +24,34 @@ from trimtab.domain.annotation import Annotation, annotation_id, latest
 from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.record import Blob, Finish, Origin, RequestRecord
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import (
-    Batch,
+from trimtab.store.base.ledger import CostRow, LedgerReader, LedgerWriter, LineReader
+from trimtab.store.base.reading import (
     ContentReader,
-    CostRow,
     Cursor,
-    LedgerReader,
-    LedgerWriter,
-    LineReader,
-    Move,
-    OpenRequest,
-    PositionMoved,
-    PromptRow,
     RecordFilter,
     RecordReader,
-    RecordWriter,
-    RollupReader,
     SavedFilterReader,
     SavedFilterWriter,
     SearchIndex,
+    Stratum,
+    Took,
+)
+from trimtab.store.base.recording import (
+    Batch,
+    Move,
+    OpenRequest,
+    PositionMoved,
+    RecordWriter,
     SpoolPosition,
     StoredBlob,
     StoredRecord,
-    Stratum,
-    Took,
     Unstorable,
-    Use,
 )
+from trimtab.store.base.sums import PromptRow, RollupReader, Use
 from trimtab.store.clickhouse.reading import ClickHouseReading
 from trimtab.store.clickhouse.recording import ClickHouseRecording
 from trimtab.store.clickhouse.session import Archive
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.rollup import HOUR_US, MAX_NAMES, MINUTE_US, OTHER

@@ -19,13 +19,14 @@ from trimtab.control.content_keys import Sealing
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.record import Blob
 from trimtab.pipeline.content import Captured, ContentCapture
-from trimtab.store.base import Batch, ContentReader, RecordWriter, StoredBlob
+from trimtab.store.base.reading import ContentReader
+from trimtab.store.base.recording import Batch, RecordWriter, StoredBlob
 from trimtab.store.clickhouse.reading import ClickHouseReading
 from trimtab.store.clickhouse.recording import ClickHouseRecording
 from trimtab.store.clickhouse.session import Archive
 from trimtab.store.content import Unseal, Unsealing
-from trimtab.store.memory import MemoryContentKeys
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.memory.control import MemoryContentKeys
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.sealing import MasterKey

@@ -16,7 +16,8 @@ from trimtab.domain.annotation import Annotation
 from trimtab.domain.ids import request_id
 from trimtab.domain.record import Blob, Finish
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import Batch, Cursor, Facet, RecordFilter, SavedFilter, StoredBlob
+from trimtab.store.base.reading import Cursor, Facet, RecordFilter, SavedFilter
+from trimtab.store.base.recording import Batch, StoredBlob
 from trimtab.store.filter_text import FIELDS, parse
 from trimtab.testing import seeded_entropy
 

@@ -13,8 +13,8 @@ from tests.records import DAY_US, chance_finish, finish, line_of
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.record import Finish
-from trimtab.store.base import Batch, RecordWriter
-from trimtab.store.memory_spend import MemorySpend
+from trimtab.store.base.recording import Batch, RecordWriter
+from trimtab.store.memory.spend import MemorySpend
 from trimtab.store.relational.spend import Spend
 from trimtab.store.rollup import HOUR_US
 from trimtab.store.spend import About, OddLines, PartSpent, Repeated, SpendReader, Spent

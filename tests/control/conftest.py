@@ -15,7 +15,7 @@ from trimtab.domain.ids import TenantId
 from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
 from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import Limits, Tenant, Tier
-from trimtab.store.memory import MemoryChangeLog
+from trimtab.store.memory.control import MemoryChangeLog
 from trimtab.testing import FrozenClock, seeded_entropy
 
 ACME, HOBBY = TenantId("acme"), TenantId("hobby")

@@ -8,7 +8,7 @@ from trimtab.control.audit import Audit
 from trimtab.domain.audit import Protected, Reading
 from trimtab.domain.change import Source
 from trimtab.domain.errors import TryLater
-from trimtab.store.memory import MemoryAuditLog
+from trimtab.store.memory.control import MemoryAuditLog
 from trimtab.testing import FrozenClock
 
 RECORD = replace(finish(7, tenant_id="acme").record, input_ref=b"asked", output_ref=b"answered")

@@ -3,8 +3,8 @@ from tests.changes import draft
 
 from trimtab.control.carry import carry
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.store.base import Account, ContentKey
-from trimtab.store.memory import (
+from trimtab.store.base.control import Account, ContentKey
+from trimtab.store.memory.control import (
     MemoryAccounts,
     MemoryAcknowledgements,
     MemoryAuditLog,

@@ -7,8 +7,8 @@ import pytest
 from trimtab.control import content_keys
 from trimtab.control.content_keys import Sealing
 from trimtab.domain.errors import SettingsInvalid, TryLater
-from trimtab.store.base import ContentKey
-from trimtab.store.memory import MemoryContentKeys
+from trimtab.store.base.control import ContentKey
+from trimtab.store.memory.control import MemoryContentKeys
 from trimtab.store.sealing import MasterKey
 
 REF = b"r" * 32

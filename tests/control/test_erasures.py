@@ -10,9 +10,10 @@ from trimtab.control.models import By
 from trimtab.domain.change import Source
 from trimtab.domain.erasure import ErasureScope
 from trimtab.domain.record import Finish, RequestRecord
-from trimtab.store.base import Batch, ContentKey
-from trimtab.store.memory import MemoryChangeLog, MemoryContentKeys
-from trimtab.store.memory_erasing import MemoryKeeper
+from trimtab.store.base.control import ContentKey
+from trimtab.store.base.recording import Batch
+from trimtab.store.memory.control import MemoryChangeLog, MemoryContentKeys
+from trimtab.store.memory.erasing import MemoryKeeper
 from trimtab.testing import FrozenClock, seeded_entropy
 
 DANA = By("dana", Source.CLI, "GDPR art. 17")

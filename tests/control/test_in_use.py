@@ -11,7 +11,7 @@ from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.domain.ids import KeyId
 from trimtab.domain.model import Model, ModelKind, Provider, ProviderWire, Target
 from trimtab.domain.tenant import Key, KeyTerms, Limits, Tier
-from trimtab.store.base import Use
+from trimtab.store.base.sums import Use
 
 KEY = Key(id=KeyId("7hq2m9xkd4wp"), name="app", tenant=ACME, sha256="00")
 AGENT = Key(id=KeyId("3fz8c1yrn6tb"), name="agent", act_for=("*",), sha256="11")

@@ -9,7 +9,7 @@ from trimtab.control.desired import Desired
 from trimtab.control.propagate import MAX_STALE_S, Follower
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import ControlUnavailable, SchemaTooNew, TryLater
-from trimtab.store.memory import MemoryAcknowledgements
+from trimtab.store.memory.control import MemoryAcknowledgements
 from trimtab.testing import FrozenClock, seeded_entropy
 
 

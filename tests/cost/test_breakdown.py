@@ -8,8 +8,8 @@ from tests.telemetry.shapes import record
 
 from trimtab.cost.breakdown import Days, break_down, month_of, read_days, read_groups, today
 from trimtab.domain.errors import InvalidRequest
-from trimtab.store.base import Batch
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.recording import Batch
+from trimtab.store.memory.records import MemoryRecords
 
 TODAY = date(2026, 11, 23)
 NOVEMBER = Days(date(2026, 11, 1), date(2026, 12, 1))

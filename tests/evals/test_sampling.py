@@ -5,7 +5,7 @@ from tests.telemetry.shapes import TS_US, record
 
 from trimtab.domain.record import Origin, RequestRecord
 from trimtab.evals.sampling import Sampler, can_be_judged
-from trimtab.store.base import Stratum
+from trimtab.store.base.reading import Stratum
 from trimtab.store.rollup import DAY_US
 
 KEPT = {"input_ref": b"i", "output_ref": b"o"}

@@ -31,8 +31,8 @@ from trimtab.domain.tenant import ContentPolicy, Durability, KeyRight, Tenant
 from trimtab.gateway import otlp as module
 from trimtab.gateway.otlp import MAX_BODY, OtlpIngest
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import Batch, StoredBlob
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.recording import Batch, StoredBlob
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.ingest import body_of
 from trimtab.telemetry.otlp import MAX_ATTRIBUTES, MAX_ITEMS, MAX_VALUE, varint

@@ -18,8 +18,8 @@ from trimtab.domain.record import Attempt, Detail, PromptUse, StageTime
 from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import Key
 from trimtab.incidents.explain import explain
-from trimtab.store.base import StoredRecord
-from trimtab.store.memory import MemoryChangeLog
+from trimtab.store.base.recording import StoredRecord
+from trimtab.store.memory.control import MemoryChangeLog
 from trimtab.testing import FrozenClock, seeded_entropy
 
 KEY = Key(id=KeyId("7hq2m9xkd4wp"), name="app", tenant=ACME, sha256="00", models=("chat",))

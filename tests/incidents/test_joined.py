@@ -9,8 +9,8 @@ from tests.telemetry.told import TRACE, request, span
 
 from trimtab.domain.record import Detail, Finish, RequestRecord
 from trimtab.incidents.joined import Retrieved, Trace, join, retrieved
-from trimtab.store.base import Batch, StoredRecord
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.recording import Batch, StoredRecord
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.telemetry import ingest
 from trimtab.telemetry.otlp import Cuts
 

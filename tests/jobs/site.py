@@ -16,9 +16,11 @@ from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.tenant import ContentPolicy, Durability, Key, Limits, Tenant, Tier
 from trimtab.jobs.spending import Ledger
 from trimtab.store.alerts import MemoryAlerts
-from trimtab.store.base import Batch, RecordFilter, Spending
-from trimtab.store.memory_records import MemoryRecords
-from trimtab.store.memory_spend import MemorySpend
+from trimtab.store.base.limits import Spending
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.recording import Batch
+from trimtab.store.memory.records import MemoryRecords
+from trimtab.store.memory.spend import MemorySpend
 
 TODAY = date(2026, 11, 23)
 """A Monday."""

@@ -6,8 +6,8 @@ from tests.records import finish, tenant_key
 
 from trimtab.domain.annotation import Annotation
 from trimtab.jobs.claims import PATIENCE_US, Claims
-from trimtab.store.base import Batch, Unclaimed
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.recording import Batch, Unclaimed
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.testing import FrozenClock
 
 

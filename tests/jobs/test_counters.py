@@ -10,7 +10,7 @@ from tests.services import RedisServer, kept, running_redis
 from trimtab.domain.budget import QUARTER_US, Budget
 from trimtab.jobs.counters import EVERY_S, UNEXPLAINED_S, Comparison, CounterJob
 from trimtab.pipeline.money import Claim, Payer, claims_of
-from trimtab.store.base import Already, Counter, Spending
+from trimtab.store.base.limits import Already, Counter, Spending
 from trimtab.store.redis.address import parse
 from trimtab.store.redis.connection import Redis
 from trimtab.store.redis.limits import RedisLimits

@@ -22,7 +22,9 @@ from trimtab.domain.change import PointerKind, Source
 from trimtab.domain.erasure import Erasure, ErasureScope
 from trimtab.jobs.erasing import Erasing
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import Batch, Cursor, Erased, StoredBlob
+from trimtab.store.base.ending import Erased
+from trimtab.store.base.reading import Cursor
+from trimtab.store.base.recording import Batch, StoredBlob
 from trimtab.store.sqlite.control import SqliteControl
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording

@@ -25,9 +25,9 @@ from trimtab.jobs.push import (
     passed_on,
 )
 from trimtab.jobs.stripe import Outcome, Told
-from trimtab.store.base import Batch
-from trimtab.store.memory import MemoryChangeLog
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.recording import Batch
+from trimtab.store.memory.control import MemoryChangeLog
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.store.outbox import MemoryOutbox
 from trimtab.testing import FrozenClock, seeded_entropy
 

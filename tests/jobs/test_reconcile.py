@@ -19,9 +19,9 @@ from trimtab.domain.adjustment import UNATTRIBUTED
 from trimtab.domain.change import Source
 from trimtab.domain.errors import InvalidRequest, NotFound, SettingsInvalid, TryLater
 from trimtab.jobs.reconcile import Acceptance, Billing, Reconciliation
-from trimtab.store.base import Billed
-from trimtab.store.memory import MemoryChangeLog
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.ledger import Billed
+from trimtab.store.memory.control import MemoryChangeLog
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.testing import FrozenClock, ScriptedProvider, seeded_entropy
 
 FOUR_O_CLOCK = datetime(2026, 11, 23, 4, tzinfo=UTC)

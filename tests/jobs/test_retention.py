@@ -6,8 +6,8 @@ from tests.telemetry.shapes import TS_US
 from trimtab.domain.record import Blob
 from trimtab.domain.retention import Retention
 from trimtab.jobs.retention import Retain
-from trimtab.store.base import Batch, StoredBlob
-from trimtab.store.memory_erasing import MemoryKeeper
+from trimtab.store.base.recording import Batch, StoredBlob
+from trimtab.store.memory.erasing import MemoryKeeper
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.testing import FrozenClock
 

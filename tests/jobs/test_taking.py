@@ -11,8 +11,9 @@ from trimtab.domain.record import SCHEMA_VERSION, RequestRecord
 from trimtab.jobs import taking
 from trimtab.jobs.parquet import parquet
 from trimtab.jobs.taking import columns, describe, lines, take
-from trimtab.store.base import Batch, RecordFilter
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.recording import Batch
+from trimtab.store.memory.records import MemoryRecords
 
 
 @pytest.fixture

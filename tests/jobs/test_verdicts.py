@@ -22,7 +22,7 @@ from trimtab.jobs.online import Chosen
 from trimtab.jobs.verdicts import NOTHING, Bench, evaluated
 from trimtab.pipeline.content import ContentCapture
 from trimtab.store.content import assemble
-from trimtab.store.memory import MemoryAuditLog
+from trimtab.store.memory.control import MemoryAuditLog
 from trimtab.testing import FrozenClock
 
 ASKED = b'{"messages": [{"role": "user", "content": "How long?"}]}'

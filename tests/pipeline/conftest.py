@@ -56,10 +56,10 @@ from trimtab.pipeline.written import WRITTEN
 from trimtab.providers.openai import OpenAIChat
 from trimtab.registry.jinja import ENGINES
 from trimtab.registry.render import Renderer
-from trimtab.store.base import Already, Need, Spending
-from trimtab.store.memory import MemoryChangeLog
-from trimtab.store.memory_idempotency import MemoryIdempotency
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.base.limits import Already, Need, Spending
+from trimtab.store.memory.control import MemoryChangeLog
+from trimtab.store.memory.idempotency import MemoryIdempotency
+from trimtab.store.memory.limits import MemoryLimits
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.pressure import Level
 from trimtab.telemetry.sampling import Policy, Sampler

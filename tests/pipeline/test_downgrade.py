@@ -8,7 +8,7 @@ from tests.pipeline.conftest import ACME, CHAT, GRANT, Rig, json_answer
 
 from trimtab.domain.budget import Budget, Downgrade, WhenEmpty
 from trimtab.domain.model import Model, ModelKind, Target, Wire
-from trimtab.store.base import Spending
+from trimtab.store.base.limits import Spending
 
 USD = 10**9
 SMALL = Model(name="chat-small", kind=ModelKind.ALIAS, to=Target("sim", "small"))

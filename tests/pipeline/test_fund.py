@@ -22,8 +22,8 @@ from trimtab.domain.errors import ParallelLimited, RateLimited, TrimtabError, Tr
 from trimtab.domain.tenant import Limits
 from trimtab.domain.transport import ConnectTimedOut
 from trimtab.pipeline.handoff import Funded, Screened
-from trimtab.store.base import NOBODY, Asker, Held, Need
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.base.limits import NOBODY, Asker, Held, Need
+from trimtab.store.memory.limits import MemoryLimits
 from trimtab.testing import ScriptedAnswer
 
 

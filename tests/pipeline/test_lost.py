@@ -10,7 +10,7 @@ from trimtab.domain.model import Provider, ProviderWire
 from trimtab.domain.record import Begin, Finish
 from trimtab.domain.trace_context import TraceContext
 from trimtab.pipeline.lost import Lose
-from trimtab.store.base import OpenRequest
+from trimtab.store.base.recording import OpenRequest
 from trimtab.telemetry.sampling import Policy, Sampler
 from trimtab.testing import FrozenClock
 

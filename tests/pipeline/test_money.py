@@ -35,8 +35,8 @@ from trimtab.domain.tenant import EVALS
 from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.estimate import UNDECLARED_OUTPUT
 from trimtab.pipeline.handoff import Funded, Screened
-from trimtab.store.base import NOBODY, NOTHING, Asker, Held, Need, Spending
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.base.limits import NOBODY, NOTHING, Asker, Held, Need, Spending
+from trimtab.store.memory.limits import MemoryLimits
 
 USD = 10**9
 INPUT, OUTPUT = 3_000, 15_000

@@ -17,8 +17,8 @@ from tests.pipeline.conftest import (
 from trimtab.domain.errors import ProviderError, RecorderUnavailable, TrimtabError
 from trimtab.domain.transport import ConnectFailed, ConnectionLost
 from trimtab.pipeline import once
-from trimtab.store.base import Need
-from trimtab.store.memory_idempotency import MemoryIdempotency
+from trimtab.store.base.limits import Need
+from trimtab.store.memory.idempotency import MemoryIdempotency
 from trimtab.testing import RecordingReply, ScriptedAnswer
 
 

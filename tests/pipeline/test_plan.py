@@ -23,7 +23,7 @@ from trimtab.domain.model import (
 )
 from trimtab.domain.suspension import Scope, ScopeKind
 from trimtab.pipeline.handoff import Planned
-from trimtab.providers.base import SameWire
+from trimtab.providers.same_wire import SameWire
 
 CLAUDE = msgspec.structs.replace(SIM, wire=ProviderWire.ANTHROPIC)
 

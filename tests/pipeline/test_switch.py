@@ -27,7 +27,7 @@ from trimtab.domain.model import OnClientGone, Provider
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind
 from trimtab.domain.tenant import Durability
 from trimtab.pipeline.handoff import Request
-from trimtab.store.base import Need
+from trimtab.store.base.limits import Need
 from trimtab.testing import RecordingReply, ScriptedAnswer
 
 WHO: Any = {"feature": "search", "end_user": "u-4711"}

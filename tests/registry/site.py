@@ -16,7 +16,7 @@ from trimtab.domain.tenant import Tenant, Tier
 from trimtab.registry.format import read_file
 from trimtab.registry.labels import Labels
 from trimtab.registry.publish import Registry
-from trimtab.store.memory import MemoryChangeLog
+from trimtab.store.memory.control import MemoryChangeLog
 from trimtab.testing import FrozenClock, seeded_entropy
 
 ANA = By("ana", Source.CLI, "because")

@@ -19,7 +19,7 @@ from trimtab.domain.transport import AddressRefused, Origin, Response, Transport
 from trimtab.registry import outbox
 from trimtab.registry.outbox import Outbox
 from trimtab.registry.webhooks import MOST_BACKOFF_S, Backlog, Subscriber, Webhook
-from trimtab.store.memory import MemoryChangeLog
+from trimtab.store.memory.control import MemoryChangeLog
 from trimtab.testing import FrozenClock, ScriptedAnswer, ScriptedProvider
 
 KEY = bytes(range(32))

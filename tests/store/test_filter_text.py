@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.record import Origin, RequestRecord, Status
-from trimtab.store.base import RecordFilter
+from trimtab.store.base.reading import RecordFilter
 from trimtab.store.filter_text import FIELDS, narrowed, parse
 from trimtab.store.terms import Op, Said, Term
 

@@ -16,7 +16,7 @@ from tests.records import finish, tenant_key
 from tests.telemetry.shapes import TS_US
 
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import Batch, Move, SpoolPosition, StoredBlob
+from trimtab.store.base.recording import Batch, Move, SpoolPosition, StoredBlob
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.schema import migrations

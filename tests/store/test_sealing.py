@@ -4,7 +4,7 @@ import pytest
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.store import sealing
-from trimtab.store.base import ContentKey
+from trimtab.store.base.control import ContentKey
 from trimtab.store.sealing import MasterKey, Sealer, Unsealer
 
 REF, OTHER_REF = b"r" * 32, b"o" * 32

@@ -13,8 +13,8 @@ from tests.telemetry.told import TRACE
 from trimtab.domain.app_span import AppSpan
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Finish
-from trimtab.store.base import Batch
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.recording import Batch
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.telemetry.again import Backfill, Patient, Reposted, repost
 from trimtab.telemetry.preset import Content
 from trimtab.telemetry.receiver import Answer

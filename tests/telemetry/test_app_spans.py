@@ -11,8 +11,8 @@ from tests.telemetry import told
 from tests.telemetry.spooled import Spooled
 
 from trimtab.domain.app_span import AppSpan
-from trimtab.store.base import Batch
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.recording import Batch
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.telemetry import ingest
 from trimtab.telemetry.app_spans import PIECE, Released, render_app, stored_spans
 from trimtab.telemetry.batch import Entry, gather, of_app

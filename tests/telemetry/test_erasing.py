@@ -11,7 +11,7 @@ from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.app_span import AppSpan, SpanBatch
 from trimtab.domain.record import Finish
-from trimtab.store.base import SpanKey
+from trimtab.store.base.ending import SpanKey
 from trimtab.telemetry.erasing import Passed, blank, clear_aside
 from trimtab.telemetry.follow import START, Place, follow
 from trimtab.telemetry.frames import (

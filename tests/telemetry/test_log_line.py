@@ -11,7 +11,7 @@ from tests.records import chance_finish, finish, tenant_key
 from tests.telemetry.shapes import SHAPES, TS_US
 
 from trimtab.domain.record import Detail, Finish, RequestRecord
-from trimtab.store.base import Batch, StoredRecord
+from trimtab.store.base.recording import Batch, StoredRecord
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.log_line import LogLine, day_of, log_line, timestamp

@@ -19,8 +19,9 @@ from trimtab.domain.app_span import AppSpan, SpanBatch
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Begin, Blob, Checkpoint, Finish
 from trimtab.pipeline.content import ContentCapture
-from trimtab.store.base import Batch, OpenRequest, PositionMoved, RecordFilter, RecordWriter
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.recording import Batch, OpenRequest, PositionMoved, RecordWriter
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry import recorder as module
 from trimtab.telemetry.follow import START, follow

@@ -16,8 +16,8 @@ from trimtab.domain.app_span import AppSpan
 from trimtab.domain.record import Finish, Sampling
 from trimtab.domain.trace_context import TraceContext
 from trimtab.providers.http1 import Http1Transport
-from trimtab.store.base import Batch, StoredRecord
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.recording import Batch, StoredRecord
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.telemetry.batch import gather
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.frames import Kind

@@ -12,7 +12,8 @@ from trimtab import wiring
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.pipeline.content import ContentCapture
 from trimtab.settings import Settings, load
-from trimtab.store.base import Batch, ContentKey, StoredBlob
+from trimtab.store.base.control import ContentKey
+from trimtab.store.base.recording import Batch, StoredBlob
 from trimtab.wiring.encryption import FILE, rewrap, sealing
 from trimtab.wiring.membership import control_store
 from trimtab.wiring.start import apply

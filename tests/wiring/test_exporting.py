@@ -18,7 +18,7 @@ from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import ContentPolicy, Tenant, Tier
 from trimtab.pipeline.content import ContentCapture
 from trimtab.settings import ExporterSettings, GatewaySettings, load
-from trimtab.store.base import Batch, StoredBlob
+from trimtab.store.base.recording import Batch, StoredBlob
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.follow import Place
 from trimtab.telemetry.frames import Kind

@@ -9,8 +9,8 @@ from tests.changes import draft
 from tests.postgres import Server
 
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.store.base import Acknowledgement
-from trimtab.store.memory import MemoryAcknowledgements
+from trimtab.store.base.control import Acknowledgement
+from trimtab.store.memory.control import MemoryAcknowledgements
 from trimtab.store.sqlite.control import SqliteControl
 from trimtab.wiring import membership as module
 from trimtab.wiring.membership import Named, control_store, has_control_store, is_shared, join

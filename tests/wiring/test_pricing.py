@@ -17,9 +17,9 @@ from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.ids import TenantId
 from trimtab.domain.record import LedgerLine
 from trimtab.domain.tenant import Tenant, Tier
-from trimtab.store.base import Batch
-from trimtab.store.memory import MemoryAcknowledgements, MemoryChangeLog
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.recording import Batch
+from trimtab.store.memory.control import MemoryAcknowledgements, MemoryChangeLog
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.testing import FrozenClock, seeded_entropy
 from trimtab.wiring.following import meter
 from trimtab.wiring.pricing import KEPT, keep_shipped, pages, read_lock, sets_ever

@@ -9,7 +9,8 @@ from tests.postgres import Server
 from tests.records import finish, tenant_key
 
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.store.base import Batch, Move, RecordFilter, SpoolPosition
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.recording import Batch, Move, SpoolPosition
 from trimtab.store.clickhouse.address import Way
 from trimtab.store.clickhouse.reading import ClickHouseReading
 from trimtab.store.clickhouse.recording import ClickHouseRecording

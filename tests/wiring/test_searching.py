@@ -6,7 +6,7 @@ from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import TryLater
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import SearchPolicy, Tenant, Tier
-from trimtab.store.base import Unstorable
+from trimtab.store.base.recording import Unstorable
 from trimtab.wiring.searching import AT_ONCE, search_job
 
 

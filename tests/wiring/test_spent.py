@@ -11,7 +11,8 @@ from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import LimitsUnavailable
 from trimtab.domain.record import Begin, Finish
-from trimtab.store.base import Already, Batch, Move, OpenRequest, Spending, SpoolPosition
+from trimtab.store.base.limits import Already, Spending
+from trimtab.store.base.recording import Batch, Move, OpenRequest, SpoolPosition
 from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.sqlite.recording import SqliteRecording
 from trimtab.telemetry.frames import Kind

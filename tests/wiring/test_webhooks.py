@@ -8,7 +8,7 @@ from trimtab.domain.signing import read_secret
 from trimtab.registry.webhooks import Backlog, Subscriber, Webhook
 from trimtab.settings import Settings, WebhookSettings
 from trimtab.settings.model import RegistrySettings
-from trimtab.store.memory import MemoryChangeLog
+from trimtab.store.memory.control import MemoryChangeLog
 from trimtab.testing import FrozenClock, ScriptedProvider
 from trimtab.wiring.webhooks import subscriber, webhooks
 

@@ -9,7 +9,7 @@ import pytest
 
 from trimtab import wiring
 from trimtab.domain.errors import InvalidRequest, SettingsInvalid
-from trimtab.store.base import RecordFilter
+from trimtab.store.base.reading import RecordFilter
 
 STARTING = """
 import sys

@@ -15,7 +15,7 @@ from trimtab.cli.output import author, print_json
 from trimtab.domain.errors import InvalidRequest, NotFound
 from trimtab.domain.money import usd_text
 from trimtab.domain.record import RequestRecord
-from trimtab.store.base import Cursor, RecordFilter
+from trimtab.store.base.reading import Cursor, RecordFilter
 from trimtab.store.filtering import fits
 from trimtab.telemetry.peek import Fresh
 

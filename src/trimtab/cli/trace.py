@@ -20,7 +20,8 @@ from trimtab.domain.money import usd_text
 from trimtab.domain.prompt import SHORT_HASH
 from trimtab.domain.record import Attempt, ContentState, RequestRecord
 from trimtab.incidents.joined import Retrieved, Trace, join, retrieved
-from trimtab.store.base import RecordFilter, RecordReader, StoredRecord
+from trimtab.store.base.reading import RecordFilter, RecordReader
+from trimtab.store.base.recording import StoredRecord
 from trimtab.telemetry.peek import find_spooled
 
 APP_SPANS = 50

@@ -11,7 +11,7 @@ from trimtab import wiring
 from trimtab.cli.options import common_options
 from trimtab.cli.output import print_json, print_table
 from trimtab.domain.money import usd_text
-from trimtab.store.base import Cursor, RecordFilter
+from trimtab.store.base.reading import Cursor, RecordFilter
 from trimtab.store.rollup import DAY_US
 from trimtab.telemetry.weights import Sum, Weights
 

@@ -17,7 +17,7 @@ from trimtab.console.wire import change_members, record_members, stored_members
 from trimtab.domain.errors import RecordErased, RecordNotFound
 from trimtab.domain.record import ContentState
 from trimtab.domain.suspension import Scope, ScopeKind
-from trimtab.store.base import StoredRecord
+from trimtab.store.base.recording import StoredRecord
 
 
 async def list_records(visit: Visit) -> object:

@@ -17,7 +17,7 @@ from trimtab.jobs.channels import Answer
 from trimtab.jobs.delivery import Route
 from trimtab.jobs.message import trial_message
 from trimtab.store.alerts import AlertFilter, AlertState, state_of
-from trimtab.store.base import Cursor
+from trimtab.store.base.reading import Cursor
 
 PAGE_SIZE = 50
 PATH = "/console/alerts"

@@ -19,7 +19,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.ids import Entropy
 from trimtab.domain.tenant import NAME
-from trimtab.store.base import Account, Accounts
+from trimtab.store.base.control import Account, Accounts
 
 SESSION_US = 12 * 3600 * 1_000_000
 ADMIN = "admin"

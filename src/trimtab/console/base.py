@@ -31,19 +31,16 @@ from trimtab.jobs.delivery import Route
 from trimtab.registry.publish import Registry
 from trimtab.registry.webhooks import Backlog
 from trimtab.store.alerts import AlertStore
-from trimtab.store.base import (
-    Accounts,
-    Acknowledgements,
-    Already,
+from trimtab.store.base.control import Accounts, Acknowledgements
+from trimtab.store.base.limits import Already, Spending
+from trimtab.store.base.reading import (
     RecordFilter,
     RecordReader,
-    RollupReader,
     SavedFilterReader,
     SavedFilterWriter,
-    Spending,
-    StoredRecord,
-    Unclaimed,
 )
+from trimtab.store.base.recording import StoredRecord, Unclaimed
+from trimtab.store.base.sums import RollupReader
 from trimtab.store.spend import SpendReader
 from trimtab.telemetry.export import Counts
 from trimtab.telemetry.pressure import TOLD, Level

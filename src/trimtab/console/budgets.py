@@ -12,7 +12,7 @@ from trimtab.domain.budget import NO_BUDGET, QUARTER_US, WhenEmpty
 from trimtab.domain.tenant import Tenant
 from trimtab.pipeline.money import SITE, Claim, Payer, claims_of
 from trimtab.pipeline.standing import Standing, standing, then, windows
-from trimtab.store.base import CostRow
+from trimtab.store.base.ledger import CostRow
 
 MOST = 12
 _NEARLY_PCT = 80

@@ -17,7 +17,8 @@ from trimtab.domain.record import RequestRecord
 from trimtab.incidents.joined import Retrieved, join, retrieved
 from trimtab.registry.diff import Change, Piece, pieces
 from trimtab.registry.words import hunks
-from trimtab.store.base import RecordFilter, StoredRecord
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.recording import StoredRecord
 
 PATH = "/console/compare"
 _MOST_OFFERED = 12

@@ -15,7 +15,7 @@ from trimtab.console.base import Visit
 from trimtab.console.messages import MAX_MESSAGES, Message, read_answer, read_input
 from trimtab.console.requests import list_path, read_cursor, write_cursor
 from trimtab.domain.record import RequestRecord
-from trimtab.store.base import Cursor, RecordFilter
+from trimtab.store.base.reading import Cursor, RecordFilter
 from trimtab.store.filter_text import narrowed
 from trimtab.store.terms import Op, Term
 

@@ -9,7 +9,7 @@ from trimtab.console.chart import Chart, Line
 from trimtab.console.text import usd
 from trimtab.cost.breakdown import Breakdown
 from trimtab.domain.money import NANO_PER_USD
-from trimtab.store.base import CostRow
+from trimtab.store.base.ledger import CostRow
 from trimtab.store.rollup import midnight_us
 
 ROWS = 50

@@ -15,7 +15,7 @@ from trimtab.domain.change import Change, Pointer, PointerKind
 from trimtab.domain.errors import TryLater
 from trimtab.domain.model import Model
 from trimtab.domain.suspension import Scope, ScopeKind, Suspension
-from trimtab.store.base import Tried
+from trimtab.store.base.reading import Tried
 
 _CAUSES = (
     ("when_error", "on failure"),

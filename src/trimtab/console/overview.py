@@ -15,7 +15,10 @@ from trimtab.domain.alert import Alert, Rule, Severity
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import RequestRecord
 from trimtab.store.alerts import AlertFilter, AlertState
-from trimtab.store.base import Acknowledgement, CostRow, RecordFilter, SeriesPoint
+from trimtab.store.base.control import Acknowledgement
+from trimtab.store.base.ledger import CostRow
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.sums import SeriesPoint
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US

@@ -8,7 +8,7 @@ from math import log10
 from starlette.responses import Response
 
 from trimtab.console.base import Console, Flow, Lag, Visit
-from trimtab.store.base import Acknowledgement
+from trimtab.store.base.control import Acknowledgement
 from trimtab.telemetry.export import Counts
 from trimtab.telemetry.receiver import NO_ANSWER
 

@@ -32,7 +32,7 @@ from trimtab.domain.prompt import (
     Yank,
 )
 from trimtab.registry.steps import step_back, version_of
-from trimtab.store.base import PromptRow
+from trimtab.store.base.sums import PromptRow
 
 MOST_TOOK = 10_000
 """Requests whose latency is looked at, the newest of a prompt."""

@@ -14,7 +14,7 @@ from trimtab.domain.change import Change
 from trimtab.domain.errors import PromptNotFound, TryLater
 from trimtab.domain.prompt import DEFAULT_SCOPE, PRODUCTION, Place, PromptVersion
 from trimtab.registry.labels import existing
-from trimtab.store.base import PromptRow
+from trimtab.store.base.sums import PromptRow
 
 PATH = "/console/prompts"
 NO_REQUESTS = PromptRow(group=(), n=0, n_error=0, n_unpriced=0, cost_nano=0)

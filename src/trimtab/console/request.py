@@ -21,7 +21,7 @@ from trimtab.domain.ids import ulid_ms
 from trimtab.domain.record import RequestRecord
 from trimtab.incidents.explain import explain
 from trimtab.incidents.joined import join, retrieved
-from trimtab.store.base import StoredRecord
+from trimtab.store.base.recording import StoredRecord
 from trimtab.telemetry.foreign import Said
 from trimtab.telemetry.ingest import body_of, said_of
 

@@ -10,7 +10,7 @@ from trimtab.console.auth import Right
 from trimtab.console.base import Visit, see_other
 from trimtab.domain.errors import Forbidden, InvalidRequest
 from trimtab.domain.record import RequestRecord
-from trimtab.store.base import Cursor, Facet, RecordFilter, SavedFilter
+from trimtab.store.base.reading import Cursor, Facet, RecordFilter, SavedFilter
 from trimtab.store.filter_text import narrowed
 
 PAGE_SIZE = 50

@@ -9,7 +9,9 @@ from trimtab.console.budgets import Bar, bars_of_all
 from trimtab.domain.alert import Alert, Rule
 from trimtab.domain.billing import EventState, MeterEvent
 from trimtab.registry.webhooks import Backlog
-from trimtab.store.base import Acknowledgement, CostRow, Unclaimed
+from trimtab.store.base.control import Acknowledgement
+from trimtab.store.base.ledger import CostRow
+from trimtab.store.base.recording import Unclaimed
 from trimtab.store.tally import Amount, Cell, Tally
 from trimtab.telemetry.metrics import METRICS, OTHER, Sample, Samples, capped, of_tallies
 

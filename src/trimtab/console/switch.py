@@ -15,7 +15,8 @@ from trimtab.domain.change import read_reason
 from trimtab.domain.errors import ChangeConflict, InvalidRequest, NotFound, TryLater
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import Key, Tenant
-from trimtab.store.base import RecordFilter, SeriesPoint
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.sums import SeriesPoint
 
 HOURS = (("1", "for 1 hour"), ("4", "for 4 hours"), ("24", "for 24 hours"))
 PERIODS = (("", "until resumed"), *HOURS)

@@ -11,7 +11,7 @@ from trimtab.cost.prices import ListPrice
 from trimtab.domain.errors import ModelRefused
 from trimtab.domain.health import Ailing, BreakerOrder, BreakerState
 from trimtab.domain.model import Model, Target
-from trimtab.store.base import Tried
+from trimtab.store.base.reading import Tried
 
 HOUR_US = 3_600_000_000
 MOST_TRIED = 1000

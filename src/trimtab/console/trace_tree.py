@@ -14,7 +14,7 @@ from trimtab.console.waterfall import Bar, Waterfall, bars, place
 from trimtab.domain.app_span import AppSpan, SpanView
 from trimtab.domain.record import RequestRecord
 from trimtab.incidents.joined import Trace
-from trimtab.store.base import StoredRecord
+from trimtab.store.base.recording import StoredRecord
 from trimtab.telemetry.ingest import body_of
 
 MOST_ROWS = 200

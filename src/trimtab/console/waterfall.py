@@ -9,7 +9,7 @@ from msgspec.structs import asdict, replace
 
 from trimtab.console import text
 from trimtab.domain.record import Attempt, StageTime
-from trimtab.store.base import StoredRecord
+from trimtab.store.base.recording import StoredRecord
 
 _TICKS = (1, 2, 5)
 _MOST_TICKS = 6

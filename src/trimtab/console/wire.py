@@ -6,7 +6,7 @@ from msgspec import Raw
 from trimtab.domain.change import Change
 from trimtab.domain.keys import without_hashes
 from trimtab.domain.record import RequestRecord
-from trimtab.store.base import StoredRecord
+from trimtab.store.base.recording import StoredRecord
 
 
 def pretty(value: object) -> str:

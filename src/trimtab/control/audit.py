@@ -7,7 +7,8 @@ from trimtab.domain.audit import Protected, Reading
 from trimtab.domain.change import Source
 from trimtab.domain.clock import Clock
 from trimtab.domain.record import RequestRecord
-from trimtab.store.base import AuditLog, ContentReader
+from trimtab.store.base.control import AuditLog
+from trimtab.store.base.reading import ContentReader
 
 
 @dataclass(frozen=True, slots=True)

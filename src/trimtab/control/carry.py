@@ -2,7 +2,7 @@
 
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.store.base import ControlStore
+from trimtab.store.base.control import ControlStore
 
 PAGE = 1000
 

@@ -26,7 +26,8 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ChangeConflict, NotFound, SettingsInvalid, TryLater
 from trimtab.domain.ids import Entropy, ulid
 from trimtab.domain.tenant import Key
-from trimtab.store.base import ChangeLog, Use
+from trimtab.store.base.control import ChangeLog
+from trimtab.store.base.sums import Use
 from trimtab.store.chain import follows
 
 PAGE = 10_000

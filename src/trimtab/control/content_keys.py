@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.domain.ids import Entropy
-from trimtab.store.base import ContentKey, ContentKeys
+from trimtab.store.base.control import ContentKey, ContentKeys
 from trimtab.store.sealing import MasterKey, Sealer, Unsealer
 
 LOOK_S = 1.0

@@ -18,7 +18,9 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.erasure import Erasure, ErasureScope, Hold, Receipt, sealed
 from trimtab.domain.errors import InvalidRequest, LegalHoldActive, NotFound
 from trimtab.domain.ids import Entropy, ulid
-from trimtab.store.base import ContentKeys, Cursor, KeeperStore, RecordFilter, RecordReader
+from trimtab.store.base.control import ContentKeys
+from trimtab.store.base.keeper import KeeperStore
+from trimtab.store.base.reading import Cursor, RecordFilter, RecordReader
 
 PAGE = 500
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.ids import KeyId, TenantId
-from trimtab.store.base import Use
+from trimtab.store.base.sums import Use
 
 MOST_TOLD = 5
 

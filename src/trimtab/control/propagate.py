@@ -17,7 +17,7 @@ from trimtab.control.snapshot import Snapshot, State, build, fold
 from trimtab.domain.change import Change
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import ControlUnavailable, SchemaTooNew, SettingsInvalid, TrimtabError
-from trimtab.store.base import Acknowledgement, Acknowledgements, ChangeLog
+from trimtab.store.base.control import Acknowledgement, Acknowledgements, ChangeLog
 from trimtab.store.chain import follows
 
 POLL_S = 0.1

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.money import usd_text
-from trimtab.store.base import CostRow, RollupReader
+from trimtab.store.base.ledger import CostRow
+from trimtab.store.base.sums import RollupReader
 from trimtab.store.rollup import midnight_us
 
 GROUPS = (

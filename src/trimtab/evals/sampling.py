@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from trimtab.domain.record import Origin, RequestRecord, Status
-from trimtab.store.base import Stratum
+from trimtab.store.base.reading import Stratum
 from trimtab.store.rollup import DAY_US
 
 NOT_FLAGGED = "allow"

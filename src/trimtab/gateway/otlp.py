@@ -47,7 +47,7 @@ from trimtab.pipeline.content import Captured, ContentCapture
 from trimtab.pipeline.enrol import Enrol
 from trimtab.pipeline.journal import Spool
 from trimtab.pipeline.switch import refusal
-from trimtab.store.base import RecordFilter, RecordReader
+from trimtab.store.base.reading import RecordFilter, RecordReader
 from trimtab.telemetry import ingest
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.ingest import Evaluation, Told

@@ -26,7 +26,7 @@ from trimtab.domain.prompt import Place
 from trimtab.domain.record import Attempt, RequestRecord, Status
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind
 from trimtab.domain.usage import UsageSource
-from trimtab.store.base import StoredRecord
+from trimtab.store.base.recording import StoredRecord
 
 SECOND_US = 1_000_000
 STAGES = ("admit", "plan", "screen_input", "fund", "call", "settle")

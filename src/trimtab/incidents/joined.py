@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from trimtab.domain.app_span import SpanOutline, SpanView
 from trimtab.domain.record import RequestRecord
-from trimtab.store.base import RecordFilter, RecordReader, StoredRecord
+from trimtab.store.base.reading import RecordFilter, RecordReader
+from trimtab.store.base.recording import StoredRecord
 from trimtab.telemetry.ingest import body_of
 
 MAX_SPANS = 50_000

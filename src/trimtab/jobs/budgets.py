@@ -15,7 +15,7 @@ from trimtab.domain.budget import NO_BUDGET, Budget, Period, Span, span
 from trimtab.domain.tenant import Tenant
 from trimtab.jobs.history import today
 from trimtab.jobs.spending import Ledger, amount, hours_until
-from trimtab.store.base import Spending
+from trimtab.store.base.limits import Spending
 from trimtab.store.rollup import DAY_US, HOUR_US, midnight_us
 
 _US = 1_000_000

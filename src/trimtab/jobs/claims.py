@@ -3,7 +3,7 @@
 import logging
 
 from trimtab.domain.clock import Clock
-from trimtab.store.base import RecordWriter, Unclaimed
+from trimtab.store.base.recording import RecordWriter, Unclaimed
 
 LOOK_S = 10.0
 PATIENCE_US = 86_400_000_000

@@ -13,7 +13,7 @@ from typing import Protocol
 from trimtab.domain.clock import Clock
 from trimtab.domain.money import usd_text
 from trimtab.pipeline.money import Claim
-from trimtab.store.base import Already, Counter, CounterStore, Spending
+from trimtab.store.base.limits import Already, Counter, CounterStore, Spending
 
 GAP_S = 0.5
 """Longer than a settlement and its record are apart, wherever either waits."""

@@ -21,7 +21,8 @@ from trimtab.domain.erasure import Erasure, ErasureScope, Receipt, Sent
 from trimtab.domain.record import Finish, RequestRecord
 from trimtab.evals.adding import CASE_ID, case_id_of
 from trimtab.jobs.message import instant
-from trimtab.store.base import Cursor, KeeperStore
+from trimtab.store.base.keeper import KeeperStore
+from trimtab.store.base.reading import Cursor
 from trimtab.store.files import replace_file
 from trimtab.telemetry.erasing import blank, clear_aside
 from trimtab.telemetry.follow import Place, ends

@@ -26,7 +26,7 @@ from trimtab.domain.errors import TrimtabError
 from trimtab.domain.tenant import Tenant
 from trimtab.jobs.history import today
 from trimtab.jobs.stripe import MeterDesk, Outcome, Told
-from trimtab.store.base import LineReader
+from trimtab.store.base.ledger import LineReader
 from trimtab.store.outbox import Outbox
 from trimtab.store.rollup import month_us
 

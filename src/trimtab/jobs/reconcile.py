@@ -21,7 +21,7 @@ from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import NotFound, TrimtabError
 from trimtab.domain.transport import Transport
-from trimtab.store.base import Billed, LedgerReader, LedgerWriter
+from trimtab.store.base.ledger import Billed, LedgerReader, LedgerWriter
 from trimtab.store.rollup import DAY_US, HOUR_US, midnight_us
 
 DAYS_BACK = (1, 2, 3, 7)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trimtab.domain.clock import Clock
 from trimtab.domain.retention import Retention
-from trimtab.store.base import RetentionStore
+from trimtab.store.base.ending import RetentionStore
 from trimtab.store.rollup import DAY_US
 
 EVERY_S = 3600.0

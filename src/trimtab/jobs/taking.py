@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from trimtab.domain.record import SCHEMA_VERSION, RequestRecord
-from trimtab.store.base import Cursor, RecordFilter, RecordReader
+from trimtab.store.base.reading import Cursor, RecordFilter, RecordReader
 
 PAGE = 2_000
 CONTENT = ("asked", "answered")

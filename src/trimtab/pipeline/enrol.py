@@ -10,7 +10,7 @@ from trimtab.domain.errors import ChangeConflict, ControlUnavailable, RateLimite
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import NAME, Key, Tenant
 from trimtab.pipeline.admit import Identify
-from trimtab.store.base import LimitStore, Need
+from trimtab.store.base.limits import LimitStore, Need
 
 NEW_PER_MINUTE = 60
 LEASE_S = 60.0

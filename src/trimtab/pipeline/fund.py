@@ -37,7 +37,7 @@ from trimtab.pipeline.handoff import (
 )
 from trimtab.pipeline.money import NANO_PER_MICRO, Claim, Money
 from trimtab.pipeline.switch import refusal
-from trimtab.store.base import NOBODY, Already, Asker, Held, LimitStore, Need, Spending, Unit
+from trimtab.store.base.limits import NOBODY, Already, Asker, Held, LimitStore, Need, Spending, Unit
 
 RENEW_S = 20.0
 LEASE_S = 3 * RENEW_S

@@ -19,7 +19,7 @@ from trimtab.domain.retrieval import Retrieval
 from trimtab.domain.trace_context import RANDOM, TraceContext
 from trimtab.domain.verdict import Decision, Finding
 from trimtab.providers.base import Adapter
-from trimtab.store.base import Held, Need, Unit
+from trimtab.store.base.limits import Held, Need, Unit
 
 MONEY = (Unit.NANO, Unit.MICRO)
 

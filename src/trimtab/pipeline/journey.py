@@ -7,7 +7,7 @@ from trimtab.domain.errors import DeadlineExceeded, Refused, UpstreamFailed
 from trimtab.domain.record import PromptUse, StageTime
 from trimtab.pipeline.handoff import Funded, Identified, Planned, Request, Route, Screened
 from trimtab.pipeline.transcript import Transcript
-from trimtab.store.base import Claim
+from trimtab.store.base.idempotency import Claim
 
 
 @dataclass(slots=True)

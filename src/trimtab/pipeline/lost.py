@@ -19,7 +19,7 @@ from trimtab.domain.record import (
 )
 from trimtab.domain.usage import Usage, UsageSource
 from trimtab.pipeline.bill import UNBILLED, Meter
-from trimtab.store.base import OpenRequest
+from trimtab.store.base.recording import OpenRequest
 from trimtab.telemetry.sampling import Sampler
 
 CODE = "worker_lost"

@@ -24,7 +24,7 @@ from trimtab.domain.tenant import RESERVED_PREFIX, Tenant
 from trimtab.domain.usage import Usage
 from trimtab.pipeline.estimate import Guess, asked_of, most_at
 from trimtab.pipeline.handoff import MONEY, Funded, Planned, Request, Route
-from trimtab.store.base import Need, Spending, Unit
+from trimtab.store.base.limits import Need, Spending, Unit
 
 NANO_PER_MICRO = 1000
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from trimtab.domain.errors import IdempotencyDone, IdempotencyInFlight, IdempotencyMismatch
 from trimtab.pipeline.handoff import Admitted, Request
 from trimtab.pipeline.journey import Journey
-from trimtab.store.base import Claim, IdempotencyStore
+from trimtab.store.base.idempotency import Claim, IdempotencyStore
 
 KEPT_S = 600.0
 LARGEST_ANSWER = 256 * 1024

@@ -26,9 +26,9 @@ from trimtab.domain.chat import (
 )
 from trimtab.domain.model import Provider, Wire
 from trimtab.providers import anthropic_http
-from trimtab.providers import members as upstream
 from trimtab.providers.anthropic_http import Error
-from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, SameWire, StreamReader
+from trimtab.providers.base import BadBody, Chunk, ProviderFault, StreamReader
+from trimtab.providers.same_wire import SameWire
 from trimtab.providers.stream import EventStream
 
 _STOPS = {
@@ -86,20 +86,13 @@ class AnthropicMessages(SameWire):
         """See `Adapter.head`."""
         return anthropic_http.head(provider, secret, headers, "/v1/messages")
 
-    def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:  # noqa: ARG002
-        """See `Adapter.body`. This wire tells usage unasked."""
-        return upstream.for_target(members, model)
-
     def reader(self, *, hide_usage: bool) -> StreamReader:  # noqa: ARG002
         """See `Adapter.reader`. Nothing is hidden: every stream of this wire has usage."""
         return EventStream(_ReadEvent())
 
-    def read_body(self, body: bytes) -> tuple[Event, ...]:
-        """See `Adapter.read_body`."""
-        try:
-            message = _message.decode(body)
-        except UNREADABLE as exc:
-            raise BadBody(str(exc)) from exc
+    def read_answer(self, body: bytes) -> tuple[Event, ...]:
+        """See `SameWire.read_answer`."""
+        message = _message.decode(body)
         if message.content is None:
             raise BadBody("no content")
         events: list[Event] = [Start(message.id, message.model)]

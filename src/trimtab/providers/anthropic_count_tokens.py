@@ -4,18 +4,16 @@ Wire facts: https://docs.anthropic.com/en/api/messages-count-tokens. It is free;
 answer and no usage.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from trimtab.domain.chat import End, Event
 from trimtab.domain.model import Provider, Wire
 from trimtab.providers import anthropic_http
-from trimtab.providers import members as upstream
-from trimtab.providers.base import UNREADABLE, BadBody, ProviderFault, SameWire, StreamReader
-from trimtab.providers.stream import NoStream
+from trimtab.providers.base import ProviderFault
+from trimtab.providers.same_wire import SameWire
 
 
 class _Answer(Struct):
@@ -35,20 +33,9 @@ class AnthropicCountTokens(SameWire):
         """See `Adapter.head`."""
         return anthropic_http.head(provider, secret, headers, "/v1/messages/count_tokens")
 
-    def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:  # noqa: ARG002
-        """See `Adapter.body`."""
-        return upstream.for_target(members, model)
-
-    def reader(self, *, hide_usage: bool) -> StreamReader:  # noqa: ARG002
-        """See `Adapter.reader`."""
-        return NoStream()
-
-    def read_body(self, body: bytes) -> tuple[Event, ...]:
-        """See `Adapter.read_body`."""
-        try:
-            _answer.decode(body)
-        except UNREADABLE as exc:
-            raise BadBody(str(exc)) from exc
+    def read_answer(self, body: bytes) -> tuple[Event, ...]:
+        """See `SameWire.read_answer`."""
+        _answer.decode(body)
         return (End(),)
 
     def fault(self, body: bytes) -> ProviderFault:

@@ -119,21 +119,3 @@ class Adapter(Protocol):
     def refusal(self, body: bytes) -> bytes:
         """Give an error answer as the caller's wire tells it."""
         ...
-
-
-class SameWire:
-    """The part of an adapter whose caller speaks the provider's wire: all passes as it came."""
-
-    __slots__ = ()
-
-    def losses(self, members: Mapping[str, Raw]) -> tuple[Loss, ...]:  # noqa: ARG002
-        """See `Adapter.losses`."""
-        return ()
-
-    def answer(self, body: bytes, events: Sequence[Event]) -> bytes:  # noqa: ARG002
-        """See `Adapter.answer`."""
-        return body
-
-    def refusal(self, body: bytes) -> bytes:
-        """See `Adapter.refusal`."""
-        return body

@@ -28,8 +28,9 @@ from trimtab.domain.chat import (
 from trimtab.domain.model import Provider, Wire
 from trimtab.providers import members as upstream
 from trimtab.providers import openai_http
-from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, SameWire, StreamReader
+from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, StreamReader
 from trimtab.providers.openai_http import Error
+from trimtab.providers.same_wire import SameWire
 from trimtab.providers.stream import EventStream
 
 _ABSENT, _NULL = Raw(b""), Raw(b"null")
@@ -109,12 +110,9 @@ class OpenAIChat(SameWire):
         """See `Adapter.reader`."""
         return EventStream(_ReadEvent(hide_usage=hide_usage))
 
-    def read_body(self, body: bytes) -> tuple[Event, ...]:
-        """See `Adapter.read_body`."""
-        try:
-            answer = _answer.decode(body)
-        except UNREADABLE as exc:
-            raise BadBody(str(exc)) from exc
+    def read_answer(self, body: bytes) -> tuple[Event, ...]:
+        """See `SameWire.read_answer`."""
+        answer = _answer.decode(body)
         if answer.choices is None:
             raise BadBody("no choices")
         events: list[Event] = [Start(answer.id, answer.model)]

@@ -4,7 +4,6 @@ Wire facts: https://platform.openai.com/docs/api-reference/moderations. It is fr
 usage.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -12,10 +11,9 @@ from msgspec import Raw, Struct
 
 from trimtab.domain.chat import End, Event, Start
 from trimtab.domain.model import Provider, Wire
-from trimtab.providers import members as upstream
 from trimtab.providers import openai_http
-from trimtab.providers.base import UNREADABLE, BadBody, ProviderFault, SameWire, StreamReader
-from trimtab.providers.stream import NoStream
+from trimtab.providers.base import ProviderFault
+from trimtab.providers.same_wire import SameWire
 
 
 class _Answer(Struct):
@@ -37,20 +35,9 @@ class OpenAIModerations(SameWire):
         """See `Adapter.head`."""
         return openai_http.head(provider, secret, headers, "/moderations")
 
-    def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:  # noqa: ARG002
-        """See `Adapter.body`."""
-        return upstream.for_target(members, model)
-
-    def reader(self, *, hide_usage: bool) -> StreamReader:  # noqa: ARG002
-        """See `Adapter.reader`."""
-        return NoStream()
-
-    def read_body(self, body: bytes) -> tuple[Event, ...]:
-        """See `Adapter.read_body`."""
-        try:
-            answer = _answer.decode(body)
-        except UNREADABLE as exc:
-            raise BadBody(str(exc)) from exc
+    def read_answer(self, body: bytes) -> tuple[Event, ...]:
+        """See `SameWire.read_answer`."""
+        answer = _answer.decode(body)
         return (Start(answer.id, answer.model), End())
 
     def fault(self, body: bytes) -> ProviderFault:

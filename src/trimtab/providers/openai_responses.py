@@ -27,10 +27,10 @@ from trimtab.domain.chat import (
     UsageReport,
 )
 from trimtab.domain.model import Provider, Wire
-from trimtab.providers import members as upstream
 from trimtab.providers import openai_http
-from trimtab.providers.base import UNREADABLE, BadBody, Chunk, ProviderFault, SameWire, StreamReader
+from trimtab.providers.base import BadBody, Chunk, ProviderFault, StreamReader
 from trimtab.providers.openai_http import Error
+from trimtab.providers.same_wire import SameWire
 from trimtab.providers.stream import EventStream
 
 _STOPS = {
@@ -103,20 +103,13 @@ class OpenAIResponses(SameWire):
         """See `Adapter.head`."""
         return openai_http.head(provider, secret, headers, "/responses")
 
-    def body(self, members: Mapping[str, Raw], model: str, *, stream: bool) -> bytes:  # noqa: ARG002
-        """See `Adapter.body`. This wire tells usage unasked."""
-        return upstream.for_target(members, model)
-
     def reader(self, *, hide_usage: bool) -> StreamReader:  # noqa: ARG002
         """See `Adapter.reader`. Nothing is hidden: every stream of this wire has usage."""
         return EventStream(_ReadEvent())
 
-    def read_body(self, body: bytes) -> tuple[Event, ...]:
-        """See `Adapter.read_body`."""
-        try:
-            response = _response.decode(body)
-        except UNREADABLE as exc:
-            raise BadBody(str(exc)) from exc
+    def read_answer(self, body: bytes) -> tuple[Event, ...]:
+        """See `SameWire.read_answer`."""
+        response = _response.decode(body)
         if response.output is None:
             raise BadBody("no output")
         events: list[Event] = [Start(response.id, response.model)]

@@ -17,7 +17,7 @@ from trimtab.control.snapshot import Snapshot
 from trimtab.domain.change import GENESIS_HASH
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.registry.events import Event, event_of
-from trimtab.store.base import ChangeLog
+from trimtab.store.base.control import ChangeLog
 from trimtab.store.files import replace_file
 
 PAGE = 500

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from trimtab.domain.alert import Alert, Notice, Outcome, Rule, Silence
-from trimtab.store.base import Cursor
+from trimtab.store.base.reading import Cursor
 
 MOST = 10_000
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from trimtab.domain.errors import InvalidRequest
 from trimtab.domain.record import Origin, Replay, Status
-from trimtab.store.base import RecordFilter
+from trimtab.store.base.reading import RecordFilter
 from trimtab.store.terms import Op, Said, Term, words_of
 
 _UNITS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from trimtab.domain.annotation import Annotation, latest
 from trimtab.domain.record import RequestRecord
-from trimtab.store.base import FACETS, Facet, RecordFilter
+from trimtab.store.base.reading import FACETS, Facet, RecordFilter
 from trimtab.store.terms import Op, Said, Term
 
 _BOUNDS: Mapping[str, tuple[str, Op]] = {

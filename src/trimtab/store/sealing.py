@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.ids import Entropy
-from trimtab.store.base import ContentKey
+from trimtab.store.base.control import ContentKey
 
 KEY_BYTES = 32
 MOST_SEALED = 1 << 30

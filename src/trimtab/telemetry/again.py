@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Finish
-from trimtab.store.base import Cursor, RecordFilter, RecordReader, StoredRecord
+from trimtab.store.base.reading import Cursor, RecordFilter, RecordReader
+from trimtab.store.base.recording import StoredRecord
 from trimtab.telemetry.app_spans import Released, stored_spans
 from trimtab.telemetry.batch import MAX_SPANS, Entry, of_app, of_request, pieces
 from trimtab.telemetry.export import with_words

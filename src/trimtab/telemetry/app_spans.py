@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from trimtab.domain.app_span import AppSpan
 from trimtab.domain.record import REHYDRATED
 from trimtab.domain.trace_context import OpenTelemetry, opentelemetry, with_opentelemetry
-from trimtab.store.base import SpanReader
+from trimtab.store.base.reading import SpanReader
 from trimtab.telemetry.deciding import Decision
 from trimtab.telemetry.facts import FIELDS, Attributes
 from trimtab.telemetry.ingest import body_of, moved_of

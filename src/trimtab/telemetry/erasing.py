@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from trimtab.store.base import SpanKey
+from trimtab.store.base.ending import SpanKey
 from trimtab.telemetry.follow import Place, whole, workers
 from trimtab.telemetry.frames import (
     FRAME_BYTES,

@@ -20,7 +20,7 @@ from trimtab.domain.annotation import Annotated, Annotation
 from trimtab.domain.app_span import AppSpan, SpanBatch
 from trimtab.domain.errors import RecorderUnavailable, TryLater
 from trimtab.domain.record import Begin, Checkpoint, Finish
-from trimtab.store.base import (
+from trimtab.store.base.recording import (
     Batch,
     Move,
     OpenRequest,

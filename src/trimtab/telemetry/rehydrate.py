@@ -21,7 +21,8 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable, TryLater
 from trimtab.domain.record import REHYDRATED, Finish
 from trimtab.domain.trace_context import OpenTelemetry, opentelemetry, with_opentelemetry
-from trimtab.store.base import RecordReader, SpanReader, StoredRecord
+from trimtab.store.base.reading import RecordReader, SpanReader
+from trimtab.store.base.recording import StoredRecord
 from trimtab.telemetry.app_spans import Released, stored_spans
 from trimtab.telemetry.follow import START, Place, follow, workers
 from trimtab.telemetry.frames import Frame, Kind

@@ -19,7 +19,9 @@ from trimtab.control.switches import Switches
 from trimtab.domain import ids
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import Settings, load, locate
-from trimtab.store.base import Accounts, KeeperStore, RecordFilter
+from trimtab.store.base.control import Accounts
+from trimtab.store.base.keeper import KeeperStore
+from trimtab.store.base.reading import RecordFilter
 from trimtab.store.files import create_file
 from trimtab.store.filter_text import parse
 from trimtab.store.relational.reading import Reading

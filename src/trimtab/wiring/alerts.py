@@ -36,7 +36,7 @@ from trimtab.jobs.schedule import Job
 from trimtab.jobs.spending import DayRules, HourRules, Ledger
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import AlertSettings, RouteKind, RouteSettings, Settings, resolve
-from trimtab.store.base import Spending as Lines
+from trimtab.store.base.limits import Spending as Lines
 from trimtab.store.relational.spend import Spend
 from trimtab.store.spend import SpendReader
 from trimtab.store.sqlite.alerts import SqliteAlerts

@@ -19,7 +19,7 @@ from trimtab.control.snapshot import Snapshot
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.pipeline.content import Seal
 from trimtab.settings import Settings
-from trimtab.store.base import ContentKeys
+from trimtab.store.base.control import ContentKeys
 from trimtab.store.content import Unseal, Unsealing
 from trimtab.store.files import replace_file
 from trimtab.wiring.membership import control_store

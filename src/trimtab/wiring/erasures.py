@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trimtab import wiring
 from trimtab.control.erasures import Erasures
-from trimtab.store.base import KeeperStore
+from trimtab.store.base.keeper import KeeperStore
 from trimtab.wiring.membership import control_store
 
 

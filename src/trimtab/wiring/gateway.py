@@ -71,9 +71,10 @@ from trimtab.registry.feed import Feed
 from trimtab.registry.jinja import ENGINES
 from trimtab.registry.render import Renderer
 from trimtab.settings import Settings, UnknownModel
-from trimtab.store.base import IdempotencyStore, RecordFilter
-from trimtab.store.memory_idempotency import MemoryIdempotency
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.base.idempotency import IdempotencyStore
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.memory.idempotency import MemoryIdempotency
+from trimtab.store.memory.limits import MemoryLimits
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.health_file import HealthFile
 from trimtab.telemetry.pressure import Ladder, Room

@@ -17,7 +17,7 @@ from trimtab.pipeline.lost import Lose
 from trimtab.providers.http1 import Http1Transport
 from trimtab.registry.webhooks import Webhook
 from trimtab.settings import Settings
-from trimtab.store.base import KeeperStore
+from trimtab.store.base.keeper import KeeperStore
 from trimtab.store.sqlite.alerts import SqliteAlerts
 from trimtab.telemetry.export import Exporter
 from trimtab.telemetry.log_file import LogFile

@@ -18,7 +18,12 @@ from msgspec import Struct
 from trimtab.control.carry import carry
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import REFERENCE, resolve
-from trimtab.store.base import Acknowledgement, Acknowledgements, ControlStore, SharedControlStore
+from trimtab.store.base.control import (
+    Acknowledgement,
+    Acknowledgements,
+    ControlStore,
+    SharedControlStore,
+)
 from trimtab.store.files import replace_file
 from trimtab.store.sqlite.control import SqliteControl
 from trimtab.telemetry.spool import is_free

@@ -28,7 +28,7 @@ from trimtab.jobs.verdicts import AUTHOR, Bench
 from trimtab.pipeline.content import ContentCapture
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import OnlineSettings, Settings
-from trimtab.store.base import Spending
+from trimtab.store.base.limits import Spending
 from trimtab.store.rollup import DAY_US
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.recorder import Recorder

@@ -30,7 +30,8 @@ from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.model import Provider, Target
 from trimtab.domain.record import LedgerLine
 from trimtab.domain.tenant import Tenant
-from trimtab.store.base import Cursor, LineReader
+from trimtab.store.base.ledger import LineReader
+from trimtab.store.base.reading import Cursor
 from trimtab.store.files import replace_file
 
 KEPT = "prices"

@@ -6,7 +6,7 @@ from pathlib import Path
 from trimtab import wiring
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable, TryLater
-from trimtab.store.base import RecordFilter
+from trimtab.store.base.reading import RecordFilter
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.recorder import Recorder
 from trimtab.telemetry.spool import Spool

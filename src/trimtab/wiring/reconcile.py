@@ -24,7 +24,7 @@ from trimtab.domain.transport import Transport
 from trimtab.jobs.reconcile import Acceptance, Billing, Reconciliation
 from trimtab.providers.http1 import Http1Transport
 from trimtab.settings import BillingSettings, Settings, resolve
-from trimtab.store.base import LedgerReader
+from trimtab.store.base.ledger import LedgerReader
 from trimtab.wiring.following import proxy_of
 from trimtab.wiring.pricing import lists_in_force
 

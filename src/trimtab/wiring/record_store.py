@@ -20,7 +20,7 @@ from msgspec import Struct
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.settings import REFERENCE, resolve
-from trimtab.store.base import KeeperStore, SharedKeeperStore
+from trimtab.store.base.keeper import KeeperStore, SharedKeeperStore
 from trimtab.store.files import replace_file
 from trimtab.store.relational.reading import Reading
 from trimtab.store.sqlite.connect import open_reader

@@ -6,7 +6,7 @@ from pathlib import Path
 from trimtab import wiring
 from trimtab.domain.clock import Clock
 from trimtab.domain.tenant import WhenAway
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.memory.limits import MemoryLimits
 from trimtab.store.redis.address import Address
 from trimtab.store.redis.connection import Redis
 from trimtab.store.redis.idempotency import RedisIdempotency

@@ -8,7 +8,7 @@ from pathlib import Path
 from trimtab.control import content_keys
 from trimtab.control.content_keys import Sealing
 from trimtab.settings import read_master_key, resolve
-from trimtab.store.base import ContentKeys
+from trimtab.store.base.control import ContentKeys
 from trimtab.store.content import Unseal
 from trimtab.store.sealing import MasterKey
 from trimtab.wiring.entropy import Entropy

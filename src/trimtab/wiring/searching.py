@@ -7,7 +7,8 @@ from trimtab.domain.errors import TryLater
 from trimtab.domain.ids import TenantId
 from trimtab.domain.tenant import SearchPolicy
 from trimtab.jobs.schedule import Job
-from trimtab.store.base import SearchIndex, Unstorable
+from trimtab.store.base.reading import SearchIndex
+from trimtab.store.base.recording import Unstorable
 
 EVERY_S = 1.0
 AT_ONCE = 100

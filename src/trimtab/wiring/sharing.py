@@ -12,7 +12,8 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.settings import GatewaySettings, resolve
 from trimtab.settings.secrets import REFERENCE
-from trimtab.store.base import CounterStore, IdempotencyStore, SharedLimitStore
+from trimtab.store.base.idempotency import IdempotencyStore
+from trimtab.store.base.limits import CounterStore, SharedLimitStore
 from trimtab.store.redis.address import Address, parse
 
 SHARE, COUNTERS = "trimtab.wiring.redis:share", "trimtab.wiring.redis:counters"

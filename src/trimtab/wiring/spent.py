@@ -11,7 +11,8 @@ from trimtab import wiring
 from trimtab.domain.errors import LimitsUnavailable, TryLater
 from trimtab.domain.record import Begin, Finish, LedgerLine
 from trimtab.pipeline.fund import Spent
-from trimtab.store.base import Already, InLedger, Spending, SpoolPosition
+from trimtab.store.base.limits import Already, Spending
+from trimtab.store.base.recording import InLedger, SpoolPosition
 from trimtab.telemetry.follow import START, Place, follow, waiting_bytes, workers
 from trimtab.telemetry.frames import Frame, Kind
 

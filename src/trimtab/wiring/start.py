@@ -20,7 +20,7 @@ from trimtab.domain.change import Change, PointerKind, Source, read_reason
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.domain.tenant import EVALS, Key, KeyTerms
 from trimtab.settings import DEMO, Settings, locate
-from trimtab.store.base import Use
+from trimtab.store.base.sums import Use
 from trimtab.store.files import replace_file
 from trimtab.store.rollup import HOUR_US
 from trimtab.wiring.encryption import join_encryption

@@ -13,7 +13,7 @@ from trimtab.domain.transport import Transport
 from trimtab.registry.outbox import Outbox
 from trimtab.registry.webhooks import Subscriber, Webhook
 from trimtab.settings import Settings, WebhookSettings, resolve
-from trimtab.store.base import ChangeLog
+from trimtab.store.base.control import ChangeLog
 from trimtab.wiring.following import proxy_of
 
 

@@ -13,7 +13,7 @@ from tests.records import finish
 from trimtab import wiring
 from trimtab.domain.record import Blob, Piece
 from trimtab.evals.manifest import read_suite
-from trimtab.store.base import Batch, StoredBlob
+from trimtab.store.base.recording import Batch, StoredBlob
 from trimtab.store.sqlite.recording import SqliteRecording
 
 ASKED = {"messages": [{"role": "user", "content": "Is it refundable? Write to mia@acme.io"}]}

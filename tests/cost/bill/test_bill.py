@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trimtab.cost.bill.bill import CENT, Bill, bill, reopened, share_out
 from trimtab.domain.billing import AT_COST, WHOLE, Closing, Plan
-from trimtab.store.base import LedgerSum
+from trimtab.store.base.ledger import LedgerSum
 
 USD = 10**9
 OCTOBER, NOVEMBER, DECEMBER = "2026-10", "2026-11", "2026-12"

@@ -4,7 +4,7 @@ from trimtab.control.changes import Control
 from trimtab.cost.bill.due import closed_bills
 from trimtab.domain.billing import AT_COST, Closing
 from trimtab.domain.change import Pointer, PointerKind, Source
-from trimtab.store.memory import MemoryChangeLog
+from trimtab.store.memory.control import MemoryChangeLog
 from trimtab.testing import FrozenClock, seeded_entropy
 
 

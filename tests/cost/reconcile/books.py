@@ -14,7 +14,7 @@ from trimtab.cost.reconcile.statement import (
     Used,
 )
 from trimtab.domain.money import NANO_PER_USD
-from trimtab.store.base import Billed
+from trimtab.store.base.ledger import Billed
 
 DAY, BEFORE, AFTER = "2026-11-22", "2026-11-21", "2026-11-23"
 MODELS = ("gpt-5", "gpt-5-mini", "claude-sonnet-4-5")

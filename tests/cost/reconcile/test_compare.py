@@ -22,7 +22,7 @@ from tests.cost.reconcile.books import (
 from trimtab.cost.reconcile.compare import NANO, TOKENS, compare
 from trimtab.cost.reconcile.report import Class, Finding, Report
 from trimtab.cost.reconcile.statement import Ownership, Statement
-from trimtab.store.base import Billed
+from trimtab.store.base.ledger import Billed
 
 CELL = Cell()
 YOUNG, OLD = 24.0, 72.0

@@ -3,7 +3,7 @@ from tests.cost.reconcile.books import DAY, OWNED
 
 from trimtab.cost.reconcile.sides import our_side, their_side
 from trimtab.cost.reconcile.statement import Charged, Ownership, Statement, TokenClass, Used
-from trimtab.store.base import Billed
+from trimtab.store.base.ledger import Billed
 
 
 def used(key_id: str, tokens: int, kind: TokenClass = TokenClass.INPUT) -> Used:

@@ -9,7 +9,8 @@ from tests.postgres import Server
 from tests.records import chance_finish, tenant_key
 
 from trimtab.domain.errors import SettingsInvalid
-from trimtab.store.base import Batch, RecordFilter
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.recording import Batch
 from trimtab.store.clickhouse.address import way_to
 from trimtab.store.clickhouse.reading import ClickHouseReading
 from trimtab.store.clickhouse.recording import ClickHouseRecording

@@ -10,7 +10,8 @@ from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.ids import request_id
-from trimtab.store.base import Batch, Cursor, RecordFilter
+from trimtab.store.base.reading import Cursor, RecordFilter
+from trimtab.store.base.recording import Batch
 from trimtab.store.clickhouse.address import Way
 from trimtab.store.clickhouse.reading import ClickHouseReading
 from trimtab.store.clickhouse.recording import ClickHouseRecording

@@ -16,11 +16,11 @@ from trimtab.domain.app_span import AppSpan
 from trimtab.domain.erasure import Erasure, ErasureScope
 from trimtab.domain.errors import TryLater, Unsupported
 from trimtab.domain.record import Blob, Finish
-from trimtab.store.base import (
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.recording import (
     Batch,
     Move,
     PositionMoved,
-    RecordFilter,
     SpoolPosition,
     StoredBlob,
     Unstorable,

@@ -6,7 +6,7 @@ import pytest
 from tests.chdb import Engine
 from tests.telemetry.shapes import TS_US
 
-from trimtab.store.base import RecordFilter
+from trimtab.store.base.reading import RecordFilter
 from trimtab.store.clickhouse.search import found, written
 from trimtab.store.clickhouse.session import Archive
 from trimtab.store.terms import words_of

@@ -4,7 +4,7 @@ import pytest
 from tests.chdb import Engine
 
 from trimtab.domain.errors import TryLater
-from trimtab.store.base import Unstorable
+from trimtab.store.base.recording import Unstorable
 from trimtab.store.clickhouse import session as module
 from trimtab.store.clickhouse.address import Way
 from trimtab.store.clickhouse.session import Archive, Session

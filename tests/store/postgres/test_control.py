@@ -8,7 +8,7 @@ from tests.changes import draft
 from tests.postgres import Server, running_server
 
 from trimtab.domain.errors import SettingsInvalid, TryLater
-from trimtab.store.base import Acknowledgement
+from trimtab.store.base.control import Acknowledgement
 from trimtab.store.postgres import connect
 from trimtab.store.postgres import control as module
 from trimtab.store.postgres.control import PostgresControl

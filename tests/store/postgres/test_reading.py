@@ -8,7 +8,9 @@ from tests.records import finish, tenant_key
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import TryLater
-from trimtab.store.base import Batch, Move, RecordFilter, Spending, SpoolPosition
+from trimtab.store.base.limits import Spending
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.recording import Batch, Move, SpoolPosition
 from trimtab.store.postgres import reading as module
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import PostgresRecording

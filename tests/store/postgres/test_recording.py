@@ -14,7 +14,14 @@ from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.domain.record import Blob, Finish
-from trimtab.store.base import Batch, Move, OpenRequest, SpoolPosition, StoredBlob, Unstorable
+from trimtab.store.base.recording import (
+    Batch,
+    Move,
+    OpenRequest,
+    SpoolPosition,
+    StoredBlob,
+    Unstorable,
+)
 from trimtab.store.postgres import recording as module
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import PostgresRecording

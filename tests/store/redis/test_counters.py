@@ -4,7 +4,7 @@ import asyncio
 
 from tests.services import RedisServer
 
-from trimtab.store.base import Counter, Need, Unit
+from trimtab.store.base.limits import Counter, Need, Unit
 from trimtab.store.redis.connection import Redis
 from trimtab.store.redis.limits import RedisLimits
 from trimtab.testing import FrozenClock

@@ -2,7 +2,7 @@ import pytest
 from tests.services import RedisServer
 
 from trimtab.domain.errors import LimitsUnavailable
-from trimtab.store.base import Claim
+from trimtab.store.base.idempotency import Claim
 from trimtab.store.redis.address import Address
 from trimtab.store.redis.connection import Redis
 from trimtab.store.redis.idempotency import RedisIdempotency

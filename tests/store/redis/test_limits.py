@@ -4,7 +4,7 @@ import random
 import pytest
 from tests.services import RedisServer, kept
 
-from trimtab.store.base import Asker, Held, Need
+from trimtab.store.base.limits import Asker, Held, Need
 from trimtab.store.redis.address import Address, parse
 from trimtab.store.redis.connection import Answer, Argument, Redis
 from trimtab.store.redis.limits import RedisLimits

@@ -10,8 +10,8 @@ from tests.store.redis.conftest import until
 
 from trimtab.domain.errors import LimitsUnavailable
 from trimtab.domain.tenant import WhenAway
-from trimtab.store.base import Asker, Held, Need, Unit
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.base.limits import Asker, Held, Need, Unit
+from trimtab.store.memory.limits import MemoryLimits
 from trimtab.store.redis.address import parse
 from trimtab.store.redis.connection import Redis
 from trimtab.store.redis.limits import RedisLimits

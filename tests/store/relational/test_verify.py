@@ -9,7 +9,7 @@ from tests.records import DAY_US, chance_finish, finish, line_of, tenant_key
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.record import Finish, LedgerLine
-from trimtab.store.base import Batch
+from trimtab.store.base.recording import Batch
 from trimtab.store.relational.verify import Difference, days_kept, verify
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording

@@ -5,7 +5,7 @@ from tests.records import DAY_US
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.record import Blob
-from trimtab.store.base import StoredBlob
+from trimtab.store.base.recording import StoredBlob
 from trimtab.store.sqlite.content import MAX_OPEN_DAYS, ContentReader, ContentWriter, day_file
 
 REF = b"m" * 32

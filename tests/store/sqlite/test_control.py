@@ -10,7 +10,7 @@ from tests.changes import draft
 from trimtab.domain.audit import Protected, Reading
 from trimtab.domain.change import Source
 from trimtab.domain.errors import SettingsInvalid, TryLater
-from trimtab.store.base import Acknowledgement
+from trimtab.store.base.control import Acknowledgement
 from trimtab.store.sqlite.control import SqliteControl
 
 RACER = """

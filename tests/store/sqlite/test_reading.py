@@ -11,7 +11,9 @@ from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Blob, Finish
-from trimtab.store.base import Batch, InLedger, RecordFilter, Spending, StoredBlob
+from trimtab.store.base.limits import Spending
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.recording import Batch, InLedger, StoredBlob
 from trimtab.store.relational.reading import LONGEST_QUERY_S
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording

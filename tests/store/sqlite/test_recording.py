@@ -10,7 +10,7 @@ from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Blob, Detail, Finish
-from trimtab.store.base import Batch, Move, SpoolPosition, StoredBlob, Unstorable
+from trimtab.store.base.recording import Batch, Move, SpoolPosition, StoredBlob, Unstorable
 from trimtab.store.relational.recording import unpacked
 from trimtab.store.rollup import MAX_NAMES, OTHER
 from trimtab.store.sqlite.recording import SqliteRecording

@@ -10,7 +10,8 @@ import pytest
 from tests.records import DAY_US, finish, tenant_key
 from tests.telemetry.shapes import TS_US
 
-from trimtab.store.base import Batch, Cursor, RecordFilter
+from trimtab.store.base.reading import Cursor, RecordFilter
+from trimtab.store.base.recording import Batch
 from trimtab.store.filter_text import parse
 from trimtab.store.relational.dialect import Connection
 from trimtab.store.relational.filtering import conditions

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from trimtab.domain.billing import WHOLE, Closing, Group, Plan
-from trimtab.store.base import LedgerSum
+from trimtab.store.base.ledger import LedgerSum
 from trimtab.store.rollup import ADJUSTMENT
 
 CENT = 10**13

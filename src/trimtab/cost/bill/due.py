@@ -5,7 +5,7 @@ from trimtab.cost.bill.bill import Bill, bill, reopened
 from trimtab.domain.billing import AT_COST, Closing, Plan
 from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.tenant import Tenant, Tier
-from trimtab.store.base import LineReader
+from trimtab.store.base.ledger import LineReader
 
 
 def closed_bills(state: State, tenant: str) -> list[Closing]:

@@ -14,7 +14,7 @@ from trimtab.cost.reconcile.sides import NOTHING, Side, Sides, our_side, summed,
 from trimtab.cost.reconcile.statement import Ownership, Place, Statement, TokenClass
 from trimtab.domain.adjustment import Adjustment
 from trimtab.domain.money import NANO_PER_USD, usd_text
-from trimtab.store.base import Billed
+from trimtab.store.base.ledger import Billed
 from trimtab.store.rollup import DAY_US, midnight_us
 
 SETTLED_US = 3 * DAY_US

@@ -15,7 +15,7 @@ from trimtab.cost.reconcile.statement import (
     TokenClass,
     canonical,
 )
-from trimtab.store.base import Billed
+from trimtab.store.base.ledger import Billed
 
 
 @dataclass(frozen=True, slots=True)

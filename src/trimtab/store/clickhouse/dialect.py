@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trimtab.store.base import FACETS
+from trimtab.store.base.reading import FACETS
 from trimtab.store.postgres.dialect import DIALECT as POSTGRES
 from trimtab.store.relational.dialect import (
     ANNOTATION,

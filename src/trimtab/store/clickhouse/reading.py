@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from trimtab.store.base import Cursor, RecordFilter
+from trimtab.store.base.reading import Cursor, RecordFilter
 from trimtab.store.clickhouse.content import get
 from trimtab.store.clickhouse.dialect import DIALECT, SQL
 from trimtab.store.clickhouse.search import found

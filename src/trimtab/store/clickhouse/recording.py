@@ -14,7 +14,9 @@ from trimtab.domain.app_span import AppSpan
 from trimtab.domain.erasure import Erasure
 from trimtab.domain.errors import Unsupported
 from trimtab.domain.record import Attempt, Finish, RequestRecord
-from trimtab.store.base import Cursor, Erased, StoredBlob
+from trimtab.store.base.ending import Erased
+from trimtab.store.base.reading import Cursor
+from trimtab.store.base.recording import StoredBlob
 from trimtab.store.clickhouse.content import fetched, get
 from trimtab.store.clickhouse.dialect import SQL
 from trimtab.store.clickhouse.search import written

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from trimtab.store.base import RecordFilter
+from trimtab.store.base.reading import RecordFilter
 from trimtab.store.clickhouse.dialect import DIALECT
 from trimtab.store.filtering import terms_of
 from trimtab.store.relational.filtering import conditions

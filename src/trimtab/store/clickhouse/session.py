@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.transform import NativeTransform
 
 from trimtab.domain.errors import SchemaTooNew, TryLater
-from trimtab.store.base import Unstorable
+from trimtab.store.base.recording import Unstorable
 from trimtab.store.clickhouse.address import Way
 from trimtab.store.relational.dialect import Values
 from trimtab.store.relational.rows import Row

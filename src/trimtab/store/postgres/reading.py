@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from trimtab.store.base import Cursor, InLedger, RecordFilter, Spending, SpoolPosition
+from trimtab.store.base.limits import Spending
+from trimtab.store.base.reading import Cursor, RecordFilter
+from trimtab.store.base.recording import InLedger, SpoolPosition
 from trimtab.store.content import Unseal, no_key
 from trimtab.store.postgres.content import get
 from trimtab.store.postgres.dialect import DIALECT

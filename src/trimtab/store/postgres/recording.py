@@ -11,7 +11,7 @@ from psycopg import errors
 
 from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Blob
-from trimtab.store.base import Batch, OpenRequest, SpoolPosition, StoredBlob, Unstorable
+from trimtab.store.base.recording import Batch, OpenRequest, SpoolPosition, StoredBlob, Unstorable
 from trimtab.store.bodies import MAX_ASKED
 from trimtab.store.postgres.content import day_of, get
 from trimtab.store.postgres.dialect import SQL

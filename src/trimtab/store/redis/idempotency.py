@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from trimtab.domain.errors import LimitsUnavailable
 from trimtab.domain.ids import Entropy
-from trimtab.store.base import Claim
+from trimtab.store.base.idempotency import Claim
 from trimtab.store.redis.connection import Answer, Argument, Redis, RedisAway
 
 NONCE_BYTES = 12

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from trimtab.domain.errors import LimitsUnavailable
-from trimtab.store.base import NOBODY, NOTHING, Asker, Counter, Held, Need
+from trimtab.store.base.limits import NOBODY, NOTHING, Asker, Counter, Held, Need
 from trimtab.store.redis.connection import Answer, Argument, Redis, RedisAway, RedisRefused
 
 Script = tuple[Sequence[str], Sequence[Argument]]

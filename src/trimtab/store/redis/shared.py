@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from trimtab.domain.errors import LimitsUnavailable
 from trimtab.domain.tenant import WhenAway
-from trimtab.store.base import NOBODY, NOTHING, Asker, Held, Need
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.base.limits import NOBODY, NOTHING, Asker, Held, Need
+from trimtab.store.memory.limits import MemoryLimits
 from trimtab.store.redis.connection import Answer, Redis, RedisAway, RedisRefused
 from trimtab.store.redis.limits import NO_SCRIPT, RedisLimits
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.record import Attempt, LedgerLine, RequestRecord
-from trimtab.store.base import FACETS
+from trimtab.store.base.reading import FACETS
 from trimtab.store.relational.rows import Row, Table
 from trimtab.store.rollup import Key, Sums
 from trimtab.store.statements import statements

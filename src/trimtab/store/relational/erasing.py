@@ -16,7 +16,9 @@ import msgspec
 from trimtab.domain.erasure import Erasure, ErasureScope
 from trimtab.domain.ids import ulid_ms
 from trimtab.domain.record import Begin, Detail
-from trimtab.store.base import Batch, Cursor, Erased, SpanKey
+from trimtab.store.base.ending import Erased, SpanKey
+from trimtab.store.base.reading import Cursor
+from trimtab.store.base.recording import Batch
 from trimtab.store.relational.dialect import Writing
 from trimtab.store.relational.holding import (
     ID,

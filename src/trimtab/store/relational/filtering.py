@@ -3,7 +3,7 @@
 from typing import Any
 
 from trimtab.domain.record import Status
-from trimtab.store.base import Cursor, RecordFilter
+from trimtab.store.base.reading import Cursor, RecordFilter
 from trimtab.store.filtering import terms_of
 from trimtab.store.relational.dialect import Dialect
 from trimtab.store.terms import Op, Said, Term

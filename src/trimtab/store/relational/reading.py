@@ -17,25 +17,19 @@ from trimtab.domain.app_span import AppSpan, SpanOutline
 from trimtab.domain.errors import ModelRefused
 from trimtab.domain.ids import ulid_ms
 from trimtab.domain.record import Begin, LedgerLine, RequestRecord
-from trimtab.store.base import (
-    Billed,
-    CostRow,
+from trimtab.store.base.ledger import Billed, CostRow, LedgerSum
+from trimtab.store.base.limits import Spending
+from trimtab.store.base.reading import (
     Cursor,
     Facet,
-    InLedger,
-    LedgerSum,
-    PromptRow,
     RecordFilter,
     SavedFilter,
-    SeriesPoint,
-    Spending,
-    SpoolPosition,
-    StoredRecord,
     Stratum,
     Took,
     Tried,
-    Use,
 )
+from trimtab.store.base.recording import InLedger, SpoolPosition, StoredRecord
+from trimtab.store.base.sums import PromptRow, SeriesPoint, Use
 from trimtab.store.content import Sealed, Unseal, Unsealing, is_whole, no_key
 from trimtab.store.filtering import counted
 from trimtab.store.relational.dialect import (

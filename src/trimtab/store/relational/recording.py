@@ -17,12 +17,12 @@ import zstandard
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.app_span import AppSpan
 from trimtab.domain.record import Begin, Detail, Finish, LedgerLine
-from trimtab.store.base import (
+from trimtab.store.base.reading import SavedFilter
+from trimtab.store.base.recording import (
     Batch,
     Move,
     OpenRequest,
     PositionMoved,
-    SavedFilter,
     SpoolPosition,
     StoredBlob,
     Unclaimed,

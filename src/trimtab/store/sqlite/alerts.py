@@ -15,7 +15,7 @@ import msgspec
 from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Outcome, Rule, Silence
 from trimtab.domain.errors import TryLater
 from trimtab.store.alerts import MOST, AlertFilter, AlertState, outcome
-from trimtab.store.base import Cursor
+from trimtab.store.base.reading import Cursor
 from trimtab.store.sqlite.connect import open_writer, transaction
 from trimtab.store.statements import statements
 

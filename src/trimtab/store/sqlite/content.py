@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trimtab.domain.record import Blob
-from trimtab.store.base import Cursor, RecordFilter, StoredBlob
+from trimtab.store.base.reading import Cursor, RecordFilter
+from trimtab.store.base.recording import StoredBlob
 from trimtab.store.content import Unseal, assemble, no_key
 from trimtab.store.relational.erasing import Dropped
 from trimtab.store.relational.recording import Wording

@@ -14,7 +14,7 @@ from pathlib import Path
 from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft
 from trimtab.domain.errors import TryLater
-from trimtab.store.base import Account, Acknowledgement, ContentKey
+from trimtab.store.base.control import Account, Acknowledgement, ContentKey
 from trimtab.store.chain import link, refuse_moved_on
 from trimtab.store.change_row import change_of, row_of
 from trimtab.store.reading_row import LAST, reading_of, values_of

@@ -13,7 +13,7 @@ from trimtab.domain.annotation import Annotation
 from trimtab.domain.app_span import SpanOutline
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TryLater
-from trimtab.store.base import Cursor, RecordFilter
+from trimtab.store.base.reading import Cursor, RecordFilter
 from trimtab.store.content import Unseal, no_key
 from trimtab.store.relational.dialect import Connection
 from trimtab.store.relational.filtering import conditions

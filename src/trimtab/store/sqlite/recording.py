@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from trimtab.domain.errors import SchemaTooNew, TryLater
 from trimtab.domain.record import Blob
-from trimtab.store.base import StoredBlob, Unstorable
+from trimtab.store.base.recording import StoredBlob, Unstorable
 from trimtab.store.relational.erasing import Dropped
 from trimtab.store.relational.recording import Wording
 from trimtab.store.relational.retention import Ending

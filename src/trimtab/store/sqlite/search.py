@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from json import dumps
 from zlib import crc32
 
-from trimtab.store.base import Cursor, RecordFilter
+from trimtab.store.base.reading import Cursor, RecordFilter
 from trimtab.store.filtering import terms_of
 from trimtab.store.relational.recording import Wording
 from trimtab.store.rollup import DAY_US

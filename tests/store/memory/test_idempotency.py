@@ -1,5 +1,5 @@
-from trimtab.store.base import Claim
-from trimtab.store.memory_idempotency import MemoryIdempotency
+from trimtab.store.base.idempotency import Claim
+from trimtab.store.memory.idempotency import MemoryIdempotency
 from trimtab.testing import FrozenClock
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from trimtab.domain.audit import Reading
 from trimtab.domain.change import Change, Draft, Pointer
-from trimtab.store.base import Account, Acknowledgement, ContentKey
+from trimtab.store.base.control import Account, Acknowledgement, ContentKey
 from trimtab.store.chain import link, refuse_moved_on
 
 POLL_S = 0.1

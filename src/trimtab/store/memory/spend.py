@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import TypeVar
 
 from trimtab.domain.record import LedgerLine, Origin, RequestRecord
-from trimtab.store.base import RecordFilter, StoredRecord
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.base.reading import RecordFilter
+from trimtab.store.base.recording import StoredRecord
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.store.rollup import DAY_US, HOUR_US
 from trimtab.store.spend import About, Conversation, OddLines, PartSpent, Repeated, Spent
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from trimtab.domain.clock import Clock
-from trimtab.store.base import NOBODY, NOTHING, Asker, Held, Need
+from trimtab.store.base.limits import NOBODY, NOTHING, Asker, Held, Need
 
 
 class _Bucket:

@@ -1,7 +1,7 @@
 """Idempotency keys in the memory of the one worker that sees them."""
 
 from trimtab.domain.clock import Clock
-from trimtab.store.base import Claim
+from trimtab.store.base.idempotency import Claim
 
 MOST_KEYS = 100_000
 MOST_BYTES = 64 << 20

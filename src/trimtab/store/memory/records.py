@@ -20,30 +20,28 @@ from trimtab.domain.record import (
     Status,
 )
 from trimtab.domain.tenant import RESERVED_PREFIX
-from trimtab.store.base import (
+from trimtab.store.base.ledger import Billed, CostRow, LedgerSum
+from trimtab.store.base.reading import (
     FACETS,
-    Batch,
-    Billed,
-    CostRow,
     Cursor,
     Facet,
-    LedgerSum,
-    Move,
-    OpenRequest,
-    PositionMoved,
-    PromptRow,
     RecordFilter,
     SavedFilter,
-    SeriesPoint,
-    SpoolPosition,
-    StoredRecord,
     Stratum,
     Took,
     Tried,
+)
+from trimtab.store.base.recording import (
+    Batch,
+    Move,
+    OpenRequest,
+    PositionMoved,
+    SpoolPosition,
+    StoredRecord,
     Unclaimed,
     Unstorable,
-    Use,
 )
+from trimtab.store.base.sums import PromptRow, SeriesPoint, Use
 from trimtab.store.bodies import answered_words, asked_words
 from trimtab.store.content import SEALED, Sealed, Unsealing, assemble, is_whole
 from trimtab.store.filtering import counted, fits, has_phrase

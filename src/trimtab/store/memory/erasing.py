@@ -10,9 +10,11 @@ from trimtab.domain.app_span import AppSpan
 from trimtab.domain.erasure import Erasure
 from trimtab.domain.ids import ulid_ms
 from trimtab.domain.record import ContentState, Detail, RequestRecord
-from trimtab.store.base import Cursor, Erased, SpanKey, StoredRecord
+from trimtab.store.base.ending import Erased, SpanKey
+from trimtab.store.base.reading import Cursor
+from trimtab.store.base.recording import StoredRecord
 from trimtab.store.content import pieces_of
-from trimtab.store.memory_records import MemoryRecords
+from trimtab.store.memory.records import MemoryRecords
 from trimtab.store.rollup import DAY_US
 
 _REFS = tuple(name for name in RequestRecord.__struct_fields__ if name.endswith("_ref"))

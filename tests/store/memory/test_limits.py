@@ -1,7 +1,7 @@
 """What only limits in memory do; the rest is in the suite of all stores."""
 
-from trimtab.store.base import Held, Need
-from trimtab.store.memory_limits import MemoryLimits
+from trimtab.store.base.limits import Held, Need
+from trimtab.store.memory.limits import MemoryLimits
 from trimtab.testing import FrozenClock
 
 LEASE_S = 60.0

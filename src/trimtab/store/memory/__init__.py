@@ -1,0 +1,1 @@
+"""Every store in memory: the reference that the others are compared with."""
