@@ -37,7 +37,7 @@ from trimtab.store import filter_text
 from trimtab.telemetry.log_line import ANNOTATION_KEYS, LogLine
 from trimtab.telemetry.metrics import METRICS
 from trimtab.telemetry.preset import Encoding, names, preset
-from trimtab.telemetry.semconv.versions import DEFAULT, VERSIONS
+from trimtab.telemetry.semconv import DEFAULT, VERSIONS
 
 TARGET = things.ROOT / "docs/reference"
 NOTICE = "<!-- Written by tools/reference.py from the code: change that, then run `make docs`. -->"

@@ -44,7 +44,7 @@ from trimtab.sim.latency import PROFILES
 from trimtab.store import filter_text
 from trimtab.telemetry.facts import FIELDS
 from trimtab.telemetry.log_line import LogLine
-from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.semconv import DEFAULT
 from trimtab.telemetry.spans import Source, render, resource_spans
 
 ROOT = Path(__file__).resolve().parents[1]

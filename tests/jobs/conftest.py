@@ -1,9 +1,9 @@
 """Alerts and routes for the jobs: a store in memory and a route that remembers."""
 
 from collections import deque
-from dataclasses import dataclass
 
 from trimtab.domain.alert import Alert, Finding, Rule, Severity
+from trimtab.jobs.delivery import Route
 from trimtab.jobs.message import Message
 from trimtab.jobs.posting import Answer
 
@@ -29,13 +29,11 @@ class Told:
         return [it.id for it in self.messages]
 
 
-@dataclass(frozen=True)
-class Listener:
-    """An audience."""
-
-    name: str
-    severities: frozenset[Severity] = ALL
-    keeps_state: bool = False
+def listener(
+    name: str, severities: frozenset[Severity] = ALL, *, keeps_state: bool = False
+) -> Route:
+    """Give a route that is told nothing here."""
+    return Route(name, severities, Told(), keeps_state)
 
 
 def finding(rule: Rule = Rule.SPEND_RATE, tenant: str = "acme", day: int = 23) -> Finding:

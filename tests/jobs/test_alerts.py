@@ -3,24 +3,25 @@
 from collections.abc import Sequence
 
 import pytest
-from tests.jobs.conftest import Listener, finding
+from tests.jobs.conftest import finding, listener
 
 from trimtab.domain.alert import Alert, Finding, NoticeKind, Rule, Severity, Silence
 from trimtab.domain.errors import TryLater
 from trimtab.jobs.alerts import RESOLVE_US, AlertJob, Watch
+from trimtab.jobs.delivery import Route
 from trimtab.store.alerts import MemoryAlerts
 from trimtab.testing import FrozenClock
 
 MINUTE_S, REPEAT_S = 60.0, 4 * 3600.0
-OPS = Listener("ops", frozenset({Severity.PAGE}))
-ONCALL = Listener("oncall", frozenset({Severity.PAGE}), keeps_state=True)
-MAIL = Listener("mail", frozenset({Severity.REPORT, Severity.MESSAGE}))
+OPS = listener("ops", frozenset({Severity.PAGE}))
+ONCALL = listener("oncall", frozenset({Severity.PAGE}), keeps_state=True)
+MAIL = listener("mail", frozenset({Severity.REPORT, Severity.MESSAGE}))
 
 
 class Rig:
     """A job whose rules find what `found` says. State: the job's, and how often it was judged."""
 
-    def __init__(self, *audiences: Listener, every_s: float = 0.0) -> None:
+    def __init__(self, *audiences: Route, every_s: float = 0.0) -> None:
         self.clock = FrozenClock()
         self.store = MemoryAlerts()
         self.found: list[Finding] = []

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from tests.jobs.conftest import Listener
+from tests.jobs.conftest import listener
 from tests.jobs.site import TODAY, Site, at
 
 from trimtab.domain.alert import Finding, NoticeKind, Rule
@@ -195,7 +195,7 @@ async def test_a_part_is_told_once_a_window_and_again_in_the_next(site: Site) ->
     clock.advance((at(9) - clock.now_us()) / 1e6)
     rules = frozenset({Rule.BUDGET_FORECAST, Rule.BUDGET_THRESHOLD})
     watch = Watch(rules, 0, BudgetRule(site.ledger, site.spent).find)
-    job = AlertJob([watch], site.alerts, [Listener("ops")], clock, repeat_s=600)
+    job = AlertJob([watch], site.alerts, [listener("ops")], clock, repeat_s=600)
 
     for hour in (8, 34):
         await site.spends(1.5, at(hour))

@@ -3,7 +3,7 @@ from tests.settings.conftest import Faults, Load
 
 from trimtab.settings import ExporterSettings
 from trimtab.telemetry.preset import Content, Signal
-from trimtab.telemetry.semconv.versions import Semconv
+from trimtab.telemetry.semconv import Semconv
 
 OPTED_IN = "gen_ai_latest_experimental"
 

@@ -20,8 +20,7 @@ from trimtab.domain.ids import request_id, span_id, trace_id
 from trimtab.domain.record import Attempt, Detail, Finish, RequestRecord, StageTime
 from trimtab.telemetry.evaluations import evaluation
 from trimtab.telemetry.preset import Content
-from trimtab.telemetry.semconv.base import Version
-from trimtab.telemetry.semconv.versions import VERSIONS, Semconv
+from trimtab.telemetry.semconv import VERSIONS, Semconv, Version
 from trimtab.telemetry.spans import Source, render, resource_spans
 from trimtab.telemetry.words import Words
 from trimtab.testing import seeded_entropy

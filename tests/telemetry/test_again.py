@@ -18,7 +18,7 @@ from trimtab.store.memory.records import MemoryRecords
 from trimtab.telemetry.again import Backfill, Patient, Reposted, repost
 from trimtab.telemetry.preset import Content
 from trimtab.telemetry.receiver import Answer
-from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.semconv import DEFAULT
 from trimtab.telemetry.spans import render
 from trimtab.telemetry.standing import dead_letters, letters
 from trimtab.telemetry.view import View

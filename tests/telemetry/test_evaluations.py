@@ -13,7 +13,7 @@ from trimtab.telemetry.batch import gather
 from trimtab.telemetry.evaluations import EVENT, evaluation, log_record
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.preset import Signal
-from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.semconv import DEFAULT
 from trimtab.telemetry.spans import Source
 from trimtab.telemetry.view import View
 

@@ -24,7 +24,7 @@ from trimtab.telemetry.follow import Place
 from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.preset import Content
 from trimtab.telemetry.receiver import Receiver
-from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.semconv import DEFAULT
 from trimtab.telemetry.spans import render
 from trimtab.telemetry.standing import Standing, standing
 from trimtab.telemetry.words import Words

@@ -14,7 +14,7 @@ from trimtab.settings import ExporterSettings
 from trimtab.telemetry.evaluations import evaluation
 from trimtab.telemetry.preset import Encoding, Signal, names, preset
 from trimtab.telemetry.receiver import Post
-from trimtab.telemetry.semconv.versions import Semconv
+from trimtab.telemetry.semconv import Semconv
 from trimtab.telemetry.spans import Source, render
 from trimtab.telemetry.view import encode
 from trimtab.testing import ScriptedAnswer, ScriptedProvider

@@ -24,7 +24,7 @@ from trimtab.telemetry.frames import Kind
 from trimtab.telemetry.receiver import Receiver
 from trimtab.telemetry.rehydrate import PATIENCE_US, Rehydrator, rehydrate, why
 from trimtab.telemetry.sampling import Policy, Sampler
-from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.semconv import DEFAULT
 from trimtab.telemetry.spans import render
 from trimtab.telemetry.spool import Spool, claim
 from trimtab.telemetry.view import View

@@ -22,7 +22,7 @@ import trimtab
 from trimtab.domain.ids import span_id
 from trimtab.domain.record import Blob, Finish
 from trimtab.telemetry.facts import FIELDS, facts
-from trimtab.telemetry.semconv.versions import DEFAULT, VERSIONS, Semconv
+from trimtab.telemetry.semconv import DEFAULT, VERSIONS, Semconv
 from trimtab.telemetry.spans import MAX_SPANS, Source, render, resource_spans
 
 Read = str | float | list[str]

@@ -7,7 +7,7 @@ from tests.telemetry.shapes import ANSWERED, SAID, answered, content_of, spoken,
 
 from trimtab.telemetry.evaluations import evaluation
 from trimtab.telemetry.preset import Content, preset
-from trimtab.telemetry.semconv.versions import DEFAULT, VERSIONS, Semconv
+from trimtab.telemetry.semconv import DEFAULT, VERSIONS, Semconv
 from trimtab.telemetry.spans import render
 from trimtab.telemetry.words import DETAILS, Words
 

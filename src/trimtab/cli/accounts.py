@@ -7,12 +7,10 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli.output import print_json, print_table
+from trimtab.cli.options import common_options
+from trimtab.cli.output import print_json, print_listing
 from trimtab.console.auth import renew_password
 from trimtab.domain.errors import InvalidRequest, NotFound
-
-_home = click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -21,19 +19,20 @@ def command() -> None:
 
 
 @command.command(name="list")
-@_home
-@_json
-def list_(home: Path | None, *, as_json: bool) -> None:
+@common_options
+def list_(home: Path, *, as_json: bool) -> None:
     """List accounts with their roles.
 
     Example: trimtab accounts list
     """
-    found = asyncio.run(wiring.accounts(wiring.home(home)).accounts())
-    if as_json:
-        print_json({"accounts": [{"name": it.name, "role": it.role} for it in found]})
-        return
-    rows = [[it.name, it.role] for it in found]
-    print_table(["name", "role"], rows, empty="no accounts yet; run `trimtab up`")
+    found = asyncio.run(wiring.accounts(home).accounts())
+    print_listing(
+        {"accounts": [{"name": it.name, "role": it.role} for it in found]},
+        found,
+        {"name": lambda it: it.name, "role": lambda it: it.role},
+        empty="no accounts yet; run `trimtab up`",
+        as_json=as_json,
+    )
 
 
 @command.command()
@@ -43,16 +42,15 @@ def list_(home: Path | None, *, as_json: bool) -> None:
     required=True,
     help="One of viewer, editor, operator, admin; '+content' adds reading what people wrote.",
 )
-@_home
-@_json
-def create(name: str, role: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def create(name: str, role: str, home: Path, *, as_json: bool) -> None:
     """Add somebody, and show the password this once.
 
     Example: trimtab accounts create dana --role operator
     """
 
     async def run() -> str:
-        accounts = wiring.accounts(wiring.home(home))
+        accounts = wiring.accounts(home)
         if await accounts.account(name) is not None:
             raise InvalidRequest(f"account {name!r} exists; use `trimtab accounts reset {name}`")
         return await renew_password(accounts, name, role, os.urandom)
@@ -63,16 +61,15 @@ def create(name: str, role: str, home: Path | None, *, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--role", help="Change the role, too.")
-@_home
-@_json
-def reset(name: str, role: str | None, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def reset(name: str, role: str | None, home: Path, *, as_json: bool) -> None:
     """Give somebody a new password, shown this once; whoever is logged in so is logged out.
 
     Example: trimtab accounts reset admin
     """
 
     async def run() -> str:
-        accounts = wiring.accounts(wiring.home(home))
+        accounts = wiring.accounts(home)
         known = await accounts.account(name)
         if known is None:
             raise NotFound(f"there is no account {name!r}; look at `trimtab accounts list`")

@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli import role
+from trimtab.cli.options import Span, common_options, config_option, json_option, limit_option
 from trimtab.cli.output import author, instant, print_json, print_table
-from trimtab.cli.switch import Span, home_option, json_option
 from trimtab.domain.alert import Alert, Finding, Notice, Silence
 from trimtab.domain.errors import NotFound, SettingsInvalid
 from trimtab.jobs.message import document
@@ -27,25 +26,17 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option("--open", "open_only", is_flag=True, help="Only those that hold.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    default=50,
-    show_default=True,
-    help="At most so many.",
-)
-@home_option
-@json_option
-def list_(home: Path | None, *, limit: int, open_only: bool, as_json: bool) -> None:
+@limit_option(10_000, "At most so many.")
+@common_options
+def list_(home: Path, *, limit: int, open_only: bool, as_json: bool) -> None:
     """List alerts, the newest first, and what could not be told.
 
     Example: trimtab alerts list --open
     """
-    at = wiring.home(home)
     alerts: Sequence[Alert] = ()
     waiting: Sequence[Notice] = ()
-    if has_alerts(at):
-        store = alert_store(at)
+    if has_alerts(home):
+        store = alert_store(home)
         alerts = asyncio.run(store.alerts(open_only=open_only, limit=limit))
         waiting = [it for it in asyncio.run(store.notices()) if it.tries]
     if as_json:
@@ -55,7 +46,7 @@ def list_(home: Path | None, *, limit: int, open_only: bool, as_json: bool) -> N
         ]
         print_json({"alerts": [document(it, None) for it in alerts], "waiting": waits})
         return
-    now_us = _now_us()
+    now_us = wiring.now_us()
     rows = [
         [it.id, *_cells(it.finding), instant(it.opened_us), _state(it, now_us), it.finding.told]
         for it in alerts
@@ -69,14 +60,14 @@ def list_(home: Path | None, *, limit: int, open_only: bool, as_json: bool) -> N
 
 @command.command()
 @click.argument("route")
-@role.config
+@config_option
 @json_option
 def test(route: str, config: Path | None, *, as_json: bool) -> None:
     """Send a message that says it is a test, and show what was answered.
 
     Example: trimtab alerts test ops
     """
-    answer = asyncio.run(try_route(route, wiring.load_settings(config), _now_us()))
+    answer = asyncio.run(try_route(route, wiring.load_settings(config), wiring.now_us()))
     if as_json:
         print_json({"route": route, "taken": answer.taken, "said": answer.said})
     else:
@@ -93,18 +84,16 @@ def test(route: str, config: Path | None, *, as_json: bool) -> None:
     show_default=True,
     help="How many days back.",
 )
-@role.config
-@home_option
-@json_option
-def replay(days: int, config: Path | None, home: Path | None, *, as_json: bool) -> None:
+@config_option
+@common_options
+def replay(days: int, config: Path | None, home: Path, *, as_json: bool) -> None:
     """Show what the rules about amounts would have raised; nobody is told.
 
     Example: trimtab alerts replay --days 28
     """
-    at = wiring.home(home)
     limits = terms(wiring.load_settings(config).alerts)
-    snapshot = asyncio.run(wiring.control(at).snapshot())
-    found = asyncio.run(Replay(spend(at), snapshot, limits, days).run(_now_us()))
+    snapshot = asyncio.run(wiring.control(home).snapshot())
+    found = asyncio.run(Replay(spend(home), snapshot, limits, days).run(wiring.now_us()))
     if as_json:
         print_json({"days": days, "findings": found})
         return
@@ -117,18 +106,16 @@ def replay(days: int, config: Path | None, home: Path | None, *, as_json: bool) 
 @click.argument("alert")
 @click.option("--for", "span_s", type=Span(), required=True, help="How long, up to 7d.")
 @click.option("--reason", required=True, help="Why, for those who look at it.")
-@home_option
-@json_option
-def silence(alert: str, span_s: float, reason: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def silence(alert: str, span_s: float, reason: str, home: Path, *, as_json: bool) -> None:
     """Tell nobody of an alert for a while. It stays in the list, and resolves by itself.
 
     Example: trimtab alerts silence al_3f9c --for 2h --reason "known batch run"
     """
     if not 0 < span_s <= LONGEST_S:
         raise SettingsInvalid("an alert is silenced for up to 7d; choose a shorter time")
-    at = wiring.home(home)
-    kept = Silence(until_us=_now_us() + round(span_s * 1e6), author=author(), reason=reason)
-    found = asyncio.run(_silence(at, alert, kept))
+    kept = Silence(until_us=wiring.now_us() + round(span_s * 1e6), author=author(), reason=reason)
+    found = asyncio.run(_silence(home, alert, kept))
     if as_json:
         print_json({"alert": found.id, "silent_until": instant(kept.until_us)})
     else:
@@ -157,7 +144,3 @@ def _state(alert: Alert, now_us: int) -> str:
     if alert.silence is not None and alert.is_silent(now_us):
         return f"silent until {instant(alert.silence.until_us)}"
     return "open"
-
-
-def _now_us() -> int:
-    return round(wiring.now().timestamp() * 1e6)

@@ -7,9 +7,9 @@ import click
 import msgspec
 
 from trimtab import wiring
+from trimtab.cli.options import common_options
 from trimtab.cli.output import author, print_json
 from trimtab.cli.rehydrate import stored_request
-from trimtab.cli.switch import home_option, json_option
 from trimtab.domain.annotation import Annotation, Remark
 from trimtab.domain.errors import InvalidRequest
 from trimtab.telemetry.spool import Spool, claim
@@ -22,16 +22,14 @@ from trimtab.wiring.remarks import remarks
 @click.option("--score", type=float, help="A figure, on a scale of your own.")
 @click.option("--label", help="A word instead of a figure.")
 @click.option("--text", help="In words; kept as the tenant's content is.")
-@home_option
-@json_option
-# one parameter an option
-def command(  # noqa: PLR0913
+@common_options
+def command(
     request_id: str,
     name: str,
     score: float | None,
     label: str | None,
     text: str | None,
-    home: Path | None,
+    home: Path,
     *,
     as_json: bool,
 ) -> None:
@@ -46,7 +44,7 @@ def command(  # noqa: PLR0913
         remark = msgspec.convert(given, Remark)
     except msgspec.ValidationError as exc:
         raise InvalidRequest(f"that cannot be said: {exc}; see `trimtab annotate --help`") from exc
-    said = asyncio.run(_annotate(request_id, remark, wiring.home(home)))
+    said = asyncio.run(_annotate(request_id, remark, home))
     if as_json:
         print_json({"annotation_id": said.annotation_id, "request_id": said.request_id})
     else:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from trimtab import wiring
-from trimtab.cli import role
+from trimtab.cli.options import common_options, config_option
 from trimtab.cli.output import author, change_document, print_json
 from trimtab.control.changes import EVERYTHING
 from trimtab.control.difference import Difference
@@ -23,7 +23,6 @@ _KINDS = {
     str(kind) if kind in _SINGLE else f"{kind}s": kind for kind in PointerKind if kind.is_filed
 }
 _SIGNS = {(False, True): "+", (True, False): "-", (True, True): "~"}
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _only = click.option(
     "--only",
     multiple=True,
@@ -33,48 +32,38 @@ _only = click.option(
 
 
 @click.command()
-@role.config
+@config_option
 @_only
-@role.home
-@_json
-@click.pass_context
-def diff(
-    ctx: click.Context,
-    config: Path | None,
-    only: tuple[str, ...],
-    home: Path | None,
-    *,
-    as_json: bool,
-) -> None:
+@common_options
+def diff(config: Path | None, only: tuple[str, ...], home: Path, *, as_json: bool) -> None:
     """Show where the file and the live configuration differ. Exits 1 if they do.
 
     What was moved by hand stays when the file is applied, until the file says something new.
 
     Example: trimtab diff --only models
     """
-    state, wanted = wiring.home(home), _wanted(only)
-    settings = as_run(state, wiring.load_settings(config))
-    found = asyncio.run(wiring.control(state).diff(settings.desired()))
+    wanted = _wanted(only)
+    settings = as_run(home, wiring.load_settings(config))
+    found = asyncio.run(wiring.control(home).diff(settings.desired()))
     found = tuple(it for it in found if it.pointer.kind in wanted)
     if as_json:
         print_json({"differences": [_document(it) for it in found]})
     for line in () if as_json else _lines(found):
         click.echo(line)
-    ctx.exit(DIFFERS if found else 0)
+    raise SystemExit(DIFFERS if found else 0)
 
 
 @click.command()
-@role.config
+@config_option
 @_only
 @click.option("--yes", is_flag=True, help="Even if it cuts off who called in the last hour.")
 @click.option("--reason", help="Why, for the change log; that the file was applied by default.")
-@role.home
-@_json
+@common_options
 def command(
     config: Path | None,
     only: tuple[str, ...],
     reason: str | None,
-    home: Path | None,
+    home: Path,
     *,
     yes: bool,
     as_json: bool,
@@ -85,9 +74,8 @@ def command(
 
     Example: trimtab apply --only models
     """
-    state = wiring.home(home)
-    settings = as_run(state, wiring.load_settings(config))
-    changes = apply(state, settings, author(), sure=yes, only=_wanted(only), reason=reason)
+    settings = as_run(home, wiring.load_settings(config))
+    changes = apply(home, settings, author(), sure=yes, only=_wanted(only), reason=reason)
     if as_json:
         print_json({"changes": [change_document(change) for change in changes]})
         return

@@ -13,8 +13,8 @@ import msgspec
 
 from trimtab import wiring
 from trimtab.cli import outbox
+from trimtab.cli.options import common_options, home_option, reason_option
 from trimtab.cli.output import author, change_document, print_json, print_table
-from trimtab.cli.switch import home_option, json_option, reason_option
 from trimtab.control.changes import Control
 from trimtab.cost.bill.bill import Bill
 from trimtab.cost.bill.due import due
@@ -61,13 +61,12 @@ command.add_command(outbox.command)
 )
 @click.option("--issuer", default=ISSUER, show_default=True, help="Who bills, for `focus`.")
 @home_option
-def show(tenant: str, month: str | None, as_format: str, issuer: str, home: Path | None) -> None:
+def show(tenant: str, month: str | None, as_format: str, issuer: str, home: Path) -> None:
     """Show what a tenant owes for a month; a closed one as it was closed.
 
     Example: trimtab bills show acme --month 2026-10 --format csv
     """
-    state = wiring.home(home)
-    found = asyncio.run(_bill(state, wiring.control(state), tenant, month))
+    found = asyncio.run(_bill(home, wiring.control(home), tenant, month))
     match Format(as_format):
         case Format.TABLE:
             _print(found.bill)
@@ -83,17 +82,15 @@ def show(tenant: str, month: str | None, as_format: str, issuer: str, home: Path
 @click.argument("tenant")
 @_month
 @reason_option
-@home_option
-@json_option
-def close(tenant: str, month: str, reason: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def close(tenant: str, month: str, reason: str, home: Path, *, as_json: bool) -> None:
     """Close a month that is over: its bill stays what it is.
 
     What is booked for that month later is on the next bill, with the month it is of.
 
     Example: trimtab bills close acme --month 2026-10 --reason "sent to the customer"
     """
-    state = wiring.home(home)
-    closed, change = asyncio.run(_close(state, tenant, month, reason))
+    closed, change = asyncio.run(_close(home, tenant, month, reason))
     if as_json:
         print_json({"bill": _document(closed), "change": change_document(change)})
         return

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli.output import author, change_document, instant, print_done, print_json
-from trimtab.cli.switch import home_option, json_option, reason_option, span_option, until_us
+from trimtab.cli.options import common_options, reason_option, span_option
+from trimtab.cli.output import author, instant, print_change
+from trimtab.cli.switch import until_us
 from trimtab.control.breakers import Breakers
 from trimtab.control.models import By
-from trimtab.domain.change import Change, Source
+from trimtab.domain.change import Source
 from trimtab.domain.health import BreakerOrder
 
 
@@ -24,12 +25,8 @@ def breaker() -> None:
 @click.argument("target")
 @reason_option
 @span_option
-@home_option
-@json_option
-# one parameter an option
-def open_(
-    target: str, reason: str, span_s: float | None, home: Path | None, *, as_json: bool
-) -> None:
+@common_options
+def open_(target: str, reason: str, span_s: float | None, home: Path, *, as_json: bool) -> None:
     """Leave a target alone, as provider/model, while there is another to ask.
 
     A breaker refuses nobody: where no other target is left, this one is asked all the same, once.
@@ -37,26 +34,25 @@ def open_(
 
     Example: trimtab models breaker open sim/large --reason "slow, their status page says" --for 30m
     """
-    breakers, by = Breakers(wiring.control(wiring.home(home))), By(author(), Source.CLI, reason)
+    breakers, by = Breakers(wiring.control(home)), By(author(), Source.CLI, reason)
     end_us = until_us(span_s)
-    change = asyncio.run(breakers.hold_open(target, by, at_us=_now_us(), until_us=end_us))
+    change = asyncio.run(breakers.hold_open(target, by, at_us=wiring.now_us(), until_us=end_us))
     end = "" if end_us is None else f" until {instant(end_us)}"
-    _print(f"breaker of {target} is held open{end}", change, as_json=as_json)
+    print_change(f"breaker of {target} is held open{end}", change, as_json=as_json)
 
 
 @breaker.command()
 @click.argument("target")
 @reason_option
-@home_option
-@json_option
-def close(target: str, reason: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def close(target: str, reason: str, home: Path, *, as_json: bool) -> None:
     """Ask a target again at once: workers forget its failures, and nobody holds it open.
 
     Example: trimtab models breaker close sim/large --reason "their outage is over"
     """
-    breakers, by = Breakers(wiring.control(wiring.home(home))), By(author(), Source.CLI, reason)
-    change = asyncio.run(breakers.close(target, by, at_us=_now_us()))
-    _print(f"breaker of {target} is closed", change, as_json=as_json)
+    breakers, by = Breakers(wiring.control(home)), By(author(), Source.CLI, reason)
+    change = asyncio.run(breakers.close(target, by, at_us=wiring.now_us()))
+    print_change(f"breaker of {target} is closed", change, as_json=as_json)
 
 
 def held(
@@ -71,14 +67,3 @@ def said(order: BreakerOrder) -> str:
     """Say in a few words that a breaker is held open, until when and why."""
     end = "" if order.until_us is None else f" until {instant(order.until_us)}"
     return f"held open{end}: {order.reason}"
-
-
-def _now_us() -> int:
-    return round(wiring.now().timestamp() * 1e6)
-
-
-def _print(what: str, change: Change, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"change": change_document(change)})
-    else:
-        print_done(what, change)

@@ -8,15 +8,8 @@ import click
 from msgspec.structs import replace
 
 from trimtab import wiring
-from trimtab.cli.output import (
-    author,
-    change_document,
-    instant,
-    print_done,
-    print_json,
-    print_table,
-)
-from trimtab.cli.switch import home_option, json_option, reason_option
+from trimtab.cli.options import common_options, reason_option
+from trimtab.cli.output import author, instant, print_change, print_listing
 from trimtab.control.keyring import expect
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.budget import MOST_NANO, Budget, Period
@@ -37,37 +30,30 @@ def command() -> None:
 
 @command.command()
 @click.argument("tenant")
-@home_option
-@json_option
-def show(tenant: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def show(tenant: str, home: Path, *, as_json: bool) -> None:
     """Show the budgets that requests of a tenant count against, and when they will be empty.
 
     What is spent is what the ledger says; what running requests hold is not in it yet.
 
     Example: trimtab budgets show acme
     """
-    at = wiring.home(home)
-    found = asyncio.run(_standings(at, tenant))
-    if as_json:
-        print_json({"tenant": tenant, "budgets": [_document(it) for it in found]})
-        return
-    rows = [
-        [
-            it.claim.need.name,
-            usd_text(it.claim.need.size),
-            usd_text(it.spent_nano),
-            f"{PERCENT * it.spent_nano // it.claim.need.size} %",
-            usd_text(it.left_nano),
-            then(it.claim),
-            instant(it.claim.spending.until_us),
-            "-" if it.empties_us is None else instant(it.empties_us),
-        ]
-        for it in found
-    ]
-    print_table(
-        ["budget", "USD", "spent", "of it", "left", "when empty", "ends", "empty at this pace"],
-        rows,
+    found = asyncio.run(_standings(home, tenant))
+    print_listing(
+        {"tenant": tenant, "budgets": [_document(it) for it in found]},
+        found,
+        {
+            "budget": lambda it: it.claim.need.name,
+            "USD": lambda it: usd_text(it.claim.need.size),
+            "spent": lambda it: usd_text(it.spent_nano),
+            "of it": lambda it: f"{PERCENT * it.spent_nano // it.claim.need.size} %",
+            "left": lambda it: usd_text(it.left_nano),
+            "when empty": lambda it: then(it.claim),
+            "ends": lambda it: instant(it.claim.spending.until_us),
+            "empty at this pace": lambda it: instant(it.empties_us) if it.empties_us else "-",
+        },
         empty=f"no budget bounds tenant {tenant!r}; set one with `trimtab budgets set`",
+        as_json=as_json,
     )
 
 
@@ -76,19 +62,15 @@ def show(tenant: str, home: Path | None, *, as_json: bool) -> None:
 @click.option("--usd", required=True, help="What it may spend in a period.")
 @click.option("--per", type=click.Choice([it.value for it in Period]), help="The period.")
 @reason_option
-@home_option
-@json_option
-# one parameter an option
-def set_(
-    tenant: str, usd: str, per: str | None, reason: str, home: Path | None, *, as_json: bool
-) -> None:
+@common_options
+def set_(tenant: str, usd: str, per: str | None, reason: str, home: Path, *, as_json: bool) -> None:
     """Change what a tenant may spend; what it has spent stays spent.
 
     It stays so when the file is applied, until the file says something new about the tenant.
 
     Example: trimtab budgets set acme --usd 900 --reason "TICKET-4711, until the end of the month"
     """
-    nano, control = _nano(usd), wiring.control(wiring.home(home))
+    nano, control = _nano(usd), wiring.control(home)
 
     async def run() -> Change | None:
         snapshot = await control.snapshot()
@@ -107,15 +89,12 @@ def set_(
     change = asyncio.run(run())
     if change is None:
         raise SettingsInvalid(f"tenant {tenant!r} has that budget already; nothing was changed")
-    if as_json:
-        print_json({"change": change_document(change)})
-    else:
-        print_done(f"tenant {tenant} may spend {usd_text(nano)} USD", change)
+    print_change(f"tenant {tenant} may spend {usd_text(nano)} USD", change, as_json=as_json)
 
 
 async def _standings(home: Path, tenant: str) -> Sequence[Standing]:
     snapshot = await wiring.control(home).snapshot()
-    now_us = round(wiring.now().timestamp() * 1e6)
+    now_us = wiring.now_us()
     told = spent(home)
     claims = list(windows(snapshot, _known(snapshot, tenant), now_us))
     return [standing(claim, (await told(claim.spending)).spent, now_us) for claim in claims]

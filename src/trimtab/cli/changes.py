@@ -6,14 +6,19 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
+from trimtab.cli.options import common_options, limit_option, reason_option
+from trimtab.cli.output import (
+    author,
+    change_document,
+    instant,
+    print_change,
+    print_json,
+    print_listing,
+)
 from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.errors import InvalidRequest
 
 BROKEN = 1
-
-_home = click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -24,89 +29,65 @@ def command() -> None:
 @command.command(name="list")
 @click.option("--pointer", help="Only what moved this, as model/chat or tenant/acme.")
 @click.option("--before", type=click.IntRange(min=1), help="Only changes below this number.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 10_000),
-    default=50,
-    show_default=True,
-    help="Most changes to list.",
-)
-@_home
-@_json
+@limit_option(10_000, "Most changes to list.")
+@common_options
 def list_(
-    pointer: str | None, before: int | None, limit: int, home: Path | None, *, as_json: bool
+    pointer: str | None, before: int | None, limit: int, home: Path, *, as_json: bool
 ) -> None:
     """List changes, newest first.
 
     Example: trimtab changes list --pointer model/chat
     """
-    control = wiring.control(wiring.home(home))
+    control = wiring.control(home)
     where = None if pointer is None else _pointer(pointer)
     changes = asyncio.run(control.history(pointer=where, before=before, limit=limit))
-    if as_json:
-        print_json({"changes": [change_document(change) for change in changes]})
-        return
-    rows = [
-        [
-            str(change.seq),
-            instant(change.ts_us),
-            _verb(change),
-            str(change.pointer),
-            f"{change.author} ({change.source})",
-            change.reason,
-        ]
-        for change in changes
-    ]
-    print_table(
-        ["seq", "when", "did", "pointer", "who", "why"],
-        rows,
+    print_listing(
+        {"changes": [change_document(change) for change in changes]},
+        changes,
+        {
+            "seq": lambda it: str(it.seq),
+            "when": lambda it: instant(it.ts_us),
+            "did": _verb,
+            "pointer": lambda it: str(it.pointer),
+            "who": lambda it: f"{it.author} ({it.source})",
+            "why": lambda it: it.reason,
+        },
         empty="nothing was changed yet; run `trimtab up`",
+        as_json=as_json,
     )
 
 
 @command.command()
 @click.argument("seq", type=click.IntRange(min=1))
-@click.option("--reason", required=True, help="Why, for the change log.")
-@_home
-@_json
-def undo(seq: int, reason: str, home: Path | None, *, as_json: bool) -> None:
+@reason_option
+@common_options
+def undo(seq: int, reason: str, home: Path, *, as_json: bool) -> None:
     """Append the inverse of a change, if nothing moved its pointer since.
 
     Example: trimtab changes undo 418 --reason "answers got worse"
     """
-    control = wiring.control(wiring.home(home))
+    control = wiring.control(home)
     change = asyncio.run(control.undo(seq, reason=reason, author=author(), source=Source.CLI))
-    if as_json:
-        print_json({"change": change_document(change)})
-    else:
-        print_done(f"undid change {seq}: {change.pointer} is as before", change)
+    print_change(f"undid change {seq}: {change.pointer} is as before", change, as_json=as_json)
 
 
 @command.command()
-@_home
-@_json
-@click.pass_context
-def verify(ctx: click.Context, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def verify(home: Path, *, as_json: bool) -> None:
     """Walk the hash chain: whoever edited the log shows. Exits 1 if it is broken.
 
     Example: trimtab changes verify
     """
-    found = asyncio.run(wiring.control(wiring.home(home)).verify())
+    found = asyncio.run(wiring.control(home).verify())
     if as_json:
-        print_json(
-            {
-                "whole": found.fault is None,
-                "seq": found.seq,
-                "hash": found.hash,
-                "fault": found.fault,
-            }
-        )
+        whole = found.fault is None
+        print_json({"whole": whole, "seq": found.seq, "hash": found.hash, "fault": found.fault})
     elif found.fault is None:
         click.echo(f"whole   {found.seq} changes   last hash {found.hash or '-'}")
     else:
         click.echo(f"BROKEN after change {found.seq}: {found.fault}")
         click.echo("restore the control store from a backup taken before, and find who wrote to it")
-    ctx.exit(0 if found.fault is None else BROKEN)
+    raise SystemExit(0 if found.fault is None else BROKEN)
 
 
 def _pointer(text: str) -> Pointer:

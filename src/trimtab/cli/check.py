@@ -8,6 +8,7 @@ from typing import NamedTuple
 import click
 
 from trimtab import wiring
+from trimtab.cli.options import common_options, config_option
 from trimtab.cli.output import print_json
 from trimtab.control.desired import as_drafts, preview
 from trimtab.control.snapshot import Grant, Snapshot, build
@@ -33,26 +34,18 @@ _LIMITS = (
 
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="Configuration file; trimtab.yaml if it is there, else the demo.",
-)
+@config_option
 @click.option("--key", "key_name", help="Show what this key may do, by its id or name.")
 @click.option("--tenant", help="With --key: for whom, if the key acts for many tenants?")
 @click.option("--model", help="With --key: may it call this model, and where does it lead?")
 @click.option("--strict", is_flag=True, help="Fail on warnings, too.")
-@click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_context
-# one parameter an option
-def command(  # noqa: PLR0913
-    ctx: click.Context,
+@common_options
+def command(
     config: Path | None,
     key_name: str | None,
     tenant: str | None,
     model: str | None,
-    home: Path | None,
+    home: Path,
     *,
     strict: bool,
     as_json: bool,
@@ -68,11 +61,11 @@ def command(  # noqa: PLR0913
         _check_installed(settings)
     except SettingsInvalid as exc:
         _print_wrong(str(exc).splitlines(), as_json=as_json)
-        ctx.exit(WRONG)
+        raise SystemExit(WRONG) from exc
     snapshot = build(0, preview({}, as_drafts(settings.desired())))
     if key_name is not None:
         grant = _grant(key_name, tenant, snapshot, home)
-        ctx.exit(_answer(grant, snapshot, model, as_json=as_json))
+        raise SystemExit(_answer(grant, snapshot, model, as_json=as_json))
     notes = settings.notes(wiring.now().date())
     errors = [note for note in notes if note.level == "error"]
     failed = bool(errors) or (strict and bool(notes))
@@ -92,7 +85,7 @@ def command(  # noqa: PLR0913
                 click.echo(f"  {name}  {store}")
         for note in notes:
             click.echo(f"  {note.level:<5}  {note.path}: {note.message}")
-    ctx.exit(WRONG if failed else 0)
+    raise SystemExit(WRONG if failed else 0)
 
 
 def _check_installed(settings: wiring.Settings) -> None:
@@ -130,12 +123,11 @@ def _counts(snapshot: Snapshot, keys: int) -> str:
     return ", ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in numbers)
 
 
-def _grant(wanted: str, tenant: str | None, snapshot: Snapshot, home: Path | None) -> Grant:
+def _grant(wanted: str, tenant: str | None, snapshot: Snapshot, home: Path) -> Grant:
     """Find a key in the file, else among the live ones."""
     found = _grants(wanted, tenant, snapshot)
-    state = wiring.home(home)
-    if not found and wiring.has_control(state):
-        live = asyncio.run(wiring.control(state).snapshot())
+    if not found and wiring.has_control(home):
+        live = asyncio.run(wiring.control(home).snapshot())
         found = _grants(wanted, tenant, live)
     if not found:
         raise NotFound(f"there is no key {wanted!r}; look at `trimtab keys list`")

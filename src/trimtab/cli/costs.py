@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
+from trimtab.cli.options import home_option, json_option
 from trimtab.cli.output import print_json, print_table
 from trimtab.cost.breakdown import (
     GROUPS,
@@ -26,17 +27,16 @@ from trimtab.wiring.spent import unstored_bytes
 @click.option("--from", "first", help="First day, as 2026-10-01, instead of a month.")
 @click.option("--to", "last", help="Last day; today by default.")
 @click.option("--by", default="feature,model", show_default=True, help=f"Of: {', '.join(GROUPS)}.")
-@click.option("--home", type=click.Path(path_type=Path), help="State directory.")
+@home_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-# one parameter an option
-def command(  # noqa: PLR0913
+@json_option
+def command(
     tenant: str | None,
     month: str | None,
     first: str | None,
     last: str | None,
     by: str,
-    home: Path | None,
+    home: Path,
     *,
     as_csv: bool,
     as_json: bool,
@@ -47,17 +47,17 @@ def command(  # noqa: PLR0913
 
     Example: trimtab costs --tenant acme --month 2026-10 --by feature,model
     """
-    groups, at = read_groups(by), wiring.home(home)
-    now_us = round(wiring.now().timestamp() * 1e6)
+    groups = read_groups(by)
+    now_us = wiring.now_us()
 
     async def read() -> tuple[Breakdown, int]:
-        zone = await _zone(at, tenant)
+        zone = await _zone(home, tenant)
         days = read_days(month or "", first or "", last or "", today(zone, now_us))
-        found = await break_down(wiring.records(at), groups, days, tenant)
-        return found, await unstored_bytes(at)
+        found = await break_down(wiring.records(home), groups, days, tenant)
+        return found, await unstored_bytes(home)
 
     found, waiting = asyncio.run(read())
-    reconciled = kept(at).reconciled_to()
+    reconciled = kept(home).reconciled_to()
     if as_json:
         stands = {"as_of_us": now_us, "waiting_bytes": waiting, "reconciled_to": reconciled}
         print_json({**found.members(), **stands})

@@ -7,8 +7,8 @@ import click
 import msgspec
 
 from trimtab import wiring
-from trimtab.cli.output import author, instant, print_json, print_table
-from trimtab.cli.switch import home_option, json_option
+from trimtab.cli.options import EXISTING_FILE, common_options, home_option
+from trimtab.cli.output import author, instant, print_json, print_listing
 from trimtab.control.erasures import Erasures
 from trimtab.control.models import By
 from trimtab.domain.change import Source
@@ -28,18 +28,16 @@ POLL_S = 0.2
 @click.option("--reason", default="", help="Why, for the change log.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @click.option("--no-wait", is_flag=True, help="Order it, and do not wait for the receipt.")
-@home_option
-@json_option
+@common_options
 @click.pass_context
-# one parameter an option
-def command(  # noqa: PLR0912, PLR0913, PLR0917
+def command(
     context: click.Context,
     tenant: str,
     user: str,
     hashed: str,
     request_id: str,
     reason: str,
-    home: Path | None,
+    home: Path,
     *,
     dry_run: bool,
     no_wait: bool,
@@ -54,23 +52,27 @@ def command(  # noqa: PLR0912, PLR0913, PLR0917
     """
     if context.invoked_subcommand is not None:
         return
-    at = wiring.home(home)
     if user and not tenant:
         raise click.UsageError("an end user is of a tenant; name it with --tenant")
     if user and hashed:
         raise click.UsageError("say --user or --user-hash")
     scope = ErasureScope(
         tenant_id=tenant,
-        user_hash=wiring.user_hash(at)(tenant, user) if user else hashed,
+        user_hash=wiring.user_hash(home)(tenant, user) if user else hashed,
         request_id=request_id,
     )
-    opened = erasures(at)
+    opened = erasures(home)
     if dry_run:
-        counted = asyncio.run(opened.count(scope))._asdict()
-        if as_json:
-            print_json(counted)
-        else:
-            print_table(["records", "kept for a case"], [[str(it) for it in counted.values()]])
+        counted = asyncio.run(opened.count(scope))
+        print_listing(
+            counted._asdict(),
+            [counted],
+            {
+                "records": lambda it: str(it.records),
+                "kept for a case": lambda it: str(it.legal_hold),
+            },
+            as_json=as_json,
+        )
         return
     by = By(author(), Source.CLI, reason)
     if no_wait:
@@ -85,53 +87,52 @@ def command(  # noqa: PLR0912, PLR0913, PLR0917
 
 
 @command.command(name="list")
-@home_option
-@json_option
-def list_(home: Path | None, *, as_json: bool) -> None:
+@common_options
+def list_(home: Path, *, as_json: bool) -> None:
     """List erasures, newest first: who ordered what and why, and what became of it.
 
     Example: trimtab erase list
     """
-    found = asyncio.run(erasures(wiring.home(home)).listed())
-    if as_json:
-        rows = [{"id": it.id, "erasure": it.erasure, "receipt": it.receipt} for it in found]
-        print_json({"erasures": rows})
-        return
-    print_table(
-        ["erasure", "when", "of", "by", "records", "reason"],
-        [
-            [
-                it.id,
-                instant(it.change.ts_us),
-                it.erasure.scope.title,
-                it.change.author,
-                str(it.receipt.deleted.get("records_scrubbed", 0)) if it.receipt else "under way",
-                it.change.reason,
-            ]
-            for it in found
-        ],
+    found = asyncio.run(erasures(home).listed())
+    documents = [{"id": it.id, "erasure": it.erasure, "receipt": it.receipt} for it in found]
+    print_listing(
+        {"erasures": documents},
+        found,
+        {
+            "erasure": lambda it: it.id,
+            "when": lambda it: instant(it.change.ts_us),
+            "of": lambda it: it.erasure.scope.title,
+            "by": lambda it: it.change.author,
+            "records": lambda it: _scrubbed(it.receipt),
+            "reason": lambda it: it.change.reason,
+        },
         empty="nothing was ever erased",
+        as_json=as_json,
     )
+
+
+def _scrubbed(receipt: Receipt | None) -> str:
+    return str(receipt.deleted.get("records_scrubbed", 0)) if receipt else "under way"
 
 
 @command.command()
 @click.argument("erasure_id")
 @home_option
-def show(erasure_id: str, home: Path | None) -> None:
+def show(erasure_id: str, home: Path) -> None:
     """Print the receipt of an erasure.
 
     Example: trimtab erase show e_01KQ2Z61CTQ3M0N5Z7V2K9B1DF
     """
-    ordered = asyncio.run(erasures(wiring.home(home)).find(erasure_id))
+    ordered = asyncio.run(erasures(home).find(erasure_id))
     if ordered.receipt is None:
         raise TryLater(f"erasure '{erasure_id}' is not carried out yet; see that the keeper runs")
     print_json(ordered.receipt)
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=EXISTING_FILE)
 @home_option
-def verify(file: Path, home: Path | None) -> None:
+def verify(file: Path, home: Path) -> None:
     """Tell whether a receipt is whole, and that of this site's change log.
 
     Example: trimtab erase verify receipt.json
@@ -140,7 +141,7 @@ def verify(file: Path, home: Path | None) -> None:
         receipt = msgspec.json.decode(file.read_bytes(), type=Receipt)
     except msgspec.DecodeError as exc:
         raise InvalidRequest(f"'{file}' is no receipt ({exc}); give one as it was printed") from exc
-    fault = asyncio.run(erasures(wiring.home(home)).fault(receipt))
+    fault = asyncio.run(erasures(home).fault(receipt))
     if fault is not None:
         click.echo(f"'{file}' is no receipt of this site: {fault}")
         raise click.exceptions.Exit(1)

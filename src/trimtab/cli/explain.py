@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from trimtab import wiring
+from trimtab.cli.options import common_options
 from trimtab.cli.output import print_json
 from trimtab.domain.errors import NotFound
 from trimtab.incidents.explain import Step, explain
@@ -15,14 +16,13 @@ from trimtab.incidents.explain import Step, explain
 
 @click.command()
 @click.argument("request_id")
-@click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(request_id: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def command(request_id: str, home: Path, *, as_json: bool) -> None:
     """Tell which rule decided what: key, target, limits, retries, cost. Refused requests, too.
 
     Example: trimtab explain r_01KQ2Z61CT
     """
-    told_id, steps = asyncio.run(_steps(request_id, wiring.home(home)))
+    told_id, steps = asyncio.run(_steps(request_id, home))
     if as_json:
         print_json({"request_id": told_id, "steps": msgspec.to_builtins(steps)})
         return

@@ -1,14 +1,14 @@
 """`trimtab exporters` and `trimtab telemetry`: what leaves the site, and sending it again."""
 
 import asyncio
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 
 from trimtab import wiring
-from trimtab.cli import role
+from trimtab.cli.options import common_options, config_option, home_option, json_option
 from trimtab.cli.output import print_json, print_table
+from trimtab.cost.rates import instant_us
 from trimtab.domain.errors import SettingsInvalid, TryLater
 from trimtab.telemetry.preset import Signal
 from trimtab.telemetry.receiver import NO_ANSWER, Answer, Verdict
@@ -17,8 +17,6 @@ from trimtab.wiring.exporting import named, place_name
 from trimtab.wiring.sending import Sent, backfill, retry, send_test
 
 MAX_SAID = 500
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -30,17 +28,16 @@ def exporters() -> None:
 
 
 @exporters.command("list")
-@role.config
-@role.home
-@_as_json
-def listing(config: Path | None, home: Path | None, *, as_json: bool) -> None:
+@config_option
+@common_options
+def listing(config: Path | None, home: Path, *, as_json: bool) -> None:
     """Show what waits, what was put aside, and what holds an exporter up.
 
     Example: trimtab exporters list
     """
-    settings, state = wiring.load_settings(config), wiring.home(home)
+    settings = wiring.load_settings(config)
     found = [
-        (exporter, signal, standing(state, place_name(exporter, signal)))
+        (exporter, signal, standing(home, place_name(exporter, signal)))
         for exporter in settings.telemetry.exporters
         for signal in exporter.signals
         if signal is not Signal.METRICS
@@ -63,10 +60,9 @@ def listing(config: Path | None, home: Path | None, *, as_json: bool) -> None:
 
 @exporters.command("retry")
 @click.argument("name")
-@role.config
-@role.home
-@click.pass_context
-def again(ctx: click.Context, name: str, config: Path | None, home: Path | None) -> None:
+@config_option
+@home_option
+def again(name: str, config: Path | None, home: Path) -> None:
     """Send again what was put aside; what is taken now is removed.
 
     Exits 1 if something is refused still, and 4 if the receiver is away.
@@ -74,37 +70,36 @@ def again(ctx: click.Context, name: str, config: Path | None, home: Path | None)
     Example: trimtab exporters retry honeycomb
     """
     exporter = named(wiring.load_settings(config), name)
-    sent = asyncio.run(retry(wiring.home(home), exporter))
+    sent = asyncio.run(retry(home, exporter))
     click.echo(f"{sent.taken} batches taken, {sent.refused} refused, {sent.left} not tried")
     if sent.answer is not None and sent.left:
         raise TryLater(f"exporter '{name}': {_said(sent.answer)}; try again later")
-    ctx.exit(1 if sent.refused else 0)
+    raise SystemExit(1 if sent.refused else 0)
 
 
 @exporters.command("backfill")
 @click.argument("name")
 @click.option("--from", "since", required=True, help="First day, as 2026-11-22, or an instant.")
 @click.option("--to", "until", help="Where to stop: a day or an instant; now by default.")
-@role.config
-@role.home
-def fill(name: str, since: str, until: str | None, config: Path | None, home: Path | None) -> None:
+@config_option
+@home_option
+def fill(name: str, since: str, until: str | None, config: Path | None, home: Path) -> None:
     """Send the traces of requests that are stored, newest first, under the ids that they had.
 
     Example: trimtab exporters backfill honeycomb --from 2026-11-22 --to 2026-11-23
     """
-    until_us = round(wiring.now().timestamp() * 1e6) if until is None else _instant_us(until)
+    until_us = wiring.now_us() if until is None else _instant_us(until)
     span = (_instant_us(since), until_us)
     settings = wiring.load_settings(config)
-    spans = asyncio.run(backfill(wiring.home(home), settings, name, span))
+    spans = asyncio.run(backfill(home, settings, name, span))
     click.echo(f"{spans} spans sent to '{name}'")
 
 
 @click.command("check")
 @click.argument("name")
-@role.config
-@_as_json
-@click.pass_context
-def check(ctx: click.Context, name: str, config: Path | None, *, as_json: bool) -> None:
+@config_option
+@json_option
+def check(name: str, config: Path | None, *, as_json: bool) -> None:
     """Send one test trace to an exporter and print the answer.
 
     Exits 1 if it is refused, and 4 if there is no answer.
@@ -121,7 +116,7 @@ def check(ctx: click.Context, name: str, config: Path | None, *, as_json: bool) 
         click.echo(f"trace {sent.trace_id}: {_meaning(sent.answer)}")
     if sent.answer.status == NO_ANSWER:
         raise TryLater(f"exporter '{name}' gives no answer; check endpoint and network")
-    ctx.exit(0 if _is_taken(sent.answer) else 1)
+    raise SystemExit(0 if _is_taken(sent.answer) else 1)
 
 
 def _document(name: str, sent: Sent) -> dict[str, object]:
@@ -172,14 +167,8 @@ def _status(trouble: int | None) -> str:
 
 def _instant_us(written: str) -> int:
     try:
-        if len(written) == len("2026-11-22"):
-            day = date.fromisoformat(written)
-            at = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        else:
-            at = datetime.fromisoformat(written)
-            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return instant_us(written)
     except ValueError:
         raise SettingsInvalid(
             f"{written!r} is no day and no instant; write 2026-11-22 or 2026-11-22T14:00:00Z"
         ) from None
-    return round(at.timestamp() * 1e6)

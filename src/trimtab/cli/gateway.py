@@ -16,19 +16,14 @@ from trimtab.wiring.start import apply_if_there
 
 
 @click.command()
-@role.config
-@role.home
-@role.host
-@role.port
-@role.workers
+@role.server_options
 @click.option("--fd", type=int, hidden=True, help="A socket that listens already.")
 @role.as_json
 @role.applied
 @role.yes
-# one parameter an option
-def command(  # noqa: PLR0913
+def command(
     config: Path | None,
-    home: Path | None,
+    home: Path,
     host: str | None,
     port: int | None,
     workers: int,
@@ -42,11 +37,11 @@ def command(  # noqa: PLR0913
 
     Example: trimtab gateway --port 8080
     """
-    settings, state = wiring.load_settings(config), wiring.home(home)
+    settings = wiring.load_settings(config)
     check_workers(settings.gateway, workers)
     check_litellm(settings.providers.values())
     if not applied:
-        apply_if_there(state, settings, author(), sure=yes)
+        apply_if_there(home, settings, author(), sure=yes)
     if fd is None:
         wanted = settings.gateway.port if port is None else port
         listeners = role.listen(host or settings.gateway.host, wanted, workers)
@@ -56,12 +51,12 @@ def command(  # noqa: PLR0913
         bound, number = listeners[0].getsockname()[:2]
         print_json({"role": "gateway", "url": f"http://{bound}:{number}"}, indent=None)
     if len(listeners) == 1:
-        run_gateway(state, settings, listeners[0])
+        run_gateway(home, settings, listeners[0])
         return
     supervisor = Supervisor(click.echo, wiring.SystemClock().monotonic_s)
     supervisor.heed()
     named = [] if config is None else ["--config", str(config.absolute())]
-    common = ["--home", str(state.absolute()), *named, "--applied"]
+    common = ["--home", str(home.absolute()), *named, "--applied"]
     for worker in role.gateways(common, listeners, settings.gateway.drain_s):
         supervisor.start(worker)
     supervisor.run()

@@ -5,17 +5,15 @@ from pathlib import Path
 
 import click
 
+from trimtab.cli.options import FOLDER, json_option
 from trimtab.cli.output import print_json
-from trimtab.cli.switch import json_option
 from trimtab.domain.errors import SettingsInvalid
 
 FILES = ("trimtab.yaml", "prompts/rag-answer.v3.yaml")
 WORKFLOW = Path(".github/workflows/llm-eval.yml")
 PROJECT = "project"
 
-_directory = click.argument(
-    "directory", type=click.Path(path_type=Path, file_okay=False), default="."
-)
+_directory = click.argument("directory", type=FOLDER, default=".")
 _force = click.option("--force", is_flag=True, help="Overwrite files that are there.")
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli import role
-from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
-from trimtab.cli.switch import (
-    Span,
-    add_switch,
-    home_option,
-    json_option,
-    reason_option,
-    status,
+from trimtab.cli.options import Span, common_options, config_option, reason_option, words
+from trimtab.cli.output import (
+    author,
+    change_document,
+    instant,
+    print_done,
+    print_json,
+    print_listing,
 )
+from trimtab.cli.switch import add_switch, status
 from trimtab.control.keyring import Keyring, find_key, keys_of
 from trimtab.control.snapshot import Suspensions
 from trimtab.domain.change import Pointer, PointerKind, Source
@@ -50,10 +50,8 @@ def command() -> None:
     "--expires", type=click.DateTime(["%Y-%m-%d"]), help="Last day it works (UTC), as 2027-01-31."
 )
 @click.option("--reason", default="made with trimtab keys create", help="Why, for the change log.")
-@home_option
-@json_option
-# one parameter an option
-def create(  # noqa: PLR0913
+@common_options
+def create(
     *,
     tenant: str | None,
     act_for: str | None,
@@ -64,7 +62,7 @@ def create(  # noqa: PLR0913
     no_trace_context: bool,
     expires: datetime | None,
     reason: str,
-    home: Path | None,
+    home: Path,
     as_json: bool,
 ) -> None:
     """Make a key of a tenant, or of a backend that acts for many, and show it this once.
@@ -74,14 +72,14 @@ def create(  # noqa: PLR0913
     terms = KeyTerms(
         name=name,
         tenant=None if tenant is None else TenantId(tenant),
-        models=None if models is None else tuple(_words(models)),
+        models=None if models is None else words(models),
         expires_us=None if expires is None else _end_us(expires),
         may=tuple(KeyRight(right) for right in dict.fromkeys(may)),
-        act_for=tuple(_words(act_for or "")),
+        act_for=words(act_for or ""),
         new_tenant_tier=new_tenant_tier,
         trust_trace_context=not no_trace_context,
     )
-    keyring = wiring.keyring(wiring.home(home))
+    keyring = wiring.keyring(home)
 
     async def run() -> None:
         made = await keyring.create(terms, reason=reason, author=author(), source=Source.CLI)
@@ -92,38 +90,31 @@ def create(  # noqa: PLR0913
 
 
 @command.command(name="list")
-@home_option
-@json_option
-def list_(home: Path | None, *, as_json: bool) -> None:
+@common_options
+def list_(home: Path, *, as_json: bool) -> None:
     """List keys, without what opens anything; the audit notes it.
 
     Example: trimtab keys list
     """
-    control = wiring.control(wiring.home(home))
-    audit = wiring.audit(wiring.home(home))
+    control = wiring.control(home)
+    audit = wiring.audit(home)
     asyncio.run(audit.keys(author=author(), source=Source.CLI))
-    now_us = round(wiring.now().timestamp() * 1e6)
+    now_us = wiring.now_us()
     snapshot = asyncio.run(control.snapshot())
     keys = keys_of(asyncio.run(control.state()))
-    if as_json:
-        documents = [_document(key, snapshot.suspensions, now_us) for key in keys]
-        print_json({"keys": documents})
-        return
-    rows = [
-        [
-            key.id,
-            key.name,
-            key.tenant or f"acts for {', '.join(key.act_for)}",
-            ", ".join(key.models) if key.models is not None else "as the tenant",
-            "-" if key.expires_us is None else instant(key.expires_us),
-            _status(key, snapshot.suspensions, now_us),
-        ]
-        for key in keys
-    ]
-    print_table(
-        ["id", "name", "tenant", "models", "expires", "status"],
-        rows,
+    print_listing(
+        {"keys": [_document(key, snapshot.suspensions, now_us) for key in keys]},
+        keys,
+        {
+            "id": lambda it: it.id,
+            "name": lambda it: it.name,
+            "tenant": lambda it: it.tenant or f"acts for {', '.join(it.act_for)}",
+            "models": lambda it: "as the tenant" if it.models is None else ", ".join(it.models),
+            "expires": lambda it: "-" if it.expires_us is None else instant(it.expires_us),
+            "status": lambda it: _status(it, snapshot.suspensions, now_us),
+        },
         empty="no keys yet; make one with `trimtab keys create --tenant T --name N`",
+        as_json=as_json,
     )
 
 
@@ -133,14 +124,13 @@ def list_(home: Path | None, *, as_json: bool) -> None:
     "--overlap", type=Span(), default="24h", help="How long the text before stays good, as 24h."
 )
 @reason_option
-@home_option
-@json_option
-def rotate(key: str, overlap: float, reason: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def rotate(key: str, overlap: float, reason: str, home: Path, *, as_json: bool) -> None:
     """Give a key a new text, by its id or name, and show it this once.
 
     Example: trimtab keys rotate my-app --overlap 24h --reason "quarterly"
     """
-    keyring = wiring.keyring(wiring.home(home))
+    keyring = wiring.keyring(home)
 
     async def run() -> None:
         made = await keyring.rotate(
@@ -157,14 +147,13 @@ def rotate(key: str, overlap: float, reason: str, home: Path | None, *, as_json:
 @command.command()
 @click.argument("key")
 @reason_option
-@home_option
-@json_option
-def revoke(key: str, reason: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def revoke(key: str, reason: str, home: Path, *, as_json: bool) -> None:
     """Revoke a key for good, by its id (the 12 characters after `tt_..._`) or name.
 
     Example: trimtab keys revoke 7hq2m9xkd4wp --reason "leaked in a log"
     """
-    keyring = wiring.keyring(wiring.home(home))
+    keyring = wiring.keyring(home)
     change = asyncio.run(keyring.revoke(key, reason=reason, author=author(), source=Source.CLI))
     if as_json:
         print_json({"change": change_document(change)})
@@ -174,16 +163,15 @@ def revoke(key: str, reason: str, home: Path | None, *, as_json: bool) -> None:
 
 
 @command.command()
-@role.config
+@config_option
 @click.option("--from", "before", required=True, help="Where the master key before is, env:NAME.")
-@home_option
-@json_option
-def rewrap(config: Path | None, before: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def rewrap(config: Path | None, before: str, home: Path, *, as_json: bool) -> None:
     """Wrap the keys of sealed content under the master key of the file; content stays as it is.
 
     Example: trimtab keys rewrap --from env:OLD_MASTER_KEY
     """
-    moved = encryption.rewrap(wiring.home(home), wiring.load_settings(config), before)
+    moved = encryption.rewrap(home, wiring.load_settings(config), before)
     if as_json:
         print_json({"rewrapped": moved})
     else:
@@ -203,10 +191,6 @@ async def _show(keyring: Keyring, made: NewKey, done: str, *, as_json: bool) -> 
         return
     click.echo(f"{made.text}\n\nThis is the only time it is shown.")
     print_done(done, change)
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _end_us(day: datetime) -> int:

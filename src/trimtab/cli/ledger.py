@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
+from trimtab.cli.options import common_options
 from trimtab.cli.output import print_json, print_table
-from trimtab.cli.switch import home_option, json_option
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.store.relational.verify import Difference, days_kept
 from trimtab.store.relational.verify import verify as compare
@@ -24,15 +24,14 @@ def command() -> None:
 @command.command()
 @click.option("--from", "first", help="First day, as 2026-10-01; the first there is by default.")
 @click.option("--to", "last", help="Last day; the last there is by default.")
-@home_option
-@json_option
-def verify(first: str | None, last: str | None, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def verify(first: str | None, last: str | None, home: Path, *, as_json: bool) -> None:
     """Add the ledger up anew, and name the sums by hour and day that differ. Then it exits with 1.
 
     Example: trimtab ledger verify --from 2026-10-01
     """
     days = (_day(it) if it else None for it in (first, last))
-    found = asyncio.run(_verify(wiring.home(home), *days))
+    found = asyncio.run(_verify(home, *days))
     if as_json:
         print_json({"differences": [{**it._asdict(), "group": it.group._asdict()} for it in found]})
     else:

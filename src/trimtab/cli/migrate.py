@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from trimtab import wiring
+from trimtab.cli.options import common_options
 from trimtab.cli.output import print_json, print_table
-from trimtab.cli.switch import home_option, json_option
 from trimtab.wiring.schemas import CONTENT, Schema, State, schemas
 
 NO = 1
@@ -16,10 +15,8 @@ NO = 1
 
 @click.command()
 @click.option("--check", is_flag=True, help="Only tell; nothing is changed.")
-@home_option
-@json_option
-@click.pass_context
-def command(ctx: click.Context, home: Path | None, *, check: bool, as_json: bool) -> None:
+@common_options
+def command(home: Path, *, check: bool, as_json: bool) -> None:
     """Tell which schema every database has. Exits 1 if one is to be migrated, or is too new.
 
     Databases are migrated when Trimtab starts, so this is for before it. Old days of content are
@@ -29,14 +26,14 @@ def command(ctx: click.Context, home: Path | None, *, check: bool, as_json: bool
     """
     if not check:
         raise click.UsageError("databases are migrated when Trimtab starts; say --check to look")
-    found = list(schemas(wiring.home(home)))
+    found = list(schemas(home))
     if as_json:
         print_json([{**it._asdict(), "state": it.state} for it in found])
-    elif found:
-        print_table(["database", "where", "has", "this program", "state"], _rows(found))
     else:
-        click.echo("there are no databases yet")
-    ctx.exit(NO if {it.state for it in found} & {State.PENDING, State.TOO_NEW} else 0)
+        head = ("database", "where", "has", "this program", "state")
+        print_table(head, _rows(found), empty="there are no databases yet")
+    if {it.state for it in found} & {State.PENDING, State.TOO_NEW}:
+        raise SystemExit(NO)
 
 
 def _rows(found: Sequence[Schema]) -> list[list[str]]:

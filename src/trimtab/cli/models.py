@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import click
 import msgspec
@@ -11,8 +10,16 @@ from msgspec.structs import asdict
 
 from trimtab import wiring
 from trimtab.cli import breaker
-from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
-from trimtab.cli.switch import add_switch, home_option, json_option, reason_option, status
+from trimtab.cli.options import Run, common_options, reason_option, words
+from trimtab.cli.output import (
+    author,
+    change_document,
+    instant,
+    print_done,
+    print_json,
+    print_listing,
+)
+from trimtab.cli.switch import add_switch, status
 from trimtab.control.models import By, Models, read_shares, unpriced, users, write_shares
 from trimtab.domain.change import Change, Source
 from trimtab.domain.health import Ailing, BreakerOrder, BreakerState
@@ -21,13 +28,12 @@ from trimtab.domain.suspension import Scope, ScopeKind, Suspension
 from trimtab.telemetry.health_file import read_ailing
 from trimtab.wiring.pricing import pricing
 
-_Run = TypeVar("_Run", bound=Callable[..., None])
 _expect = click.option(
     "--expect", type=click.IntRange(min=1), help="Only if this change moved it last."
 )
 
 
-def _when(cause: str, text: str) -> Callable[[_Run], _Run]:
+def _when(cause: str, text: str) -> Callable[[Run], Run]:
     return click.option(f"--when-{cause}", metavar="MODELS", help=text)
 
 
@@ -37,72 +43,64 @@ def command() -> None:
 
 
 @command.command(name="list")
-@home_option
-@json_option
-def list_(home: Path | None, *, as_json: bool) -> None:
+@common_options
+def list_(home: Path, *, as_json: bool) -> None:
     """List models with where they lead and what they fall back to.
 
     Example: trimtab models list
     """
-    snapshot = asyncio.run(wiring.control(wiring.home(home)).snapshot())
+    snapshot = asyncio.run(wiring.control(home).snapshot())
     models = [snapshot.models[name] for name in sorted(snapshot.models)]
+
+    now_us = wiring.now_us()
 
     def switch_of(model: Model) -> Suspension | None:
         return snapshot.suspensions.get(Scope(ScopeKind.MODEL, model.name))
-
-    if as_json:
-        print_json(
-            {"models": [{**msgspec.to_builtins(it), "suspension": switch_of(it)} for it in models]}
-        )
-        return
-    now_us = round(wiring.now().timestamp() * 1e6)
 
     def state_of(model: Model) -> str:
         held = breaker.held(snapshot.breakers, model.targets, now_us)
         orders = [f"{target} {breaker.said(order)}" for target, order in held.items()]
         return "; ".join([status(switch_of(model), now_us), *orders])
 
-    rows = [
-        [
-            it.name,
-            it.kind,
-            write_shares(it),
-            ",".join(it.fallback.when_error),
-            state_of(it),
-        ]
-        for it in models
-    ]
-    print_table(
-        ["model", "kind", "leads to", "falls back to", "status"],
-        rows,
+    documents = [{**msgspec.to_builtins(it), "suspension": switch_of(it)} for it in models]
+    print_listing(
+        {"models": documents},
+        models,
+        {
+            "model": lambda it: it.name,
+            "kind": lambda it: it.kind,
+            "leads to": write_shares,
+            "falls back to": lambda it: ",".join(it.fallback.when_error),
+            "status": state_of,
+        },
         empty="no models yet; run `trimtab up`, or add some to trimtab.yaml",
+        as_json=as_json,
     )
 
 
 @command.command()
 @click.argument("model")
-@home_option
-@json_option
-def show(model: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def show(model: str, home: Path, *, as_json: bool) -> None:
     """Show one model: targets, retries, fallback by cause, who moved it last, who relies on it.
 
     Targets that a worker of this host leaves alone are told, too.
 
     Example: trimtab models show chat
     """
-    control = wiring.control(wiring.home(home))
+    control = wiring.control(home)
 
     async def read() -> tuple[Model, Change, tuple[str, ...], Mapping[str, BreakerOrder]]:
         found, seq = await Models(control).found(model)
         (change,) = await control.history(before=seq + 1, limit=1)
         snapshot = await control.snapshot()
-        now_us = round(wiring.now().timestamp() * 1e6)
+        now_us = wiring.now_us()
         held = breaker.held(snapshot.breakers, found.targets, now_us)
         return found, change, users(model, snapshot.models), held
 
     found, change, relying, held = asyncio.run(read())
     targets = {str(target) for target in found.targets}
-    ailing = [it for it in read_ailing(wiring.home(home)) if it.target in targets]
+    ailing = [it for it in read_ailing(home) if it.target in targets]
     if as_json:
         print_json(
             {
@@ -130,24 +128,15 @@ def show(model: str, home: Path | None, *, as_json: bool) -> None:
 @reason_option
 @_expect
 @click.option("--yes", is_flag=True, help="Move a freezer, too.")
-@home_option
-@json_option
-# one parameter an option
-def move(  # noqa: PLR0913
-    model: str,
-    to: str,
-    reason: str,
-    expect: int | None,
-    home: Path | None,
-    *,
-    yes: bool,
-    as_json: bool,
+@common_options
+def move(
+    model: str, to: str, reason: str, expect: int | None, home: Path, *, yes: bool, as_json: bool
 ) -> None:
     """Lead a name to another target; workers follow a moment later.
 
     Example: trimtab models move chat --to sim/small --reason "half the price, same score"
     """
-    models = Models(control := wiring.control(wiring.home(home)))
+    models = Models(control := wiring.control(home))
     shares, by = read_shares(to), By(author(), Source.CLI, reason)
 
     async def run() -> tuple[Change, tuple[str, ...]]:
@@ -167,10 +156,8 @@ def move(  # noqa: PLR0913
 @_when("refused", "When the model refuses to answer.")
 @reason_option
 @_expect
-@home_option
-@json_option
-# one parameter an option
-def fallback(  # noqa: PLR0913
+@common_options
+def fallback(
     *,
     model: str,
     when_error: str | None,
@@ -179,7 +166,7 @@ def fallback(  # noqa: PLR0913
     when_refused: str | None,
     reason: str,
     expect: int | None,
-    home: Path | None,
+    home: Path,
     as_json: bool,
 ) -> None:
     """Change what a name falls back to, by cause; "" is nobody, causes not named stay.
@@ -192,10 +179,10 @@ def fallback(  # noqa: PLR0913
         "when_context_too_long": when_context_too_long,
         "when_refused": when_refused,
     }
-    given = {cause: _names(text) for cause, text in lists.items() if text is not None}
+    given = {cause: words(text) for cause, text in lists.items() if text is not None}
     if not given:
         raise click.UsageError("name a cause: --when-error, --when-rate-limited ...")
-    models = Models(wiring.control(wiring.home(home)))
+    models = Models(wiring.control(home))
 
     async def run() -> Change:
         kept = (await models.found(model))[0].fallback
@@ -210,14 +197,13 @@ def fallback(  # noqa: PLR0913
 @command.command()
 @click.argument("model")
 @reason_option
-@home_option
-@json_option
-def undo(model: str, reason: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def undo(model: str, reason: str, home: Path, *, as_json: bool) -> None:
     """Take the last move of a name back.
 
     Example: trimtab models undo chat --reason "answers got worse"
     """
-    models = Models(wiring.control(wiring.home(home)))
+    models = Models(wiring.control(home))
     by = By(author(), Source.CLI, reason)
     _print(f"model {model} is as before", asyncio.run(models.undo(model, by)), as_json=as_json)
 
@@ -233,10 +219,6 @@ def _print(what: str, made: Change, *, as_json: bool, warnings: Sequence[str] = 
     print_done(what, made)
     for warning in warnings:
         click.echo(f"warn  {warning}", err=True)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(it.strip() for it in text.split(",") if it.strip())
 
 
 def _until(it: Ailing) -> str:

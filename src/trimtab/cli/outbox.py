@@ -10,8 +10,8 @@ import click
 from msgspec.structs import replace
 
 from trimtab import wiring
+from trimtab.cli.options import common_options
 from trimtab.cli.output import instant, print_json, print_table
-from trimtab.cli.switch import home_option, json_option
 from trimtab.cost.bill.focus import cents_text
 from trimtab.domain.billing import EventState, MeterEvent
 from trimtab.domain.errors import NotFound
@@ -30,16 +30,15 @@ ALL = "refused"
     help="Send again what was refused: this event, or all without an id.",
 )
 @click.option("--arrived", help="Let go of this event: it is there, or was billed otherwise.")
-@home_option
-@json_option
-def command(retry: str | None, arrived: str | None, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def command(retry: str | None, arrived: str | None, home: Path, *, as_json: bool) -> None:
     """Show what of bills is passed on to Stripe, what waits, and what was refused and why.
 
     An event that may have arrived long ago is sent again only if it is named: look in Stripe first.
 
     Example: trimtab bills outbox --retry
     """
-    found = asyncio.run(_outbox(wiring.home(home), retry, arrived))
+    found = asyncio.run(_outbox(home, retry, arrived))
     if as_json:
         print_json(_document(found))
     else:
@@ -56,7 +55,7 @@ async def _outbox(home: Path, retry: str | None, arrived: str | None) -> _Found:
     billed = passed_on(await control.state())
     if not wiring.records(home).exists:
         return _Found([], [])
-    now_us = round(wiring.now().timestamp() * 1e6)
+    now_us = wiring.now_us()
     with closing(outbox(home)) as opened:
         if arrived is not None and not await opened.taken(arrived):
             raise _missing(arrived)

@@ -1,14 +1,17 @@
 """Printing: tables for people, JSON for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from getpass import getuser
+from typing import TypeVar
 
 import click
 import msgspec
 
 from trimtab.domain.change import Change
 from trimtab.domain.keys import without_hashes
+
+T = TypeVar("T")
 
 
 def print_json(document: object, indent: int | None = 2) -> None:
@@ -32,10 +35,34 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, empty: st
         click.echo("  ".join(cells).rstrip())
 
 
+def print_listing(
+    document: object,
+    found: Sequence[T],
+    columns: Mapping[str, Callable[[T], str]],
+    *,
+    as_json: bool,
+    empty: str = "",
+) -> None:
+    """Print what was found: the document for programs, for people a table of these columns."""
+    if as_json:
+        print_json(document)
+    else:
+        rows = [[cell(it) for cell in columns.values()] for it in found]
+        print_table(list(columns), rows, empty=empty)
+
+
 def print_done(what: str, change: Change) -> None:
     """Say what was done, as which change, and how to take it back."""
     click.echo(f"{what}   change {change.seq}")
     click.echo(f"undo: trimtab changes undo {change.seq} --reason '...'")
+
+
+def print_change(what: str, change: Change, *, as_json: bool) -> None:
+    """Say what was done, or give the change to programs."""
+    if as_json:
+        print_json({"change": change_document(change)})
+    else:
+        print_done(what, change)
 
 
 def change_document(change: Change) -> dict[str, object]:

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from trimtab import wiring
+from trimtab.cli.options import common_options
 from trimtab.cli.output import instant, print_json, print_table
 from trimtab.cli.prices_update import diff, reprice, update
-from trimtab.cli.switch import home_option, json_option
 from trimtab.control.snapshot import Snapshot
 from trimtab.cost.check import Finding, check_lock, check_overrides
 from trimtab.cost.overrides import Context, parse_overrides
@@ -41,15 +40,13 @@ def command() -> None:
 @click.option("--at", metavar="DATE", help="As of this day or instant, UTC; now by default.")
 @click.option("--tenant", help="As this tenant pays, with the prices of its own contract.")
 @click.option("--set", "version", metavar="VERSION", help="By a price set of before, as `ps_...`.")
-@home_option
-@json_option
-# one parameter an option
+@common_options
 def show(
     model: str,
     at: str | None,
     tenant: str | None,
     version: str | None,
-    home: Path | None,
+    home: Path,
     *,
     as_json: bool,
 ) -> None:
@@ -59,13 +56,12 @@ def show(
 
     Example: trimtab prices show chat --at 2026-12-01
     """
-    state, at_us = wiring.home(home), _instant(at)
-    control = wiring.control(state)
+    at_us, control = _instant(at), wiring.control(home)
     snapshot = asyncio.run(control.snapshot())
     lists = lists_in_force(snapshot)
     prices = lists.prices if tenant is None else lists.of(tenant)
     if version is not None:
-        found = asyncio.run(sets_ever(state, control))(version)
+        found = asyncio.run(sets_ever(home, control))(version)
         if found is None:
             raise NotFound(f"price set {version!r} was never used here; see it in `trimtab trace`")
         prices = found
@@ -83,15 +79,13 @@ def show(
 
 
 @command.command()
-@home_option
-@json_option
-@click.pass_context
-def check(ctx: click.Context, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def check(home: Path, *, as_json: bool) -> None:
     """Check the list and all overrides, and that what is configured has a price. Exits 1 if not.
 
     Example: trimtab prices check
     """
-    snapshot = asyncio.run(wiring.control(wiring.home(home)).snapshot())
+    snapshot = asyncio.run(wiring.control(home).snapshot())
     lists = lists_in_force(snapshot)
     found = [*_findings(snapshot, lists)]
     is_faulty = any(it.is_fault for it in found)
@@ -107,7 +101,7 @@ def check(ctx: click.Context, home: Path | None, *, as_json: bool) -> None:
             click.echo(f"{'FAULT' if it.is_fault else 'note '}  {it.text}")
         rows = f"{len(lists.lock.rows):,} rows of {lists.lock.source}"
         click.echo(f"{lists.prices.version}  {rows}, {len(lists.prices.overrides)} overrides")
-    ctx.exit(FAULTY if is_faulty else 0)
+    raise SystemExit(FAULTY if is_faulty else 0)
 
 
 for _command in (diff, update, reprice):
@@ -180,7 +174,7 @@ def _findings(snapshot: Snapshot, lists: Lists) -> Iterator[Finding]:
     for tenant in sorted(lists.contracts):
         own = parse_overrides(snapshot.tenants[TenantId(tenant)].prices)
         yield from check_overrides(own, f"override of tenant '{tenant}'")
-    now_us = round(wiring.now().timestamp() * 1e6)
+    now_us = wiring.now_us()
     targets = {(it, model.name) for model in snapshot.models.values() for it in model.targets}
     for target, name in sorted(targets, key=str):
         provider = snapshot.providers.get(target.provider)
@@ -191,7 +185,7 @@ def _findings(snapshot: Snapshot, lists: Lists) -> Iterator[Finding]:
 
 def _instant(text: str | None) -> int:
     if text is None:
-        return round(wiring.now().timestamp() * 1e6)
+        return wiring.now_us()
     try:
         return instant_us(text)
     except ValueError as exc:
@@ -199,12 +193,8 @@ def _instant(text: str | None) -> int:
 
 
 def _span(row: PriceRow) -> str:
-    start = _day(row.start_us) if row.start_us else "always"
-    return start if row.end_us == END_OF_TIME_US else f"{start} to {_day(row.end_us)}"
-
-
-def _day(at_us: int) -> str:
-    return datetime.fromtimestamp(at_us // 1_000_000, UTC).date().isoformat()
+    start = instant(row.start_us)[:10] if row.start_us else "always"
+    return start if row.end_us == END_OF_TIME_US else f"{start} to {instant(row.end_us)[:10]}"
 
 
 def _said(context: Context) -> str:

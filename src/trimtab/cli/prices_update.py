@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from trimtab import wiring
+from trimtab.cli.options import FILE, common_options, reason_option
 from trimtab.cli.output import author, change_document, print_done, print_json, print_table
-from trimtab.cli.switch import home_option, json_option, reason_option
 from trimtab.control.changes import Control
 from trimtab.control.snapshot import PRICE_LIST, Snapshot
 from trimtab.cost.applied import differing, lay_over
@@ -43,7 +43,7 @@ POINTER = Pointer(PointerKind.PRICES, PRICE_LIST)
 _lock_option = click.option(
     "--lock",
     "file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="A price list in a file; that of the installed genai-prices by default.",
 )
 _shipped_option = click.option(
@@ -54,42 +54,34 @@ _shipped_option = click.option(
 @click.command()
 @_lock_option
 @_shipped_option
-@home_option
-@json_option
-@click.pass_context
-def diff(
-    ctx: click.Context, file: Path | None, home: Path | None, *, shipped: bool, as_json: bool
-) -> None:
+@common_options
+def diff(file: Path | None, home: Path, *, shipped: bool, as_json: bool) -> None:
     """Show what another price list would change, and what traffic would have cost by it.
 
     The traffic of the last 28 days is priced anew, line by line. Exits 1 if anything differs.
 
     Example: trimtab prices diff --lock prices.lock.json
     """
-    comparison = asyncio.run(_compare(wiring.home(home), _other(file, shipped=shipped)))
+    comparison = asyncio.run(_compare(home, _other(file, shipped=shipped)))
     _print(comparison, as_json=as_json)
-    ctx.exit(DIFFERS if comparison.found else 0)
+    raise SystemExit(DIFFERS if comparison.found else 0)
 
 
 @click.command()
 @_lock_option
 @_shipped_option
 @reason_option
-@home_option
-@json_option
-def update(
-    file: Path | None, reason: str, home: Path | None, *, shipped: bool, as_json: bool
-) -> None:
+@common_options
+def update(file: Path | None, reason: str, home: Path, *, shipped: bool, as_json: bool) -> None:
     """Price by another list from now on; workers follow a moment later.
 
     What is in the ledger stays as it is: see `trimtab prices reprice`.
 
     Example: trimtab prices update --reason "genai-prices 0.2.4"
     """
-    state = wiring.home(home)
     other = _other(file, shipped=shipped)
-    comparison = asyncio.run(_compare(state, other))
-    change = asyncio.run(_apply(wiring.control(state), other, read_reason(reason)))
+    comparison = asyncio.run(_compare(home, other))
+    change = asyncio.run(_apply(wiring.control(home), other, read_reason(reason)))
     _print(comparison, as_json=as_json, change=change)
 
 
@@ -97,11 +89,8 @@ def update(
 @click.option("--from", "since", required=True, metavar="DATE", help="First day, UTC.")
 @click.option("--apply", "is_applied", is_flag=True, help="Write the lines.")
 @click.option("--reason", help="Why, for the change log; needed with --apply.")
-@home_option
-@json_option
-def reprice(
-    since: str, reason: str | None, home: Path | None, *, is_applied: bool, as_json: bool
-) -> None:
+@common_options
+def reprice(since: str, reason: str | None, home: Path, *, is_applied: bool, as_json: bool) -> None:
     """Find what was booked by prices that were wrong for their day; --apply sets it right.
 
     Nothing is rewritten: each line gets a signed `adjustment` beside it, of its own day.
@@ -114,11 +103,10 @@ def reprice(
         raise SettingsInvalid(f"{since!r} is no date; write it as 2026-11-01") from exc
     if is_applied and not reason:
         raise InvalidRequest("--apply needs a --reason; say why in a few words", param="reason")
-    state = wiring.home(home)
-    looked = asyncio.run(_look(state, since_us))
+    looked = asyncio.run(_look(home, since_us))
     added = None
     if is_applied and reason:
-        added = asyncio.run(_adjust(state, looked.found, read_reason(reason)))
+        added = asyncio.run(_adjust(home, looked.found, read_reason(reason)))
     _print_repricing(looked, added, as_json=as_json)
 
 

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import click
 import msgspec
 
 from trimtab import wiring
-from trimtab.cli import role
+from trimtab.cli.options import common_options, config_option
 from trimtab.cli.output import author, print_json, print_table
 from trimtab.cost.reconcile.report import Finding, Report, gathered
 from trimtab.domain.change import Source
@@ -31,20 +31,16 @@ _HEAD = (
 @click.option("--provider", help="Only this provider.")
 @click.option("--accept", "accepted", metavar="ID", help="Book a line that was proposed.")
 @click.option("--reason", help="Why it is accepted, for the change log.")
-@role.config
-@role.home
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_context
-# One parameter an option.
-def command(  # noqa: PLR0913, PLR0917
-    ctx: click.Context,
+@config_option
+@common_options
+def command(
     day: str | None,
     month: str | None,
     provider: str | None,
     accepted: str | None,
     reason: str | None,
     config: Path | None,
-    home: Path | None,
+    home: Path,
     *,
     as_json: bool,
 ) -> None:
@@ -54,17 +50,16 @@ def command(  # noqa: PLR0913, PLR0917
 
     Example: trimtab reconcile --day 2026-11-22
     """
-    state = wiring.home(home)
     if accepted is not None:
-        _accept(state, accepted, reason, as_json=as_json)
+        _accept(home, accepted, reason, as_json=as_json)
         return
     settings = wiring.load_settings(config)
-    report = asyncio.run(reconcile_now(state, settings, _days(day, month), provider))
+    report = asyncio.run(reconcile_now(home, settings, _days(day, month), provider))
     if as_json:
         print_json(_document(report))
     else:
         _print(report)
-    ctx.exit(_exit_code(report))
+    raise SystemExit(_exit_code(report))
 
 
 def _accept(home: Path, adjustment_id: str, reason: str | None, *, as_json: bool) -> None:
@@ -101,7 +96,7 @@ def _days(day: str | None, month: str | None) -> list[str]:
 
 def _date(text: str, form: str, example: str) -> date:
     try:
-        return datetime.strptime(text, form).date()  # noqa: DTZ007 -- a date has no zone
+        return datetime.strptime(text, form).replace(tzinfo=UTC).date()
     except ValueError as exc:
         raise SettingsInvalid(f"{text!r} cannot be read; write it as {example}") from exc
 

@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from trimtab import wiring
+from trimtab.cli.options import FILE, common_options, home_option, reason_option
 from trimtab.cli.output import author, print_json
-from trimtab.cli.switch import home_option, json_option
 from trimtab.control.models import By
 from trimtab.domain.change import Source
 from trimtab.domain.erasure import Hold
@@ -37,7 +37,7 @@ def command() -> None:
 @click.option("--tenant", help="Of this tenant alone.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     required=True,
     help="File to write, .parquet or .jsonl; a manifest is written beside it.",
 )
@@ -45,14 +45,13 @@ def command() -> None:
     "--content", is_flag=True, help="Take what was asked and answered, too; the audit notes each."
 )
 @home_option
-# one parameter an option
-def export(  # noqa: PLR0913
+def export(
     words: tuple[str, ...],
     since: str | None,
     until: str | None,
     tenant: str | None,
     out: Path,
-    home: Path | None,
+    home: Path,
     *,
     content: bool,
 ) -> None:
@@ -64,13 +63,12 @@ def export(  # noqa: PLR0913
     for name, value in (("since", since), ("until", until), ("tenant", tenant)):
         text = text if value is None else narrowed(text, name, value)
     part = out.with_name(f"{out.name}.part")
-    at = wiring.home(home)
     try:
         taking = take(
-            wiring.records(at),
+            wiring.records(home),
             wiring.parse_filter(text),
             _sheet(out.suffix, part, content=content),
-            _texts(at) if content else None,
+            _texts(home) if content else None,
         )
         rows, cost_nano = asyncio.run(taking)
         manifest = describe(part, text, rows, cost_nano)
@@ -87,16 +85,9 @@ def export(  # noqa: PLR0913
 @click.option("--filter", "query", default="", help="Keep all that `trimtab tail` would show.")
 @click.option("--reason", "case_id", required=True, help="The case, such as CASE-12.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="UTC day on which it ends.")
-@home_option
-@json_option
+@common_options
 def keep(
-    request_id: str,
-    query: str,
-    case_id: str,
-    until: datetime | None,
-    home: Path | None,
-    *,
-    as_json: bool,
+    request_id: str, query: str, case_id: str, until: datetime | None, home: Path, *, as_json: bool
 ) -> None:
     """Keep records and their content for a case: no retention ends them, nobody can erase them.
 
@@ -106,7 +97,7 @@ def keep(
     """
     if bool(request_id) is bool(query):
         raise click.UsageError("name one request, or say --filter")
-    opened = erasures(wiring.home(home))
+    opened = erasures(home)
     until_us = round(until.replace(tzinfo=UTC).timestamp()) * 1_000_000 if until else None
     hold = Hold(what=request_id or query, until_us=until_us)
     by = By(author(), Source.CLI, case_id)
@@ -119,15 +110,14 @@ def keep(
 
 @command.command()
 @click.argument("case_id")
-@click.option("--reason", required=True, help="Why, for the change log.")
-@home_option
-@json_option
-def release(case_id: str, reason: str, home: Path | None, *, as_json: bool) -> None:
+@reason_option
+@common_options
+def release(case_id: str, reason: str, home: Path, *, as_json: bool) -> None:
     """Let go of what is kept for a case; what was to be erased meanwhile is erased now.
 
     Example: trimtab records release CASE-12 --reason "case closed"
     """
-    opened = erasures(wiring.home(home))
+    opened = erasures(home)
     n = asyncio.run(opened.release(case_id, By(author(), Source.CLI, reason)))
     _print(f"let go of {n} records of {case_id}", case_id, n, as_json=as_json)
 

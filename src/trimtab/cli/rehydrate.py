@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
+from trimtab.cli.options import home_option
 from trimtab.domain.errors import NotFound
 from trimtab.store.base.recording import StoredRecord
 from trimtab.telemetry.rehydrate import ASKED, rehydrate
@@ -14,15 +15,15 @@ from trimtab.telemetry.spool import Spool, claim
 
 @click.command()
 @click.argument("request_id")
-@click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-def command(request_id: str, home: Path | None) -> None:
+@home_option
+def command(request_id: str, home: Path) -> None:
     """Export the trace of a request that was dropped, under the ids it would have had.
 
     Every exporter sends it within a second or two. Its weight is 0: it enters no estimate.
 
     Example: trimtab rehydrate r_01KQ2Z61CT
     """
-    asyncio.run(_rehydrate(request_id, wiring.home(home)))
+    asyncio.run(_rehydrate(request_id, home))
 
 
 async def _rehydrate(request_id: str, home: Path) -> None:

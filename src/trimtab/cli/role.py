@@ -2,24 +2,18 @@
 
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
+from trimtab.cli.options import Run, config_option, home_option
 from trimtab.cli.supervise import STOP_S, Role
 from trimtab.domain.errors import SettingsInvalid
 
 BACKLOG = 4096
 
-config = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="Configuration file; trimtab.yaml if it is there, else the demo.",
-)
-home = click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-host = click.option("--host", help="Address to listen on; that of the file by default.")
-port = click.option("--port", type=int, help="Port to listen on; that of the file by default.")
-workers = click.option(
+_host = click.option("--host", help="Address to listen on; that of the file by default.")
+_port = click.option("--port", type=int, help="Port to listen on; that of the file by default.")
+_workers = click.option(
     "--workers",
     type=click.IntRange(1, 256),
     default=1,
@@ -33,6 +27,13 @@ yes = click.option(
     "--yes", is_flag=True, help="Apply the file though it cuts off who called in the last hour."
 )
 applied = click.option("--applied", is_flag=True, hidden=True, help="The file is applied already.")
+
+
+def server_options(run: Run) -> Run:
+    """Add what says how a gateway is run: by which file, in which state, where it listens."""
+    for option in (_workers, _port, _host, home_option, config_option):
+        run = option(run)
+    return run
 
 
 def listen(address: str, number: int, sockets: int = 1) -> list[socket.socket]:

@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from trimtab import wiring
+from trimtab.cli.options import home_option, limit_option
 from trimtab.cli.output import author, print_json
-from trimtab.cli.switch import home_option
 from trimtab.domain.errors import InvalidRequest, NotFound
 from trimtab.domain.money import usd_text
 from trimtab.domain.record import RequestRecord
@@ -30,13 +30,7 @@ _lines = click.option("--json", "as_json", is_flag=True, help="Print one JSON li
 @click.argument("words", nargs=-1)
 @click.option("--since", help="Not before this: 24h, or 2026-04-25 (UTC).")
 @click.option("--saved", "name", help="A filter that was saved in the console; WORDS narrow it.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 100_000),
-    default=50,
-    show_default=True,
-    help="Most requests to list.",
-)
+@limit_option(100_000, "Most requests to list.")
 @home_option
 @_lines
 def search(
@@ -44,7 +38,7 @@ def search(
     since: str | None,
     name: str | None,
     limit: int,
-    home: Path | None,
+    home: Path,
     *,
     as_json: bool,
 ) -> None:
@@ -53,7 +47,7 @@ def search(
     Example: trimtab search 'arm:treatment latency_ms:>5000 "refund window"' --since 24h
     """
     text = " ".join((*words, *([f"since:{since}"] if since else ())))
-    if not asyncio.run(_search(wiring.home(home), text, name, limit, as_json=as_json)):
+    if not asyncio.run(_search(home, text, name, limit, as_json=as_json)):
         click.echo("nothing fits", err=True)
         raise SystemExit(NOBODY)
 
@@ -62,7 +56,7 @@ def search(
 @click.argument("words", nargs=-1)
 @home_option
 @_lines
-def tail(words: tuple[str, ...], home: Path | None, *, as_json: bool) -> None:
+def tail(words: tuple[str, ...], home: Path, *, as_json: bool) -> None:
     """Follow requests on this host as they end, until interrupted; no store is asked.
 
     Example: trimtab tail tenant:acme status:error
@@ -74,7 +68,7 @@ def tail(words: tuple[str, ...], home: Path | None, *, as_json: bool) -> None:
             " `trimtab search` can, once it is stored"
         )
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_tail(where, wiring.home(home), as_json=as_json))
+        asyncio.run(_tail(where, home, as_json=as_json))
 
 
 async def _search(home: Path, text: str, name: str | None, limit: int, *, as_json: bool) -> int:

@@ -1,16 +1,15 @@
 """The kill switch of whatever a group of commands is about: `suspend` and `resume`."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from trimtab import wiring
-from trimtab.cli.output import author, change_document, instant, print_done, print_json, print_table
-from trimtab.domain.change import Change, Source
+from trimtab.cli.options import Run, common_options, reason_option, span_option
+from trimtab.cli.output import author, instant, print_change, print_listing
+from trimtab.domain.change import Source
 from trimtab.domain.suspension import OF_A_TENANT, WHOLE_SITE, Scope, ScopeKind, Suspension
 
 EXAMPLES = {
@@ -23,50 +22,30 @@ EXAMPLES = {
 }
 """What the help of each group stops."""
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_SPAN = re.compile(r"([0-9]{1,6})([smhd])")
 _PARAMETERS = ("name", "tenant", "whole", "hashed")
 _WHY = {"suspend": "runaway agent", "resume": "agent fixed"}
-_Run = TypeVar("_Run", bound=Callable[..., None])
-
-home_option = click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-reason_option = click.option("--reason", required=True, help="Why, for the change log.")
-
-
-class Span(click.ParamType[float]):
-    """A span of time as `2h`, in seconds."""
-
-    name = "span"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Read it."""
-        match = _SPAN.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is no span of time; write it as 30m, 2h or 7d", param, ctx)
-        return float(match[1]) * _UNITS_S[match[2]]
-
-
-span_option = click.option("--for", "span_s", type=Span(), help="End by itself, as after 2h.")
 
 
 def switch_group(kind: ScopeKind) -> click.Group:
     """Make a group of commands that holds nothing but the kill switch of a kind."""
     group = click.Group(help=f"Suspend and resume {kind}s.")
 
-    @home_option
-    @json_option
-    def list_(home: Path | None, *, as_json: bool) -> None:
-        suspensions = asyncio.run(wiring.control(wiring.home(home)).snapshot()).suspensions
+    @common_options
+    def list_(home: Path, *, as_json: bool) -> None:
+        suspensions = asyncio.run(wiring.control(home).snapshot()).suspensions
         found = {scope: it for scope, it in sorted(suspensions.items()) if scope.kind is kind}
-        if as_json:
-            print_json({f"{kind}s": [_document(scope, it) for scope, it in found.items()]})
-            return
-        now_us = round(wiring.now().timestamp() * 1e6)
-        rows = [[scope.name, scope.tenant, status(it, now_us)] for scope, it in found.items()]
-        print_table([kind, "tenant", "status"], rows, empty=f"no {kind} is suspended")
+        now_us = wiring.now_us()
+        print_listing(
+            {f"{kind}s": [_document(scope, it) for scope, it in found.items()]},
+            list(found.items()),
+            {
+                str(kind): lambda it: it[0].name,
+                "tenant": lambda it: it[0].tenant,
+                "status": lambda it: status(it[1], now_us),
+            },
+            empty=f"no {kind} is suspended",
+            as_json=as_json,
+        )
 
     text = f"List the {kind}s that are suspended.\n\nExample: trimtab {kind}s list"
     group.command("list", help=text)(list_)
@@ -80,30 +59,21 @@ def add_switch(group: click.Group, kind: ScopeKind) -> None:
     @reason_option
     @span_option
     @click.option("--running", is_flag=True, help="End the streams that run, too.")
-    @home_option
-    @json_option
-    # one parameter an option
+    @common_options
     def suspend(
-        scope: Scope,
-        reason: str,
-        span_s: float | None,
-        home: Path | None,
-        *,
-        running: bool,
-        as_json: bool,
+        scope: Scope, reason: str, span_s: float | None, home: Path, *, running: bool, as_json: bool
     ) -> None:
         suspension = Suspension(reason=reason, until_us=until_us(span_s), running=running)
         throw(scope, suspension, home, f"suspended {_label(scope)}", as_json=as_json)
 
     @reason_option
-    @home_option
-    @json_option
-    def resume(scope: Scope, reason: str, home: Path | None, *, as_json: bool) -> None:
-        switches = wiring.switches(wiring.home(home))
+    @common_options
+    def resume(scope: Scope, reason: str, home: Path, *, as_json: bool) -> None:
+        switches = wiring.switches(home)
         change = asyncio.run(
             switches.resume(scope, reason=reason, author=author(), source=Source.CLI)
         )
-        _print(f"resumed {_label(scope)}", change, as_json=as_json)
+        print_change(f"resumed {_label(scope)}", change, as_json=as_json)
 
     example = f"Example: trimtab {kind}s {{}} {EXAMPLES[kind]} --reason"
     for name, run, text in (
@@ -114,14 +84,14 @@ def add_switch(group: click.Group, kind: ScopeKind) -> None:
         group.command(name, cls=_scoped(kind), help=said)(_where(kind)(run))
 
 
-def throw(
-    scope: Scope, suspension: Suspension, home: Path | None, done: str, *, as_json: bool
-) -> None:
+def throw(scope: Scope, suspension: Suspension, home: Path, done: str, *, as_json: bool) -> None:
     """Throw a switch, and say that it is done."""
-    switches = wiring.switches(wiring.home(home))
+    switches = wiring.switches(home)
     change = asyncio.run(switches.suspend(scope, suspension, author=author(), source=Source.CLI))
     end = suspension.until_us
-    _print(f"{done}{'' if end is None else f' until {instant(end)}'}", change, as_json=as_json)
+    print_change(
+        f"{done}{'' if end is None else f' until {instant(end)}'}", change, as_json=as_json
+    )
 
 
 def until_us(span_s: float | None) -> int | None:
@@ -139,7 +109,7 @@ def status(suspension: Suspension | None, now_us: int) -> str:
     return f"{what}{end}: {suspension.reason}"
 
 
-def _where(kind: ScopeKind) -> Callable[[_Run], _Run]:
+def _where(kind: ScopeKind) -> Callable[[Run], Run]:
     """Add the parameters that say what is stopped."""
     wanted = [click.argument("name", required=kind is not ScopeKind.TENANT)]
     if kind is ScopeKind.TENANT:
@@ -150,7 +120,7 @@ def _where(kind: ScopeKind) -> Callable[[_Run], _Run]:
         text = "The name is the `user_hash` of a record."
         wanted.append(click.option("--hashed", is_flag=True, help=text))
 
-    def add(run: _Run) -> _Run:
+    def add(run: Run) -> Run:
         for parameter in reversed(wanted):
             run = parameter(run)
         return run
@@ -174,7 +144,7 @@ def _scoped(kind: ScopeKind) -> type[click.Command]:
                 ctx.params["scope"] = WHOLE_SITE
             else:
                 if kind is ScopeKind.USER and not said["hashed"]:
-                    name = wiring.user_hash(wiring.home(ctx.params["home"]))(tenant, name)
+                    name = wiring.user_hash(ctx.params["home"])(tenant, name)
                 ctx.params["scope"] = Scope(kind, name, tenant)
             return super().invoke(ctx)
 
@@ -191,8 +161,6 @@ def _label(scope: Scope) -> str:
     return f"{scope.kind} {scope.name}" + (f" of tenant {scope.tenant}" if scope.tenant else "")
 
 
-def _print(what: str, change: Change, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"change": change_document(change)})
-    else:
-        print_done(what, change)
+features = switch_group(ScopeKind.FEATURE)
+users = switch_group(ScopeKind.USER)
+providers = switch_group(ScopeKind.PROVIDER)

@@ -29,7 +29,7 @@ def command() -> None:
 @click.command("assets")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     required=True,
     help="Directory to write to; it is made.",
 )

@@ -7,17 +7,9 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli.output import print_json, print_table
-from trimtab.cli.switch import (
-    add_switch,
-    home_option,
-    json_option,
-    reason_option,
-    span_option,
-    status,
-    throw,
-    until_us,
-)
+from trimtab.cli.options import common_options, reason_option, span_option
+from trimtab.cli.output import print_listing
+from trimtab.cli.switch import add_switch, status, throw, until_us
 from trimtab.control.snapshot import Snapshot
 from trimtab.domain.suspension import WHOLE_SITE, Scope, ScopeKind, Suspension
 from trimtab.domain.tenant import Tenant
@@ -46,33 +38,27 @@ def command() -> None:
 
 
 @command.command(name="list")
-@home_option
-@json_option
-def list_(home: Path | None, *, as_json: bool) -> None:
+@common_options
+def list_(home: Path, *, as_json: bool) -> None:
     """List tenants with their tier and whether they are suspended.
 
     Example: trimtab tenants list
     """
-    snapshot = asyncio.run(wiring.control(wiring.home(home)).snapshot())
-    now_us = round(wiring.now().timestamp() * 1e6)
+    snapshot = asyncio.run(wiring.control(home).snapshot())
+    now_us = wiring.now_us()
     tenants = [snapshot.tenants[name] for name in sorted(snapshot.tenants)]
-    if as_json:
-        print_json({"tenants": [_document(snapshot, tenant, now_us) for tenant in tenants]})
-        return
-    rows = [
-        [
-            tenant.id,
-            tenant.tier,
-            tenant.timezone,
-            str(_keys(snapshot, tenant)),
-            status(_switch(snapshot, tenant), now_us),
-        ]
-        for tenant in tenants
-    ]
-    print_table(
-        ["tenant", "tier", "timezone", "keys", "status"],
-        rows,
+    print_listing(
+        {"tenants": [_document(snapshot, tenant, now_us) for tenant in tenants]},
+        tenants,
+        {
+            "tenant": lambda it: it.id,
+            "tier": lambda it: it.tier,
+            "timezone": lambda it: it.timezone,
+            "keys": lambda it: str(_keys(snapshot, it)),
+            "status": lambda it: status(_switch(snapshot, it), now_us),
+        },
         empty="no tenants yet; run `trimtab up`, or add some to trimtab.yaml",
+        as_json=as_json,
     )
 
 
@@ -81,16 +67,9 @@ def list_(home: Path | None, *, as_json: bool) -> None:
 @click.argument("rate", type=Rate())
 @reason_option
 @span_option
-@home_option
-@json_option
+@common_options
 def throttle(
-    tenant: str,
-    rate: int,
-    reason: str,
-    span_s: float | None,
-    home: Path | None,
-    *,
-    as_json: bool,
+    tenant: str, rate: int, reason: str, span_s: float | None, home: Path, *, as_json: bool
 ) -> None:
     """Slow a tenant down to so many requests a minute; `resume` restores its own limit.
 

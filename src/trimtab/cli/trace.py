@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from trimtab import wiring
-from trimtab.cli import role
+from trimtab.cli.options import config_option, home_option
 from trimtab.cli.output import author, instant, print_json
 from trimtab.domain.annotation import Annotation, latest
 from trimtab.domain.app_span import AppSpan
@@ -35,15 +35,14 @@ DEEPEST = 9
 @click.option(
     "--content", is_flag=True, help="Print what was sent and answered, too; the audit notes it."
 )
-@click.option("--home", type=click.Path(path_type=Path), help="State directory.")
+@home_option
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @click.option("--otlp", is_flag=True, help="Print the trace as OTLP/JSON, as it is exported.")
 @click.option("--exporter", default="", help="As which exporter of the file sends it; with --otlp.")
-@role.config
-# one parameter an option
-def trace(  # noqa: PLR0913
+@config_option
+def trace(
     request_id: str,
-    home: Path | None,
+    home: Path,
     config: Path | None,
     exporter: str,
     *,
@@ -66,9 +65,9 @@ def trace(  # noqa: PLR0913
     if (exporter or config) and not otlp:
         raise click.UsageError("--exporter and --config are of --otlp")
     if otlp:
-        asyncio.run(_otlp(request_id, wiring.home(home), config, exporter))
+        asyncio.run(_otlp(request_id, home, config, exporter))
         return
-    asyncio.run(_trace(request_id, wiring.home(home), content=content, as_json=as_json))
+    asyncio.run(_trace(request_id, home, content=content, as_json=as_json))
 
 
 async def _otlp(request_id: str, home: Path, config: Path | None, exporter: str) -> None:

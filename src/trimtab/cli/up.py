@@ -23,20 +23,15 @@ POLL_S = 0.02
 
 
 @click.command()
-@role.config
-@role.home
-@role.host
-@role.port
-@role.workers
+@role.server_options
 @click.option("--sim", is_flag=True, help="Run the simulator, and send provider `sim` to it.")
 @click.option("--sim-port", default=0, help="Port of the simulator; chosen by the system if 0.")
 @click.option("--local-model", is_flag=True, help="Serve SmolLM2 as model `smollm2`.")
 @role.yes
 @click.option("--json", "as_json", is_flag=True, help="Print what was started as one JSON line.")
-# one parameter an option
-def command(  # noqa: PLR0913
+def command(
     config: Path | None,
-    home: Path | None,
+    home: Path,
     host: str | None,
     port: int | None,
     workers: int,
@@ -52,16 +47,15 @@ def command(  # noqa: PLR0913
     Example: trimtab up --port 8080
     """
     if local_model:
-        serve.check(lock.find(SMOLLM2, lock.shipped()), Shelf.of(wiring.home(home)))
-    state = wiring.home(home)
+        serve.check(lock.find(SMOLLM2, lock.shipped()), Shelf.of(home))
     settings = wiring.load_settings(config)
     check_workers(settings.gateway, workers)
     check_litellm(settings.providers.values())
     wanted = settings.gateway.port if port is None else port
     listeners = role.listen(host or settings.gateway.host, wanted, workers)
-    held = hold(state)
+    held = hold(home)
     start = prepare(
-        state,
+        home,
         config,
         author(),
         sim=sim,
@@ -69,7 +63,7 @@ def command(  # noqa: PLR0913
         local_model=local_model,
         sure=yes,
     )
-    common = ["--home", str(state.absolute()), *start.config]
+    common = ["--home", str(home.absolute()), *start.config]
     supervisor = Supervisor(click.echo, wiring.SystemClock().monotonic_s)
     supervisor.heed()
     for name, arguments in start.providers:
@@ -77,10 +71,10 @@ def command(  # noqa: PLR0913
     supervisor.start(Role("keeper", ["keeper", *common]))
     for gateway in role.gateways(common, listeners, settings.gateway.drain_s):
         supervisor.start(gateway)
-    _wait_for(wiring.keeper_socket(state))
+    _wait_for(wiring.keeper_socket(home))
     url = "http://{}:{}".format(*listeners[0].getsockname()[:2])
-    secrets = introduce(state, start, author())
-    announce(state, url)
+    secrets = introduce(home, start, author())
+    announce(home, url)
     if as_json:
         print_json(_document(url, secrets), indent=None)
     else:

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from trimtab import wiring
+from trimtab.cli.options import common_options
 from trimtab.cli.output import print_json, print_table
 from trimtab.domain.money import usd_text
 from trimtab.store.base.reading import Cursor, RecordFilter
@@ -21,10 +22,8 @@ PAGE = 1000
 @click.option(
     "--day", type=click.DateTime(["%Y-%m-%d"]), help="A UTC day, as 2026-11-22; yesterday."
 )
-@click.option("--home", type=click.Path(path_type=Path), help="State directory.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_context
-def weights(ctx: click.Context, day: datetime | None, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def weights(day: datetime | None, home: Path, *, as_json: bool) -> None:
     """Compare what requests cost with what the exported traces say they cost.
 
     Exits 1 if chance does not explain the difference.
@@ -33,7 +32,7 @@ def weights(ctx: click.Context, day: datetime | None, home: Path | None, *, as_j
     """
     date = (day or wiring.now() - timedelta(days=1)).date()
     since_us = int(datetime.combine(date, time(), UTC).timestamp()) * 1_000_000
-    found = asyncio.run(_weights(wiring.home(home), since_us))
+    found = asyncio.run(_weights(home, since_us))
     sums = dict(sorted(found.rules.items()))
     sums |= {"callers' traces": found.joined, "unknown weight": found.unknown}
     if as_json:
@@ -48,7 +47,7 @@ def weights(ctx: click.Context, day: datetime | None, home: Path | None, *, as_j
         said = "chance explains it" if found.is_fair else "chance does not explain it"
         off, bound = usd_text(round(found.difference_nano)), usd_text(round(found.bound_nano))
         click.echo(f"of traces that began here: off by ${off}, at most ${bound}: {said}")
-    ctx.exit(0 if found.is_fair else 1)
+    raise SystemExit(0 if found.is_fair else 1)
 
 
 def _row(name: str, it: Sum) -> list[str]:

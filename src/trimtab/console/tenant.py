@@ -10,7 +10,7 @@ from trimtab.console.cost_table import by_day, stack, table, without_days
 from trimtab.console.costs import waiting
 from trimtab.console.tenants import state_of, switch_on
 from trimtab.control.snapshot import Snapshot
-from trimtab.cost.bill.closed import closings
+from trimtab.cost.bill.due import closed_bills
 from trimtab.cost.bill.focus import cents_text
 from trimtab.cost.breakdown import break_down, month_of, today
 from trimtab.cost.forecast import forecast
@@ -54,7 +54,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def _bills(console: Console, tenant: Tenant) -> list[Mapping[str, object]]:
-    found = closings(await console.control.state(), tenant.id)[::-1][:_BILLS]
+    found = closed_bills(await console.control.state(), tenant.id)[::-1][:_BILLS]
     return [
         {"month": it.month, "usd": cents_text(it.total_cents), "n_unpriced": it.n_unpriced}
         for it in found

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from trimtab.cost.lock import Lock, Row, price_version
 from trimtab.cost.overrides import Context, Override, parse_overrides
-from trimtab.cost.rates import END_OF_TIME_US, PriceRow, compile_row, instant_us
+from trimtab.cost.rates import END_OF_TIME_US, PriceRow, compile_row, span_us
 from trimtab.domain.model import Provider, Target
 from trimtab.domain.usage import Usage
 
@@ -187,14 +187,7 @@ _Span = tuple[int, int, Row]
 
 
 def _spans(rows: Sequence[Row]) -> list[_Span]:
-    return [
-        (
-            instant_us(row.start) if row.start else 0,
-            instant_us(row.end) if row.end else END_OF_TIME_US,
-            row,
-        )
-        for row in rows
-    ]
+    return [(*span_us(row), row) for row in rows]
 
 
 def _at(spans: Sequence[_Span], at_us: int) -> Row | None:

@@ -69,13 +69,20 @@ class PriceRow(Struct, frozen=True, kw_only=True):
 
 def compile_row(row: Row, version: str, *, id_: str, factor: Decimal = Decimal(1)) -> PriceRow:
     """Compile a row. `factor` multiplies every price, rounded half to even."""
+    start_us, end_us = span_us(row)
     return PriceRow(
         id=id_,
         price_version=version,
-        start_us=instant_us(row.start) if row.start else 0,
-        end_us=instant_us(row.end) if row.end else END_OF_TIME_US,
+        start_us=start_us,
+        end_us=end_us,
         tiers=tuple(_rates(tier, row.usd_per_unit, factor) for tier in row.usd_per_mtok[::-1]),
     )
+
+
+def span_us(row: Row) -> tuple[int, int]:
+    """Give the first instants at which a row holds, and no longer does."""
+    start_us = instant_us(row.start) if row.start else 0
+    return start_us, instant_us(row.end) if row.end else END_OF_TIME_US
 
 
 def instant_us(text: str) -> int:

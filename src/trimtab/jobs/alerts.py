@@ -5,14 +5,14 @@ is kept in the same step, so that a keeper that is killed tells it later, and no
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Rule, Severity
+from trimtab.domain.alert import Alert, Finding, Notice, NoticeKind, Rule
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TrimtabError
+from trimtab.jobs.delivery import Route
 from trimtab.store.alerts import Alerts
 
 RESOLVE_US = 600_000_000
@@ -33,52 +33,21 @@ class Watch:
     find: Callable[[int], Awaitable[Sequence[Finding]]]
 
 
-class Audience(Protocol):
-    """Who is told, as far as it matters here."""
-
-    @property
-    def name(self) -> str:
-        """Names it."""
-        ...
-
-    @property
-    def severities(self) -> frozenset[Severity]:
-        """What it is told of."""
-        ...
-
-    @property
-    def keeps_state(self) -> bool:
-        """Whether it must hear that an alert is over, whatever it was about."""
-        ...
-
-
+@dataclass(slots=True)
 class AlertJob:
-    """Judges, and keeps what was found. State: when each group was judged last."""
+    """Judges, and keeps what was found. State: when each group was judged last.
 
-    def __init__(
-        self,
-        watches: Sequence[Watch],
-        store: Alerts,
-        audiences: Sequence[Audience],
-        clock: Clock,
-        *,
-        repeat_s: float,
-    ) -> None:
-        """Be ready to judge.
+    Attributes:
+        routes: Who may be told.
+        repeat_s: An alert that stays open is told again after so long, not sooner.
+    """
 
-        Args:
-            watches: The rules.
-            store: Where alerts are kept.
-            audiences: Who may be told.
-            clock: Tells the time.
-            repeat_s: An alert that stays open is told again after so long, not sooner.
-        """
-        self._watches = watches
-        self._store = store
-        self._audiences = audiences
-        self._clock = clock
-        self._repeat_us = round(repeat_s * 1e6)
-        self._judged: dict[int, int] = {}
+    watches: Sequence[Watch]
+    store: Alerts
+    routes: Sequence[Route]
+    clock: Clock
+    repeat_s: float
+    _judged: dict[int, int] = field(default_factory=dict[int, int], init=False)
 
     async def run(self) -> None:
         """Judge what is due. What cannot be judged just now stays as it is.
@@ -86,9 +55,9 @@ class AlertJob:
         Raises:
             TrimtabError: something could not be judged, or not be kept; all else was.
         """
-        now_us = self._clock.now_us()
+        now_us = self.clock.now_us()
         failed: TrimtabError | None = None
-        for number, watch in enumerate(self._watches):
+        for number, watch in enumerate(self.watches):
             if now_us < self._judged.get(number, 0) + watch.every_us:
                 continue
             try:
@@ -102,14 +71,14 @@ class AlertJob:
             raise failed
 
     async def _keep(self, rules: frozenset[Rule], findings: Iterable[Finding], now_us: int) -> None:
-        was_open = await self._store.alerts(open_only=True)
+        was_open = await self.store.alerts(open_only=True)
         known = {it.id: it for it in was_open if it.finding.rule in rules}
         changed: list[Alert] = []
         notices: list[Notice] = []
         for finding in findings:
             before = known.pop(finding.alert_id, None)
             if before is None:
-                before = await self._store.find(finding.alert_id)
+                before = await self.store.find(finding.alert_id)
             alert, made = self._told(found_again(before, finding, now_us), now_us)
             changed.append(alert)
             notices += made
@@ -119,12 +88,12 @@ class AlertJob:
                 changed.append(over)
                 notices += made
         if changed:
-            await self._store.save(changed, notices)
+            await self.store.save(changed, notices)
 
     def _told(self, alert: Alert, now_us: int) -> tuple[Alert, list[Notice]]:
         """Tell of an alert that holds, if it is time to."""
         is_due = alert.told_us is None or (
-            not alert.finding.rule.is_of_past and now_us - alert.told_us >= self._repeat_us
+            not alert.finding.rule.is_of_past and now_us - alert.told_us >= self.repeat_s * 1e6
         )
         routes = self._routes(alert)
         if not is_due or not routes or alert.is_silent(now_us):
@@ -142,8 +111,8 @@ class AlertJob:
         told = replace(alert, notices=alert.notices + 1)
         return told, _notices(told, NoticeKind.RESOLVED, routes, now_us)
 
-    def _routes(self, alert: Alert) -> list[Audience]:
-        return [it for it in self._audiences if alert.finding.rule.severity in it.severities]
+    def _routes(self, alert: Alert) -> list[Route]:
+        return [it for it in self.routes if alert.finding.rule.severity in it.severities]
 
 
 def found_again(before: Alert | None, finding: Finding, now_us: int) -> Alert:
@@ -154,9 +123,7 @@ def found_again(before: Alert | None, finding: Finding, now_us: int) -> Alert:
     return replace(before, finding=finding, opened_us=opened_us, seen_us=now_us, resolved_us=None)
 
 
-def _notices(
-    alert: Alert, kind: NoticeKind, routes: Sequence[Audience], now_us: int
-) -> list[Notice]:
+def _notices(alert: Alert, kind: NoticeKind, routes: Sequence[Route], now_us: int) -> list[Notice]:
     return [
         Notice(alert_id=alert.id, n=alert.notices, route=it.name, kind=kind, due_us=now_us)
         for it in routes

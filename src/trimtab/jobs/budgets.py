@@ -13,9 +13,10 @@ from trimtab.cost.oddity import empty_at_us
 from trimtab.domain.alert import SITE, Finding, Rule
 from trimtab.domain.budget import NO_BUDGET, Budget, Period, Span, span
 from trimtab.domain.tenant import Tenant
-from trimtab.jobs.history import DAY_US, HOUR_US, bucket_of, today
+from trimtab.jobs.history import today
 from trimtab.jobs.spending import Ledger, amount, hours_until
 from trimtab.store.base.limits import Spending
+from trimtab.store.rollup import DAY_US, HOUR_US, midnight_us
 
 _US = 1_000_000
 _ALL = 100
@@ -93,14 +94,14 @@ class BudgetRule:
         """Give what was spent in a span, and the pace: so much in so many microseconds."""
         zone, day = owner.zone, today(owner.zone, now_us)
         first = today(zone, running.since_us)
-        days = [bucket_of(first + timedelta(days=n)) for n in range((day - first).days + 1)]
+        days = [midnight_us(str(first + timedelta(days=n))) for n in range((day - first).days + 1)]
         spent = await self._days(owner, days)
         if running.name.startswith(Period.DAY):
             hours = hours_until(now_us)
             parts = await self.ledger.spend.parts_of_hours(owner.tenant_id, hours)
             nano = sum(it.cost_nano for it in parts if owner.feature in ("", it.feature))
             return spent, (nano, max(1, now_us - hours[0]))
-        lately = [bucket_of(day - timedelta(days=n)) for n in range(WEEK + 1)]
+        lately = [midnight_us(str(day - timedelta(days=n))) for n in range(WEEK + 1)]
         elapsed_us = now_us - span(Period.DAY, zone, now_us).since_us
         return spent, (await self._days(owner, lately), WEEK * DAY_US + elapsed_us)
 

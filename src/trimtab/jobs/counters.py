@@ -159,43 +159,42 @@ class Comparison:
         )
 
 
+@dataclass(slots=True)
 class CounterJob:
     """Mends counters every minute, and at once when the store that workers share is back.
 
     State: how many were mended, when it looked last and when the store came back, and since when
     requests hold something that neither run nor ended.
+
+    Attributes:
+        claims: Names the budgets that may have counters.
     """
 
-    def __init__(
-        self, comparison: Comparison, claims: Callable[[], Iterable[Claim]], clock: Clock
-    ) -> None:
-        """Begin with nothing mended.
+    comparison: Comparison
+    claims: Callable[[], Iterable[Claim]]
+    clock: Clock
+    repaired: int = 0
+    _looked_s: float | None = None
+    _returned_s: float = field(init=False)
+    _unexplained: dict[tuple[str, str], float] = field(
+        init=False, default_factory=dict[tuple[str, str], float]
+    )
 
-        Args:
-            comparison: Compares and mends.
-            claims: Names the budgets that may have counters.
-            clock: Tells the time.
-        """
-        self.repaired = 0
-        self._comparison = comparison
-        self._claims = claims
-        self._clock = clock
-        self._looked_s: float | None = None
-        self._returned_s = clock.monotonic_s()
-        self._unexplained: dict[tuple[str, str], float] = {}
+    def __post_init__(self) -> None:
+        self._returned_s = self.clock.monotonic_s()
 
     async def returned(self) -> None:
         """Take note that the store is back; perhaps it forgot everything."""
-        self._returned_s = self._clock.monotonic_s()
+        self._returned_s = self.clock.monotonic_s()
         self._looked_s = None
 
     async def run(self) -> None:
         """Look if it is time to. Raises `LimitsUnavailable`."""
-        now_s = self._clock.monotonic_s()
+        now_s = self.clock.monotonic_s()
         is_fresh = now_s - self._returned_s < RETURNED_S
         if self._looked_s is not None and now_s - self._looked_s < EVERY_S and not is_fresh:
             return
-        found = await self._comparison.compare(self._claims())
+        found = await self.comparison.compare(self.claims())
         self._looked_s = now_s
         seen = {(it.claim.need.scope, name) for it in found for name in it.unexplained}
         self._unexplained = {it: self._unexplained.get(it, now_s) for it in seen}
@@ -214,7 +213,7 @@ class CounterJob:
             return
         # Whatever led to it may not be over.
         self._looked_s = None
-        if await self._comparison.mend(found, more_nano, gone):
+        if await self.comparison.mend(found, more_nano, gone):
             self.repaired += 1
             log.warning(
                 "the counter of the %s differed from the ledger: %s; it was mended",

@@ -9,7 +9,7 @@ import logging
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -56,36 +56,23 @@ class Waiting:
     alert: Alert
 
 
+@dataclass(slots=True)
 class Delivery:
-    """Tells what waits. State: what was wrong with each route last."""
+    """Tells what waits. State: what was wrong with each route last.
 
-    def __init__(
-        self,
-        store: AlertStore,
-        routes: Sequence[Route],
-        clock: Clock,
-        chance: random.Random,
-        *,
-        site: str,
-        link: str | None = None,
-    ) -> None:
-        """Be ready to tell.
+    Attributes:
+        chance: Spreads tries.
+        site: Names the deployment to the receivers.
+        link: Where people reach the console.
+    """
 
-        Args:
-            store: What waits.
-            routes: Who can be told.
-            clock: Says what is due.
-            chance: Spreads tries.
-            site: Names the deployment to the receivers.
-            link: Where people reach the console.
-        """
-        self._store = store
-        self._routes: Mapping[str, Route] = {it.name: it for it in routes}
-        self._clock = clock
-        self._chance = chance
-        self._site = site
-        self._link = link
-        self._failing: dict[str, str] = {}
+    store: AlertStore
+    routes: Sequence[Route]
+    clock: Clock
+    chance: random.Random
+    site: str
+    link: str | None = None
+    _failing: dict[str, str] = field(default_factory=dict[str, str], init=False)
 
     async def run(self) -> None:
         """Tell once all that is due, every route by itself.
@@ -93,40 +80,43 @@ class Delivery:
         Raises:
             TrimtabError: what waits cannot be read or let go; then it is told again.
         """
-        notices = await self._store.notices()
-        lost = [it for it in notices if it.route not in self._routes]
+        notices = await self.store.notices()
+        routes = {it.name: it for it in self.routes}
+        lost = [it for it in notices if it.route not in routes]
         if lost:
             # A route that was taken out of the file is told nothing any more.
             gone = [replace(it, error="the file names no such route any more") for it in lost]
-            await self._store.told(gone, self._clock.now_us())
-        due = await self._due(notices)
+            await self.store.told(gone, self.clock.now_us())
+        due = await self._due(notices, routes)
         await asyncio.gather(*(self._tell_all(*it) for it in due.items()))
 
-    async def _due(self, notices: Sequence[Notice]) -> Mapping[Route, list[Waiting]]:
+    async def _due(
+        self, notices: Sequence[Notice], routes: Mapping[str, Route]
+    ) -> Mapping[Route, list[Waiting]]:
         """Find the first of each alert and route, if it is time for it; the rest waits behind."""
-        now_us = self._clock.now_us()
+        now_us = self.clock.now_us()
         firsts: dict[tuple[str, str], Notice] = {}
         for it in notices:
-            if it.route in self._routes:
+            if it.route in routes:
                 firsts.setdefault((it.alert_id, it.route), it)
         due: defaultdict[Route, list[Waiting]] = defaultdict(list)
         for notice in firsts.values():
             if notice.due_us <= now_us:
-                alert = await self._store.find(notice.alert_id)
+                alert = await self.store.find(notice.alert_id)
                 if alert is None:
-                    await self._store.told([notice], now_us)
+                    await self.store.told([notice], now_us)
                 else:
-                    due[self._routes[notice.route]].append(Waiting(notice, alert))
+                    due[routes[notice.route]].append(Waiting(notice, alert))
         return due
 
     async def _tell_all(self, route: Route, waiting: Sequence[Waiting]) -> None:
         for together in grouped(route, waiting):
             message = self._message(together)
-            now_us = self._clock.now_us()
+            now_us = self.clock.now_us()
             answer = await route.channel.tell(message, now_us)
             notices = [it.notice for it in together]
             if answer.taken:
-                await self._store.told([replace(it, error="") for it in notices], now_us)
+                await self.store.told([replace(it, error="") for it in notices], now_us)
                 self._is_well(route)
             else:
                 await self._hold(route, notices, answer)
@@ -136,14 +126,14 @@ class Delivery:
         more = f"+{len(together) - 1}" if len(together) > 1 else ""
         kind = Kind.FIRING if first.kind is NoticeKind.FIRING else Kind.RESOLVED
         alerts = tuple(it.alert for it in together)
-        return Message(first.id + more, kind, alerts, self._site, self._link)
+        return Message(first.id + more, kind, alerts, self.site, self.link)
 
     async def _hold(self, route: Route, notices: Sequence[Notice], answer: Answer) -> None:
         if self._failing.get(route.name) != answer.said:
             log.warning("route '%s' is told again later: %s", route.name, answer.said)
         self._failing[route.name] = answer.said
         tries = max(it.tries for it in notices)
-        due_us = self._clock.now_us() + round(self._wait_s(tries, answer) * 1e6)
+        due_us = self.clock.now_us() + round(self._wait_s(tries, answer) * 1e6)
         held = [replace(it, tries=it.tries + 1, error=answer.said, due_us=due_us) for it in notices]
         given_up = [it for it in held if it.tries >= GIVE_UP_TRIES]
         if given_up:
@@ -153,11 +143,11 @@ class Delivery:
                 route.name,
                 len(given_up),
             )
-            await self._store.told(given_up, self._clock.now_us())
-        await self._store.hold([it for it in held if it.tries < GIVE_UP_TRIES])
+            await self.store.told(given_up, self.clock.now_us())
+        await self.store.hold([it for it in held if it.tries < GIVE_UP_TRIES])
 
     def _wait_s(self, tries: int, answer: Answer) -> float:
-        waits_s = backoff_s(tries, MOST_BACKOFF_S, self._chance)
+        waits_s = backoff_s(tries, MOST_BACKOFF_S, self.chance)
         return max(waits_s, min(answer.wait_s or 0.0, MOST_BACKOFF_S))
 
     def _is_well(self, route: Route) -> None:

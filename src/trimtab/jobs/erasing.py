@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.erasure import Erasure, ErasureScope, Receipt, Sent
 from trimtab.domain.record import Finish, RequestRecord
 from trimtab.evals.adding import CASE_ID, case_id_of
+from trimtab.jobs.message import instant
 from trimtab.store.base.keeper import KeeperStore
 from trimtab.store.base.reading import Cursor
 from trimtab.store.files import replace_file
@@ -44,6 +45,7 @@ class _Progress(Struct):
     remarks: list[str] = []
 
 
+@dataclass(slots=True)
 class Erasing:
     """Carries erasures out. State: what was ordered, and outcomes that may have come too late.
 
@@ -54,28 +56,19 @@ class Erasing:
         remarks: What every receipt is to say.
     """
 
-    def __init__(  # noqa: PLR0913 -- what it goes through
-        self,
-        home: Path,
-        erasures: Erasures,
-        store: KeeperStore,
-        clock: Clock,
-        *,
-        acknowledged: Callable[[], Awaitable[Iterable[int]]],
-        passed: Callable[[Mapping[str, Place]], bool],
-        exporters: Sequence[str] = (),
-        remarks: Sequence[str] = (),
-    ) -> None:
-        self._home = home
-        self._erasures = erasures
-        self._store = store
-        self._clock = clock
-        self._acknowledged = acknowledged
-        self._passed = passed
-        self._exporters = exporters
-        self._remarks = remarks
+    home: Path
+    erasures: Erasures
+    store: KeeperStore
+    clock: Clock
+    acknowledged: Callable[[], Awaitable[Iterable[int]]]
+    passed: Callable[[Mapping[str, Place]], bool]
+    exporters: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+    _tombstones: "_Tombstones" = field(init=False)
+    _late: list[RequestRecord] = field(default_factory=list[RequestRecord], init=False)
+
+    def __post_init__(self) -> None:
         self._tombstones = _Tombstones(())
-        self._late: list[RequestRecord] = []
 
     def offer(self, finishes: Sequence[Finish]) -> None:
         """Hear of outcomes that were stored; those of something erased before are to go, too."""
@@ -92,12 +85,12 @@ class Erasing:
         Raises:
             TryLater: a store is away.
         """
-        orders = await self._erasures.listed()
+        orders = await self.erasures.listed()
         self._tombstones = _Tombstones(it.erasure for it in orders)
-        done = await self._store.carried_out() if orders else ()
+        done = await self.store.carried_out() if orders else ()
         for ordered in orders:
             if ordered.id not in done:
-                await self._strike(ordered.erasure, _Progress(self._clock.now_us()))
+                await self._strike(ordered.erasure, _Progress(self.clock.now_us()))
 
     async def step(self) -> None:
         """Carry out what is ordered and not done, oldest first.
@@ -106,11 +99,11 @@ class Erasing:
             TryLater: a store is away; it goes on later.
             OSError: a file cannot be used.
         """
-        orders = await self._erasures.listed()
+        orders = await self.erasures.listed()
         if not orders:
             return
         self._tombstones = _Tombstones(it.erasure for it in orders)
-        done = await self._store.carried_out()
+        done = await self.store.carried_out()
         for ordered in reversed(orders):
             if ordered.id not in done:
                 await self._carry_out(ordered)
@@ -119,43 +112,43 @@ class Erasing:
             await self._catch_up(late)
 
     async def _carry_out(self, ordered: Ordered) -> None:
-        file = self._home / "erasing" / f"{ordered.id}.json"
+        file = self.home / "erasing" / f"{ordered.id}.json"
         progress = self._progress(file)
         await self._settled(ordered, progress)
         await self._strike(ordered.erasure, progress, file)
         scope = ordered.erasure.scope
         frames = await self._blank()
-        aside = await clear_aside(self._home, _words(scope), self._store.erased)
+        aside = await clear_aside(self.home, _words(scope), self.store.erased)
         counted = Counter(progress.deleted) + Counter(spool_frames=frames, files_aside=aside)
         progress.deleted = dict(counted)
-        progress.remarks += await self._store.shred()
-        now_us = self._clock.now_us()
-        _, held = await self._store.count(ordered.erasure, now_us=now_us)
+        progress.remarks += await self.store.shred()
+        now_us = self.clock.now_us()
+        _, held = await self.store.count(ordered.erasure, now_us=now_us)
         if ordered.receipt is None:
-            await self._erasures.give_receipt(self._receipt(ordered, progress, held))
-        await self._store.carry_out(ordered.id, done_us=now_us, held=held)
+            await self.erasures.give_receipt(self._receipt(ordered, progress, held))
+        await self.store.carry_out(ordered.id, done_us=now_us, held=held)
         file.unlink(missing_ok=True)
         log.warning("erasure '%s' is carried out: %s", ordered.id, dict(progress.deleted))
 
     async def _settled(self, ordered: Ordered, progress: _Progress) -> None:
         """Wait until workers write all content anew, and what they wrote before is stored."""
-        end_s = self._clock.monotonic_s() + WAIT_S
+        end_s = self.clock.monotonic_s() + WAIT_S
 
         async def wait(is_so: Callable[[], Awaitable[bool]], what: str) -> None:
             while not await is_so():
-                if self._clock.monotonic_s() > end_s:
+                if self.clock.monotonic_s() > end_s:
                     progress.remarks.append(what)
                     return
                 await asyncio.sleep(POLL_S)
 
         async def told() -> bool:
-            return all(seq >= ordered.change.seq for seq in await self._acknowledged())
+            return all(seq >= ordered.change.seq for seq in await self.acknowledged())
 
         await wait(told, "a worker did not say that it knows of the erasure")
-        places = ends(self._home / "spool")
+        places = ends(self.home / "spool")
 
         async def stored() -> bool:
-            return self._passed(places)
+            return self.passed(places)
 
         await wait(stored, "what is still in a spool is erased when it is stored")
 
@@ -163,45 +156,45 @@ class Erasing:
         self, erasure: Erasure, progress: _Progress, file: Path | None = None
     ) -> None:
         """Go through the records of a scope."""
-        suspects = _suspects(self._home)
+        suspects = _suspects(self.home)
         after: Cursor | None = None
-        saved_s = self._clock.monotonic_s()
+        saved_s = self.clock.monotonic_s()
         counted = Counter(progress.deleted)
         while True:
-            now_us = self._clock.now_us()
-            found = await self._store.erase(erasure, now_us=now_us, after=after)
+            now_us = self.clock.now_us()
+            found = await self.store.erase(erasure, now_us=now_us, after=after)
             counted.update(found.deleted)
             progress.deleted = dict(counted)
             progress.lines += found.lines
             progress.cases |= suspects & {case_id_of(it) for it in found.request_ids}
             after = found.place
-            if file is not None and self._clock.monotonic_s() > saved_s + SAVE_S:
+            if file is not None and self.clock.monotonic_s() > saved_s + SAVE_S:
                 await asyncio.to_thread(replace_file, file, msgspec.json.encode(progress))
-                saved_s = self._clock.monotonic_s()
+                saved_s = self.clock.monotonic_s()
             if after is None:
                 return
 
     async def _catch_up(self, late: Sequence[RequestRecord]) -> None:
         """Erase what was under way when its erasure was carried out, or is read once more."""
-        gone = await self._store.erased({it.origin_request_id or "" for it in late})
+        gone = await self.store.erased({it.origin_request_id or "" for it in late})
         victims = [it for it in late if it.origin_request_id in gone or self._tombstones.cover(it)]
-        now_us = self._clock.now_us()
+        now_us = self.clock.now_us()
         for it in victims:
             one = Erasure(scope=ErasureScope(request_id=it.request_id), until_us=now_us)
             await self._strike(one, _Progress(now_us))
         if victims:
             await self._blank()
-            await self._store.shred()
+            await self.store.shred()
 
     async def _blank(self) -> int:
-        spool, store = self._home / "spool", self._store
-        return await blank(spool, store.erased, store.told, self._passed)
+        spool, store = self.home / "spool", self.store
+        return await blank(spool, store.erased, store.told, self.passed)
 
     def _progress(self, file: Path) -> _Progress:
         try:
             progress = msgspec.json.decode(file.read_bytes(), type=_Progress)
         except (FileNotFoundError, msgspec.DecodeError):
-            return _Progress(self._clock.now_us())
+            return _Progress(self.clock.now_us())
         progress.remarks.append("it was cut short once: numbers may be short by a second's work")
         return progress
 
@@ -213,13 +206,13 @@ class Erasing:
             scope=ordered.erasure.scope,
             requested_by=change.author,
             reason=change.reason,
-            started=_instant(progress.started_us),
-            finished=_instant(self._clock.now_us()),
+            started=instant(progress.started_us),
+            finished=instant(self.clock.now_us()),
             deleted=progress.deleted,
             kept={"ledger_lines": progress.lines, "legal_hold": held},
             by_hand={"dataset_cases": tuple(sorted(progress.cases))},
-            sent_elsewhere=tuple(Sent(exporter=it, traces=traces) for it in self._exporters),
-            remarks=tuple(dict.fromkeys((*progress.remarks, *self._remarks))),
+            sent_elsewhere=tuple(Sent(exporter=it, traces=traces) for it in self.exporters),
+            remarks=tuple(dict.fromkeys((*progress.remarks, *self.remarks))),
             config_seq=change.seq,
             change_hash=change.hash,
         )
@@ -256,7 +249,3 @@ def _suspects(home: Path) -> frozenset[str]:
     for path in (home / "evals").rglob("*.json*"):
         found.update(it.decode() for it in CASE_ID.findall(path.read_bytes()))
     return frozenset(found)
-
-
-def _instant(at_us: int) -> str:
-    return f"{datetime.fromtimestamp(at_us // 1_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -11,10 +11,9 @@ from zoneinfo import ZoneInfo
 from trimtab.control.snapshot import Snapshot
 from trimtab.cost.baseline import FULL, WEEK, Past
 from trimtab.domain.ids import TenantId
+from trimtab.store.rollup import HOUR_US
 from trimtab.store.spend import Spent
 
-HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
 LOOK_BACK_DAYS = 2 * FULL
 GRACE_US = 600_000_000
 """So long after midnight a day is complete: what is spooled then is stored."""
@@ -104,11 +103,6 @@ def today(zone: str, now_us: int) -> date:
 def date_of(day_us: int) -> date:
     """Read a day that is named by the first instant of its date in UTC."""
     return datetime.fromtimestamp(day_us // _US, UTC).date()
-
-
-def bucket_of(day: date) -> int:
-    """Name a day by the first instant of its date in UTC."""
-    return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * _US
 
 
 def span_of(day: date, zone: str) -> tuple[int, int]:

@@ -17,8 +17,9 @@ from trimtab.cost.oddity import (
 )
 from trimtab.domain.alert import Finding, Rule
 from trimtab.domain.ids import TenantId
-from trimtab.jobs.history import HOUR_US, today
+from trimtab.jobs.history import today
 from trimtab.jobs.spending import amount
+from trimtab.store.rollup import HOUR_US
 from trimtab.store.spend import About, OddLines, Repeated, SpendReader
 
 IsFree = Callable[[str, str, int], bool]

@@ -11,9 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -26,6 +24,7 @@ from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import TrimtabError
 from trimtab.domain.tenant import Tenant
+from trimtab.jobs.history import today
 from trimtab.jobs.stripe import MeterDesk, Outcome, Told
 from trimtab.store.base.ledger import LineReader
 from trimtab.store.outbox import Outbox
@@ -89,8 +88,7 @@ class Books:
 
 def local_month(tenant: Tenant, now_us: int) -> str:
     """Name the month that it is where a tenant lives."""
-    now = datetime.fromtimestamp(now_us // _SECOND_US, UTC)
-    return f"{now.astimezone(ZoneInfo(tenant.timezone)):%Y-%m}"
+    return f"{today(tenant.timezone, now_us):%Y-%m}"
 
 
 def passed_on(state: State) -> list[Tenant]:
@@ -139,39 +137,25 @@ def balance(found: Iterable[Month], invoices: Invoices, now_us: int) -> Balance:
     return Balance(tuple(owed), rest)
 
 
+@dataclass(slots=True)
 class Push:
-    """Makes events of what is owed, and tells them. State: when it makes more, what failed last."""
+    """Makes events of what is owed, and tells them. State: when it makes more, what failed last.
 
-    # Where it comes from, where it goes, and when.
-    def __init__(
-        self,
-        books: Books,
-        desk: MeterDesk,
-        clock: Clock,
-        chance: random.Random,
-        *,
-        invoices: Invoices,
-        every_s: float,
-    ) -> None:
-        """Be ready to pass on.
+    Attributes:
+        desk: Who is told.
+        chance: Spreads tries.
+        invoices: When they become final.
+        every_s: How often events are made; the first at once.
+    """
 
-        Args:
-            books: What is owed.
-            desk: Who is told.
-            clock: Dates and spaces tries.
-            chance: Spreads tries.
-            invoices: When they become final.
-            every_s: How often events are made; the first at once.
-        """
-        self._books = books
-        self._outbox = books.outbox
-        self._desk = desk
-        self._clock = clock
-        self._chance = chance
-        self._invoices = invoices
-        self._every_us = round(every_s * 1e6)
-        self._not_before_us = 0
-        self._failing: str | None = None
+    books: Books
+    desk: MeterDesk
+    clock: Clock
+    chance: random.Random
+    invoices: Invoices
+    every_s: float
+    _not_before_us: int = 0
+    _failing: str | None = None
 
     async def step(self) -> None:
         """Make events if it is time for that, and tell those that are due.
@@ -179,13 +163,13 @@ class Push:
         Raises:
             TrimtabError: a store is away. What was not made is made next time.
         """
-        state = await self._books.control.state()
-        now_us = self._clock.now_us()
+        state = await self.books.control.state()
+        now_us, every_us = self.clock.now_us(), round(self.every_s * 1e6)
         try:
             if now_us >= self._not_before_us:
-                self._not_before_us = now_us + min(RETRY_US, self._every_us)
+                self._not_before_us = now_us + min(RETRY_US, every_us)
                 await self._make(state)
-                self._not_before_us = now_us - now_us % self._every_us + self._every_us
+                self._not_before_us = now_us - now_us % every_us + every_us
         finally:
             await self._tell(state)
 
@@ -200,10 +184,10 @@ class Push:
             raise failed
 
     async def _make_of(self, state: State, tenant: Tenant) -> None:
-        now_us = self._clock.now_us()
-        await self._outbox.begin(tenant.id, local_month(tenant, now_us))
-        account = await self._books.account(state, tenant, now_us)
-        for month, cents in balance(account.months, self._invoices, now_us).owed:
+        now_us = self.clock.now_us()
+        await self.books.outbox.begin(tenant.id, local_month(tenant, now_us))
+        account = await self.books.account(state, tenant, now_us)
+        for month, cents in balance(account.months, self.invoices, now_us).owed:
             event = MeterEvent(
                 id=f"{tenant.id}:{month.month}:{now_us}",
                 tenant_id=tenant.id,
@@ -213,13 +197,13 @@ class Push:
                 made_us=now_us,
                 due_us=now_us,
             )
-            await self._outbox.put(event, pushed_cents=month.pushed)
+            await self.books.outbox.put(event, pushed_cents=month.pushed)
 
     async def _tell(self, state: State) -> None:
         """Tell all that is due; of one customer one at a time, as Stripe asks."""
-        now_us = self._clock.now_us()
+        now_us = self.clock.now_us()
         due_now: defaultdict[str, list[MeterEvent]] = defaultdict(list)
-        for event in await self._outbox.events():
+        for event in await self.books.outbox.events():
             if event.state is EventState.WAITING and event.due_us <= now_us:
                 addressed = _addressed(event, state)
                 due_now[addressed.customer].append(addressed)
@@ -232,27 +216,27 @@ class Push:
                 await self._tell_one(event)
 
     async def _tell_one(self, event: MeterEvent) -> None:
-        now_us = self._clock.now_us()
+        now_us = self.clock.now_us()
         if event.doubt_us is not None and now_us - event.doubt_us > SURE_US:
             log.error(
                 "meter event '%s' may have arrived a day ago, so it is not sent again; look for it"
                 " in Stripe, and see `trimtab bills outbox`",
                 event.id,
             )
-            await self._outbox.hold(replace(event, state=EventState.UNSURE))
+            await self.books.outbox.hold(replace(event, state=EventState.UNSURE))
             return
         doubt_us = now_us if event.doubt_us is None else event.doubt_us
         # Before it is sent: who is killed now does not know whether it has arrived.
-        await self._outbox.hold(replace(event, tries=event.tries + 1, doubt_us=doubt_us))
-        told = await self._desk.tell(event, self._invoices.stamp_s(event.month, now_us))
+        await self.books.outbox.hold(replace(event, tries=event.tries + 1, doubt_us=doubt_us))
+        told = await self.desk.tell(event, self.invoices.stamp_s(event.month, now_us))
         if told.outcome is Outcome.TAKEN:
-            await self._outbox.taken(event.id)
+            await self.books.outbox.taken(event.id)
             self._is_well()
         else:
             held = replace(event, tries=event.tries + 1, error=told.said)
             if told.may_have_arrived:
                 held = replace(held, doubt_us=doubt_us)
-            await self._outbox.hold(self._held(held, told))
+            await self.books.outbox.hold(self._held(held, told))
 
     def _held(self, event: MeterEvent, told: Told) -> MeterEvent:
         if told.outcome is Outcome.REFUSED:
@@ -266,9 +250,9 @@ class Push:
         if self._failing != told.said:
             log.warning("meter events are sent again later: %s", told.said)
         self._failing = told.said
-        waits_s = backoff_s(event.tries - 1, MOST_BACKOFF_S, self._chance)
+        waits_s = backoff_s(event.tries - 1, MOST_BACKOFF_S, self.chance)
         waits_s = max(waits_s, min(told.wait_s or 0.0, MOST_BACKOFF_S))
-        return replace(event, due_us=self._clock.now_us() + round(waits_s * 1e6))
+        return replace(event, due_us=self.clock.now_us() + round(waits_s * 1e6))
 
     def _is_well(self) -> None:
         if self._failing is not None:

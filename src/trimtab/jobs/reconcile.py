@@ -22,6 +22,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import NotFound, TrimtabError
 from trimtab.domain.transport import Transport
 from trimtab.store.base.ledger import Billed, LedgerReader, LedgerWriter
+from trimtab.store.rollup import DAY_US, HOUR_US, midnight_us
 
 DAYS_BACK = (1, 2, 3, 7)
 AFTER = timedelta(hours=3)
@@ -30,8 +31,6 @@ AFTER = timedelta(hours=3)
 RETRY = timedelta(hours=1)
 LOOK_S = 300.0
 
-_HOUR_US = 3_600_000_000
-_DAY_US = 24 * _HOUR_US
 
 log = logging.getLogger("trimtab")
 
@@ -52,44 +51,29 @@ class Billing:
     owned: Ownership
 
 
+@dataclass(slots=True)
 class Reconciliation:
-    """Fetches, compares and keeps. It holds nothing that a restart would lose."""
+    """Fetches, compares and keeps. It holds nothing that a restart would lose.
 
-    # Two sides, and what is needed to hold them together.
-    def __init__(  # noqa: PLR0913
-        self,
-        ledger: LedgerReader,
-        billings: Sequence[Billing],
-        kept: Kept,
-        *,
-        transport: Transport,
-        clock: Clock,
-        prices: Prices,
-        sleep: Sleep = asyncio.sleep,
-    ) -> None:
-        """Be ready to compare.
+    Attributes:
+        ledger: Our side.
+        billings: Their side, one for each provider.
+        prices: Tells what was listed.
+        sleep: Waits between tries.
+    """
 
-        Args:
-            ledger: Our side.
-            billings: Their side, one for each provider.
-            kept: Where reports are kept.
-            transport: Sends the questions.
-            clock: Tells what may still come late, and when a night begins.
-            prices: Tells what was listed.
-            sleep: Waits between tries.
-        """
-        self._ledger = ledger
-        self._billings = billings
-        self._kept = kept
-        self._transport = transport
-        self._clock = clock
-        self._prices = prices
-        self._sleep = sleep
+    ledger: LedgerReader
+    billings: Sequence[Billing]
+    kept: Kept
+    transport: Transport
+    clock: Clock
+    prices: Prices
+    sleep: Sleep = asyncio.sleep
 
     @property
     def providers(self) -> tuple[str, ...]:
         """The providers whose bills can be read."""
-        return tuple(it.desk.provider for it in self._billings)
+        return tuple(it.desk.provider for it in self.billings)
 
     async def compare(self, days: Collection[str], providers: Collection[str] = ()) -> Report:
         """Compare days, of all providers or of some, and keep the report.
@@ -97,23 +81,23 @@ class Reconciliation:
         Raises:
             TryLater: the ledger cannot be read. OSError: the report cannot be kept.
         """
-        asked = [it for it in self._billings if not providers or it.desk.provider in providers]
+        asked = [it for it in self.billings if not providers or it.desk.provider in providers]
         statements = [await self._fetch(it, days) for it in asked]
         report = compare(
             await self._ours(days),
             statements,
             {it.desk.provider: it.owned for it in asked},
             days,
-            now_us=self._clock.now_us(),
-            prices=self._prices,
+            now_us=self.clock.now_us(),
+            prices=self.prices,
         )
-        await asyncio.to_thread(self._kept.put, report)
+        await asyncio.to_thread(self.kept.put, report)
         return report
 
     async def step(self) -> tuple[Report, ...]:
         """Compare what is due now."""
         reports: list[Report] = []
-        for billing in self._billings:
+        for billing in self.billings:
             provider = billing.desk.provider
             days = self._due(provider)
             if not days:
@@ -142,7 +126,7 @@ class Reconciliation:
         if now < tonight:
             return []
         days = [(now.date() - timedelta(days=back)).isoformat() for back in DAYS_BACK]
-        return [day for day in days if self._is_due(self._kept.find(day, provider), now, tonight)]
+        return [day for day in days if self._is_due(self.kept.find(day, provider), now, tonight)]
 
     def _is_due(self, report: Report | None, now: datetime, tonight: datetime) -> bool:
         if report is None:
@@ -151,11 +135,14 @@ class Reconciliation:
         return compared < tonight or (not report.is_complete and compared <= now - RETRY)
 
     async def _fetch(self, billing: Billing, days: Collection[str]) -> Statement:
-        now_s = self._clock.now_us() // 1_000_000
+        now_s = self.clock.now_us() // 1_000_000
         first = date.fromisoformat(min(days)) - timedelta(days=1)
         last = min(date.fromisoformat(max(days)) + timedelta(days=1), self._now().date())
-        span = Span(_midnight_s(first), _midnight_s(last + timedelta(days=1)), now_s)
-        fetch = Fetch(billing.desk, self._transport, billing.headers, self._sleep)
+        start_s, end_s = (
+            midnight_us(str(it)) // 1_000_000 for it in (first, last + timedelta(days=1))
+        )
+        span = Span(start_s, end_s, now_s)
+        fetch = Fetch(billing.desk, self.transport, billing.headers, self.sleep)
         try:
             return await billing.read(fetch, span)
         except FetchIncomplete as exc:
@@ -168,13 +155,13 @@ class Reconciliation:
         }
         rows: list[Billed] = []
         for day in sorted(wanted):
-            start_us = _midnight_s(day) * 1_000_000
-            for since_us in range(start_us, start_us + _DAY_US, _HOUR_US):
-                rows += await self._ledger.billed(since_us=since_us, until_us=since_us + _HOUR_US)
+            start_us = midnight_us(str(day))
+            for since_us in range(start_us, start_us + DAY_US, HOUR_US):
+                rows += await self.ledger.billed(since_us=since_us, until_us=since_us + HOUR_US)
         return rows
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.now_us() // 1_000_000, UTC)
+        return datetime.fromtimestamp(self.clock.now_us() // 1_000_000, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +197,5 @@ class Acceptance:
             pointer, proposed, reason=reason, author=author, source=source
         )
         made = change or (await self.control.state())[pointer].change
-        ts_us = _midnight_s(date.fromisoformat(proposed.day)) * 1_000_000
-        await self.ledger.adjust([line_of(proposed, ts_us, made.seq)])
+        await self.ledger.adjust([line_of(proposed, midnight_us(proposed.day), made.seq)])
         return proposed, change
-
-
-def _midnight_s(day: date) -> int:
-    return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())

@@ -7,15 +7,7 @@ from datetime import date, timedelta
 from trimtab.control.snapshot import Snapshot
 from trimtab.cost.baseline import FULL, HOURS, Terms, rate
 from trimtab.domain.alert import Finding, Rule
-from trimtab.jobs.history import (
-    DAY_US,
-    HOUR_US,
-    LOOK_BACK_DAYS,
-    Days,
-    History,
-    history,
-    today,
-)
+from trimtab.jobs.history import LOOK_BACK_DAYS, Days, History, history, today
 from trimtab.jobs.spending import (
     day_finding,
     excess_of,
@@ -24,6 +16,7 @@ from trimtab.jobs.spending import (
     monthly_nano,
     rate_finding,
 )
+from trimtab.store.rollup import DAY_US, HOUR_US
 from trimtab.store.spend import SpendReader
 
 

@@ -23,19 +23,17 @@ from trimtab.domain.budget import Period
 from trimtab.domain.ids import TenantId
 from trimtab.domain.money import usd_text
 from trimtab.jobs.history import (
-    DAY_US,
     GRACE_US,
-    HOUR_US,
     LOOK_BACK_DAYS,
     Days,
     History,
-    bucket_of,
     history,
     same_hours,
     span_of,
     today,
 )
 from trimtab.store.alerts import Alerts
+from trimtab.store.rollup import DAY_US, HOUR_US, midnight_us
 from trimtab.store.spend import PartSpent, SpendReader
 
 _CENT_NANO = 10_000_000
@@ -94,8 +92,8 @@ class DayRules:
         days = [day - timedelta(days=n) for n in range(len(past.days), 0, -1)]
         usual_days = [it for it, flag in zip(days, past.flagged, strict=True) if not flag]
         spend, tenant_id = self.ledger.spend, tenant.tenant_id
-        now = await spend.parts_of_days(tenant_id, [bucket_of(day)])
-        usual = await spend.parts_of_days(tenant_id, [bucket_of(it) for it in usual_days])
+        now = await spend.parts_of_days(tenant_id, [midnight_us(str(day))])
+        usual = await spend.parts_of_days(tenant_id, [midnight_us(str(it)) for it in usual_days])
         finding = day_finding(tenant, day, rule, excess)
         return await explained(
             finding, now, _each(usual, len(usual_days)), span_of(day, tenant.zone), spend

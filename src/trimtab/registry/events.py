@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from trimtab.control.prompts import Prompts
 from trimtab.domain.change import Change, PointerKind, Source
-from trimtab.domain.prompt import Label, Place
+from trimtab.domain.prompt import Place
+from trimtab.registry.steps import label_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -95,7 +96,7 @@ def _of_version(what: EventType, change: Change, prompts: Prompts) -> Event:
 
 def _of_label(change: Change, prompts: Prompts) -> Event:
     place = Place(*change.pointer.name.split("/", 2))
-    was, now = _label(change.before), _label(change.after)
+    was, now = label_of(change.before), label_of(change.after)
     is_override = now is not None and now.override
     subject = replace(
         _subject(change, prompts, place.name, now and now.version),
@@ -126,7 +127,3 @@ def _event(what: EventType, change: Change, subject: Subject) -> Event:
     at = _EPOCH + timedelta(microseconds=change.ts_us)
     written = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return Event(type=what, timestamp=written, data=subject)
-
-
-def _label(value: bytes | None) -> Label | None:
-    return None if value is None else msgspec.json.decode(value, type=Label)

@@ -61,7 +61,7 @@ def steps_back(moves: Sequence[Change]) -> Iterator[Held]:
     """
     steps: list[Held] = []
     for index, change in enumerate(moves):
-        value = _label(change.after)
+        value = label_of(change.after)
         version = None if value is None else value.version
         if index == 0 and version is not None:
             steps.append(Held(None, change.ts_us))
@@ -75,13 +75,13 @@ def steps_back(moves: Sequence[Change]) -> Iterator[Held]:
 def held_ever(moves: Sequence[Change]) -> Iterator[Held]:
     """Walk back over everything a label held before what it holds now."""
     for index in range(len(moves) - 2, -1, -1):
-        value = _label(moves[index].after)
+        value = label_of(moves[index].after)
         yield Held(None if value is None else value.version, _until(moves, index))
 
 
 def version_of(value: bytes | None) -> str | None:
     """Read which version a label pointed at before or after a move."""
-    label = _label(value)
+    label = label_of(value)
     return None if label is None else label.version
 
 
@@ -89,5 +89,6 @@ def _until(moves: Sequence[Change], index: int) -> int:
     return moves[min(index + 1, len(moves) - 1)].ts_us
 
 
-def _label(value: bytes | None) -> Label | None:
+def label_of(value: bytes | None) -> Label | None:
+    """Read a label as it was before or after a move; `None` if it pointed nowhere."""
     return None if value is None else msgspec.json.decode(value, type=Label)

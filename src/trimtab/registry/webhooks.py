@@ -17,7 +17,7 @@ from trimtab.domain.backoff import backoff_s
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import SettingsInvalid, TrimtabError
 from trimtab.domain.signing import signature
-from trimtab.domain.transport import Transport, TransportError, origin_of, render_head
+from trimtab.domain.transport import Origin, Transport, TransportError, origin_of, render_head
 from trimtab.registry.events import Event
 from trimtab.registry.outbox import Outbox
 
@@ -59,51 +59,39 @@ class Backlog:
     error: str | None = None
 
 
+@dataclass(slots=True)
 class Webhook:
     """Tells one subscriber.
 
     State: failures in a row, when the next try may be, what was wrong last, and whether the
     subscriber is gone.
+
+    Attributes:
+        chance: Spreads tries.
     """
 
-    def __init__(
-        self,
-        subscriber: Subscriber,
-        outbox: Outbox,
-        transport: Transport,
-        clock: Clock,
-        chance: random.Random,
-    ) -> None:
-        """Be ready to tell what waits.
+    subscriber: Subscriber
+    outbox: Outbox
+    transport: Transport
+    clock: Clock
+    chance: random.Random
+    _origin: Origin = field(init=False)
+    _failures: int = 0
+    _not_before_s: float = field(init=False)
+    _refused: str | None = None
+    _stuck: str | None = None
+    _gone: bool = False
 
-        Args:
-            subscriber: Who is told.
-            outbox: What it is told.
-            transport: Sends the posts.
-            clock: Dates and spaces tries.
-            chance: Spreads tries.
-
-        Raises:
-            SettingsInvalid: the URL cannot be used.
-        """
-        self._subscriber = subscriber
-        self._outbox = outbox
-        self._transport = transport
-        self._clock = clock
-        self._chance = chance
-        self._failures = 0
-        self._not_before_s = clock.monotonic_s()
-        self._refused: str | None = None
-        self._stuck: str | None = None
-        self._gone = False
+    def __post_init__(self) -> None:
+        """See that the URL can be used. Raises `SettingsInvalid`."""
+        self._not_before_s = self.clock.monotonic_s()
+        of = self.subscriber
         try:
-            self._origin = origin_of(
-                subscriber.url, allow_private=subscriber.allow_private, proxy=subscriber.proxy
-            )
+            self._origin = origin_of(of.url, allow_private=of.allow_private, proxy=of.proxy)
             self._head(())
         except ValueError as exc:
             raise SettingsInvalid(
-                f"webhook '{subscriber.name}' has a URL that cannot be used; write one such as"
+                f"webhook '{of.name}' has a URL that cannot be used; write one such as"
                 " https://ci.example.com/prompts"
             ) from exc
 
@@ -111,7 +99,7 @@ class Webhook:
     def backlog(self) -> Backlog:
         """What waits now."""
         error = self._stuck or self._refused
-        return Backlog(self._subscriber.name, len(self._outbox), error)
+        return Backlog(self.subscriber.name, len(self.outbox), error)
 
     async def run(self) -> None:
         """Tell for ever; what was told just now is followed by the next at once."""
@@ -123,10 +111,10 @@ class Webhook:
         """Tell one event, if one waits and may be told now; tells whether it was."""
         if not await self._look():
             return False
-        is_early = self._clock.monotonic_s() < self._not_before_s
-        if self._gone or is_early or not len(self._outbox):
+        is_early = self.clock.monotonic_s() < self._not_before_s
+        if self._gone or is_early or not len(self.outbox):
             return False
-        answer = await self._post(self._outbox.first)
+        answer = await self._post(self.outbox.first)
         if answer.status // 100 == HTTPStatus.OK // 100:
             self._taken()
             return True
@@ -135,28 +123,28 @@ class Webhook:
 
     async def _look(self) -> bool:
         try:
-            await self._outbox.look()
+            await self.outbox.look()
         except (OSError, TrimtabError) as exc:
             if self._stuck is None:
-                log.warning("webhook '%s' waits: %s", self._subscriber.name, exc)
+                log.warning("webhook '%s' waits: %s", self.subscriber.name, exc)
             self._stuck = type(exc).__name__
             return False
         self._stuck = None
         return True
 
     async def _post(self, event: Event) -> "_Answer":
-        body, timeout_s = event.body(), self._subscriber.timeout_s
-        now_s = self._clock.now_us() // 1_000_000
+        body, timeout_s = event.body(), self.subscriber.timeout_s
+        now_s = self.clock.now_us() // 1_000_000
         head = self._head(
             (
                 ("webhook-id", event.id),
                 ("webhook-timestamp", str(now_s)),
-                ("webhook-signature", signature(self._subscriber.secret, event.id, now_s, body)),
+                ("webhook-signature", signature(self.subscriber.secret, event.id, now_s, body)),
             )
         )
         try:
             async with asyncio.timeout(timeout_s):
-                response = await self._transport.send(
+                response = await self.transport.send(
                     self._origin, head, body, connect_timeout_s=timeout_s
                 )
         except TransportError as exc:
@@ -169,7 +157,7 @@ class Webhook:
         return _Answer(response.status, told, told)
 
     def _head(self, headers: tuple[tuple[str, str], ...]) -> bytes:
-        url = urlsplit(self._subscriber.url)
+        url = urlsplit(self.subscriber.url)
         path = url.path or "/"
         return render_head(
             "POST",
@@ -183,13 +171,13 @@ class Webhook:
         )
 
     def _taken(self) -> None:
-        self._outbox.told()
+        self.outbox.told()
         if self._refused is not None:
-            log.warning("webhook '%s' is through again", self._subscriber.name)
+            log.warning("webhook '%s' is through again", self.subscriber.name)
         self._failures, self._refused = 0, None
 
     def _hold(self, answer: "_Answer") -> None:
-        name, is_new = self._subscriber.name, self._refused != answer.error
+        name, is_new = self.subscriber.name, self._refused != answer.error
         self._refused = answer.error
         if answer.status == HTTPStatus.GONE:
             self._gone = True
@@ -199,9 +187,9 @@ class Webhook:
                 name,
             )
             return
-        waits_s = backoff_s(self._failures, MOST_BACKOFF_S, self._chance)
+        waits_s = backoff_s(self._failures, MOST_BACKOFF_S, self.chance)
         self._failures += 1
-        self._not_before_s = self._clock.monotonic_s() + waits_s
+        self._not_before_s = self.clock.monotonic_s() + waits_s
         if is_new:
             log.warning("webhook '%s' tries again: %s; events wait", name, answer.told)
 

@@ -31,7 +31,7 @@ from trimtab.domain.retention import Retention
 from trimtab.domain.tenant import Key, SearchPolicy, Tenant, Tier, WhenAway
 from trimtab.telemetry.preset import Content, Signal
 from trimtab.telemetry.sampling import Policy
-from trimtab.telemetry.semconv.versions import Semconv
+from trimtab.telemetry.semconv import Semconv
 
 REVIEW_NOTICE = timedelta(days=30)
 

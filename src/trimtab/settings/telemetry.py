@@ -22,7 +22,7 @@ from trimtab.settings.fields import (
 from trimtab.settings.model import ExporterSettings, TelemetrySettings
 from trimtab.settings.sampling import read_sampling
 from trimtab.telemetry.preset import Content, Preset, Signal, names, preset
-from trimtab.telemetry.semconv.versions import Semconv
+from trimtab.telemetry.semconv import Semconv
 
 OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"

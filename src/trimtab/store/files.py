@@ -36,10 +36,11 @@ def _beside(path: Path, content: bytes) -> Generator[Path]:
         yield new
     finally:
         new.unlink(missing_ok=True)
-    _sync(path.parent)
+    sync_directory(path.parent)
 
 
-def _sync(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Bring what was made or renamed in a directory to the disk. Raises `OSError`."""
     file = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(file)

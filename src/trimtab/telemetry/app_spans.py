@@ -5,10 +5,9 @@ is not believed. Content is added by `telemetry.words`, if at all.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
@@ -21,7 +20,7 @@ from trimtab.telemetry.facts import FIELDS, Attributes
 from trimtab.telemetry.ingest import body_of, moved_of
 from trimtab.telemetry.otlp import Value
 from trimtab.telemetry.sampling import adjusted_count
-from trimtab.telemetry.spans import SAMPLED, put
+from trimtab.telemetry.spans import SAMPLED, fill, put
 
 PIECE = 256
 """Spans that are released together at most."""
@@ -63,10 +62,6 @@ class App(NamedTuple):
     resource: bytes
 
 
-class _Slots(Protocol):
-    def add(self) -> KeyValue: ...
-
-
 def render_app(
     span: AppSpan, decision: Decision, forbidden: Collection[str] = ()
 ) -> tuple[App, Span]:
@@ -89,10 +84,10 @@ def render_app(
         status=Status(code=_STATUSES[span.status]),
     )
     left_out = _OURS.union(forbidden)
-    _tell(rendered.attributes, {k: v for k, v in body.attributes.items() if k not in left_out})
+    _tell(rendered, {k: v for k, v in body.attributes.items() if k not in left_out})
     for at_us, name, more in body.events:
         event = rendered.events.add(time_unix_nano=at_us * 1000, name=name)
-        _tell(event.attributes, more)
+        _tell(event, more)
     put(rendered, _decided(span, decision))
     return App(msgspec.msgpack.encode(body.resource)), rendered
 
@@ -103,17 +98,17 @@ def restore(span: Span, content: bytes) -> None:
     message = moved.attributes.get("otel.status_description")
     if isinstance(message, str):
         span.status.message = message
-    _tell(span.attributes, {k: v for k, v in moved.attributes.items() if k not in _OURS})
+    _tell(span, {k: v for k, v in moved.attributes.items() if k not in _OURS})
     events = {(it.time_unix_nano // 1000, it.name): it for it in span.events}
     for at_us, name, more in moved.events:
         if (at_us, name) in events:
-            _tell(events[at_us, name].attributes, more)
+            _tell(events[at_us, name], more)
 
 
 def app_resource_spans(app: App, spans: Iterable[Span], ours: Attributes) -> ResourceSpans:
     """Put spans under their own resource; what a receiver asks for and it lacks is added."""
     about, told = Resource(), msgspec.msgpack.decode(app.resource)
-    _tell(about.attributes, told)
+    _tell(about, told)
     put(about, {it: ours[it] for it in ours if it != _OF_PROGRAM and it not in told})
     return ResourceSpans(resource=about, scope_spans=[ScopeSpans(spans=spans)])
 
@@ -154,29 +149,6 @@ def _weight(decision: Decision) -> float | None:
     return None if decision.th is None else adjusted_count(decision.th)
 
 
-def _tell(slots: _Slots, told: Mapping[str, Value]) -> None:
+def _tell(what: Span | Span.Event | Resource, told: Mapping[str, Value]) -> None:
     for name, value in told.items():
-        pair = slots.add()
-        pair.key = name
-        _set(pair.value, value)
-
-
-def _set(slot: AnyValue, value: Value) -> None:
-    match value:
-        case str():
-            slot.string_value = value
-        case bool():
-            slot.bool_value = value
-        case int():
-            slot.int_value = value
-        case float():
-            slot.double_value = value
-        case list():
-            slot.array_value.SetInParent()
-            for it in value:
-                _set(slot.array_value.values.add(), it)
-        case dict():
-            slot.kvlist_value.SetInParent()
-            _tell(slot.kvlist_value.values, value)
-        case _:
-            pass
+        fill(what.attributes.add(key=name).value, value)

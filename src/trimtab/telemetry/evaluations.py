@@ -12,7 +12,7 @@ from trimtab.domain.annotation import Annotated, AnnotationKind
 from trimtab.domain.ids import span_id
 from trimtab.telemetry.facts import Value
 from trimtab.telemetry.preset import Extras
-from trimtab.telemetry.semconv.base import Version
+from trimtab.telemetry.semconv import Version
 from trimtab.telemetry.spans import NO_EXTRAS, REMOTENESS_KNOWN, SAMPLED, put, worded
 
 EVENT = "gen_ai.evaluation.result"

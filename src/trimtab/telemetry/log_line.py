@@ -6,13 +6,14 @@ within a major version. Money is exact text, never a float.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import msgspec
 from msgspec import Raw, Struct
 
 from trimtab.domain.annotation import Annotated
 from trimtab.domain.money import usd_text
-from trimtab.domain.record import Finish
+from trimtab.domain.record import Finish, RequestRecord
 
 VERSION = 1
 _HASH_DIGITS = 12
@@ -74,6 +75,11 @@ class LogLine(Struct, kw_only=True):
     replay: str
 
 
+_AS_RECORDED = tuple(
+    {*LogLine.__struct_fields__} & {*RequestRecord.__struct_fields__} - {"prompt_hash"}
+)
+"""What the line says under the name, and in the words, of the record."""
+_recorded = attrgetter(*_AS_RECORDED)
 _SAID = ("request_id", "tenant_id", "kind", "name", "score", "label", "source", "author", "version")
 ANNOTATION_KEYS = ("ts", "event", "v", *_SAID, "claimed")
 
@@ -98,51 +104,20 @@ def log_line(finish: Finish) -> bytes:
     """Write the line of a request, its line feed included."""
     record = finish.record
     line = LogLine(
+        **dict(zip(_AS_RECORDED, _recorded(record), strict=True)),
         ts=timestamp(record.ts_us),
-        request_id=record.request_id,
-        tenant_id=record.tenant_id,
         model=record.model_requested,
-        prompt_name=record.prompt_name,
-        prompt_version=record.prompt_version,
-        input_tokens=record.input_tokens,
-        cached_tokens=record.cached_tokens,
-        output_tokens=record.output_tokens,
-        cost_usd=None if record.cost_nano is None else _usd(record.cost_nano),
+        cost_usd=None if record.cost_nano is None else Raw(usd_text(record.cost_nano).encode()),
         latency_ms_total=record.latency_us / 1000,
-        guardrail_decision=record.guardrail_decision,
-        judge_score=record.judge_score,
         event="request",
         v=VERSION,
-        status=record.status,
-        http_status=record.http_status,
-        error_code=record.error_code,
-        trace_id=record.trace_id,
-        tier=record.tier,
-        feature=record.feature,
-        key_id=record.key_id,
-        origin=record.origin,
-        wire=record.wire,
-        stream=record.stream,
-        model_response=record.model_response,
-        provider=record.provider,
-        target=record.target,
         attempts=record.attempt_count,
         prompt_hash=record.prompt_hash and record.prompt_hash[:_HASH_DIGITS],
-        experiment=record.experiment,
-        arm=record.arm,
-        cache_write_tokens=record.cache_write_tokens,
-        reasoning_tokens=record.reasoning_tokens,
-        usage_source=record.usage_source,
-        cost_nano=record.cost_nano,
-        price_version=record.price_version,
         ttft_ms=None if record.ttft_us is None else record.ttft_us / 1000,
         stages_ms={stage.stage: stage.dur_us / 1000 for stage in finish.detail.stages},
         retrieved=tuple(map(_found, finish.detail.retrieved)),
         tool_calls=record.tool_call_count,
         fallback=record.fallback_used,
-        config_seq=record.config_seq,
-        sampling_rule=record.sampling_rule,
-        replay=record.replay,
     )
     return _encoder.encode(line) + b"\n"
 
@@ -150,10 +125,6 @@ def log_line(finish: Finish) -> bytes:
 def _found(document: Mapping[str, str | float]) -> str:
     score = document.get("score")
     return f"{document['doc_id']}" if score is None else f"{document['doc_id']}:{score}"
-
-
-def _usd(nano: int) -> Raw:
-    return Raw(usd_text(nano).encode())
 
 
 def day_of(ts_us: int) -> str:

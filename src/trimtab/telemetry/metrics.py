@@ -115,13 +115,9 @@ METRICS: Mapping[str, Metric] = {
         _C,
         "Requests that named a model, by how they ended.",
         ("tenant", "feature", "model", "status", "origin"),
-        "trimtab.requests",
     ),
     "trimtab_tokens_total": Metric(
-        _C,
-        "Tokens read, read from a cache, and written.",
-        ("tenant", "model", "type"),
-        "trimtab.tokens",
+        _C, "Tokens read, read from a cache, and written.", ("tenant", "model", "type")
     ),
     "trimtab_cost_nano_usd_total": Metric(
         _C, "What requests cost, in nano-USD.", ("tenant", "feature", "model"), "trimtab.cost"

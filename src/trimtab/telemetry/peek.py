@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -10,6 +10,8 @@ from trimtab.domain.record import Begin, Finish
 from trimtab.telemetry import frames
 from trimtab.telemetry.follow import START, Place, follow, workers
 from trimtab.telemetry.frames import HEADER_BYTES, Frame, Kind
+
+T = TypeVar("T")
 
 _begin = msgspec.msgpack.Decoder(Begin)
 _finish = msgspec.msgpack.Decoder(Finish)
@@ -36,7 +38,7 @@ class Fresh:
         for directory in workers(self._spool):
             for place, frame in _frames(directory, self._places.get(directory.name, START)):
                 self._places[directory.name] = place
-                finish = None if frame is None else _finish_of(frame)
+                finish = None if frame is None else _decoded(frame, Kind.FINISH, _finish)
                 if finish is not None:
                     yield finish
 
@@ -48,10 +50,10 @@ def find_spooled(spool: Path, prefix: str) -> Spooled | None:
         for _, frame in _frames(directory, START):
             if frame is None:
                 continue
-            finish = _finish_of(frame)
+            finish = _decoded(frame, Kind.FINISH, _finish)
             if finish is not None and finish.record.request_id.startswith(prefix):
                 return Spooled(directory.name, None, finish)
-            begin = _begin_of(frame)
+            begin = _decoded(frame, Kind.BEGIN, _begin)
             if begin is not None and begin.request_id.startswith(prefix):
                 begun = Spooled(directory.name, begin, None)
     return begun
@@ -74,20 +76,9 @@ def _end(directory: Path) -> Place:
     return place
 
 
-def _finish_of(frame: Frame) -> Finish | None:
-    if frame.kind != Kind.FINISH:
-        return None
+def _decoded(frame: Frame, kind: Kind, decoder: msgspec.msgpack.Decoder[T]) -> T | None:
+    """Read a frame of a kind; of one that cannot be read, the recorder tells."""
     try:
-        return _finish.decode(frame.payload)
-    except ValueError:
-        # The recorder tells of it.
-        return None
-
-
-def _begin_of(frame: Frame) -> Begin | None:
-    if frame.kind != Kind.BEGIN:
-        return None
-    try:
-        return _begin.decode(frame.payload)
+        return decoder.decode(frame.payload) if frame.kind == kind else None
     except ValueError:
         return None

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from trimtab.domain.yaml_tree import Faults, anything, read_tree
-from trimtab.telemetry.semconv.versions import Semconv
+from trimtab.telemetry.semconv import Semconv
 
 _BASIC = "Basic "
 

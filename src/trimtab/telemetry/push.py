@@ -6,6 +6,7 @@ Values are cumulative, so a minute that is lost costs a point and no count.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -32,33 +33,21 @@ EVERY_S = 60.0
 log = logging.getLogger("trimtab")
 
 
+@dataclass(slots=True)
 class MetricsPush:
-    """Posts what a keeper knows. State: the failure last told of."""
+    """Posts what a keeper knows. State: the failure last told of.
 
-    def __init__(
-        self,
-        receiver: Receiver,
-        post: Post,
-        samples: Callable[[], Awaitable[Samples]],
-        source: Source,
-        clock: Clock,
-    ) -> None:
-        """Begin with nothing sent.
+    Attributes:
+        receiver: Names it, and says how it is written.
+        source: Whose the values are.
+    """
 
-        Args:
-            receiver: Names it, and says how it is written.
-            post: Sends the bodies.
-            samples: Gives all values.
-            source: Whose they are.
-            clock: Tells when.
-        """
-        self._name = receiver.name
-        self._view = receiver.view
-        self._post = post
-        self._samples = samples
-        self._source = source
-        self._clock = clock
-        self._told: int | None = None
+    receiver: Receiver
+    post: Post
+    samples: Callable[[], Awaitable[Samples]]
+    source: Source
+    clock: Clock
+    _told: int | None = None
 
     async def run(self, turn: asyncio.Semaphore) -> None:
         """Post for ever, each time in turn with others."""
@@ -70,18 +59,18 @@ class MetricsPush:
     async def step(self) -> bool:
         """Post all values once; tells whether they were taken."""
         try:
-            samples = await self._samples()
+            samples = await self.samples()
         except TryLater as exc:
-            log.warning("exporter '%s' has no metrics to send: %s", self._name, exc)
+            log.warning("exporter '%s' has no metrics to send: %s", self.receiver.name, exc)
             return False
-        body = render_metrics(samples, self._source, self._view, self._clock.now_us())
-        answer = await self._post(body)
+        body = render_metrics(samples, self.source, self.receiver.view, self.clock.now_us())
+        answer = await self.post(body)
         is_taken = answer.verdict is Verdict.TAKEN
         if not is_taken and self._told != answer.status:
             log.warning(
                 "exporter '%s' sends no metrics: %s; check endpoint and key, the next minute has"
                 " the same counts",
-                self._name,
+                self.receiver.name,
                 "no answer" if answer.status == NO_ANSWER else f"answer {answer.status}",
             )
         self._told = None if is_taken else answer.status

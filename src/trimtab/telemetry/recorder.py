@@ -82,6 +82,7 @@ class _Reading:
     size: int = 0
 
 
+@dataclass(slots=True)
 class Recorder:
     """Commits what workers wrote, and ends what dead workers began.
 
@@ -90,50 +91,37 @@ class Recorder:
     frames are of a newer version.
 
     Attributes:
+        home: State directory; reads `spool/`, writes `dead/recorder/` and `quarantine/`.
+        own: The keeper's own spool, for outcomes that dead workers did not write.
+        lose: Makes the outcome of a request whose worker died.
         is_recording: Whether the store was there when it was asked last, and all of it made.
         stored: Told of outcomes once they are stored, of some perhaps again.
         torn: Of each worker, segments that end in bytes that are no frame, since the start.
         aside: Of each worker, frames that were put aside since then.
     """
 
-    def __init__(
-        self,
-        home: Path,
-        store: RecordWriter,
-        own: Spool,
-        lose: Callable[[OpenRequest], Finish],
-    ) -> None:
-        """Begin with nothing read.
-
-        Args:
-            home: State directory; reads `spool/`, writes `dead/recorder/` and `quarantine/`.
-            store: Where records go.
-            own: The keeper's own spool, for outcomes that dead workers did not write.
-            lose: Makes the outcome of a request whose worker died.
-        """
-        self._home = home
-        self._spool = home / "spool"
-        self._store = store
-        self._own = own
-        self._lose = lose
-        self.stored: Callable[[Sequence[Finish]], None] = lambda _finishes: None
-        self._places: dict[str, Place] = {}
-        self._open: dict[str, OpenRequest] = {}
-        self._told: set[str] = set()
-        self._one_by_one = 0
-        self._ahead: set[str] = set()
-        self.is_recording = False
-        self.torn: Counter[str] = Counter()
-        self.aside: Counter[str] = Counter()
+    home: Path
+    store: RecordWriter
+    own: Spool
+    lose: Callable[[OpenRequest], Finish]
+    stored: Callable[[Sequence[Finish]], None] = lambda _finishes: None
+    _places: dict[str, Place] = field(default_factory=dict[str, Place])
+    _open: dict[str, OpenRequest] = field(default_factory=dict[str, OpenRequest])
+    _told: set[str] = field(default_factory=set[str])
+    _one_by_one: int = 0
+    _ahead: set[str] = field(default_factory=set[str])
+    is_recording: bool = False
+    torn: Counter[str] = field(default_factory=Counter[str])
+    aside: Counter[str] = field(default_factory=Counter[str])
 
     async def start(self) -> None:
         """Take up where the last run stopped. Raises `TryLater` if the store is away."""
-        positions = await self._store.positions()
+        positions = await self.store.positions()
         self._places = {it.worker_id: Place(it.segment, it.offset) for it in positions}
-        self._open = {it.begin.request_id: it for it in await self._store.opened()}
+        self._open = {it.begin.request_id: it for it in await self.store.opened()}
         self._told.clear()
-        own = self._own.worker_id
-        for _, found in follow(self._spool / own, self._places.get(own, START)):
+        own = self.own.worker_id
+        for _, found in follow(self.home / "spool" / own, self._places.get(own, START)):
             if isinstance(found, Frame) and found.kind == Kind.FINISH:
                 self._told.add(_finish.decode(found.payload).record.request_id)
         self.is_recording = True
@@ -165,7 +153,7 @@ class Recorder:
         reading = await asyncio.to_thread(self._read)
         if reading.places:
             try:
-                await self._store.commit(self._batch(reading))
+                await self.store.commit(self._batch(reading))
             except Unstorable as exc:
                 await self._after_poison(reading, exc)
                 return len(reading.frames)
@@ -190,14 +178,14 @@ class Recorder:
         """Count the bytes of each worker's spool that are not stored yet."""
         return {
             path.name: waiting_bytes(path, self._places.get(path.name, START))
-            for path in workers(self._spool)
+            for path in workers(self.home / "spool")
         }
 
     def waits_s(self, now_us: int) -> Mapping[str, float]:
         """Tell for how long what each worker wrote has waited. Reads the spools."""
         return {
             path.name: waits_s(path, self._places.get(path.name, START), now_us)
-            for path in workers(self._spool)
+            for path in workers(self.home / "spool")
         }
 
     def running(self) -> Counter[str]:
@@ -206,7 +194,7 @@ class Recorder:
 
     def _read(self) -> _Reading:
         reading = _Reading()
-        directories = workers(self._spool)
+        directories = workers(self.home / "spool")
         gone = {path.name for path in directories if is_free(path)}
         share = 1 if self._one_by_one else max(1, MAX_FRAMES // max(1, len(directories)))
         for directory in directories:
@@ -305,7 +293,7 @@ class Recorder:
         reading.finishes, reading.annotations, reading.blobs = [], [], []
         reading.spans, reading.claims = [], []
         reading.still, reading.ended = {}, set()
-        await self._store.commit(self._batch(reading))
+        await self.store.commit(self._batch(reading))
         self._passed(reading)
 
     def _end_lost(self, silent: set[str]) -> None:
@@ -313,7 +301,7 @@ class Recorder:
             if request_id in self._told or not (known.lost or known.worker_id in silent):
                 continue
             try:
-                self._own.append(Kind.FINISH, _encoder.encode(self._lose(known)))
+                self.own.append(Kind.FINISH, _encoder.encode(self.lose(known)))
             except RecorderUnavailable as exc:
                 log.warning("a lost request cannot be ended: %s", exc)
                 return
@@ -327,7 +315,7 @@ class Recorder:
     def _put_aside(self, taken: _Taken, why: str) -> None:
         worker, segment, frame = taken
         self.aside[worker] += 1
-        path = self._home / "dead" / "recorder" / worker / f"{segment}-{frame.seq}.msgpack"
+        path = self.home / "dead" / "recorder" / worker / f"{segment}-{frame.seq}.msgpack"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.write_bytes(frame.payload)
         log.error("a frame cannot be stored (%s); it is in '%s', report it", why, path)
@@ -339,7 +327,7 @@ class Recorder:
             log.warning("the last %d bytes of a segment of '%s' are no frame", size, directory)
             return
         source = segment_path(directory, place.segment)
-        target = self._home / "quarantine" / directory.name / source.name
+        target = self.home / "quarantine" / directory.name / source.name
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copyfile(source, target)
         log.error(

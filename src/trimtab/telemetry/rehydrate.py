@@ -21,7 +21,7 @@ from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable, TryLater
 from trimtab.domain.record import REHYDRATED, Finish
 from trimtab.domain.trace_context import OpenTelemetry, opentelemetry, with_opentelemetry
-from trimtab.store.base.reading import SpanReader
+from trimtab.store.base.reading import RecordReader, SpanReader
 from trimtab.store.base.recording import StoredRecord
 from trimtab.telemetry.app_spans import Released, stored_spans
 from trimtab.telemetry.follow import START, Place, follow, workers
@@ -53,14 +53,6 @@ class Append(Protocol):
 
     async def synced(self, offset: int) -> None:
         """Wait until everything before an offset is on the disk."""
-        ...
-
-
-class Find(SpanReader, Protocol):
-    """Reads records and spans; see `store.base.RecordReader`."""
-
-    async def find(self, request_id: str) -> StoredRecord | None:
-        """Find one record by its id."""
         ...
 
 
@@ -132,13 +124,13 @@ class Rehydrator:
     """
 
     def __init__(
-        self, home: Path, records: Find, spool: Append, clock: Clock, *, below: float
+        self, home: Path, records: RecordReader, spool: Append, clock: Clock, *, below: float
     ) -> None:
         """Take up where the last run stopped.
 
         Args:
             home: State directory; reads `spool/`, writes `rehydrate.json`.
-            records: Finds what is named.
+            records: RecordReaders what is named.
             spool: Gets the outcomes.
             clock: Tells how long a record is waited for.
             below: The score under which an evaluation names a request.

@@ -10,7 +10,7 @@ is added by `telemetry.words`, if at all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -31,7 +31,7 @@ from trimtab.telemetry.facts import (
     shared,
 )
 from trimtab.telemetry.preset import Extras
-from trimtab.telemetry.semconv.base import Version
+from trimtab.telemetry.semconv import Version
 
 MAX_SPANS = 64
 
@@ -271,12 +271,11 @@ def put(
     """Add attributes; what is unknown is left out, and long texts are cut."""
     for name, value in attributes.items():
         if value is not None:
-            pair = what.attributes.add()
-            pair.key = name
-            _set(pair.value, value, longest)
+            fill(what.attributes.add(key=name).value, value, longest)
 
 
-def _set(slot: AnyValue, value: str | float | tuple[str, ...], longest: int) -> None:
+def fill(slot: AnyValue, value: object, longest: int | None = None) -> None:
+    """Set a value, JSON or a tuple of texts; `None` and what else there may be is left out."""
     match value:
         case str():
             slot.string_value = value[:longest]
@@ -286,6 +285,16 @@ def _set(slot: AnyValue, value: str | float | tuple[str, ...], longest: int) -> 
             slot.int_value = value
         case float():
             slot.double_value = value
-        case tuple():
-            for text in value:
-                slot.array_value.values.add().string_value = text[:longest]
+        case _:
+            _nest(slot, value, longest)
+
+
+def _nest(slot: AnyValue, value: object, longest: int | None) -> None:
+    if isinstance(value, list | tuple):
+        slot.array_value.SetInParent()
+        for it in cast("Sequence[object]", value):
+            fill(slot.array_value.values.add(), it, longest)
+    elif isinstance(value, dict):
+        slot.kvlist_value.SetInParent()
+        for name, it in cast("Mapping[str, object]", value).items():
+            fill(slot.kvlist_value.values.add(key=name).value, it, longest)

@@ -20,6 +20,7 @@ import msgspec
 from trimtab.domain.clock import Clock
 from trimtab.domain.errors import RecorderUnavailable, SettingsInvalid
 from trimtab.domain.record import Note
+from trimtab.store.files import sync_directory
 from trimtab.telemetry.frames import (
     HEADER_BYTES,
     MAX_PAYLOAD,
@@ -365,7 +366,7 @@ def _new_segment(path: Path, begin: bytes) -> int:
     try:
         if os.write(file, begin) < len(begin):
             raise _full()
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError:
         os.close(file)
         path.unlink()
@@ -375,14 +376,6 @@ def _new_segment(path: Path, begin: bytes) -> int:
 
 def _full() -> OSError:
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _sync_directory(directory: Path) -> None:
-    file = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _unavailable(exc: OSError) -> RecorderUnavailable:

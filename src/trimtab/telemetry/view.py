@@ -19,8 +19,7 @@ from trimtab.telemetry.app_spans import App, app_resource_spans
 from trimtab.telemetry.evaluations import log_record
 from trimtab.telemetry.facts import Attributes, Value
 from trimtab.telemetry.preset import Encoding, Extras, Signal
-from trimtab.telemetry.semconv.base import Version
-from trimtab.telemetry.semconv.versions import DEFAULT
+from trimtab.telemetry.semconv import DEFAULT, Version
 from trimtab.telemetry.spans import Source, described, resource_spans, scope
 
 Message = ExportTraceServiceRequest | ExportLogsServiceRequest | ExportMetricsServiceRequest

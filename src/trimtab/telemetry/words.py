@@ -27,7 +27,7 @@ from trimtab.telemetry.messages import (
     read_asked,
 )
 from trimtab.telemetry.preset import Content, Extras
-from trimtab.telemetry.semconv.base import Version
+from trimtab.telemetry.semconv import Version
 from trimtab.telemetry.spans import NO_EXTRAS, put, worded
 
 DETAILS = "gen_ai.client.inference.operation.details"

@@ -54,6 +54,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def now_us() -> int:
+    """Tell the time in microseconds since the epoch."""
+    return round(now().timestamp() * 1e6)
+
+
 def home(option: Path | None) -> Path:
     """Find the state directory: as asked, `TRIMTAB_HOME`, else `.trimtab` here."""
     return option or Path(os.environ.get(HOME_VARIABLE) or ".trimtab")

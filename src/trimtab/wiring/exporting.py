@@ -22,7 +22,7 @@ from trimtab.telemetry.receiver import Post, Receiver
 from trimtab.telemetry.rehydrate import Append
 from trimtab.telemetry.release import Releaser
 from trimtab.telemetry.sampling import Mode, Sampler
-from trimtab.telemetry.semconv.versions import VERSIONS
+from trimtab.telemetry.semconv import VERSIONS
 from trimtab.telemetry.spans import Source
 from trimtab.telemetry.view import View
 from trimtab.telemetry.words import Words

@@ -174,7 +174,7 @@ def test_a_suite_is_run_first(terminal: Terminal, monkeypatch: pytest.MonkeyPatc
 
     what = stored.Asked(candidate="rag-answer@3.3.0")
 
-    made = stored.run_or_stored("evals/rag.yaml", None, what)
+    made = stored.run_or_stored("evals/rag.yaml", terminal.home / ".trimtab", what)
 
     assert made == even()
     assert asked == [(Path("evals/rag.yaml"), terminal.home / ".trimtab", what)]

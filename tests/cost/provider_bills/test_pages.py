@@ -5,8 +5,6 @@ from tests.cost.provider_bills.answers import DAY, MIDNIGHT_S, Told, answer
 from trimtab.cost.provider_bills.pages import (
     DAY_S,
     TRIES,
-    BadAmount,
-    Days,
     FetchIncomplete,
     Page,
     Span,
@@ -28,13 +26,13 @@ def day(number: int) -> dict[str, int]:
     return {"start": MIDNIGHT_S + number * DAY_S, "end": MIDNIGHT_S + (number + 1) * DAY_S}
 
 
-def days(count: int, now_days: int = 30) -> Days[Bucket]:
-    span = Span(MIDNIGHT_S, MIDNIGHT_S + count * DAY_S, MIDNIGHT_S + now_days * DAY_S)
-    return Days("/usage", span, lambda it: (it.start, it.end))
+def days(count: int, now_days: int = 30) -> Span:
+    return Span(MIDNIGHT_S, MIDNIGHT_S + count * DAY_S, MIDNIGHT_S + now_days * DAY_S)
 
 
-async def walk(told: Told, within: Days[Bucket]) -> list[int]:
-    found = buckets(told.fetch, "/usage", [("a", "b")], Page[Bucket], within)
+async def walk(told: Told, span: Span) -> list[int]:
+    query = [("a", "b")]
+    found = buckets(told.fetch, "/usage", query, Page[Bucket], span, lambda it: (it.start, it.end))
     return [(bucket.start - MIDNIGHT_S) // DAY_S async for bucket in found]
 
 
@@ -163,17 +161,17 @@ async def test_the_route_is_below_the_url_of_the_provider(url: str, path: str) -
     ],
 )
 def test_an_amount_is_read_exactly(raw: bytes, nano: int, is_text: bool) -> None:  # noqa: FBT001
-    assert read_amount(raw) == (nano, is_text)
+    assert read_amount("/costs", raw) == (nano, is_text)
 
 
 def test_an_amount_may_be_in_cents() -> None:
-    assert read_amount(b'"123.45"', 10_000_000) == (1_234_500_000, True)
+    assert read_amount("/costs", b'"123.45"', 10_000_000) == (1_234_500_000, True)
 
 
 @pytest.mark.parametrize("raw", [b"null", b'"a lot"', b"{}", b'"NaN"', b'"Infinity"', b'"\xff"'])
 def test_what_is_no_amount_is_refused(raw: bytes) -> None:
-    with pytest.raises(BadAmount):
-        read_amount(raw)
+    with pytest.raises(FetchIncomplete, match=r"/costs: .* is no amount"):
+        read_amount("/costs", raw)
 
 
 def test_the_day_of_these_tests_is_one_day() -> None:

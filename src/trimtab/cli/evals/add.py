@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
+from trimtab.cli.options import FILE, home_option
 from trimtab.cli.output import author
-from trimtab.cli.switch import home_option
 from trimtab.domain.change import Source
 from trimtab.domain.errors import RecordNotFound, SettingsInvalid
 from trimtab.evals.adding import Made, Wanted, append_case, frame_of, like, make_case
@@ -20,7 +20,7 @@ from trimtab.wiring.registry import registry
 @click.argument("request_id")
 @click.option(
     "--dataset",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     required=True,
     help="Manifest of the suite; the case goes to its last file.",
 )
@@ -29,14 +29,13 @@ from trimtab.wiring.registry import registry
 @click.option("--incident", help="Incident that it comes from.")
 @click.option("--anyway", is_flag=True, help="Add it though another asks nearly the same.")
 @home_option
-# one parameter an option
-def add_case(  # noqa: PLR0913
+def add_case(
     request_id: str,
     dataset: Path,
     expect: Sequence[str],
     tags: Sequence[str],
     incident: str | None,
-    home: Path | None,
+    home: Path,
     *,
     anyway: bool,
 ) -> None:
@@ -52,7 +51,7 @@ def add_case(  # noqa: PLR0913
         tags=tuple(tags),
         incident_id=incident,
     )
-    made = asyncio.run(_made(request_id, wiring.home(home), wanted))
+    made = asyncio.run(_made(request_id, home, wanted))
     twin = like(made.case, suite.cases)
     if twin is not None and not anyway:
         raise SettingsInvalid(

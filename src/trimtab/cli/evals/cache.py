@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from trimtab.cli.options import PATH, json_option
 from trimtab.cli.output import print_json, print_table
-from trimtab.cli.switch import json_option
 from trimtab.domain.money import usd_text
 from trimtab.evals.cache import Cache, Entry, Flaw
 from trimtab.wiring.judge_cache import CACHE_KEY_VARIABLE, FOLDER, judge_cache
@@ -15,11 +15,7 @@ from trimtab.wiring.judge_cache import CACHE_KEY_VARIABLE, FOLDER, judge_cache
 WRONG = 1
 
 folder_option = click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=str(FOLDER),
-    show_default=True,
-    help="Where verdicts are kept.",
+    "--folder", type=PATH, default=str(FOLDER), show_default=True, help="Where verdicts are kept."
 )
 
 

@@ -1,7 +1,6 @@
 """`trimtab evals calibrate`: may a judge decide?"""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -9,8 +8,8 @@ import msgspec
 
 from trimtab import wiring
 from trimtab.cli.evals.found import desk_of, run_of
-from trimtab.cli.output import print_json
-from trimtab.cli.switch import home_option, json_option
+from trimtab.cli.options import PATH, common_options
+from trimtab.cli.output import instant, print_json
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.calibration import (
     Calibration,
@@ -30,13 +29,12 @@ DIGITS = 12
 
 
 @click.command()
-@click.argument("suite", type=click.Path(path_type=Path))
+@click.argument("suite", type=PATH)
 @click.option("--run", "reference", required=True, help="Run with the judge's scores: id or file.")
 @click.option("--metric", "names", multiple=True, help="Metric; all that ask a judge by default.")
-@home_option
-@json_option
+@common_options
 def calibrate(
-    suite: Path, reference: str, names: Sequence[str], home: Path | None, *, as_json: bool
+    suite: Path, reference: str, names: Sequence[str], home: Path, *, as_json: bool
 ) -> None:
     """Hold a judge's scores against people's labels.
 
@@ -68,7 +66,7 @@ def calibrate(
         raise SettingsInvalid(
             f"agreement takes {exc.name}, which is not installed; pip install 'trimtab[stats]'"
         ) from exc
-    now_us = round(wiring.now().timestamp() * 1e6)
+    now_us = wiring.now_us()
     made = compute(run, read_labels(path), {it: judged[it] for it in wanted}, now_us)
     write_calibrations(calibration_beside(suite), made)
     desk.keep(read.name, made)
@@ -90,7 +88,7 @@ def lines_of(made: Calibration) -> list[str]:
         f"{judge}  prompt {prompts}  n={made.n} raters={raters}",
         f"{raw}   confusion {_confusion(made)}",
     ]
-    verdict = "REFUSED" if made.refused else f"VALID until {_day(made.until_us)}"
+    verdict = "REFUSED" if made.refused else f"VALID until {instant(made.until_us)[:10]}"
     if made.wide and not made.refused:
         verdict += f"  wide: {made.n} cases; 200 make it narrow"
     lines.append(f"{_humans(made)}   {verdict}")
@@ -121,7 +119,3 @@ def _humans(made: Calibration) -> str:
     fleiss = "" if humans.fleiss is None else f"  Fleiss kappa {number(humans.fleiss)}"
     said = f"human-human {humans.statistic} {figure(humans.agreement)}"
     return f"{said}{fleiss}  n={humans.n}  (ceiling)"
-
-
-def _day(us: int) -> str:
-    return datetime.fromtimestamp(us / 1e6, UTC).strftime("%Y-%m-%d")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
+from trimtab.cli.options import PATH, json_option
 from trimtab.cli.output import print_json
-from trimtab.cli.switch import json_option
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.changed import PromptNamed, Rests, matcher, rests_on, touched
 from trimtab.evals.delta import ChangedPrompt, find_runs, lacking
@@ -61,7 +61,7 @@ def changed(base: str, paths: str, suites: str, *, as_json: bool) -> None:
     "reports",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Report of an eval as JSON, or a folder of them; may be repeated.",
 )
 @click.option("--prompts", default=PROMPTS, show_default=True, help="Where prompt files are.")

@@ -24,24 +24,23 @@ LOST = 1
 PARQUET = "parquet"
 _TABLES = "trimtab.evals.parquet"
 
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
 _strict = click.option("--strict", is_flag=True, help="Refuse, and exit 1, if anything is lost.")
 _force = click.option("--force", is_flag=True, help="Overwrite files that are there.")
 
 
 @click.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=_FILE)
 @click.option(
     "--format", "form", type=click.Choice(list(FORMATS)), required=True, help="Its format."
 )
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Manifest to write, its cases beside it; evals/NAME.yaml by default.",
+    "--out", type=_FILE, help="Manifest to write, its cases beside it; evals/NAME.yaml by default."
 )
 @click.option("--adversarial", is_flag=True, help="Its cases are attacks.")
 @_strict
 @_force
-# one parameter an option
 def import_(
     file: Path, form: str, out: Path | None, *, adversarial: bool, strict: bool, force: bool
 ) -> None:
@@ -66,7 +65,7 @@ def import_(
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=_FILE)
 @click.option(
     "--format",
     "form",
@@ -74,7 +73,7 @@ def import_(
     required=True,
     help="Format to write; parquet is a table of its cases, or of the scores of a run.",
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+@click.option("--out", type=_FILE, help="File to write.")
 @_strict
 @_force
 def export(file: Path, form: str, out: Path | None, *, strict: bool, force: bool) -> None:

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import msgspec
 
-from trimtab import wiring
 from trimtab.domain.errors import NotFound, SettingsInvalid
 from trimtab.evals.desk import Desk
 from trimtab.evals.result import Run, read_run
 from trimtab.evals.suite import Suite
 
 
-def desk_of(home: Path | None) -> Desk:
+def desk_of(home: Path) -> Desk:
     """Give what the state directory has of evals."""
-    return Desk(wiring.home(home) / "evals")
+    return Desk(home / "evals")
 
 
 def run_of(suite: Suite, reference: str, desk: Desk) -> Run:

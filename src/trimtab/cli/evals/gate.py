@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from trimtab.cli.evals.stored import Asked, with_stats
-from trimtab.cli.switch import home_option, json_option
+from trimtab.cli.options import EXISTING_FILE, PATH, common_options
 from trimtab.evals.report.failure import failed_section
 from trimtab.store.files import replace_file
 
@@ -41,14 +41,10 @@ class Outputs:
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True)
-@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
+@click.option("--junit", type=PATH, help="Write JUnit XML to this file.")
+@click.option("--html", type=PATH, help="Write a page of its own to this file.")
 @click.option(
-    "--html", type=click.Path(path_type=Path), help="Write a page of its own to this file."
-)
-@click.option(
-    "--summary",
-    type=click.Path(path_type=Path),
-    help="Write Markdown for a pull request to this file, whatever happens.",
+    "--summary", type=PATH, help="Write Markdown for a pull request to this file, whatever happens."
 )
 @click.option(
     "--annotate/--no-annotate",
@@ -58,20 +54,18 @@ class Outputs:
 @click.option(
     "--step-summary",
     envvar="GITHUB_STEP_SUMMARY",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Add the Markdown to this file, too.",
 )
 @click.option("--candidate", default="", help="Of a suite that is run: as of `evals run`.")
 @click.option(
     "--prompt",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=EXISTING_FILE,
     help="Of a suite that is run: prompt file that is the candidate.",
 )
 @click.option("--baseline", default="", help="Of a suite that is run: as of `evals run`.")
-@home_option
-@json_option
-# one parameter an option
-def gate(  # noqa: PLR0913, PLR0917
+@common_options
+def gate(
     runs: Sequence[str],
     junit: Path | None,
     html: Path | None,
@@ -80,7 +74,7 @@ def gate(  # noqa: PLR0913, PLR0917
     candidate: str,
     prompt: Path | None,
     baseline: str,
-    home: Path | None,
+    home: Path,
     *,
     annotate: bool,
     as_json: bool,

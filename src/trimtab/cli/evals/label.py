@@ -8,7 +8,7 @@ import click
 
 from trimtab import wiring
 from trimtab.cli.evals.found import desk_of, run_of
-from trimtab.cli.switch import home_option
+from trimtab.cli.options import PATH, home_option
 from trimtab.evals.labelling import Item, Session, session
 from trimtab.evals.labels import append_labels, bring_over, labels_beside, read_labels
 from trimtab.evals.manifest import read_suite
@@ -20,18 +20,18 @@ WIDTH = 100
 
 
 @click.command()
-@click.argument("suite", type=click.Path(path_type=Path))
+@click.argument("suite", type=PATH)
 @click.option("--run", "reference", help="Run whose answers are labelled: id or file.")
 @click.option("--metric", help="Metric that a judge decides.")
 @click.option("--rater", help="Who you are; the order is yours.")
 @click.option("--export", is_flag=True, help="Only add the console's labels to the suite's file.")
 @home_option
-def label(  # one parameter an option
+def label(
     suite: Path,
     reference: str | None,
     metric: str | None,
     rater: str | None,
-    home: Path | None,
+    home: Path,
     *,
     export: bool,
 ) -> None:
@@ -76,7 +76,7 @@ def _label(suite: Suite, run: Run, metric: str, rater: str) -> None:
         item = (again or item) if key == UNDO else item
         if key != UNDO or again is not None:
             said = next((it.value for it in now.choices(item) if it.key == key), None)
-            now_us = round(wiring.now().timestamp() * 1e6)
+            now_us = wiring.now_us()
             append_labels(path, [now.label(item, said, now_us)])
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from trimtab.cli.options import EXISTING_FILE, PATH, json_option
 from trimtab.cli.output import print_json
-from trimtab.cli.switch import json_option
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.lint import Finding, Level
 from trimtab.evals.lint import lint as find
@@ -17,10 +17,10 @@ WRONG = 1
 
 
 @click.command()
-@click.argument("suites", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("suites", nargs=-1, required=True, type=PATH)
 @click.option(
     "--prompt",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=EXISTING_FILE,
     help="File of the prompt that is judged, to look for leaked answers.",
 )
 @json_option

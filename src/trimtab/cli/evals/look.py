@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from trimtab.cli.evals.stored import run_argument, shelf, stored, with_stats
-from trimtab.cli.output import instant, print_json, print_table
-from trimtab.cli.switch import home_option, json_option
+from trimtab.cli.evals.stored import run_argument, stored, with_stats
+from trimtab.cli.options import common_options
+from trimtab.cli.output import instant, print_json, print_listing
 from trimtab.domain.errors import NotFound
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.domain.prompt import canonical
 from trimtab.evals.metrics.base import Score
 from trimtab.evals.report.plain import one_line, plain
 from trimtab.evals.result import Arm, CaseSeen, Run, Sample
+from trimtab.evals.shelf import Shelf
 
 PRINT_VERDICT = "trimtab.cli.evals.looking:print_verdict"
 PRINT_COMPARISON = "trimtab.cli.evals.looking:print_comparison"
@@ -23,35 +24,29 @@ PRINT_COMPARISON = "trimtab.cli.evals.looking:print_comparison"
 @click.command(name="list")
 @click.option("--suite", help="Only runs of this suite.")
 @click.option("-n", "most", type=click.IntRange(1), default=20, show_default=True, help="How many.")
-@home_option
-@json_option
-def list_(suite: str | None, most: int, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def list_(suite: str | None, most: int, home: Path, *, as_json: bool) -> None:
     """List stored runs, newest first, with their last verdict.
 
     Example: trimtab evals list --suite rag-golden
     """
-    found = (it for it in shelf(home).cards() if suite in (None, it.suite))
+    found = (it for it in Shelf(home).cards() if suite in (None, it.suite))
     cards = list(islice(found, most))
-    if as_json:
-        print_json({"runs": cards})
-        return
-    rows = [
-        [
-            it.run_id,
-            instant(it.started_us) if it.started_us else "-",
-            one_line(it.suite),
-            one_line(it.candidate),
-            one_line(it.baseline),
-            str(it.cases),
-            f"{it.spent_nano / NANO_PER_USD:.2f}",
-            " ".join(part for part in (it.verdict, it.reason or it.stopped) if part),
-        ]
-        for it in cards
-    ]
-    print_table(
-        ["run", "started", "suite", "candidate", "baseline", "cases", "usd", "verdict"],
-        rows,
+    print_listing(
+        {"runs": cards},
+        cards,
+        {
+            "run": lambda it: it.run_id,
+            "started": lambda it: instant(it.started_us) if it.started_us else "-",
+            "suite": lambda it: one_line(it.suite),
+            "candidate": lambda it: one_line(it.candidate),
+            "baseline": lambda it: one_line(it.baseline),
+            "cases": lambda it: str(it.cases),
+            "usd": lambda it: f"{it.spent_nano / NANO_PER_USD:.2f}",
+            "verdict": lambda it: " ".join(filter(None, (it.verdict, it.reason or it.stopped))),
+        },
         empty="no runs yet; make one with `trimtab evals run`",
+        as_json=as_json,
     )
 
 
@@ -59,11 +54,8 @@ def list_(suite: str | None, most: int, home: Path | None, *, as_json: bool) -> 
 @run_argument
 @click.argument("case", required=False)
 @click.option("--judge", "metric", help="Only this metric: each score, and the reason given.")
-@home_option
-@json_option
-def show(
-    run: str, case: str | None, metric: str | None, home: Path | None, *, as_json: bool
-) -> None:
+@common_options
+def show(run: str, case: str | None, metric: str | None, home: Path, *, as_json: bool) -> None:
     """Show the verdict on a run; of one case what was asked, answered and scored.
 
     Example: trimtab evals show ev_01JXC4 q-0017 --judge faithfulness
@@ -95,9 +87,8 @@ def show(
 @click.argument("before")
 @click.argument("after")
 @click.option("-n", "most", type=click.IntRange(1), default=40, show_default=True, help="How many.")
-@home_option
-@json_option
-def compare(before: str, after: str, most: int, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def compare(before: str, after: str, most: int, home: Path, *, as_json: bool) -> None:
     """Compare what the candidates of two runs said to the same cases, test by test, case by case.
 
     Each is the id of a run, or a file that holds one. A case that changed between them is left out

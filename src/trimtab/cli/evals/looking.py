@@ -16,7 +16,7 @@ from trimtab.evals.versus import differences, side_by_side
 
 def print_verdict(run: Run, *, as_json: bool) -> None:
     """Judge a run as the gate would, and print that."""
-    found = judged(run, standings(run, _now_us()))
+    found = judged(run, standings(run, wiring.now_us()))
     if as_json:
         print_json(document(found))
         return
@@ -27,7 +27,7 @@ def print_verdict(run: Run, *, as_json: bool) -> None:
 def print_comparison(before: Run, after: Run, most: int, *, as_json: bool) -> None:
     """Compare two runs, and print the cases that differ, the worst first."""
     paired = side_by_side(before, after)
-    found = judged(paired, standings(after, _now_us()))
+    found = judged(paired, standings(after, wiring.now_us()))
     apart = differences(found)
     if as_json:
         told = [{name: getattr(it, name) for name in it.__slots__} for it in apart]
@@ -51,7 +51,3 @@ def print_comparison(before: Run, after: Run, most: int, *, as_json: bool) -> No
     )
     if len(apart) > most:
         click.echo(f"{len(apart) - most} more; -n shows them")
-
-
-def _now_us() -> int:
-    return round(wiring.now().timestamp() * 1e6)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trimtab import wiring
-from trimtab.cli.prompts.ask import by, opened
+from trimtab.cli.prompts.ask import by
 from trimtab.control.prompts import Prompts
 from trimtab.domain.errors import TrimtabError
 from trimtab.domain.prompt import PromptVersion
@@ -18,7 +18,7 @@ from trimtab.evals.report.markdown import PromptChange
 from trimtab.evals.result import Run, Subject
 from trimtab.registry.diff import compare, lines
 from trimtab.registry.partials import flatten
-from trimtab.wiring.registry import prompt_paths, read_prompts
+from trimtab.wiring.registry import prompt_paths, read_prompts, registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class Known:
     files: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
-    def of(cls, home: Path | None) -> "Known":
+    def of(cls, home: Path) -> "Known":
         """Look at the registry and at the project; what cannot be read is not known."""
         prompts = Prompts()
         with suppress(TrimtabError, OSError):
-            if wiring.has_control(wiring.home(home)):
-                prompts = asyncio.run(opened(home).prompts())
+            if wiring.has_control(home):
+                prompts = asyncio.run(registry(home).prompts())
         versions = {it.hash: it for named in prompts.versions.values() for it in named.values()}
         files = dict[str, str]()
         with suppress(TrimtabError, OSError):
@@ -62,20 +62,20 @@ class Known:
         return Spot(self.files.get(run.candidate.prompt_hash or "", run.file))
 
 
-async def attach(judgement: Judgement, home: Path | None) -> str:
+async def attach(judgement: Judgement, home: Path) -> str:
     """Attach a verdict to the published version that it is about; say so, or give "".
 
     What was attached before is not attached again.
     """
-    evidence = evidence_of(judgement, round(wiring.now().timestamp() * 1e6))
-    if evidence is None or not wiring.has_control(wiring.home(home)):
+    evidence = evidence_of(judgement, wiring.now_us())
+    if evidence is None or not wiring.has_control(home):
         return ""
-    registry = opened(home)
-    prompts = await registry.prompts()
+    opened = registry(home)
+    prompts = await opened.prompts()
     known = {it.hash: it for named in prompts.versions.values() for it in named.values()}
     if evidence.hash not in known:
         return ""
     if evidence in prompts.evidence.get(evidence.hash, ()):
         return f"evidence: {known[evidence.hash].ref} has this verdict already"
-    change = await registry.add_evidence(evidence, by(f"evals gate, run {judgement.run.run_id}"))
+    change = await opened.add_evidence(evidence, by(f"evals gate, run {judgement.run.run_id}"))
     return f"evidence: {judgement.verdict} of {known[evidence.hash].ref}   change {change.seq}"

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from trimtab import wiring
-from trimtab.cli.switch import home_option
+from trimtab.cli.options import home_option
 from trimtab.wiring.ragas import FOLDER, install, installed
 
 
@@ -16,7 +15,7 @@ def ragas() -> None:
 
 @ragas.command("install")
 @home_option
-def install_(home: Path | None) -> None:
+def install_(home: Path) -> None:
     """Build the environment of ragas in the state directory: about 100 packages, 800 MB.
 
     They come from whichever package index this machine uses. What is there already is left as it
@@ -24,7 +23,7 @@ def install_(home: Path | None) -> None:
 
     Example: trimtab evals ragas install
     """
-    folder = wiring.home(home) / FOLDER
+    folder = home / FOLDER
     if installed(folder.parent) is None:
         click.echo(f"building '{folder}'; this takes a minute or two", err=True)
         install(folder)

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import click
 
-from trimtab import wiring
-from trimtab.cli import role
 from trimtab.cli.evals.stored import Asked
+from trimtab.cli.options import EXISTING_FILE, PATH, common_options, config_option
 from trimtab.cli.output import author, print_table
-from trimtab.cli.switch import json_option
 from trimtab.domain.errors import BudgetExhausted
 from trimtab.domain.money import NANO_PER_USD
 from trimtab.evals.manifest import read_suite
@@ -33,7 +31,7 @@ SAID = {
 
 
 @click.command()
-@click.argument("suites", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("suites", nargs=-1, type=PATH)
 @click.option(
     "--candidate",
     default="",
@@ -41,7 +39,7 @@ SAID = {
 )
 @click.option(
     "--prompt",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=EXISTING_FILE,
     help="Prompt file that is the candidate; it is published if its number is new.",
 )
 @click.option("--model", default="", help="Model of the candidate; that of the suite by default.")
@@ -61,12 +59,10 @@ SAID = {
 @click.option("--max-usd", type=float, help="What a run may cost; that of the suite by default.")
 @click.option("--resume", help="Id of a run that ended early, to go on with.")
 @click.option("--gateway", help="URL of the gateway; one is found or started by default.")
-@click.option("--out", type=click.Path(path_type=Path), help="File for the document of the run.")
-@role.config
-@role.home
-@json_option
-# one parameter an option
-def run(  # noqa: PLR0913, PLR0917
+@click.option("--out", type=PATH, help="File for the document of the run.")
+@config_option
+@common_options
+def run(
     suites: Sequence[Path],
     candidate: str,
     prompt: Path | None,
@@ -78,7 +74,7 @@ def run(  # noqa: PLR0913, PLR0917
     gateway: str | None,
     out: Path | None,
     config: Path | None,
-    home: Path | None,
+    home: Path,
     *,
     no_reuse: bool,
     as_json: bool,
@@ -105,7 +101,7 @@ def run(  # noqa: PLR0913, PLR0917
         concurrency=concurrency,
         max_usd=max_usd,
     )
-    made = _made(wiring.home(home), config, gateway, wanted, resume or suites)
+    made = _made(home, config, gateway, wanted, resume or suites)
     try:
         runs = asyncio.run(made)
     except BudgetExhausted as exc:
@@ -129,11 +125,7 @@ def run_suite(path: Path, home: Path, asked: Asked) -> Run:
 
 
 async def _made(
-    home: Path,
-    config: Path | None,
-    gateway: str | None,
-    wanted: Wanted,
-    what: str | Sequence[Path],
+    home: Path, config: Path | None, gateway: str | None, wanted: Wanted, what: str | Sequence[Path]
 ) -> list[Run]:
     # Read before a gateway is started for what cannot be run.
     again = begun(home, what) if isinstance(what, str) else None

@@ -9,7 +9,6 @@ from typing import Any
 import click
 import msgspec
 
-from trimtab import wiring
 from trimtab.cli import CouldNot
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.evals.result import Run, read_run
@@ -34,12 +33,7 @@ RunSuite = Callable[[Path, Path, Asked], Run]
 """Runs a suite: its manifest, the state directory, and what with."""
 
 
-def shelf(home: Path | None) -> Shelf:
-    """Open the stored runs of a state directory."""
-    return Shelf(wiring.home(home))
-
-
-def stored(text: str, home: Path | None) -> Run:
+def stored(text: str, home: Path) -> Run:
     """Read a run: a file that holds its document, or what `Shelf.find` finds.
 
     Raises:
@@ -54,17 +48,17 @@ def stored(text: str, home: Path | None) -> Run:
             raise SettingsInvalid(
                 f"'{path}' is no document of a run ({exc}); name one that `--json` wrote"
             ) from exc
-    shelved = shelf(home)
+    shelved = Shelf(home)
     return shelved.read(shelved.find(text).run_id)
 
 
-def run_or_stored(text: str, home: Path | None, asked: Asked) -> Run:
+def run_or_stored(text: str, home: Path, asked: Asked) -> Run:
     """Run a suite if it is one, else read a run."""
     path = Path(text)
     if path.suffix not in MANIFESTS:
         return stored(text, home)
     run_suite: RunSuite = resolve_name(RUN_SUITE)
-    return run_suite(path, wiring.home(home), asked)
+    return run_suite(path, home, asked)
 
 
 # What is loaded by name has no type before it is there.

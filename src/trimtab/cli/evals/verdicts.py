@@ -11,7 +11,7 @@ from trimtab import wiring
 from trimtab.cli.evals.gate import Outputs
 from trimtab.cli.evals.prompts import Known, attach
 from trimtab.cli.evals.standing import standings
-from trimtab.cli.evals.stored import Asked, run_or_stored, shelf
+from trimtab.cli.evals.stored import Asked, run_or_stored
 from trimtab.cli.output import print_json
 from trimtab.domain.errors import BudgetExhausted, TrimtabError, TryLater, UpstreamFailed
 from trimtab.evals.deciding import decided_of
@@ -23,6 +23,7 @@ from trimtab.evals.report.junit import junit
 from trimtab.evals.report.markdown import MOST_BYTES, section, summary
 from trimtab.evals.report.page import page
 from trimtab.evals.report.terminal import lines
+from trimtab.evals.shelf import Shelf
 from trimtab.evals.verdict import Verdict
 from trimtab.store.files import replace_file
 
@@ -48,7 +49,7 @@ class Failed:
         return COULD_NOT if away else USAGE
 
 
-def gate_all(texts: Sequence[str], home: Path | None, asked: Asked, outputs: Outputs) -> int:
+def gate_all(texts: Sequence[str], home: Path, asked: Asked, outputs: Outputs) -> int:
     """Judge each run, write all outputs, and give the exit code."""
     found = [_judged(it, home, asked) for it in texts]
     known = Known.of(home)
@@ -72,20 +73,20 @@ def gate_all(texts: Sequence[str], home: Path | None, asked: Asked, outputs: Out
     return next(it for it in GRAVEST if it in codes)
 
 
-def _judged(text: str, home: Path | None, asked: Asked) -> Judgement | Failed:
+def _judged(text: str, home: Path, asked: Asked) -> Judgement | Failed:
     try:
         run = run_or_stored(text, home, asked)
-        return judged(run, standings(run, round(wiring.now().timestamp() * 1e6)))
+        return judged(run, standings(run, wiring.now_us()))
     except (TrimtabError, OSError) as exc:
         return Failed(text, exc)
 
 
-def _note(judgement: Judgement, home: Path | None, outputs: Outputs) -> None:
+def _note(judgement: Judgement, home: Path, outputs: Outputs) -> None:
     """Note a verdict on its run and its prompt; it stands though that should fail."""
     try:
-        shelved = shelf(home)
-        if shelved.judged(judgement.run, str(judgement.verdict), judgement.reason):
-            shelved.decide(judgement.run.run_id, decided_of(judgement))
+        shelf = Shelf(home)
+        if shelf.judged(judgement.run, str(judgement.verdict), judgement.reason):
+            shelf.decide(judgement.run.run_id, decided_of(judgement))
         told = asyncio.run(attach(judgement, home))
     except (TrimtabError, OSError) as exc:
         click.echo(f"trimtab: the verdict could not be kept: {sentence(exc)}", err=True)

@@ -7,33 +7,29 @@ from pathlib import Path
 import click
 from semver import Version
 
-from trimtab.cli.prompts.ask import label_option, opened
-from trimtab.cli.switch import home_option
+from trimtab.cli.options import FILE, FOLDER, home_option
+from trimtab.cli.prompts.ask import label_option
 from trimtab.control.prompts import Prompts
 from trimtab.domain.errors import InvalidRequest, PromptNotFound, SettingsInvalid
 from trimtab.domain.prompt import DEFAULT_SCOPE, Place, PromptVersion
 from trimtab.registry.codegen import plan
 from trimtab.sdk.lock import write_lock
+from trimtab.wiring.registry import registry
 
 DIFFERS = 1
 
 
 @click.command()
 @click.argument("prompts", nargs=-1)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder of the modules.",
-)
+@click.option("--out", type=FOLDER, required=True, help="Folder of the modules.")
 @click.option("--check", is_flag=True, help="Write nothing; exits 1 if a file would change.")
 @home_option
-def codegen(prompts: Sequence[str], out: Path, home: Path | None, *, check: bool) -> None:
+def codegen(prompts: Sequence[str], out: Path, home: Path, *, check: bool) -> None:
     """Write a typed class for each prompt and major: of all, or of NAME or NAME@MAJOR.
 
     Example: trimtab prompts codegen --out app/prompts rag-answer@3
     """
-    there = asyncio.run(opened(home).prompts())
+    there = asyncio.run(registry(home).prompts())
     versions = [it for text in prompts or there.versions for it in _of(there, text)]
     ours = [path for path in sorted(out.glob("*")) if path.suffix in (".py", ".typed")]
     existing = {path.name: path.read_text() for path in ours}
@@ -52,22 +48,18 @@ def codegen(prompts: Sequence[str], out: Path, home: Path | None, *, check: bool
 @click.command()
 @label_option
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("prompts.lock"),
-    show_default=True,
-    help="Where to write it.",
+    "--out", type=FILE, default=Path("prompts.lock"), show_default=True, help="Where to write it."
 )
 @home_option
-def lock(label: str, out: Path, home: Path | None) -> None:
+def lock(label: str, out: Path, home: Path) -> None:
     """Write where a label points now, texts and all: what an app renders if it must start alone.
 
     Example: trimtab prompts lock --label production
     """
-    registry = opened(home)
+    opened = registry(home)
 
     async def read() -> tuple[Prompts, str | None]:
-        return await registry.prompts(), (await registry.control.verify()).fault
+        return await opened.prompts(), (await opened.control.verify()).fault
 
     prompts, fault = asyncio.run(read())
     if fault is not None:

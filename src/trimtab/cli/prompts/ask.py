@@ -1,7 +1,5 @@
 """How a prompt is named on the command line, and what its commands have in common."""
 
-from pathlib import Path
-
 import click
 from semver import Version
 
@@ -13,8 +11,6 @@ from trimtab.domain.change import Source
 from trimtab.domain.errors import InvalidRequest, PromptNotFound
 from trimtab.domain.prompt import DEFAULT_SCOPE, PRODUCTION, PromptVersion
 from trimtab.registry.labels import existing
-from trimtab.registry.publish import Registry
-from trimtab.wiring.registry import registry
 
 label_option = click.option("--label", default=PRODUCTION, show_default=True, help="Which label.")
 scope_option = click.option(
@@ -24,11 +20,6 @@ scope_option = click.option(
     help="For whom: default, tenant:ID, cohort:NAME or env:NAME.",
 )
 tenant_option = click.option("--tenant", help="As this tenant sees it.")
-
-
-def opened(home: Path | None) -> Registry:
-    """Open the registry of a state directory."""
-    return registry(wiring.home(home))
 
 
 def by(reason: str) -> By:

@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from trimtab import wiring
-from trimtab.cli import role
+from trimtab.cli.options import FOLDER, PATH, common_options, config_option, home_option
 from trimtab.cli.output import change_document, print_json
-from trimtab.cli.prompts.ask import by, opened
-from trimtab.cli.switch import home_option, json_option
+from trimtab.cli.prompts.ask import by
 from trimtab.control.prompts import Prompts
 from trimtab.domain.change import Change
 from trimtab.domain.errors import InvalidRequest, SettingsInvalid
@@ -19,12 +18,12 @@ from trimtab.registry.finding import Level
 from trimtab.registry.lint_code import lint_code
 from trimtab.registry.lint_report import Form, report
 from trimtab.registry.plan import Origin, Status, Step
-from trimtab.wiring.registry import prompt_paths, read_prompts
+from trimtab.wiring.registry import prompt_paths, read_prompts, registry
 
 REFUSED = 1
 
 _SIGNS = {Status.NEW: "+", Status.SAME: "=", Status.REFUSED: "!"}
-_paths = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+_paths = click.argument("paths", nargs=-1, type=PATH)
 
 STARTER = """\
 name: {name}
@@ -74,15 +73,10 @@ def new(name: str, *, force: bool) -> None:
     show_default=True,
     help="How findings are printed.",
 )
-@role.config
+@config_option
 @home_option
-# one parameter an option
 def lint(
-    paths: Sequence[Path],
-    code: Sequence[Path],
-    form: str,
-    config: Path | None,
-    home: Path | None,
+    paths: Sequence[Path], code: Sequence[Path], form: str, config: Path | None, home: Path
 ) -> None:
     """Look for what breaks a rule in prompt files, and in code that uses prompts.
 
@@ -90,11 +84,11 @@ def lint(
 
     Example: trimtab prompts lint --code src --format github
     """
-    registry = opened(home)
+    opened = registry(home)
     files = read_prompts(paths or prompt_paths(wiring.load_settings(config)))
-    steps = asyncio.run(registry.plan(files))
+    steps = asyncio.run(opened.plan(files))
     findings = [it for step in steps for it in step.findings]
-    findings += lint_code(code, _production(asyncio.run(registry.prompts())))
+    findings += lint_code(code, _production(asyncio.run(opened.prompts())))
     click.echo(report(sorted(findings), Form(form)), nl=False)
     if any(it.level is Level.ERROR for it in findings):
         raise SystemExit(REFUSED)
@@ -105,16 +99,14 @@ def lint(
 @click.option("--check", is_flag=True, help="Only say what would happen; exits 1 on a refusal.")
 @click.option("--commit", help="Commit the files come from, kept with each version.")
 @click.option("--reason", default="pushed", show_default=True, help="Why, for the change log.")
-@role.config
-@home_option
-@json_option
-# one parameter an option
-def push(  # noqa: PLR0913
+@config_option
+@common_options
+def push(
     paths: Sequence[Path],
     commit: str | None,
     reason: str,
     config: Path | None,
-    home: Path | None,
+    home: Path,
     *,
     check: bool,
     as_json: bool,
@@ -125,15 +117,15 @@ def push(  # noqa: PLR0913
 
     Example: trimtab prompts push --check
     """
-    registry = opened(home)
+    opened = registry(home)
     found = paths or prompt_paths(wiring.load_settings(config))
     origin = Origin(commit, f"{Path.cwd()}/") if commit else None
     files = read_prompts(found)
-    steps = asyncio.run(registry.plan(files, origin=origin))
+    steps = asyncio.run(opened.plan(files, origin=origin))
     refused = any(step.status is Status.REFUSED for step in steps)
     changes: Sequence[Change] = ()
     if not check and not refused:
-        done = registry.publish(files, by(reason), origin=origin, may_jinja=True)
+        done = opened.publish(files, by(reason), origin=origin, may_jinja=True)
         steps, changes = asyncio.run(done)
     print_steps(steps, changes, as_json=as_json)
     if refused:
@@ -143,19 +135,15 @@ def push(  # noqa: PLR0913
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option(
-    "--into",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("prompts"),
-    show_default=True,
-    help="Folder of the files.",
+    "--into", type=FOLDER, default=Path("prompts"), show_default=True, help="Folder of the files."
 )
 @home_option
-def pull(names: Sequence[str], into: Path, home: Path | None) -> None:
+def pull(names: Sequence[str], into: Path, home: Path) -> None:
     """Write the newest version of prompts into files, as they were published.
 
     Example: trimtab prompts pull rag-answer
     """
-    prompts = asyncio.run(opened(home).prompts())
+    prompts = asyncio.run(registry(home).prompts())
     for name in names or sorted(prompts.versions):
         newest = prompts.newest(name)
         if newest is None:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
-from trimtab.cli.prompts.ask import opened, pointed
-from trimtab.cli.switch import home_option
+from trimtab.cli.options import FILE, PATH, home_option
+from trimtab.cli.prompts.ask import pointed
 from trimtab.domain.errors import SettingsInvalid
 from trimtab.domain.prompt import MOST_BYTES
 from trimtab.registry.adapters import FORMATS, adapter
 from trimtab.registry.adapters.base import convert, from_version
+from trimtab.wiring.registry import registry
 
 LOST = 1
 
@@ -18,9 +19,9 @@ _strict = click.option("--strict", is_flag=True, help="Refuse, and exit 1, if an
 
 
 @click.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE)
 @click.option("--from", "form", type=click.Choice(list(FORMATS)), required=True, help="Its format.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write the prompt file.")
+@click.option("--out", type=PATH, help="Where to write the prompt file.")
 @_strict
 def import_(file: Path, form: str, out: Path | None, *, strict: bool) -> None:
     """Turn a prompt of another format into a prompt file. What cannot be carried is listed.
@@ -51,12 +52,12 @@ def import_(file: Path, form: str, out: Path | None, *, strict: bool) -> None:
 @click.option("--to", "form", type=click.Choice(list(FORMATS)), required=True, help="Its format.")
 @_strict
 @home_option
-def export(prompt: str, form: str, home: Path | None, *, strict: bool) -> None:
+def export(prompt: str, form: str, home: Path, *, strict: bool) -> None:
     """Print NAME@VERSION or NAME@LABEL in another format. What cannot be carried is listed.
 
     Example: trimtab prompts export rag-answer@3.2.0 --to prompty > rag-answer.prompty
     """
-    prompts = asyncio.run(opened(home).prompts())
+    prompts = asyncio.run(registry(home).prompts())
     foreign, other = from_version(pointed(prompts, prompt)[0]), adapter(form)
     losses = other.unsaid(foreign)
     for loss in losses:

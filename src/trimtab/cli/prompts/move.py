@@ -5,15 +5,14 @@ from pathlib import Path
 
 import click
 
-from trimtab import wiring
+from trimtab.cli.options import common_options, reason_option
 from trimtab.cli.output import change_document, print_json
-from trimtab.cli.prompts.ask import by, label_option, opened, scope_option
-from trimtab.cli.switch import home_option, json_option, reason_option
+from trimtab.cli.prompts.ask import by, label_option, scope_option
 from trimtab.control.prompts import is_step_back
 from trimtab.domain.change import Change
 from trimtab.domain.prompt import DEFAULT_SCOPE, PRODUCTION, Place
 from trimtab.registry.steps import version_of
-from trimtab.wiring.registry import reach
+from trimtab.wiring.registry import reach, registry
 
 
 @click.command()
@@ -26,17 +25,15 @@ from trimtab.wiring.registry import reach
     "--override", is_flag=True, help="Without what the label asks for; it stays marked. Admins."
 )
 @reason_option
-@home_option
-@json_option
-# one parameter an option
-def promote(  # noqa: PLR0913, PLR0917
+@common_options
+def promote(
     name: str,
     version: str,
     label: str,
     scope: str,
     expect: int | None,
     reason: str,
-    home: Path | None,
+    home: Path,
     *,
     override: bool,
     as_json: bool,
@@ -45,7 +42,7 @@ def promote(  # noqa: PLR0913, PLR0917
 
     Example: trimtab prompts promote rag-answer 3.3.0 --label staging --reason "TICKET-812"
     """
-    place, labels = Place(name, label, scope), opened(home).labels
+    place, labels = Place(name, label, scope), registry(home).labels
     change = asyncio.run(
         labels.promote(place, version, by(reason), expected_seq=expect, override=override)
     )
@@ -59,16 +56,14 @@ def promote(  # noqa: PLR0913, PLR0917
 @click.option("--to", metavar="VERSION", help="A version the label held, if not the last one.")
 @click.option("--green", is_flag=True, help="The last one that an evaluation passed.")
 @reason_option
-@home_option
-@json_option
-# one parameter an option
-def rollback(  # noqa: PLR0913
+@common_options
+def rollback(
     name: str,
     label: str,
     scope: str,
     to: str | None,
     reason: str,
-    home: Path | None,
+    home: Path,
     *,
     green: bool,
     as_json: bool,
@@ -79,7 +74,7 @@ def rollback(  # noqa: PLR0913
 
     Example: trimtab prompts rollback rag-answer --reason "citations missing since 14:05"
     """
-    place, labels = Place(name, label, scope), opened(home).labels
+    place, labels = Place(name, label, scope), registry(home).labels
     change = asyncio.run(labels.rollback(place, by(reason), to=to, green=green))
     _print(place, change, home, as_json=as_json)
 
@@ -89,25 +84,21 @@ def rollback(  # noqa: PLR0913
 @label_option
 @scope_option
 @reason_option
-@home_option
-@json_option
-# one parameter an option
-def unset(
-    name: str, label: str, scope: str, reason: str, home: Path | None, *, as_json: bool
-) -> None:
+@common_options
+def unset(name: str, label: str, scope: str, reason: str, home: Path, *, as_json: bool) -> None:
     """Have a label of a scope point nowhere, so that the next scope counts.
 
     Example: trimtab prompts unset rag-answer --scope tenant:acme --reason "as for all again"
     """
-    place, labels = Place(name, label, scope), opened(home).labels
+    place, labels = Place(name, label, scope), registry(home).labels
     _print(place, asyncio.run(labels.unset(place, by(reason))), home, as_json=as_json)
 
 
 COMMANDS = (promote, rollback, unset)
 
 
-def _print(place: Place, change: Change, home: Path | None, *, as_json: bool) -> None:
-    reached = asyncio.run(reach(wiring.home(home), change))
+def _print(place: Place, change: Change, home: Path, *, as_json: bool) -> None:
+    reached = asyncio.run(reach(home, change))
     if as_json:
         print_json({"change": change_document(change), "workers": reached})
         return

@@ -9,9 +9,9 @@ from typing import Any
 import click
 import msgspec
 
-from trimtab.cli.output import change_document, instant, print_json, print_table
-from trimtab.cli.prompts.ask import label_option, opened, pointed, scope_option, tenant_option
-from trimtab.cli.switch import home_option, json_option
+from trimtab.cli.options import PATH, common_options, home_option
+from trimtab.cli.output import change_document, instant, print_json, print_listing, print_table
+from trimtab.cli.prompts.ask import label_option, pointed, scope_option, tenant_option
 from trimtab.control.prompts import Prompts
 from trimtab.domain.errors import InvalidRequest, VersionCorrupt
 from trimtab.domain.prompt import Place, PromptVersion
@@ -21,20 +21,19 @@ from trimtab.registry.jinja import ENGINES
 from trimtab.registry.partials import flatten
 from trimtab.registry.semver import required_between
 from trimtab.registry.steps import version_of
-from trimtab.wiring.registry import read_prompts
+from trimtab.wiring.registry import read_prompts, registry
 
 BROKEN = 1
 
 
 @click.command(name="list")
-@home_option
-@json_option
-def list_(home: Path | None, *, as_json: bool) -> None:
+@common_options
+def list_(home: Path, *, as_json: bool) -> None:
     """List prompts with their newest version and where production points.
 
     Example: trimtab prompts list
     """
-    prompts = asyncio.run(opened(home).prompts())
+    prompts = asyncio.run(registry(home).prompts())
     rows: list[list[str]] = []
     for name in sorted(prompts.versions):
         newest = prompts.newest(name)
@@ -56,14 +55,13 @@ def list_(home: Path | None, *, as_json: bool) -> None:
 @click.command()
 @click.argument("prompt")
 @tenant_option
-@home_option
-@json_option
-def show(prompt: str, tenant: str | None, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def show(prompt: str, tenant: str | None, home: Path, *, as_json: bool) -> None:
     """Show a prompt: its versions and labels; of NAME@VERSION or NAME@LABEL the text, too.
 
     Example: trimtab prompts show rag-answer@production --tenant acme
     """
-    prompts = asyncio.run(opened(home).prompts())
+    prompts = asyncio.run(registry(home).prompts())
     name, at, _ = prompt.partition("@")
     version, won = pointed(prompts, prompt, tenant=tenant) if at else (None, None)
     if version is None and name not in prompts.versions:
@@ -87,29 +85,25 @@ def show(prompt: str, tenant: str | None, home: Path | None, *, as_json: bool) -
 @click.argument("name")
 @label_option
 @scope_option
-@home_option
-@json_option
-def history(name: str, label: str, scope: str, home: Path | None, *, as_json: bool) -> None:
+@common_options
+def history(name: str, label: str, scope: str, home: Path, *, as_json: bool) -> None:
     """List the moves of a label, newest first.
 
     Example: trimtab prompts history rag-answer --label production
     """
-    moves = asyncio.run(opened(home).labels.moves(Place(name, label, scope)))[::-1]
-    if as_json:
-        print_json({"moves": [change_document(change) for change in moves]})
-        return
-    rows = [
-        [
-            str(it.seq),
-            instant(it.ts_us),
-            _went(it.before, it.after),
-            f"{it.author} ({it.source})",
-            it.reason,
-        ]
-        for it in moves
-    ]
-    print_table(
-        ["change", "when", "moved", "by", "reason"], rows, empty="that label was never moved"
+    moves = asyncio.run(registry(home).labels.moves(Place(name, label, scope)))[::-1]
+    print_listing(
+        {"moves": [change_document(change) for change in moves]},
+        moves,
+        {
+            "change": lambda it: str(it.seq),
+            "when": lambda it: instant(it.ts_us),
+            "moved": lambda it: _went(it.before, it.after),
+            "by": lambda it: f"{it.author} ({it.source})",
+            "reason": lambda it: it.reason,
+        },
+        empty="that label was never moved",
+        as_json=as_json,
     )
 
 
@@ -117,14 +111,14 @@ def history(name: str, label: str, scope: str, home: Path | None, *, as_json: bo
 @click.argument("before")
 @click.argument("after")
 @home_option
-def diff(before: str, after: str, home: Path | None) -> None:
+def diff(before: str, after: str, home: Path) -> None:
     """Show what changed between two versions, word by word, and the number that it asks for.
 
     Each is NAME@VERSION, NAME@LABEL or a prompt file.
 
     Example: trimtab prompts diff rag-answer@production prompts/rag-answer.prompt.yaml
     """
-    prompts = asyncio.run(opened(home).prompts())
+    prompts = asyncio.run(registry(home).prompts())
     old, new = (_either(prompts, it) for it in (before, after))
     for line in lines(compare(old, new)):
         click.echo(line)
@@ -135,18 +129,16 @@ def diff(before: str, after: str, home: Path | None) -> None:
 
 @click.command()
 @click.argument("prompt")
-@click.option("--vars", "file", type=click.Path(path_type=Path), help="JSON file of variables.")
+@click.option("--vars", "file", type=PATH, help="JSON file of variables.")
 @click.option("--var", "given", multiple=True, metavar="NAME=TEXT", help="One variable as text.")
 @tenant_option
-@home_option
-@json_option
-# one parameter an option
+@common_options
 def render(
     prompt: str,
     file: Path | None,
     given: Sequence[str],
     tenant: str | None,
-    home: Path | None,
+    home: Path,
     *,
     as_json: bool,
 ) -> None:
@@ -154,7 +146,7 @@ def render(
 
     Example: trimtab prompts render rag-answer@production --var question=why --var context=...
     """
-    prompts = asyncio.run(opened(home).prompts())
+    prompts = asyncio.run(registry(home).prompts())
     version = _either(prompts, prompt, tenant=tenant)
     variables = {**_read_variables(file), **dict(map(_read_variable, given))}
     compiled = compile_version(version, ENGINES)
@@ -170,17 +162,16 @@ def render(
 
 
 @click.command()
-@home_option
-@json_option
-def verify(home: Path | None, *, as_json: bool) -> None:
+@common_options
+def verify(home: Path, *, as_json: bool) -> None:
     """Hash every version again, and walk the change log that holds them. Exits 1 if any lies.
 
     Example: trimtab prompts verify
     """
-    registry = opened(home)
+    opened = registry(home)
 
     async def run() -> tuple[list[str], int, str | None]:
-        prompts, verdict = await registry.prompts(), await registry.control.verify()
+        prompts, verdict = await opened.prompts(), await opened.control.verify()
         bad: list[str] = []
         versions = [it for of_name in prompts.versions.values() for it in of_name.values()]
         for version in versions:

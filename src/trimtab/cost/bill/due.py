@@ -2,11 +2,17 @@
 
 from trimtab.control.snapshot import State
 from trimtab.cost.bill.bill import Bill, bill, reopened
-from trimtab.cost.bill.closed import closings as closed
-from trimtab.domain.billing import AT_COST, Plan
+from trimtab.domain.billing import AT_COST, Closing, Plan
 from trimtab.domain.change import Pointer, PointerKind
 from trimtab.domain.tenant import Tenant, Tier
 from trimtab.store.base.ledger import LineReader
+
+
+def closed_bills(state: State, tenant: str) -> list[Closing]:
+    """List the closed bills of a tenant, the oldest month first."""
+    values = [it.value for pointer, it in state.items() if pointer.kind is PointerKind.BILL]
+    found = [it for it in values if isinstance(it, Closing) and it.tenant == tenant]
+    return sorted(found, key=lambda it: it.month)
 
 
 async def due(
@@ -25,7 +31,7 @@ async def due(
     Raises:
         TryLater: the ledger cannot be read.
     """
-    closings = closed(state, tenant.id)
+    closings = closed_bills(state, tenant.id)
     for closing in closings:
         if closing.month == month:
             return reopened(closing)

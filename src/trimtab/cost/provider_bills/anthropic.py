@@ -11,10 +11,7 @@ from typing import Generic, TypeVar
 from msgspec import Raw, Struct
 
 from trimtab.cost.provider_bills.pages import (
-    BadAmount,
-    Days,
     Fetch,
-    FetchIncomplete,
     Page,
     Query,
     Span,
@@ -91,14 +88,12 @@ async def read(fetch: Fetch, span: Span) -> Statement:
     """
     used: list[Used] = []
     query = _query(span, ("workspace_id", "api_key_id", "model"))
-    of_usage = Days[Bucket[UsageResult]](USAGE, span, _ends)
-    async for bucket in buckets(fetch, USAGE, query, Page[Bucket[UsageResult]], of_usage):
+    async for bucket in buckets(fetch, USAGE, query, Page[Bucket[UsageResult]], span, _ends):
         used += [it for result in bucket.results for it in _used(bucket.starting_at, result)]
     charged: list[Charged] = []
     oddities: set[str] = set()
     query = _query(span, ("workspace_id", "description"))
-    of_costs = Days[Bucket[CostResult]](COSTS, span, _ends)
-    async for day in buckets(fetch, COSTS, query, Page[Bucket[CostResult]], of_costs):
+    async for day in buckets(fetch, COSTS, query, Page[Bucket[CostResult]], span, _ends):
         charged += [_charged(day.starting_at, it, oddities) for it in day.results]
     return Statement(
         provider=fetch.desk.provider,
@@ -145,10 +140,7 @@ def _used(start: datetime, result: UsageResult) -> list[Used]:
 
 
 def _charged(start: datetime, result: CostResult, oddities: set[str]) -> Charged:
-    try:
-        nano, is_text = read_amount(bytes(result.amount), _NANO_PER_CENT)
-    except BadAmount as exc:
-        raise FetchIncomplete(f"{COSTS}: {exc}") from exc
+    nano, is_text = read_amount(COSTS, bytes(result.amount), _NANO_PER_CENT)
     if not is_text:
         oddities.add("amounts came as numbers, where text of cents is documented")
     if result.currency.upper() != "USD":

@@ -11,10 +11,7 @@ from typing import Generic, TypeVar
 from msgspec import Raw, Struct
 
 from trimtab.cost.provider_bills.pages import (
-    BadAmount,
-    Days,
     Fetch,
-    FetchIncomplete,
     Page,
     Query,
     Span,
@@ -91,14 +88,12 @@ async def read(fetch: Fetch, span: Span) -> Statement:
     used: list[Used] = []
     for path in USAGE:
         query = _query(span, USAGE_DAYS, ("project_id", "api_key_id", "model"))
-        days = Days[Bucket[UsageResult]](path, span, _ends)
-        async for bucket in buckets(fetch, path, query, Page[Bucket[UsageResult]], days):
+        async for bucket in buckets(fetch, path, query, Page[Bucket[UsageResult]], span, _ends):
             used += [it for result in bucket.results for it in _used(bucket.start_time, result)]
     charged: list[Charged] = []
     oddities: set[str] = set()
     query = _query(span, COST_DAYS, ("project_id", "line_item", "api_key_id"))
-    of_costs = Days[Bucket[CostResult]](COSTS, span, _ends)
-    async for day in buckets(fetch, COSTS, query, Page[Bucket[CostResult]], of_costs):
+    async for day in buckets(fetch, COSTS, query, Page[Bucket[CostResult]], span, _ends):
         charged += [_charged(day.start_time, it, oddities) for it in day.results]
     return Statement(
         provider=fetch.desk.provider,
@@ -149,10 +144,7 @@ def _used(start_s: int, result: UsageResult) -> list[Used]:
 
 
 def _charged(start_s: int, result: CostResult, oddities: set[str]) -> Charged:
-    try:
-        nano, is_text = read_amount(bytes(result.amount.value))
-    except BadAmount as exc:
-        raise FetchIncomplete(f"{COSTS}: {exc}") from exc
+    nano, is_text = read_amount(COSTS, bytes(result.amount.value))
     if is_text:
         oddities.add("amounts came as text, where numbers of dollars are documented")
     if result.amount.currency.lower() != "usd":

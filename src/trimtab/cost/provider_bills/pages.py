@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Generic, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -30,10 +30,6 @@ Sleep = Callable[[float], Awaitable[None]]
 
 class FetchIncomplete(Exception):
     """A report was not read to its end; what was read of it is worth nothing."""
-
-
-class BadAmount(ValueError):
-    """An amount cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,82 +133,50 @@ async def buckets(
     path: str,
     query: Query,
     kind: type[Page[B]],
-    within: "Days[B]",
+    span: Span,
+    ends: Callable[[B], tuple[int, int]],
 ) -> AsyncGenerator[B]:
-    """Give the buckets of all pages of a report.
+    """Give the buckets of all pages of a report, which must be the days of a span, one by one.
+
+    `ends` gives where a bucket begins and ends, in Unix seconds.
 
     Raises:
         FetchIncomplete: something is missing, came twice, or cannot be read.
     """
     page: str | None = ""
+    next_s = span.start_s
     for _ in range(MOST_PAGES):
         told = await fetch.get(path, [*query, ("page", page)] if page else query, kind)
         for bucket in told.data:
-            within.add(bucket)
+            start_s, end_s = ends(bucket)
+            if start_s < next_s:
+                raise FetchIncomplete(f"{path}: a page came twice")
+            if start_s > next_s or end_s != start_s + DAY_S:
+                raise FetchIncomplete(f"{path}: a bucket is missing")
+            next_s = end_s
             yield bucket
-        if not told.has_more:
-            within.end()
-            return
         page = told.next_page
+        if not told.has_more:
+            if next_s < min(span.end_s, span.now_s - span.now_s % DAY_S):
+                raise FetchIncomplete(f"{path}: the last bucket is missing")
+            return
         if not page:
             break
     raise FetchIncomplete(f"{path}: the pages are cut off")
 
 
-class Days(Generic[B]):
-    """Counts that the buckets of a report follow one another. State: where the next begins."""
-
-    def __init__(self, path: str, span: Span, ends: Callable[[B], tuple[int, int]]) -> None:
-        """Expect the first day.
-
-        Args:
-            path: Names the report in messages.
-            span: The days that were asked for.
-            ends: Gives where a bucket begins and ends, in Unix seconds.
-        """
-        self._path = path
-        self._span = span
-        self._ends = ends
-        self._next_s = span.start_s
-
-    def add(self, bucket: B) -> None:
-        """Take the next bucket.
-
-        Raises:
-            FetchIncomplete: it is not the next day.
-        """
-        start_s, end_s = self._ends(bucket)
-        if start_s < self._next_s:
-            raise FetchIncomplete(f"{self._path}: a page came twice")
-        if start_s > self._next_s or end_s != start_s + DAY_S:
-            raise FetchIncomplete(f"{self._path}: a bucket is missing")
-        self._next_s = end_s
-
-    def end(self) -> None:
-        """Check that no day is missing at the end.
-
-        Raises:
-            FetchIncomplete: one is.
-        """
-        over_s = self._span.now_s - self._span.now_s % DAY_S
-        if self._next_s < min(self._span.end_s, over_s):
-            raise FetchIncomplete(f"{self._path}: the last bucket is missing")
-
-
-def read_amount(raw: bytes, unit_nano: int = NANO_PER_USD) -> tuple[int, bool]:
+def read_amount(path: str, raw: bytes, unit_nano: int = NANO_PER_USD) -> tuple[int, bool]:
     """Read an amount of JSON exactly: nano-USD, and whether it was text.
 
     Raises:
-        BadAmount: it is neither number nor text of one.
+        FetchIncomplete: it is neither number nor text of one.
     """
-    is_text = raw.startswith(b'"')
     try:
         amount = Decimal(raw.decode().strip('"'))
-        if not amount.is_finite():
-            raise BadAmount(f"{raw[:32]!r} is no amount")
-        return round(amount * unit_nano), is_text
-    except (InvalidOperation, UnicodeDecodeError) as exc:
-        raise BadAmount(f"{raw[:32]!r} is no amount") from exc
+        # Neither is infinity an amount, nor what is no number.
+        return round(amount * unit_nano), raw.startswith(b'"')
+    except (ArithmeticError, ValueError) as exc:
+        raise FetchIncomplete(f"{path}: {raw[:32]!r} is no amount") from exc
 
 
 def _decoded(path: str, body: bytes, kind: type[T]) -> T:

@@ -5,7 +5,7 @@ Tokens come first, for they are exact; then money. Every difference gets one cla
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from itertools import combinations
 
@@ -15,8 +15,9 @@ from trimtab.cost.reconcile.statement import Ownership, Place, Statement, TokenC
 from trimtab.domain.adjustment import Adjustment
 from trimtab.domain.money import NANO_PER_USD, usd_text
 from trimtab.store.base.ledger import Billed
+from trimtab.store.rollup import DAY_US, midnight_us
 
-SETTLED = timedelta(hours=72)
+SETTLED_US = 3 * DAY_US
 """Older than this a provider's rows do not come late any more."""
 
 TOKENS, TOKEN_SHARE = 1_000, 1_000
@@ -213,9 +214,8 @@ class _Eye:
         return _written(pair, Class.PRICE_DRIFT, found, changes=changes)
 
     def _changes(self, pair: _Pair) -> tuple[PriceChange, ...]:
-        start = _midnight(pair.place.day)
-        at_us = round(start.timestamp()) * _MILLION
-        listed = self.prices(pair.place.provider, pair.place.model, at_us)
+        place = pair.place
+        listed = self.prices(place.provider, place.model, midnight_us(place.day))
         changes: list[PriceChange] = []
         for kind, tokens in sorted(pair.theirs.tokens.items()):
             nano = pair.theirs.nano.get(kind, 0)
@@ -234,8 +234,7 @@ class _Eye:
         return tuple(changes)
 
     def _is_settled(self, day: str) -> bool:
-        now = datetime.fromtimestamp(self.now_us // _MILLION, UTC)
-        return now - _midnight(_beside(day, 1)) >= SETTLED
+        return self.now_us - midnight_us(_beside(day, 1)) >= SETTLED_US
 
 
 def _alike(pair: _Pair) -> Finding:
@@ -288,10 +287,6 @@ def _factor(ours: int, theirs: int) -> str | None:
 
 def _guesses(pair: _Pair) -> str:
     return f"; {pair.ours.guessed} of our lines are estimates" if pair.ours.guessed else ""
-
-
-def _midnight(day: str) -> datetime:
-    return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
 
 
 def _beside(day: str, step: int) -> str:

@@ -42,6 +42,20 @@ class Foreign:
     meta: Mapping[str, object] = field(default_factory=dict[str, object])
     losses: Sequence[Loss] = ()
 
+    @classmethod
+    def of(
+        cls,
+        top: Place,
+        name: str,
+        version: str | None,
+        content: Content,
+        meta: Mapping[str, object],
+    ) -> "Foreign":
+        """Give what was read of a document; members that are empty are left out."""
+        kept = {key: it for key, it in meta.items() if it}
+        losses = tuple(top.source.losses)
+        return cls(name=name, version=version, content=content, meta=kept, losses=losses)
+
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
@@ -125,12 +139,8 @@ def from_version(version: PromptVersion) -> Foreign:
             for label, requires in version.labels_policy.items()
         },
     }
-    return Foreign(
-        name=version.name,
-        version=version.version,
-        content=version.read(),
-        meta={name: it for name, it in meta.items() if it},
-    )
+    kept = {name: it for name, it in meta.items() if it}
+    return Foreign(name=version.name, version=version.version, content=version.read(), meta=kept)
 
 
 def name_from(place: Place) -> str:

@@ -47,13 +47,7 @@ def _parse(text: str, path: str) -> Foreign:
         "description": top.at("description").text_or(""),
         "x-metadata": top.at("metadata").value,
     }
-    return Foreign(
-        name=name_from(top.at("name")),
-        version=_version(top.at("version")),
-        content=content,
-        meta={key: it for key, it in meta.items() if it},
-        losses=tuple(top.source.losses),
-    )
+    return Foreign.of(top, name_from(top.at("name")), _version(top.at("version")), content, meta)
 
 
 def _version(place: Place) -> str | None:

@@ -13,7 +13,7 @@ import msgspec
 from trimtab.domain.prompt import Content, Engine, Message
 from trimtab.domain.yaml_tree import Wrong
 from trimtab.registry.adapters.base import ORIGIN, Adapter, Foreign, count, counted, name_from, slug
-from trimtab.registry.adapters.source import Place, as_map, read_json
+from trimtab.registry.adapters.source import Place, as_map, read_json, write_json
 from trimtab.registry.adapters.texts import as_braces, from_braces, variables_of
 from trimtab.registry.adapters.wire import (
     answer_as,
@@ -55,13 +55,7 @@ def _parse(text: str, path: str) -> Foreign:
         "partials": partials,
         **kept,
     }
-    return Foreign(
-        name=name,
-        version=version,
-        content=content,
-        meta={key: it for key, it in meta.items() if it},
-        losses=tuple(top.source.losses),
-    )
+    return Foreign.of(top, name, version, content, meta)
 
 
 def _content(prompt: Place) -> tuple[Content, dict[str, str]]:
@@ -129,7 +123,7 @@ def _form(foreign: Foreign) -> str:
     document |= {"version": version} if version is not None else {}
     document |= {"tags": meta[_TAGS]} if isinstance(meta.get(_TAGS), list) else {}
     document |= {"commitMessage": meta[_COMMIT]} if isinstance(meta.get(_COMMIT), str) else {}
-    return msgspec.json.format(msgspec.json.encode(document)).decode() + "\n"
+    return write_json(document)
 
 
 def _formed(foreign: Foreign, number: int, message: Message) -> dict[str, object]:

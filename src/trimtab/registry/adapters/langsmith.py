@@ -14,7 +14,7 @@ import msgspec
 from trimtab.domain.prompt import Content, Engine, Message, ModelChoice, Role
 from trimtab.domain.rendering import split_template
 from trimtab.registry.adapters.base import ORIGIN, Adapter, Foreign, name_from
-from trimtab.registry.adapters.source import Place, read_json
+from trimtab.registry.adapters.source import Place, read_json, write_json
 from trimtab.registry.adapters.texts import (
     from_fstring,
     to_fstring,
@@ -56,13 +56,8 @@ def _parse(text: str, path: str) -> Foreign:
     commit = top.at("commit_hash").text_or("") or hub.at("lc_hub_commit_hash").text_or("")
     # `-` is LangSmith's word for one's own workspace.
     origin = f"langsmith:{owner or '-'}/{repo.text_or('') or '-'}@{commit}"
-    return Foreign(
-        name=name_from(repo),
-        version=None,
-        content=content,
-        meta={ORIGIN: origin} if commit else {},
-        losses=tuple(top.source.losses),
-    )
+    meta = {ORIGIN: origin if commit else ""}
+    return Foreign.of(top, name_from(repo), None, content, meta)
 
 
 def _object(place: Place) -> tuple[str, Place]:
@@ -216,7 +211,7 @@ def _form(foreign: Foreign) -> str:
     if content.model is not None or content.tools:
         first, last = manifest, _model(content, content.model or ModelChoice())
         manifest = _made("schema.runnable.RunnableSequence", {"first": first, "last": last})
-    return msgspec.json.format(msgspec.json.encode(manifest)).decode() + "\n"
+    return write_json(manifest)
 
 
 def _chat(content: Content, more: Mapping[str, object]) -> dict[str, object]:

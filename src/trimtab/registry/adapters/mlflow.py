@@ -13,7 +13,7 @@ import msgspec
 from trimtab.domain.prompt import Content, Engine, Message, ModelChoice
 from trimtab.domain.yaml_tree import Wrong
 from trimtab.registry.adapters.base import ORIGIN, Adapter, Foreign, count, counted, name_from
-from trimtab.registry.adapters.source import Place, read_json, read_member
+from trimtab.registry.adapters.source import Place, read_json, read_member, write_json
 from trimtab.registry.adapters.texts import as_braces, from_braces, variables_of
 from trimtab.registry.adapters.wire import content_of, model_of, params_of, role_of
 
@@ -49,13 +49,7 @@ def _parse(text: str, path: str) -> Foreign:
         _COMMIT: top.at("commit_message").text_or("") or top.at("description").text_or(""),
         _TAGS: {key: it.text() for key, it in tags.items() if key not in reserved},
     }
-    return Foreign(
-        name=name,
-        version=version,
-        content=content,
-        meta={key: it for key, it in meta.items() if it},
-        losses=tuple(top.source.losses),
-    )
+    return Foreign.of(top, name, version, content, meta)
 
 
 def _tags(place: Place) -> dict[str, Place]:
@@ -89,7 +83,12 @@ def _content(template: Place) -> Content:
         template.refuse("has no message; write one")
     chat = places != [template]
     roles = [role_of(it.at("role")) for it in places] if chat else []
-    said = [replace(at, value=content_of(at)) for at in (_said(it, chat) for it in places)]
+    said = list[Place]()
+    for it in places:
+        if chat:
+            it.only("role", "content")
+        at = it.at("content") if chat else it
+        said.append(replace(at, value=content_of(at)))
     jinja = any("{%" in it.text() and "%}" in it.text() for it in said)
     engine = Engine.JINJA if jinja else Engine.MUSTACHE
     for it in said:
@@ -104,13 +103,6 @@ def _content(template: Place) -> Content:
         Message(role=role, content=text) for role, text in zip(roles, texts, strict=True)
     )
     return Content(engine=engine, messages=messages, variables=names)
-
-
-def _said(place: Place, chat: bool) -> Place:  # noqa: FBT001 -- the kind of the whole prompt
-    if not chat:
-        return place
-    place.only("role", "content")
-    return place.at("content")
 
 
 def _model(config: Place) -> ModelChoice | None:
@@ -152,7 +144,7 @@ def _form(foreign: Foreign) -> str:
         config |= {"model_name": content.model.id} if content.model.id else {}
         config |= {"stop_sequences": config.pop("stop")} if "stop" in config else {}
         document["model_config"] = config
-    return msgspec.json.format(msgspec.json.encode(document)).decode() + "\n"
+    return write_json(document)
 
 
 def _written(foreign: Foreign, number: int, text: str) -> str:

@@ -72,12 +72,8 @@ def _parse(text: str, path: str) -> Foreign:
         "owner": owner if isinstance(owner, str) else "",
         "x-metadata": metadata,
     }
-    return Foreign(
-        name=name_from(top.at("name")),
-        version=str(version) if numbered else None,
-        content=content,
-        meta={key: it for key, it in meta.items() if it},
-        losses=tuple(top.source.losses),
+    return Foreign.of(
+        top, name_from(top.at("name")), str(version) if numbered else None, content, meta
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import NoReturn, TypeVar, cast
 
+import msgspec
 from ruamel.yaml import YAML
 
 from trimtab.domain.errors import SettingsInvalid
@@ -244,6 +245,11 @@ def _utf8(text: str, path: str) -> None:
         _ = text.encode()
     except UnicodeError as exc:
         raise SettingsInvalid(f"{path}: a text has half a character; write the whole") from exc
+
+
+def write_json(document: object) -> str:
+    """Write a JSON document."""
+    return msgspec.json.format(msgspec.json.encode(document)).decode() + "\n"
 
 
 def write_front(members: Mapping[str, object], body: str) -> str:

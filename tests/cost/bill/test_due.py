@@ -1,7 +1,7 @@
 """Which months are closed."""
 
 from trimtab.control.changes import Control
-from trimtab.cost.bill.closed import closings
+from trimtab.cost.bill.due import closed_bills
 from trimtab.domain.billing import AT_COST, Closing
 from trimtab.domain.change import Pointer, PointerKind, Source
 from trimtab.store.memory.control import MemoryChangeLog
@@ -24,6 +24,6 @@ async def test_a_tenant_s_closed_months_are_listed_the_oldest_first() -> None:
         pointer = Pointer(PointerKind.BILL, f"{tenant}:{month}")
         await control.move(pointer, closing, reason="sent", author="ana", source=Source.CLI)
 
-    found = closings(await control.state(), "acme")
+    found = closed_bills(await control.state(), "acme")
 
     assert [it.month for it in found] == ["2026-09", "2026-10"]
