@@ -98,6 +98,7 @@ BAD: dict[str, str] = {
     "surrogate": packed(b'{"documents":[{"id":"\\ud800"}]}'),
     "score": packed(b'{"documents":[{"id":"x","score":1e999}]}'),
     "date": packed({**ONE, "index_build_date": "yesterday"}),
+    "date and a line": packed({**ONE, "index_build_date": "2026-03-01\n"}),
     "time": packed({**ONE, "retrieval_us": -1}),
     "hash": packed({"documents": [{"id": "x", "sha256": "AB" * 32}]}),
     "cut": packed(WHOLE)[:-12],

@@ -18,10 +18,10 @@ from trimtab.domain.errors import SettingsInvalid
 
 SCHEMA = 1
 
-Price = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
+Price = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$(?!\n)")]
 """USD as plain decimal text, whole nano-USD; never negative."""
 
-Instant = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T00:00:00Z$")]
+Instant = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T00:00:00Z$(?!\n)")]
 """A midnight, UTC: list prices change by the day."""
 
 

@@ -31,7 +31,7 @@ class Document(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     id: Id
     score: float | None = None
     version: Word | None = None
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None = None
 
 
 class Retrieval(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -44,7 +44,7 @@ class Retrieval(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
 
     documents: Annotated[tuple[Document, ...], Meta(max_length=MOST_DOCUMENTS)]
     index: Word | None = None
-    index_build_date: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
+    index_build_date: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$(?!\n)")] | None = None
     embedding_model: Word | None = None
     retrieval_us: Annotated[int, Meta(ge=0, le=_LONGEST_US)] | None = None
 

@@ -19,8 +19,8 @@ from trimtab.domain.prompt import canonical, digest
 from trimtab.domain.yaml_tree import Faults
 from trimtab.evals.explain import explained
 
-Rater = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._@+-]{1,80}$")]
-Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Rater = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._@+-]{1,80}$(?!\n)")]
+Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 SUFFIX = ".labels.jsonl"
 
 

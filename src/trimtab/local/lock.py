@@ -24,7 +24,7 @@ class Content(Struct, frozen=True, forbid_unknown_fields=True):
         bytes: Its length; only shown, for the hash decides.
     """
 
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
     bytes: Annotated[int, Meta(gt=0)]
 
 
@@ -41,7 +41,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         file: What the member must be.
     """
 
-    name: Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$")]
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*$(?!\n)")]
     title: str
     licence: str
     package: str
