@@ -12,12 +12,14 @@ from tests.records import DAY_US, finish, tenant_key
 from tests.telemetry.shapes import TS_US
 
 from trimtab.domain.erasure import Erasure, ErasureScope
+from trimtab.domain.ids import request_id
 from trimtab.domain.record import Finish
 from trimtab.domain.retention import Retention
 from trimtab.jobs.retention import Retain
 from trimtab.pipeline.content import ContentCapture
 from trimtab.store.base.recording import Batch, StoredBlob
 from trimtab.store.sqlite.recording import SqliteRecording
+from trimtab.testing import seeded_entropy
 from trimtab.wiring import SystemClock
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
@@ -30,12 +32,16 @@ MOST_BLOCKED_S = 0.05
 
 async def filled(home: Path, n: int) -> SqliteRecording:
     """Store records of a tenant over a month, each with a text of its own and an answer."""
-    store, capture = SqliteRecording(home), ContentCapture(tenant_key)
+    store, capture, entropy = SqliteRecording(home), ContentCapture(tenant_key), seeded_entropy()
     for start in range(0, n, 1_000):
         finishes: list[Finish] = []
         blobs: list[StoredBlob] = []
         for number in range(start, min(n, start + 1_000)):
-            made = finish(number, ts_us=TS_US + number * DAYS * DAY_US // n, tenant_id="acme")
+            ts_us = TS_US + number * DAYS * DAY_US // n
+            # As in life, an id says when: what is of one time lies together.
+            made = finish(
+                number, ts_us=ts_us, tenant_id="acme", request_id=request_id(ts_us, entropy)
+            )
             record = made.record
             texts = [f"{what} {number} ".encode() * 60 for what in ("asked", "answered")]
             kept = [capture.capture("acme", record.ts_us, text) for text in texts]
