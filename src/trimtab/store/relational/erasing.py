@@ -296,7 +296,9 @@ class Erasing(Holding[_C]):
 
     def _with_pieces(self, connection: _C, day: Day, refs: Collection[bytes]) -> set[bytes]:
         """Add what manifests name."""
-        manifests = self.blobs(connection, day, refs) if refs else {}
+        if not refs:
+            return set()
+        manifests = self.blobs(connection, day, refs)
         return {*refs, *(piece for it in manifests.values() for piece in pieces_of(it))}
 
     def _in_use(self, connection: _C, going: Going, day: Day) -> frozenset[bytes]:
@@ -310,10 +312,10 @@ class Erasing(Holding[_C]):
             "spans": ["/".join(it[ID]) for it in going.spans],
             "claims": ids_of(going.claims),
         }
-        used = self._open_refs(connection, day)
+        used = self._open_refs(connection, day) | self._claimed(connection, going, values)
+        of_day = {**values, "ids": ids_of(by_day(going.victims).get(day, ()))}
         for name in ("survivors", "said_of_survivors", "spans_of_survivors"):
-            used |= refs_of(self.ask(connection, name, values, going.scope), first=0)
-        used |= self._claimed(connection, going, values)
+            used |= refs_of(self.ask(connection, name, of_day, going.scope), first=0)
         return frozenset(self._with_pieces(connection, day, used))
 
     def _claimed(self, connection: _C, going: Going, values: Mapping[str, Any]) -> set[bytes]:

@@ -119,9 +119,7 @@ class Holding(Recording[_C]):
 
     def _let_go(self, connection: _C, tenant_id: str) -> None:
         """Delete the copies that no record that is still kept needs."""
-        held: list[Victim] = connection.execute(
-            self.sql["held_of_tenant"], (tenant_id,)
-        ).fetchall()
+        held: list[Victim] = connection.execute(self.sql["held_of_tenant"], (tenant_id,)).fetchall()
         values = {"ids": ids_of(held), **time_of(held)}
         used = refs_of(self.ask(connection, "kept_records", values) if held else (), first=0)
         used.update(*self.said(connection, held).values())
