@@ -4,9 +4,9 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from json import dumps
 from typing import Any, NamedTuple, TypeVar, cast
 
-from clickhouse_connect.driver.binding import format_str
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.transform import NativeTransform
@@ -243,7 +243,9 @@ def _translated(sql: str, values: Values) -> tuple[str, dict[str, Any]]:
 
 
 def _written(texts: Sequence[str]) -> str:
-    return f"[{', '.join(map(format_str, texts))}]" if texts else "CAST([], 'Array(String)')"
+    """Write texts as one literal: thousands of them take a parser long."""
+    literal = dumps(texts).replace("\\", "\\\\").replace("'", "\\'")
+    return f"JSONExtract('{literal}', 'Array(String)')"
 
 
 @lru_cache(maxsize=1000)
