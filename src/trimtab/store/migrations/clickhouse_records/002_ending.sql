@@ -13,9 +13,10 @@ ALTER TABLE span MODIFY SETTING old_parts_lifetime = 1, min_rows_to_fsync_after_
 ALTER TABLE search MODIFY SETTING old_parts_lifetime = 1, min_rows_to_fsync_after_merge = 1,
   finished_mutations_to_keep = 1;
 
--- What was erased may be written once more: it is not taken for what is there already.
+-- Content that was erased may be written once more: it is not taken for what is there already.
 ALTER TABLE content MODIFY SETTING old_parts_lifetime = 1, min_rows_to_fsync_after_merge = 1,
-  finished_mutations_to_keep = 1, non_replicated_deduplication_window = 0;
+  finished_mutations_to_keep = 1, non_replicated_deduplication_window = 0,
+  replicated_deduplication_window = 0;
 
 -- Whom a request is about, and which it repeats.
 ALTER TABLE request ADD INDEX IF NOT EXISTS by_user user_hash TYPE bloom_filter(0.001) GRANULARITY 1;
