@@ -33,7 +33,7 @@ from trimtab.store.clickhouse.reading import ClickHouseReading
 from trimtab.store.clickhouse.recording import ClickHouseRecording
 from trimtab.store.clickhouse.session import Archive
 from trimtab.store.postgres.session import Session as Postgres
-from trimtab.store.relational.erasing import Going
+from trimtab.store.relational.finding import Going
 from trimtab.store.relational.recording import Wording
 
 DAY = TS_US - TS_US % DAY_US

@@ -22,7 +22,8 @@ from trimtab.store.postgres.content import day_of as iso_of
 from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.postgres.session import Session as Postgres
 from trimtab.store.relational.dialect import REFS
-from trimtab.store.relational.erasing import NOTHING, Dropped, Going
+from trimtab.store.relational.erasing import NOTHING, Dropped
+from trimtab.store.relational.finding import Going
 from trimtab.store.relational.holding import ID, TS_US, Day, Victim, day_of
 from trimtab.store.relational.scope import scoped
 from trimtab.store.rollup import DAY_US
