@@ -30,13 +30,13 @@ class Engine:
     """One ClickHouse."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._numbers = count(1)
         # While it is open the engine stays.
         self.client = self.open("default")
 
     def open(self, database: str) -> Client:
-        return get_client(interface="chdb", path=str(self._directory), database=database)
+        return get_client(interface="chdb", path=str(self.directory), database=database)
 
     @contextmanager
     def serving(self) -> Generator[tuple[str, list[Mapping[str, str]]]]:

@@ -2,7 +2,8 @@
 
 The engine makes them: only what questions are about differs from one to the next. Attempts and
 details, which are only asked for by their request, are those of the last day.
-`TRIMTAB_BENCH_ROWS=10000000` makes fewer.
+`TRIMTAB_BENCH_ROWS=10000000` makes fewer. Then how long erasing a tenant takes, with two pieces of
+content and words for each of `TRIMTAB_BENCH_ERASE` requests.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from tests.chdb import running_engine
 from tests.postgres import running_server
 from tests.records import DAY_US, finish, tenant_key
 
+from trimtab.domain.erasure import Erasure, ErasureScope
 from trimtab.domain.record import Attempt
 from trimtab.store.base.reading import RecordFilter
 from trimtab.store.clickhouse.reading import ClickHouseReading
@@ -28,6 +30,7 @@ from trimtab.store.clickhouse.session import Archive
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(7200)]
 
 ROWS = int(os.environ.get("TRIMTAB_BENCH_ROWS", str(10**8)))
+ERASED = int(os.environ.get("TRIMTAB_BENCH_ERASE", "100000"))
 DAYS = 30
 TENANTS = 200
 FIRST_US = 20_400 * DAY_US
@@ -195,3 +198,78 @@ async def look(reading: ClickHouseReading, archive: Archive) -> None:
 
 def name_of(number: int) -> str:
     return f"SELECT {_ID} FROM (SELECT toUInt64({number}) AS number, {_MADE['ts_us']} AS ts_us)"  # noqa: S608
+
+
+async def test_a_tenant_is_erased_in_a_minute() -> None:
+    with running_server() as server, running_engine() as engine:
+        url, way = server.database(), engine.database()
+        store = ClickHouseRecording(url, "bench", Archive(way), is_keeper=True)
+        with closing(store):
+            await store.positions()
+            await asyncio.to_thread(fill_tenants, store)
+            erasure = Erasure(scope=ErasureScope(tenant_id="acme"), until_us=1 << 60)
+            begun_s, after, steps, done, longest_s = perf_counter(), None, 0, 0, 0.0
+            while True:
+                step_s = perf_counter()
+                step = await store.erase(erasure, now_us=1 << 60, after=after)
+                longest_s = max(longest_s, perf_counter() - step_s)
+                done, steps = done + step.deleted.get("records_scrubbed", 0), steps + 1
+                after = step.place
+                if after is None:
+                    break
+            passed_s = perf_counter() - begun_s
+            await store.shred()
+            took_s = perf_counter() - begun_s
+            print(
+                f"\n{done} records erased in {passed_s:.1f} s and {steps} steps, {took_s:.1f} s"
+                f" with shredding: {done / took_s:.0f}/s, longest step {longest_s * 1e3:.0f} ms"
+            )
+            assert done == ERASED
+            assert took_s < 60
+
+
+def fill_tenants(store: ClickHouseRecording) -> None:
+    """Make what one tenant asked in a month, and as much of another, around it."""
+    made = finish(7)
+    step_us = DAYS * DAY_US // ERASED
+    packed = store.packed(made.detail).hex()
+    attempt = ", ".join(
+        f"{literal(getattr(made.attempts[0], it))} AS {it}" for it in Attempt.__struct_fields__
+    )
+    ordinary = {it: literal(getattr(made.record, it)) for it in _SAME}
+    for tenant in ("acme", "globex"):
+        members = {
+            **ordinary,
+            **_MADE,
+            "ts_us": f"{FIRST_US} + number * {step_us}",
+            "tenant_id": literal(tenant),
+            "request_id": _ID.replace(
+                "hex(sipHash64(number))", f"hex(sipHash64(number, '{tenant}'))"
+            ),
+            "user_hash": "concat('user', toString(number % 1000))",
+            "content_state": "'full'",
+            **{
+                f"{it}_ref": f"unhex(hex(SHA256(concat('{tenant}{it}', toString(number)))))"
+                for it in ("input", "output")
+            },
+        }
+        order = [
+            "ts_us",
+            "latency_us",
+            *(it for it in members if it not in ("ts_us", "latency_us")),
+        ]
+        listed = ", ".join(f"{members[it]} AS {it}" for it in order)
+        words = "concat(' word', toString(sipHash64(request_id) % 10000), ' of ', request_id, ' ')"
+        of = f"FROM request WHERE tenant_id = '{tenant}'"
+        for statement in (
+            f"INSERT INTO request ({', '.join(order)}) SELECT {listed} FROM numbers({ERASED})",  # noqa: S608
+            f"INSERT INTO request_detail SELECT ts_us, request_id, unhex('{packed}') {of}",
+            f"INSERT INTO attempt SELECT ts_us, request_id, origin, false, {attempt} {of}",
+            *(
+                "INSERT INTO content SELECT toDate(fromUnixTimestamp64Micro(ts_us, 'UTC')),"
+                f" tenant_id, assumeNotNull({it}_ref), 'raw', randomString(200) {of}"
+                for it in ("input", "output")
+            ),
+            f"INSERT INTO search SELECT tenant_id, ts_us, request_id, {words} {of}",
+        ):
+            store.archive.use(lambda it, statement=statement: it.tell(statement), "")

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import pytest
 from msgspec import Raw
 from msgspec.structs import replace
+from tests.chdb import Engine
 from tests.postgres import Server
 from tests.records import DAY_US, begin, finish, tenant_key
 from tests.telemetry.shapes import TS_US
@@ -15,18 +16,22 @@ from tests.telemetry.shapes import TS_US
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.app_span import AppSpan
 from trimtab.domain.erasure import Erasure, ErasureScope
+from trimtab.domain.ids import request_id
 from trimtab.domain.record import Blob, Finish
 from trimtab.pipeline.content import ContentCapture
 from trimtab.store.base.ending import Eraser, HoldStore, RetentionStore, SpanKey
 from trimtab.store.base.ledger import LineReader
 from trimtab.store.base.reading import ContentReader, RecordFilter, RecordReader, SearchIndex
 from trimtab.store.base.recording import Batch, OpenRequest, RecordWriter, StoredBlob
+from trimtab.store.clickhouse.reading import ClickHouseReading
+from trimtab.store.clickhouse.recording import ClickHouseRecording
+from trimtab.store.clickhouse.session import Archive
 from trimtab.store.memory.erasing import MemoryKeeper
 from trimtab.store.postgres.reading import PostgresReading
 from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.sqlite.reading import SqliteReading
 from trimtab.store.sqlite.recording import SqliteRecording
-from trimtab.testing import FrozenClock
+from trimtab.testing import FrozenClock, seeded_entropy
 
 NOW_US = TS_US + 10 * DAY_US
 SHARED = b"a system prompt " * 40
@@ -44,6 +49,17 @@ class Writer(RecordWriter, SearchIndex, Eraser, HoldStore, RetentionStore, Proto
 class Stores(NamedTuple):
     writer: Writer
     reader: Reader
+
+
+@contextmanager
+def clickhouse(_home: Path, request: pytest.FixtureRequest) -> Generator[Stores]:
+    server: Server = request.getfixturevalue("postgres")
+    engine: Engine = request.getfixturevalue("chdb")
+    url, way = server.database(), engine.database()
+    writer = ClickHouseRecording(url, "host-1", Archive(way), is_keeper=True)
+    reader = ClickHouseReading(url, "host-1", tenant_key, Archive(way))
+    with closing(writer), closing(reader):
+        yield Stores(writer, reader)
 
 
 @contextmanager
@@ -71,7 +87,7 @@ def postgres(_home: Path, request: pytest.FixtureRequest) -> Generator[Stores]:
 
 IMPLEMENTATIONS: Mapping[
     str, Callable[[Path, pytest.FixtureRequest], AbstractContextManager[Stores]]
-] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
+] = {"memory": memory, "sqlite": sqlite, "postgres": postgres, "clickhouse": clickhouse}
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
@@ -399,7 +415,9 @@ async def test_a_hold_ends_by_itself(stores: Stores) -> None:
 
 
 async def test_old_records_end_and_their_lines_stay(stores: Stores) -> None:
-    old, kept, new = said(1, b"old"), said(2, b"kept"), said(3, b"new", ts_us=NOW_US)
+    later = request_id(NOW_US, seeded_entropy(3))
+    old, kept = said(1, b"old"), said(2, b"kept")
+    new = said(3, b"new", ts_us=NOW_US, request_id=later)
     await put(stores, old, kept, new)
     await stores.writer.hold("CASE-12", [kept[0].record], author="dana", until_us=None)
     assert await stores.writer.expire("record", NOW_US, limit=10) == 1

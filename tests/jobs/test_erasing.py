@@ -57,7 +57,12 @@ class Mortal(SqliteRecording):
         return done
 
     async def erase(
-        self, erasure: Erasure, *, now_us: int, after: Cursor | None = None, limit: int = PAGE
+        self,
+        erasure: Erasure,
+        *,
+        now_us: int,
+        after: Cursor | None = None,
+        limit: int | None = PAGE,
     ) -> Erased:
         return await super().erase(erasure, now_us=now_us, after=after, limit=limit)
 

@@ -67,7 +67,6 @@ class Erasures:
             InvalidRequest: the scope names nobody, or more than one, or there is no reason.
             NotFound: there is no such request.
             LegalHoldActive: the request is kept for a case.
-            Unsupported: the store cannot erase.
         """
         await self._check(scope)
         now_us = self.clock.now_us()

@@ -13,8 +13,7 @@ from tests.telemetry.shapes import TS_US, attempt
 
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.app_span import AppSpan
-from trimtab.domain.erasure import Erasure, ErasureScope
-from trimtab.domain.errors import TryLater, Unsupported
+from trimtab.domain.errors import TryLater
 from trimtab.domain.record import Blob, Finish
 from trimtab.store.base.reading import RecordFilter
 from trimtab.store.base.recording import (
@@ -212,7 +211,7 @@ async def test_what_adds_up_is_in_postgres_alone_and_single_requests_are_not(sit
     (tables,) = zip(*site.asked("SHOW TABLES"), strict=True)
     assert set(tables) == {
         *("annotation", "attempt", "content", "request", "request_detail", "search", "span"),
-        *("schema_version", "site"),
+        *("schema_version", "site", "going"),
     }
 
 
@@ -296,18 +295,3 @@ async def test_the_first_host_decides_where_single_requests_are(
         assert not await other.keeps_as_others()
         assert await first.keeps_as_others()
         assert not await late.keeps_as_others()
-
-
-async def test_what_cannot_be_ended_here_is_refused_before_anything_is_ordered(site: Site) -> None:
-    with keeper(site) as store:
-        await store.commit(BATCH)
-        tenant = Erasure(scope=ErasureScope(tenant_id="acme"), until_us=1 << 62)
-        with pytest.raises(Unsupported, match="cannot be erased by Trimtab; do it there"):
-            await store.count(tenant, now_us=TS_US)
-        with pytest.raises(Unsupported, match="cannot be erased"):
-            await store.erase(tenant, now_us=TS_US)
-        with pytest.raises(Unsupported, match="cannot be kept for a case"):
-            await store.hold("CASE-12", [finish(1).record], author="dana", until_us=None)
-        assert await store.expire("record", 1 << 62, limit=10) == 0
-
-    assert await site.reader.find(finish(1).record.request_id) is not None

@@ -16,7 +16,13 @@ class Client:
         *,
         column_formats: Mapping[str, str | dict[str, str]] | None = ...,
     ) -> QueryResult: ...
-    def command(self, cmd: str, parameters: dict[str, Any] | None = ...) -> object: ...
+    def command(
+        self,
+        cmd: str,
+        parameters: dict[str, Any] | None = ...,
+        *,
+        settings: dict[str, Any] | None = ...,
+    ) -> object: ...
     def create_insert_context(
         self,
         table: str,

@@ -37,9 +37,17 @@ class Eraser(Protocol):
     """Taking what people wrote out of what is recorded. Figures and the ledger stay."""
 
     async def erase(
-        self, erasure: Erasure, *, now_us: int, after: Cursor | None = None, limit: int = 1_000
+        self,
+        erasure: Erasure,
+        *,
+        now_us: int,
+        after: Cursor | None = None,
+        limit: int | None = None,
     ) -> Erased:
         """Erase the next records of a scope, oldest first, and all that carry their text.
+
+        They are as many as is quick, and at most `limit`; what is gone is gone at the latest when
+        the next step begins.
 
         Content goes that no surviving record of the same tenant and day uses. What is kept for a
         case is left out.

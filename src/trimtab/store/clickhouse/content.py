@@ -31,11 +31,11 @@ def fetched(
         days[day_of(ts_us)].add((tenant_id, ref))
     there: dict[tuple[str, str, bytes], Blob] = {}
     for day, places in days.items():
-        whole = _blobs(connection, day, places)
+        whole = blobs(connection, day, places)
         pieces = {
             (tenant_id, it) for (tenant_id, _), blob in whole.items() for it in pieces_of(blob)
         }
-        found = whole | _blobs(connection, day, pieces)
+        found = whole | blobs(connection, day, pieces)
         there |= {(day, *place): blob for place, blob in found.items()}
 
     def stored(tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
@@ -45,9 +45,10 @@ def fetched(
     return stored
 
 
-def _blobs(
+def blobs(
     connection: Connection, day: str, places: Collection[tuple[str, bytes]]
 ) -> dict[tuple[str, bytes], Blob]:
+    """Find pieces of content of a day, by tenant and ref."""
     if not places:
         return {}
     tenants = sorted({tenant_id for tenant_id, _ in places})

@@ -73,13 +73,11 @@ class ClickHouseReading(PostgresReading):
             until_us, span_us = since_us, span_us * _WIDER
         return rows
 
-    def stored(
-        self,
-        connection: Connection,
-        tenant_id: str,
-        ts_us: int,
-        ref: bytes,
-        unseal: Unseal = no_key,
+    async def stored(
+        self, tenant_id: str, ts_us: int, ref: bytes, unseal: Unseal = no_key
     ) -> bytes | None:
-        """See `Reading.stored`."""
-        return get(connection, tenant_id, ts_us, ref, unseal)
+        """See `Reading.stored`: what is kept for a case, and gone here, is in Postgres."""
+        found = await self.kept(lambda it: get(it, tenant_id, ts_us, ref, unseal))
+        if found is not None:
+            return found
+        return await super().stored(tenant_id, ts_us, ref, unseal)

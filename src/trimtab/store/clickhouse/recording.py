@@ -6,23 +6,20 @@ repeated batch puts there again, and of what is the same one stays.
 """
 
 import asyncio
+import json
 from collections.abc import Collection, Sequence
 from datetime import date
 
 from trimtab.domain.annotation import Annotation
 from trimtab.domain.app_span import AppSpan
-from trimtab.domain.erasure import Erasure
-from trimtab.domain.errors import Unsupported
 from trimtab.domain.record import Attempt, Finish, RequestRecord
-from trimtab.store.base.ending import Erased
-from trimtab.store.base.reading import Cursor
 from trimtab.store.base.recording import StoredBlob
 from trimtab.store.clickhouse.content import fetched, get
 from trimtab.store.clickhouse.dialect import SQL
+from trimtab.store.clickhouse.ending import REMEDY, ClickHouseEnding
 from trimtab.store.clickhouse.search import written
-from trimtab.store.clickhouse.session import SITE, Archive, Block, Session
+from trimtab.store.clickhouse.session import SITE, Block, Session
 from trimtab.store.postgres.content import day_of
-from trimtab.store.postgres.recording import PostgresRecording
 from trimtab.store.postgres.session import Session as Postgres
 from trimtab.store.relational.dialect import ANNOTATION, ATTEMPT, REQUEST, SPAN
 from trimtab.store.relational.reading import span_us
@@ -30,25 +27,11 @@ from trimtab.store.relational.recording import Asked, Stored, Wording
 from trimtab.store.relational.rows import Row
 from trimtab.store.tally import is_scored
 
-# Postgres is kept waiting while blocks of seven tables are put on disk.
-PATIENCE_S = 60.0
 
-_REMEDY = "see that ClickHouse runs, can be reached from here, lets us in and has room"
-
-
-class ClickHouseRecording(PostgresRecording):
-    """`store.base.RecordWriter` and `LedgerWriter` over a database of hosts and its archive.
-
-    State: the connections.
-    """
+class ClickHouseRecording(ClickHouseEnding):
+    """`store.base.KeeperStore` over a database of hosts and its archive."""
 
     is_elsewhere = True
-
-    def __init__(self, url: str, host: str, archive: Archive, *, is_keeper: bool) -> None:
-        """Connect to nothing yet. Arguments and errors are those of `PostgresRecording`."""
-        super().__init__(url, host, is_keeper=is_keeper, patience_s=PATIENCE_S)
-        self.sql = {**self.sql, **SQL}
-        self._archive = archive
 
     async def is_of(self, proof: str) -> bool:
         """See `PostgresRecording.is_of`: both must be of it."""
@@ -57,14 +40,7 @@ class ClickHouseRecording(PostgresRecording):
             session.tell(SITE["claim_site"], (proof,))
             return session.execute(SITE["site"]).fetchall() == [(proof,)]
 
-        return await super().is_of(proof) and await asyncio.to_thread(
-            self._archive.use, ask, _REMEDY
-        )
-
-    def close(self) -> None:
-        """See `Recording.close`."""
-        super().close()
-        self._archive.close()
+        return await super().is_of(proof) and await asyncio.to_thread(self.archive.use, ask, REMEDY)
 
     def put_content(self, connection: Postgres, blobs: Sequence[StoredBlob]) -> None:  # noqa: ARG002 -- elsewhere
         """See `Recording.put_content`."""
@@ -105,7 +81,7 @@ class ClickHouseRecording(PostgresRecording):
         """See `Recording.asked`: in the time that their ids tell."""
         starts, ends = zip(*map(span_us, request_ids), strict=True)
         values = (min(starts), max(ends), list(request_ids))
-        rows = self._archive.use(lambda it: it.execute(SQL["asked"], values).fetchall(), _REMEDY)
+        rows = self.archive.use(lambda it: it.execute(SQL["asked"], values).fetchall(), REMEDY)
         return [Asked(*row) for row in rows]
 
     def fetched(self, connection: Postgres, few: Sequence[Asked]) -> Stored:  # noqa: ARG002 -- elsewhere
@@ -116,20 +92,23 @@ class ClickHouseRecording(PostgresRecording):
             for ref in (it.input_ref, it.output_ref)
             if ref is not None
         ]
-        return self._archive.use(lambda it: fetched(it, places), _REMEDY)
+        return self.archive.use(lambda it: fetched(it, places), REMEDY)
 
     def stored(self, connection: Postgres, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:  # noqa: ARG002 -- elsewhere
         """See `Recording.stored`."""
-        return self._archive.use(lambda it: get(it, tenant_id, ts_us, ref), _REMEDY)
+        return self.archive.use(lambda it: get(it, tenant_id, ts_us, ref), REMEDY)
 
-    def put_words(self, connection: Postgres, wordings: Sequence[Wording]) -> None:  # noqa: ARG002 -- elsewhere
-        """See `Recording.put_words`."""
-        rows = [
-            (it.tenant_id, it.ts_us, it.request_id, written(it.asked, it.answered))
-            for it in wordings
-            if it.asked or it.answered
-        ]
-        self._insert((("search", ("tenant_id", "ts_us", "request_id", "words"), rows),))
+    def put_words(self, connection: Postgres, wordings: Sequence[Wording]) -> None:
+        """See `Recording.put_words`: if that is still due, for whoever erases it is waited for."""
+        ids = json.dumps([it.request_id for it in wordings])
+        with self.transaction(connection):
+            due = {it for (it,) in connection.execute(self.sql["still_due"], (ids,)).fetchall()}
+            rows = [
+                (it.tenant_id, it.ts_us, it.request_id, written(it.asked, it.answered))
+                for it in wordings
+                if it.request_id in due and (it.asked or it.answered)
+            ]
+            self._insert((("search", ("tenant_id", "ts_us", "request_id", "words"), rows),))
 
     def _insert(self, told: Sequence[tuple[str, Sequence[str], Sequence[Row]]]) -> None:
         def insert(session: Session) -> None:
@@ -139,49 +118,10 @@ class ClickHouseRecording(PostgresRecording):
                 session.insert(block)
 
         if any(rows for _, _, rows in told):
-            self._archive.use(insert, _REMEDY)
+            self.archive.use(insert, REMEDY)
 
     def _detail(self, finish: Finish) -> Row:
         return (finish.record.ts_us, finish.record.request_id, self.packed(finish.detail))
-
-    async def erase(
-        self,
-        erasure: Erasure,
-        *,
-        now_us: int,
-        after: Cursor | None = None,
-        limit: int = 1_000,
-    ) -> Erased:
-        """Refuse: nothing of it was erased."""
-        _ = erasure, now_us, after, limit
-        raise _not_here("erased")
-
-    async def count(self, erasure: Erasure, *, now_us: int) -> tuple[int, int]:
-        """Refuse, so that no erasure is ordered that could not be carried out."""
-        _ = erasure, now_us
-        raise _not_here("erased")
-
-    async def erased(self, request_ids: Collection[str]) -> frozenset[str]:
-        """See `Eraser.erased`: none ever is."""
-        _ = request_ids
-        return frozenset()
-
-    async def hold(
-        self, case_id: str, records: Sequence[RequestRecord], *, author: str, until_us: int | None
-    ) -> None:
-        """Refuse: nothing is kept."""
-        _ = case_id, records, author, until_us
-        raise _not_here("kept for a case")
-
-    async def expire(self, what: str, before_us: int, *, limit: int) -> int:
-        """See `RetentionStore.expire`: sums and lines end, which are in Postgres."""
-        if what in ("record", "annotation", "span"):
-            return 0
-        return await super().expire(what, before_us, limit=limit)
-
-    async def content_of(self) -> tuple[tuple[int, str], ...]:
-        """See `RetentionStore.content_of`: its partitions end by what ClickHouse is told."""
-        return ()
 
 
 _DETAIL = ("ts_us", "request_id", "detail")
@@ -203,9 +143,3 @@ def _first(annotations: Sequence[Annotation]) -> list[Row]:
 def _first_spans(spans: Sequence[AppSpan]) -> list[Row]:
     by_id = {(it.tenant_id, it.trace_id, it.span_id): it for it in reversed(spans)}
     return [SPAN.row(by_id[it]) for it in sorted(by_id)]
-
-
-def _not_here(done: str) -> Unsupported:
-    return Unsupported(
-        f"records in a ClickHouse cannot be {done} by Trimtab; do it there, by tenant or by day"
-    )

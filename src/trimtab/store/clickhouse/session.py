@@ -4,7 +4,8 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from json import dumps
+from typing import Any, NamedTuple, TypeVar, cast
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -27,15 +28,26 @@ _SETTINGS: Mapping[str, int] = {
     # Of rows that are the same, an index finds all.
     "use_skip_indexes_if_final": 1,
 }
-READ: Mapping[str, int] = {**_SETTINGS, "max_execution_time": LONGEST_QUERY_S}
+# Lists are written in statements.
+_ANY_SIZE: Mapping[str, int] = {"max_query_size": 0}
+READ: Mapping[str, int] = {**_SETTINGS, **_ANY_SIZE, "max_execution_time": LONGEST_QUERY_S}
+# What rewrites parts is waited for where nobody else has to wait.
+_TELL: Mapping[str, int] = {
+    **_ANY_SIZE,
+    "mutations_sync": 0,
+    # Replicas read what is to go from a table that is the same for all.
+    "allow_nondeterministic_mutations": 1,
+}
 _WRITE: Mapping[str, int] = {"max_partitions_per_insert_block": 0}
 _BYTES = (
     *("detail", "data", "ref", "text_ref", "tools_ref", "prompt_vars_ref", "query_embedding_ref"),
     *("input_ref", "output_ref", "received_ref", "content_ref", "body"),
 )
 _FORMATS: Mapping[str, str | dict[str, str]] = dict.fromkeys(_BYTES, "bytes")
+_LIST = "{{{}:Array(String)}}"
 _COMMENT = re.compile(r"^--.*$", re.MULTILINE)
 _PARAMETER = re.compile(r"\?|:(\w+)")
+_REWRITE = re.compile(r"ALTER TABLE (\w+) .*?IN PARTITION ID :part\s+WHERE (.*)", re.DOTALL)
 SITE = statements("clickhouse/site")
 
 _SQL = statements("clickhouse/schema")
@@ -98,7 +110,27 @@ class Session:
     def tell(self, sql: str, values: Values = ()) -> None:
         """Run a statement that gives nothing."""
         text, bound = _translated(sql, values)
-        self._client.command(text, parameters=bound)
+        self._client.command(text, parameters=bound, settings=dict(_TELL))
+
+    def rewrite(self, sql: str, values: Mapping[str, Any]) -> int:
+        """Have rows changed or deleted, in a `part` or in all; tells how many there are.
+
+        ClickHouse does it when it has time, whatever becomes of us.
+        """
+        plain = _COMMENT.sub("", sql).strip().rstrip(";")
+        told = _REWRITE.fullmatch(plain)
+        if told is None:
+            raise ValueError(f"statement {plain[:40]!r} rewrites nothing")
+        within = "_partition_id = :part" if "part" in values else "TRUE"
+        # Words of a statement of ours.
+        found = self.execute(
+            f"SELECT _partition_id, count() FROM {told[1]} FINAL WHERE {within} AND {told[2]}"  # noqa: S608
+            " GROUP BY _partition_id",
+            values,
+        ).fetchall()
+        for part, _ in found:
+            self.tell(plain, {**values, "part": part})
+        return sum(n for _, n in found)
 
     def block(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> Block:
         """Write rows in the form of a table; nothing is sent.
@@ -217,9 +249,25 @@ class Archive:
 
 
 def _translated(sql: str, values: Values) -> tuple[str, dict[str, Any]]:
-    """Say in ClickHouse's words which values a statement is given; it never reads them as words."""
+    """Say in ClickHouse's words which values a statement is given; it never reads them as words.
+
+    A server takes long lists in the statement alone.
+    """
     named = values if isinstance(values, Mapping) else {f"p{n}": it for n, it in enumerate(values)}
-    return _typed(sql, tuple((name, _type(value)) for name, value in named.items())), dict(named)
+    text = _typed(sql, tuple((name, _type(value)) for name, value in named.items()))
+    bound: dict[str, Any] = {}
+    for name, it in named.items():
+        if isinstance(it, list):
+            text = text.replace(_LIST.format(name), _written(cast("list[str]", it)))
+        else:
+            bound[name] = it
+    return text, bound
+
+
+def _written(texts: Sequence[str]) -> str:
+    """Write texts as one literal: thousands of them take a parser long."""
+    literal = dumps(texts).replace("\\", "\\\\").replace("'", "\\'")
+    return f"JSONExtract('{literal}', 'Array(String)')"
 
 
 @lru_cache(maxsize=1000)
@@ -244,6 +292,6 @@ def _type(value: object) -> str:
         case int():
             return "{{{}:Int64}}"
         case list():
-            return "{{{}:Array(String)}}"
+            return _LIST
         case _:
             return "{{{}:String}}"

@@ -42,7 +42,12 @@ class MemoryKeeper(MemoryRecords):
         self._carried_out: dict[str, int] = {}
 
     async def erase(
-        self, erasure: Erasure, *, now_us: int, after: Cursor | None = None, limit: int = 1_000
+        self,
+        erasure: Erasure,
+        *,
+        now_us: int,
+        after: Cursor | None = None,
+        limit: int | None = None,
     ) -> Erased:
         """See `Eraser.erase`."""
         place = Cursor(-1, "") if after is None else after

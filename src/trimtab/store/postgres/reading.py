@@ -66,16 +66,11 @@ class PostgresReading(Reading):
         """See `Reading.do`."""
         return await self._line.do(work, _REMEDY)
 
-    def stored(
-        self,
-        connection: Connection,
-        tenant_id: str,
-        ts_us: int,
-        ref: bytes,
-        unseal: Unseal = no_key,
+    async def stored(
+        self, tenant_id: str, ts_us: int, ref: bytes, unseal: Unseal = no_key
     ) -> bytes | None:
         """See `Reading.stored`."""
-        return get(connection, tenant_id, ts_us, ref, unseal)
+        return await self.do(lambda it: get(it, tenant_id, ts_us, ref, unseal))
 
     def listed(
         self,

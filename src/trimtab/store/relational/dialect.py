@@ -20,12 +20,6 @@ ANNOTATION, SPAN, OUTLINE = Table(Annotation), Table(AppSpan), Table(SpanOutline
 REFS = tuple(name for name in REQUEST.columns if name.endswith("_ref"))
 """Columns of a record that refer to content."""
 
-_HELD = "SELECT request_id FROM legal_hold WHERE until_us IS NULL OR until_us > :now_us"
-_HELD_TRACES = (
-    # of words that stand here
-    f"SELECT trace_id FROM request WHERE tenant_id = :of_tenant AND request_id IN ({_HELD})"  # noqa: S608
-)
-
 # A later one of the same request, kind, name and source corrects it.
 _SAID = """EXISTS (SELECT 1 FROM annotation AS said WHERE said.request_id = request.request_id
  AND {} AND NOT EXISTS (SELECT 1 FROM annotation AS later
@@ -108,7 +102,7 @@ class Dialect:
 
     def erasing(self) -> Mapping[str, str]:
         """Read the statements that end what is recorded."""
-        return self._read("erasing", refs=REFS, held=[_HELD], held_traces=[_HELD_TRACES])
+        return self._read("erasing", refs=REFS)
 
     def spend(self) -> Mapping[str, str]:
         """Read the statements over what was spent."""

@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from json import dumps
 from typing import Any, TypeVar
 
+from trimtab.domain.erasure import ErasureScope
 from trimtab.domain.record import Blob, RequestRecord
 from trimtab.store.content import pieces_of
 from trimtab.store.relational.dialect import REFS, Writing
 from trimtab.store.relational.recording import Recording
+from trimtab.store.relational.scope import scoped
 from trimtab.store.rollup import DAY_US
 
 ID, TS_US, TENANT, FIRST_REF = range(4)
@@ -19,6 +21,7 @@ Victim = tuple[Any, ...]
 Day = tuple[str, int]
 """A tenant and the instant that a UTC day begins at."""
 
+_EVERY = ErasureScope()
 _C = TypeVar("_C", bound=Writing)
 
 
@@ -89,11 +92,22 @@ class Holding(Recording[_C]):
 
         return await self.do(release)
 
+    def ask(
+        self, connection: _C, name: str, values: Mapping[str, Any], scope: ErasureScope = _EVERY
+    ) -> list[Any]:
+        """Ask about single requests, where those are kept. A list stands for its members."""
+        return connection.execute(scoped(self.sql[name], scope), plain(values)).fetchall()
+
+    def held(self, connection: _C, now_us: int) -> list[str]:
+        """List what is kept for cases."""
+        return [it for (it,) in connection.execute(self.sql["held"], (now_us,)).fetchall()]
+
     def said(self, connection: _C, victims: Iterable[Victim]) -> defaultdict[str, set[bytes]]:
         """Tell what annotations of some records, and claims about them, refer to."""
         found = defaultdict[str, set[bytes]](set)
         values = {"ids": ids_of(victims)}
-        for request_id, ref in connection.execute(self.sql["said"], values).fetchall():
+        claimed = connection.execute(self.sql["said_in_claims"], plain(values)).fetchall()
+        for request_id, ref in [*self.ask(connection, "said", values), *claimed]:
             found[request_id].add(ref)
         return found
 
@@ -105,17 +119,29 @@ class Holding(Recording[_C]):
 
     def _let_go(self, connection: _C, tenant_id: str) -> None:
         """Delete the copies that no record that is still kept needs."""
-        rows = connection.execute(self.sql["kept_records"], (tenant_id, tenant_id)).fetchall()
-        said = connection.execute(self.sql["kept_annotations"], (tenant_id,)).fetchall()
-        used = refs_of(rows, first=0) | refs_of(said, first=0)
+        held: list[Victim] = connection.execute(self.sql["held_of_tenant"], (tenant_id,)).fetchall()
+        values = {"ids": ids_of(held), **time_of(held)}
+        used = refs_of(self.ask(connection, "kept_records", values) if held else (), first=0)
+        used.update(*self.said(connection, held).values())
         copies = self.kept(connection, tenant_id)
         pieces = {it for ref in used & copies.keys() for it in pieces_of(copies[ref])}
         self.drop_kept(connection, tenant_id, but=used | pieces)
 
 
-def ids_of(victims: Iterable[Victim]) -> str:
-    """Write ids as a JSON list."""
-    return dumps([victim[ID] for victim in victims])
+def plain(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Write lists as JSON, as SQLite and Postgres take them alike."""
+    return {name: dumps(it) if isinstance(it, list) else it for name, it in values.items()}
+
+
+def ids_of(victims: Iterable[Victim]) -> list[str]:
+    """List ids."""
+    return [victim[ID] for victim in victims]
+
+
+def time_of(victims: Collection[Victim]) -> Mapping[str, int]:
+    """Tell in which time records are: none of another day need be looked at."""
+    times = [victim[TS_US] for victim in victims] or [0]
+    return {"first_us": min(times), "last_us": max(times)}
 
 
 def refs_of(rows: Iterable[Sequence[Any]], *, first: int = FIRST_REF) -> set[bytes]:

@@ -117,19 +117,15 @@ class Reading(ABC):
         """
 
     @abstractmethod
-    def stored(
-        self,
-        connection: Connection,
-        tenant_id: str,
-        ts_us: int,
-        ref: bytes,
-        unseal: Unseal = no_key,
+    async def stored(
+        self, tenant_id: str, ts_us: int, ref: bytes, unseal: Unseal = no_key
     ) -> bytes | None:
         """Rebuild a content; `None` if a piece, or the whole day, is gone.
 
         Raises:
             Sealed: it needs `unseal`.
             ValueError: a piece cannot be read.
+            TryLater: as `do`.
         """
 
     async def kept(self, work: Callable[[Connection], _T]) -> _T:
@@ -262,7 +258,7 @@ class Reading(ABC):
     async def content(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """See `ContentReader.content`."""
         try:
-            found = await self._stored(tenant_id, ts_us, ref)
+            found = await self._unsealed(tenant_id, ts_us, ref)
         except ValueError as exc:
             log.error("content '%s' cannot be read: %s", ref.hex(), exc)  # noqa: TRY400 -- no bug
             return None
@@ -271,17 +267,17 @@ class Reading(ABC):
             return None
         return found
 
-    async def _stored(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
+    async def _unsealed(self, tenant_id: str, ts_us: int, ref: bytes) -> bytes | None:
         """Rebuild a content. Only what is sealed asks for a key, each time: it may be destroyed."""
         try:
-            return await self.kept(lambda it: self.stored(it, tenant_id, ts_us, ref))
+            return await self.stored(tenant_id, ts_us, ref)
         except Sealed:
             if self.unsealer is None:
                 raise
         unseal = await self.unsealer(tenant_id)
         if unseal is None:
             return None
-        return await self.kept(lambda it: self.stored(it, tenant_id, ts_us, ref, unseal))
+        return await self.stored(tenant_id, ts_us, ref, unseal)
 
     async def costs(
         self,

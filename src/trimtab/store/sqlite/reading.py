@@ -84,16 +84,11 @@ class SqliteReading(Reading):
         """See `Reading.do`."""
         return await asyncio.to_thread(self._in_thread, work)
 
-    def stored(
-        self,
-        connection: Connection,  # noqa: ARG002 -- in files of its own
-        tenant_id: str,
-        ts_us: int,
-        ref: bytes,
-        unseal: Unseal = no_key,
+    async def stored(
+        self, tenant_id: str, ts_us: int, ref: bytes, unseal: Unseal = no_key
     ) -> bytes | None:
-        """See `Reading.stored`."""
-        return self._content.get(tenant_id, ts_us, ref, unseal)
+        """See `Reading.stored`: in files of their own."""
+        return await self.do(lambda _: self._content.get(tenant_id, ts_us, ref, unseal))
 
     async def _has(self, table: str) -> bool:
         return await self.do(lambda it: it.execute(_HAS, (table,)).fetchone()) is not None

@@ -74,11 +74,11 @@ INSERT INTO record_site (proof) VALUES (?) ON CONFLICT DO NOTHING;
 SELECT proof FROM record_site;
 
 -- name: put_words
--- The words of a request, once, unless it was erased since they were read: who erases it just now
--- is waited for.
+-- The words of a request, once, if that is still due: whoever erases it just now is waited for.
 INSERT INTO search (request_id, day, tenant_id, words)
-SELECT request_id, CAST(? AS DATE), tenant_id, CAST(? AS TSVECTOR) FROM request
-WHERE request_id = ? AND content_state <> 'erased' FOR SHARE ON CONFLICT DO NOTHING;
+SELECT request.request_id, CAST(? AS DATE), tenant_id, CAST(? AS TSVECTOR)
+FROM search_due JOIN request ON request.request_id = search_due.request_id
+WHERE search_due.request_id = ? FOR SHARE OF search_due ON CONFLICT DO NOTHING;
 
 -- name: claim_place
 -- The first host says whether records are kept elsewhere.

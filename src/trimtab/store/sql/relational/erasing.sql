@@ -2,20 +2,20 @@
 -- Records that an erasure takes, oldest first, going on behind a place. The scope stands for `of`.
 SELECT request_id, ts_us, tenant_id, /*refs*/ FROM request
 WHERE (/*of*/) AND ts_us <= :until_us AND (ts_us, request_id) > (:after_us, :after_id)
-  AND content_state <> 'erased' AND request_id NOT IN (/*held*/)
+  AND content_state <> 'erased' AND request_id NOT IN (SELECT value FROM /*each*/(:held))
 ORDER BY ts_us, request_id LIMIT :limit;
 
 -- name: descendants
 -- Records of whatever tenant that carry the text of others: replays, judgements, shadows.
 SELECT request_id, ts_us, tenant_id, /*refs*/ FROM request
 WHERE origin_request_id IN (SELECT value FROM /*each*/(:ids))
-  AND content_state <> 'erased' AND request_id NOT IN (/*held*/);
+  AND content_state <> 'erased' AND request_id NOT IN (SELECT value FROM /*each*/(:held));
 
 -- name: survivors
 -- What records of a tenant's day refer to that the erasure does not take.
 SELECT /*refs*/ FROM request
 WHERE tenant_id = :tenant_id AND ts_us >= :day_us AND ts_us < :next_us AND content_state <> 'erased'
-  AND NOT ((/*of*/) AND ts_us <= :until_us AND request_id NOT IN (/*held*/))
+  AND NOT ((/*of*/) AND ts_us <= :until_us AND request_id NOT IN (SELECT value FROM /*each*/(:held)))
   AND request_id NOT IN (SELECT value FROM /*each*/(:ids));
 
 -- name: said_of_survivors
@@ -24,48 +24,57 @@ SELECT text_ref FROM annotation WHERE text_ref IS NOT NULL AND request_id IN (
   SELECT request_id FROM request
   WHERE tenant_id = :tenant_id AND ts_us >= :day_us AND ts_us < :next_us
     AND content_state <> 'erased'
-    AND NOT ((/*of*/) AND ts_us <= :until_us AND request_id NOT IN (/*held*/))
+    AND NOT ((/*of*/) AND ts_us <= :until_us AND request_id NOT IN (SELECT value FROM /*each*/(:held)))
     AND request_id NOT IN (SELECT value FROM /*each*/(:ids))
 );
 
--- name: claims_of_survivors
+-- name: claims_of_others
 -- What claims refer to that nobody has seen to be the tenant's: of whatever day, for they are few.
-SELECT text_ref FROM annotation_claim
+SELECT request_id, text_ref FROM annotation_claim
 WHERE text_ref IS NOT NULL AND tenant_id = :tenant_id
   AND NOT (/*of_all*/ AND ts_us <= :until_us)
   AND annotation_id NOT IN (SELECT value FROM /*each*/(:claims))
-  AND request_id NOT IN (SELECT value FROM /*each*/(:ids))
-  AND NOT EXISTS (
-    SELECT 1 FROM request
-    WHERE request.request_id = annotation_claim.request_id AND (/*of*/) AND ts_us <= :until_us
-      AND request_id NOT IN (/*held*/)
-  );
+  AND request_id NOT IN (SELECT value FROM /*each*/(:ids));
+
+-- name: of_scope
+-- Which of some records the erasure takes.
+SELECT request_id FROM request
+WHERE request_id IN (SELECT value FROM /*each*/(:ids)) AND (/*of*/) AND ts_us <= :until_us
+  AND request_id NOT IN (SELECT value FROM /*each*/(:held));
 
 -- name: spans_of_survivors
 -- What spans of applications refer to, of a tenant's day.
 SELECT content_ref FROM span
 WHERE received_us >= :day_us AND received_us < :next_us AND tenant_id = :tenant_id
   AND content_ref IS NOT NULL
-  AND NOT (/*of_all*/ AND received_us <= :until_us AND trace_id NOT IN (/*held_traces*/))
+  AND NOT (/*of_all*/ AND received_us <= :until_us AND trace_id NOT IN (
+    SELECT trace_id FROM request
+    WHERE tenant_id = :of_tenant AND request_id IN (SELECT value FROM /*each*/(:held))
+  ))
   AND tenant_id || '/' || trace_id || '/' || span_id NOT IN (SELECT value FROM /*each*/(:spans));
 
 -- name: said
--- What annotations of some records refer to, and claims about them.
+-- What annotations of some records refer to.
 SELECT request_id, text_ref FROM annotation
-WHERE request_id IN (SELECT value FROM /*each*/(:ids)) AND text_ref IS NOT NULL
-UNION ALL
+WHERE request_id IN (SELECT value FROM /*each*/(:ids)) AND text_ref IS NOT NULL;
+
+-- name: said_in_claims
+-- The same of claims.
 SELECT request_id, text_ref FROM annotation_claim
 WHERE request_id IN (SELECT value FROM /*each*/(:ids)) AND text_ref IS NOT NULL;
 
 -- name: spans_of_tenant
 -- Spans of a tenant, but for traces of what is kept for a case.
 SELECT tenant_id, trace_id, span_id, received_us, content_ref FROM span
-WHERE tenant_id = :of_tenant AND received_us <= :until_us AND trace_id NOT IN (/*held_traces*/)
+WHERE tenant_id = :of_tenant AND received_us <= :until_us AND trace_id NOT IN (
+    SELECT trace_id FROM request
+    WHERE tenant_id = :of_tenant AND request_id IN (SELECT value FROM /*each*/(:held))
+  )
 LIMIT :limit;
 
 -- name: claims_of_tenant
 SELECT annotation_id, request_id, tenant_id, text_ref FROM annotation_claim
-WHERE tenant_id = :of_tenant AND ts_us <= :until_us AND request_id NOT IN (/*held*/)
+WHERE tenant_id = :of_tenant AND ts_us <= :until_us AND request_id NOT IN (SELECT value FROM /*each*/(:held))
 LIMIT :limit;
 
 -- name: spans_around
@@ -84,12 +93,12 @@ SELECT span.tenant_id, span.trace_id, span.span_id, span.received_us, span.conte
 FROM around JOIN span ON span.tenant_id = around.tenant_id AND span.trace_id = around.trace_id
 WHERE NOT EXISTS (
   SELECT 1 FROM request WHERE request.trace_id = around.trace_id
-    AND request.tenant_id = around.tenant_id AND request.request_id IN (/*held*/)
+    AND request.tenant_id = around.tenant_id AND request.request_id IN (SELECT value FROM /*each*/(:held))
 );
 
 -- name: told
 -- Spans that are stored of a trace.
-SELECT span_id FROM span WHERE tenant_id = ? AND trace_id = ?;
+SELECT span_id FROM span WHERE tenant_id = :tenant_id AND trace_id = :trace_id;
 
 -- name: scrub
 -- What a record says of people goes; its figures stay.
@@ -138,11 +147,11 @@ DELETE FROM search_due WHERE request_id IN (SELECT value FROM /*each*/(:ids));
 -- name: erased
 -- Which of some records were erased.
 SELECT request_id FROM request
-WHERE request_id IN (SELECT value FROM /*each*/(?)) AND content_state = 'erased';
+WHERE request_id IN (SELECT value FROM /*each*/(:ids)) AND content_state = 'erased';
 
 -- name: count
 -- Records of a scope that are not erased yet, and those of them that are kept for a case.
-SELECT count(*), count(*) FILTER (WHERE request_id IN (/*held*/)) FROM request
+SELECT count(*), count(*) FILTER (WHERE request_id IN (SELECT value FROM /*each*/(:held))) FROM request
 WHERE (/*of*/) AND ts_us <= :until_us AND content_state <> 'erased';
 
 -- name: carried_out
@@ -172,15 +181,17 @@ DELETE FROM legal_hold WHERE case_id = ?;
 -- name: overdue
 DELETE FROM legal_hold WHERE until_us <= ?;
 
--- name: kept_records
--- What held records of a tenant refer to.
-SELECT /*refs*/ FROM request
-WHERE tenant_id = ? AND request_id IN (SELECT request_id FROM legal_hold WHERE tenant_id = ?);
+-- name: held
+-- What is kept for cases.
+SELECT DISTINCT request_id FROM legal_hold WHERE until_us IS NULL OR until_us > ?;
 
--- name: kept_annotations
-SELECT text_ref FROM annotation
-WHERE text_ref IS NOT NULL
-  AND request_id IN (SELECT request_id FROM legal_hold WHERE tenant_id = ?);
+-- name: held_of_tenant
+-- What of a tenant is, or was until somebody lets go of it.
+SELECT DISTINCT request_id, ts_us FROM legal_hold WHERE tenant_id = ?;
+
+-- name: kept_records
+-- What some records refer to.
+SELECT /*refs*/ FROM request WHERE request_id IN (SELECT value FROM /*each*/(:ids));
 
 -- name: old_requests
 SELECT request_id FROM request
