@@ -154,3 +154,46 @@ async def test_a_word_is_found_by_its_index_and_a_record_by_its_id(tmp_path: Pat
     assert re.fullmatch(r"SCAN search VIRTUAL TABLE INDEX \d+:M.*", plan[0])
     assert "SEARCH searched USING INTEGER PRIMARY KEY (rowid=?)" in plan
     assert not [it for it in plan if "TEMP B-TREE" in it]
+
+
+async def test_a_rare_failure_is_found_by_a_word_that_most_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trimtab.store.sqlite.reading._AT_ONCE", 5)
+    of_two_days = [(number, TS_US - number * DAY_US // 50) for number in range(100)]
+    made = [
+        finish(
+            number,
+            request_id=f"r_{number}",
+            ts_us=ts_us,
+            status="error" if number % 7 == 5 else "ok",
+        )
+        for number, ts_us in of_two_days
+    ]
+    with closing(SqliteRecording(tmp_path)) as store:
+        await store.commit(Batch(finishes=tuple(made)))
+    for number, ts_us in of_two_days:
+        with closing(open_writer(day_file(tmp_path / "content", ts_us), "content")) as connection:
+            said = ("a", "refund") if number != 40 else ("no", "word")
+            put(connection, Wording(f"r_{number}", "acme", ts_us, said, ()))
+    failed = [f"r_{number}" for number in range(5, 100, 7) if number != 40]
+    where = parse("refund status:error", TS_US)
+    with closing(SqliteReading(tmp_path, tenant_key, FrozenClock())) as reading:
+        found: list[str] = []
+        after: Cursor | None = None
+        while page := await reading.page(where, after=after, limit=6):
+            found += [it.request_id for it in page]
+            after = Cursor(page[-1].ts_us, page[-1].request_id)
+        counted = await reading.facets(where, limit=20)
+
+    assert found == failed
+    assert [it.n for it in counted if it.column == "status"] == [len(failed)]
+
+
+def test_words_of_some_are_looked_up_without_walking_through_any(day: sqlite3.Connection) -> None:
+    asked = "EXPLAIN QUERY PLAN " + statements("sqlite/content")["among"]
+
+    plan = [row[3] for row in day.execute(asked, ("[]", "refund"))]
+
+    assert plan[1] == "SEARCH searched USING COVERING INDEX searched_by_request (request_id=?)"
+    assert re.fullmatch(r"SCAN search VIRTUAL TABLE INDEX \d+:=M.*", plan[2])

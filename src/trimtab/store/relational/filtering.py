@@ -27,6 +27,11 @@ def conditions(
     return " AND ".join(made) or "TRUE", values
 
 
+def leaves_out_ok(where: RecordFilter) -> bool:
+    """Whether only requests are asked for whose status is not ok."""
+    return any(_leaves_out_ok(term) for term in terms_of(where))
+
+
 def _term(dialect: Dialect, term: Term, values: list[Any]) -> str:
     column = term.column
     if term.key is not None:

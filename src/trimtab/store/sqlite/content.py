@@ -2,8 +2,10 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from trimtab.domain.record import Blob
@@ -14,7 +16,7 @@ from trimtab.store.relational.erasing import Dropped
 from trimtab.store.relational.recording import Wording
 from trimtab.store.rollup import DAY_US
 from trimtab.store.sqlite.connect import open_reader, open_writer, shred, transaction
-from trimtab.store.sqlite.search import find, forget, forget_tenant, merge, put_words
+from trimtab.store.sqlite.search import among, find, forget, forget_tenant, merge, put_words
 from trimtab.store.statements import statements
 
 MAX_OPEN_DAYS = 4
@@ -185,20 +187,44 @@ class ContentReader:
         after: Cursor | None,
         at_once: int,
         is_late: Callable[[], bool],
-    ) -> Iterator[list[str]]:
+    ) -> Generator[list[str]]:
         """Give the ids of requests whose words fit, newest first, about so many at once.
 
         Raises:
             sqlite3.OperationalError: it is late.
         """
         for path, day_us in self._days(where, after):
-            connection = self._opened(path)
-            if connection is not None:
-                connection.set_progress_handler(is_late, CHECK_EVERY)
-                try:
+            with self._asked(path, is_late) as connection:
+                if connection is not None:
                     yield from find(connection, day_us, where, after, at_once)
-                finally:
-                    connection.set_progress_handler(None, 0)
+
+    def among(
+        self, where: RecordFilter, places: Iterable[tuple[int, str]], is_late: Callable[[], bool]
+    ) -> list[str]:
+        """Tell which requests, given with their instants, have words that fit, in no order.
+
+        Raises:
+            sqlite3.OperationalError: it is late.
+        """
+        found: list[str] = []
+        for path, of_day in groupby(places, lambda it: day_file(self._directory, it[0])):
+            with self._asked(path, is_late) as connection:
+                if connection is not None:
+                    found += among(connection, where, [request_id for _, request_id in of_day])
+        return found
+
+    @contextmanager
+    def _asked(
+        self, path: Path, is_late: Callable[[], bool]
+    ) -> Generator[sqlite3.Connection | None]:
+        connection = self._opened(path)
+        if connection is not None:
+            connection.set_progress_handler(is_late, CHECK_EVERY)
+        try:
+            yield connection
+        finally:
+            if connection is not None:
+                connection.set_progress_handler(None, 0)
 
     def _days(self, where: RecordFilter, after: Cursor | None) -> Iterator[tuple[Path, int]]:
         for path in sorted(self._directory.glob("*.db"), reverse=True):

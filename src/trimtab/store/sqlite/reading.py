@@ -5,7 +5,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from trimtab.domain.errors import TryLater
 from trimtab.store.base.reading import Cursor, RecordFilter
 from trimtab.store.content import Unseal, no_key
 from trimtab.store.relational.dialect import Connection
-from trimtab.store.relational.filtering import conditions
+from trimtab.store.relational.filtering import conditions, leaves_out_ok
 from trimtab.store.relational.reading import LONGEST_QUERY_S, Reading
 from trimtab.store.sqlite.connect import open_reader
 from trimtab.store.sqlite.content import CHECK_EVERY, ContentReader
@@ -26,6 +26,8 @@ _CHECK_EVERY = 10_000
 _HAS = "SELECT 1 FROM sqlite_master WHERE name = ?"
 
 _AT_ONCE = 500
+_OFTEN = 4
+"""How many times so many have the words before they are said to narrow nothing."""
 # The plus keeps the planner from walking through all there is in the order of time.
 AMONG = "+ts_us >= 0 AND request_id IN (SELECT value FROM json_each(?))"
 
@@ -107,12 +109,40 @@ class SqliteReading(Reading):
             return self.run(connection, name, made, (*values, limit))
         rows: list[Any] = []
         at_once = max(limit, _AT_ONCE)
-        for found in self._content.find(where, after, at_once, self._is_late):
+        with closing(self._content.find(where, after, at_once, self._is_late)) as parts:
+            for n, found in enumerate(parts, 1):
+                more = (*values, json.dumps(found), limit - len(rows))
+                rows += self.run(connection, name, f"{made} AND {AMONG}", more)
+                if len(rows) >= limit:
+                    return rows
+                if n == _OFTEN and leaves_out_ok(where):
+                    break
+            else:
+                return rows
+        return self._listed_by_status(connection, name, where, after, limit)
+
+    def _listed_by_status(
+        self,
+        connection: Connection,
+        name: str,
+        where: RecordFilter,
+        after: Cursor | None,
+        limit: int,
+    ) -> list[Any]:
+        """Go through what is not ok, and look for the words in it.
+
+        The words are in so much else that this is less; an index has what is not ok.
+        """
+        rows: list[Any] = []
+        while True:
+            made, values = conditions(self.dialect, where, after)
+            few = self.run(connection, "places", made, (*values, _AT_ONCE))
+            found = self._content.among(where, few, self._is_late)
             more = (*values, json.dumps(found), limit - len(rows))
             rows += self.run(connection, name, f"{made} AND {AMONG}", more)
-            if len(rows) >= limit:
-                break
-        return rows
+            if len(rows) >= limit or len(few) < _AT_ONCE:
+                return rows
+            after = Cursor(*few[-1])
 
     def _in_thread(self, work: Callable[[Connection], _T]) -> _T:
         with self._guard, self._opened() as connection:

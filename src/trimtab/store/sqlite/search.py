@@ -80,6 +80,16 @@ def find(
             return
 
 
+def among(
+    connection: sqlite3.Connection, where: RecordFilter, request_ids: Collection[str]
+) -> list[str]:
+    """Tell which requests of a day have words that fit, in no order."""
+    if connection.execute(_SQL["has_search"]).fetchone() is None:
+        return []
+    values = (dumps(list(request_ids)), _query(where))
+    return [request_id for (request_id,) in connection.execute(_SQL["among"], values).fetchall()]
+
+
 def _forget(connection: sqlite3.Connection, places: Sequence[tuple[int]]) -> int:
     connection.executemany(_SQL["forget_words"], places)
     connection.executemany(_SQL["forget_place"], places)

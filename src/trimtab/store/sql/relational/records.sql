@@ -195,6 +195,10 @@ GROUP BY coalesce(prompt_name, ''), tier;
 -- Records newest first; the conditions are those of `store.relational.reading`.
 SELECT /*request*/ FROM request WHERE /*where*/ ORDER BY ts_us DESC, request_id DESC LIMIT ?;
 
+-- name: places
+-- Where records are that fit, newest first.
+SELECT ts_us, request_id FROM request WHERE /*where*/ ORDER BY ts_us DESC, request_id DESC LIMIT ?;
+
 -- name: tried
 -- The newest attempts at a provider. Only the last attempt of a request can be its answer.
 SELECT attempt.target, attempt.dur_us, attempt.error_code,

@@ -32,6 +32,13 @@ FROM search JOIN searched ON searched.place = search.rowid
 WHERE search MATCH ? AND search.rowid >= ? AND search.rowid < ?
 ORDER BY search.rowid DESC LIMIT ?;
 
+-- name: among
+-- Which of the requests that a JSON list has wrote some words: one look into the index for each.
+SELECT searched.request_id
+FROM json_each(?) AS wanted CROSS JOIN searched ON searched.request_id = wanted.value
+CROSS JOIN search ON search.rowid = searched.place
+WHERE search MATCH ?;
+
 -- name: places_of
 -- The places of requests, as a JSON list has them.
 SELECT place FROM searched WHERE request_id IN (SELECT value FROM json_each(?));
