@@ -24,6 +24,8 @@ from tests.services import lacking, remove
 from trimtab.store.clickhouse.address import Way
 
 _INSERT = re.compile(r"INSERT INTO (\w+) \((.*)\) FORMAT Native")
+# Those of a server. By itself the engine has two threads, which wait for one another for seconds.
+_POOLS: Mapping[str, str] = {"background_pool_size": "16", "background_schedule_pool_size": "128"}
 
 
 class Engine:
@@ -36,7 +38,9 @@ class Engine:
         self.client = self.open("default")
 
     def open(self, database: str) -> Client:
-        return get_client(interface="chdb", path=str(self.directory), database=database)
+        return get_client(
+            interface="chdb", path=str(self.directory), database=database, chdb_options=_POOLS
+        )
 
     @contextmanager
     def serving(self) -> Generator[tuple[str, list[Mapping[str, str]]]]:

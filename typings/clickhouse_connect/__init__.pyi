@@ -1,9 +1,12 @@
+from collections.abc import Mapping
+
 from clickhouse_connect.driver.client import Client
 
 def get_client(
     *,
     interface: str,
     path: str = ...,
+    chdb_options: Mapping[str, str] | None = ...,
     host: str | None = ...,
     port: int | None = ...,
     username: str | None = ...,
