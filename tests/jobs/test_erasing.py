@@ -81,19 +81,22 @@ def erasures(home: Path, store: SqliteRecording) -> Generator[Erasures]:
         yield Erasures(control, reading, store, clock, os.urandom, log)
 
 
+def erasing(home: Path, store: SqliteRecording, found: Erasures) -> Erasing:
+    async def acknowledged() -> Iterable[int]:
+        return ()
+
+    return Erasing(
+        home, found, store, found.clock, acknowledged=acknowledged, passed=lambda _: True
+    )
+
+
 def carry_out(home: Path, dies_at: int) -> bool:
     """Carry out what is ordered in a process of its own; whether it lived through it."""
 
     async def once() -> None:
-        async def acknowledged() -> Iterable[int]:
-            return ()
-
         store = Mortal(home, dies_at)
         with erasures(home, store) as found:
-            erasing = Erasing(
-                home, found, store, found.clock, acknowledged=acknowledged, passed=lambda _: True
-            )
-            await erasing.step()
+            await erasing(home, store, found).step()
 
     child = os.fork()
     if child == 0:
@@ -149,3 +152,24 @@ def test_whatever_step_it_dies_at_the_next_keeper_finishes(tmp_path: Path) -> No
         assert left_of(home) == {WORDS[0]}, f"after it died at step {step}"
         assert len(asyncio.run(receipts(home))) == 1, f"after it died at step {step}"
     assert step > 20
+
+
+async def test_what_a_keeper_stored_too_late_and_died_is_erased_by_the_next(tmp_path: Path) -> None:
+    await fill(tmp_path)
+    store = SqliteRecording(tmp_path)
+    with erasures(tmp_path, store) as found:
+        await erasing(tmp_path, store, found).step()
+        capture = ContentCapture(tenant_key)
+        late = finish(9, tenant_id="acme", ts_us=TS_US + 9)
+        kept = capture.capture("acme", TS_US, " ".join([WORDS[3]] * 20).encode())
+        record = replace(late.record, input_ref=kept.ref, output_ref=None, content_state="full")
+        blobs = tuple(StoredBlob("acme", TS_US, it) for it in kept.blobs)
+        await store.commit(Batch(finishes=(replace(late, record=record),), blobs=blobs))
+        assert await store.erased({record.request_id}) == frozenset()
+
+    store = SqliteRecording(tmp_path)
+    with erasures(tmp_path, store) as found:
+        await erasing(tmp_path, store, found).restore()
+
+        assert await store.erased({record.request_id}) == {record.request_id}
+    assert left_of(tmp_path) == {WORDS[0]}

@@ -24,6 +24,7 @@ from trimtab.jobs.message import instant
 from trimtab.store.base.keeper import KeeperStore
 from trimtab.store.base.reading import Cursor
 from trimtab.store.files import replace_file
+from trimtab.store.rollup import DAY_US
 from trimtab.telemetry.erasing import blank, clear_aside
 from trimtab.telemetry.follow import Place, ends
 
@@ -31,6 +32,8 @@ LOOK_S = 0.5
 WAIT_S = 30.0
 POLL_S = 0.05
 SAVE_S = 1.0
+LATEST_US = 7 * DAY_US
+"""How long after the order an outcome may still wait in a spool for its store."""
 
 log = logging.getLogger("trimtab")
 
@@ -82,6 +85,8 @@ class Erasing:
     async def restore(self) -> None:
         """Erase anew what a restored backup brought back; before anybody is served.
 
+        So is what was stored behind an erasure by a keeper that died before it saw to that.
+
         Raises:
             TryLater: a store is away.
         """
@@ -91,6 +96,10 @@ class Erasing:
         for ordered in orders:
             if ordered.id not in done:
                 await self._strike(ordered.erasure, _Progress(self.clock.now_us()))
+            elif await self._was_overtaken(ordered):
+                await self._strike(ordered.erasure, _Progress(self.clock.now_us()))
+                await self._blank()
+                await self.store.shred()
 
     async def step(self) -> None:
         """Carry out what is ordered and not done, oldest first.
@@ -173,6 +182,14 @@ class Erasing:
                 saved_s = self.clock.monotonic_s()
             if after is None:
                 return
+
+    async def _was_overtaken(self, ordered: Ordered) -> bool:
+        """Whether something of an erasure was stored after it was carried out."""
+        now_us = self.clock.now_us()
+        if ordered.change.ts_us + LATEST_US < now_us:
+            return False
+        n, held = await self.store.count(ordered.erasure, now_us=now_us)
+        return n > held
 
     async def _catch_up(self, late: Sequence[RequestRecord]) -> None:
         """Erase what was under way when its erasure was carried out, or is read once more."""
