@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from pkgutil import resolve_name
@@ -405,8 +406,7 @@ async def site(clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Site]:
     )
     fill_changes(control, clock)
     fill_records(stores, clock)
-    chance = seeded_entropy()
-    stored = hash_password(PHRASE, chance)
+    stored = _stored_phrase()
     for role in ROLES:
         await stores.put_account(Account(name=role, role=role, password=stored))
     desk = Desk(tmp_path / "evals")
@@ -414,6 +414,12 @@ async def site(clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Site]:
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
         yield Site(app, stores, control, clock, client, desk)
+
+
+@cache
+def _stored_phrase() -> str:
+    """Hash it once: that is slow on purpose."""
+    return hash_password(PHRASE, seeded_entropy())
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import msgspec
 from starlette.applications import Starlette
@@ -55,12 +55,12 @@ from trimtab.console import (
 )
 from trimtab.console.auth import Right, Sessions, Throttle
 from trimtab.console.base import Console, Visit
-from trimtab.console.failure import Failure
+from trimtab.console.failure import failure
 from trimtab.console.gate import MAX_BODY_BYTES, MAX_FILE_BYTES, Gate
 from trimtab.console.headers import SecurityHeaders
 from trimtab.console.openapi import Call, Told, document
 from trimtab.console.samples import samples
-from trimtab.console.view import Asset, Views, load_assets
+from trimtab.console.view import Asset, load_assets
 from trimtab.console.wire import change_members
 from trimtab.domain.change import Change
 from trimtab.domain.errors import TrimtabError
@@ -172,11 +172,8 @@ CALLS = (*admin.CALLS, *admin_models.CALLS, *admin_prompts.CALLS)
 
 def create_app(console: Console) -> Starlette:
     """Build the application that serves `/console`, `/admin/v1` and `/metrics`."""
-    assets = load_assets()
-    views = Views(assets)
     sessions = Sessions(console.session_key, console.accounts, console.clock)
-    gate = Gate(console, sessions, Throttle(console.clock), views)
-    failure = Failure(views)
+    gate = Gate(console, sessions, Throttle(console.clock))
     return Starlette(
         routes=[
             Route("/", RedirectResponse("/console")),
@@ -186,10 +183,10 @@ def create_app(console: Console) -> Starlette:
             _health(console),
             Route(
                 "/admin/v1/openapi.json",
-                Response(document(CALLS), media_type=_JSON),
+                _described,
                 methods=["GET"],
             ),
-            Route("/console/static/{name:path}", _static(assets)),
+            Route("/console/static/{name:path}", _static(load_assets())),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1024)],
         exception_handlers={TrimtabError: failure, HTTPException: failure, Exception: failure},
@@ -238,6 +235,15 @@ def _health(console: Console) -> Route:
         return Response(told, 200 if wrong is None else 503, media_type=_JSON)
 
     return Route("/console/healthz", endpoint)
+
+
+@cache
+def _description() -> bytes:
+    return document(CALLS)
+
+
+async def _described(_: Request) -> Response:
+    return Response(_description(), media_type=_JSON)
 
 
 def _static(assets: Mapping[str, Asset]) -> Callable[[Request], Awaitable[Response]]:

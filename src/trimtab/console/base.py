@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from trimtab.console.auth import Actor, Right, Sessions, Throttle
 from trimtab.console.evaluations import Evaluations
-from trimtab.console.view import Views
+from trimtab.console.view import render
 from trimtab.control.audit import Audit
 from trimtab.control.changes import Control
 from trimtab.control.erasures import Erasures
@@ -187,7 +187,6 @@ class Visit:
     console: Console
     sessions: Sessions
     throttle: Throttle
-    views: Views
     request: Request
     actor: Actor | None
     body: bytes = b""
@@ -247,7 +246,7 @@ class Visit:
             "may_read_content": self.may(Right.CONTENT),
             "pressures": _pressures(self.console),
         }
-        return HTMLResponse(self.views.render(template, {**around, **context}), status)
+        return HTMLResponse(render(template, {**around, **context}), status)
 
 
 def _pressures(console: Console) -> Sequence[tuple[Level, str, Sequence[str]]]:

@@ -1,6 +1,5 @@
 """What people and programs are told when something was refused or went wrong."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -8,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from trimtab.console.login import login_path
-from trimtab.console.view import Views
+from trimtab.console.view import render
 from trimtab.domain.errors import (
     BodyTooLarge,
     ChangeConflict,
@@ -57,22 +56,19 @@ STATUS: tuple[tuple[type[TrimtabError], int], ...] = (
 _FOR_PROGRAMS = ("/admin/", "/metrics")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Turns an error into a page, a JSON error, or the way to the login."""
+async def failure(request: Request, error: Exception) -> Response:
+    """Turn an error into a page, a JSON error, or the way to the login.
 
-    views: Views
-
-    async def __call__(self, request: Request, error: Exception) -> Response:
-        """Answer for an error. What is not ours stays unexplained; the log has it."""
-        status, code, message = _explain(error)
-        if request.url.path.startswith(_FOR_PROGRAMS):
-            body = {"error": {"code": code, "message": message}}
-            return JSONResponse(body, status)
-        if isinstance(error, Unauthenticated):
-            return _to_login(request)
-        context = {"status": status, "title": HTTPStatus(status).phrase, "message": message}
-        return HTMLResponse(self.views.render("failure.html", context), status)
+    What is not ours stays unexplained; the log has it.
+    """
+    status, code, message = _explain(error)
+    if request.url.path.startswith(_FOR_PROGRAMS):
+        body = {"error": {"code": code, "message": message}}
+        return JSONResponse(body, status)
+    if isinstance(error, Unauthenticated):
+        return _to_login(request)
+    context = {"status": status, "title": HTTPStatus(status).phrase, "message": message}
+    return HTMLResponse(render("failure.html", context), status)
 
 
 def _explain(error: Exception) -> tuple[int, str, str]:

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from trimtab.console.auth import ADMIN, Actor, Right, Sessions, Throttle
 from trimtab.console.base import Console, Visit
 from trimtab.console.login import COOKIE
-from trimtab.console.view import Views
 from trimtab.domain.errors import BodyTooLarge, Forbidden, Unauthenticated
 
 MAX_BODY_BYTES = 64 << 10
@@ -29,7 +28,6 @@ class Gate:
     console: Console
     sessions: Sessions
     throttle: Throttle
-    views: Views
 
     async def page(
         self, request: Request, right: Right | None, max_bytes: int = MAX_BODY_BYTES
@@ -75,7 +73,7 @@ class Gate:
             _check_origin(request)
             if right is not None and actor is not None and actor.csrf is not None:
                 _check_csrf(request, body, actor.csrf)
-        return Visit(self.console, self.sessions, self.throttle, self.views, request, actor, body)
+        return Visit(self.console, self.sessions, self.throttle, request, actor, body)
 
     async def _session(self, request: Request) -> Actor | None:
         cookie = request.cookies.get(COOKIE)

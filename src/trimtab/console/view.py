@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
@@ -30,6 +31,7 @@ class Asset:
     content: bytes
 
 
+@cache
 def load_assets() -> Mapping[str, Asset]:
     """Read every stylesheet, script and drawing under `static/`, by relative path."""
     root = _HERE / "static"
@@ -46,31 +48,32 @@ def _asset(path: Path) -> Asset:
     return Asset(_TYPES[path.suffix], version, content)
 
 
-class Views:
-    """Renders templates. Everything that is not markup of ours is escaped."""
+def render(template: str, context: Mapping[str, object]) -> str:
+    """Fill a template; a name it does not get is an error. What is no markup of ours is escaped."""
+    return _templates().get_template(template).render(context)
 
-    def __init__(self, assets: Mapping[str, Asset]) -> None:
-        self._assets = assets
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        # Jinja declares both as mappings of its own functions only
-        names = cast("dict[str, object]", self._templates.globals)
-        names |= {"asset": self._url, "may_be_undone": may_be_undone}
-        filters = {function.__name__: function for function in _FILTERS}
-        cast("dict[str, object]", self._templates.filters).update(filters)
 
-    def render(self, template: str, context: Mapping[str, object]) -> str:
-        """Fill a template; a name it does not get is an error."""
-        return self._templates.get_template(template).render(context)
+@cache
+def _templates() -> jinja2.Environment:
+    """Make the environment that templates are compiled in, once each."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    # Jinja declares both as mappings of its own functions only
+    names = cast("dict[str, object]", templates.globals)
+    names |= {"asset": _url, "may_be_undone": may_be_undone}
+    filters = {function.__name__: function for function in _FILTERS}
+    cast("dict[str, object]", templates.filters).update(filters)
+    return templates
 
-    def _url(self, name: str) -> str:
-        return f"{STATIC_PATH}{name}?v={self._assets[name].version}"
+
+def _url(name: str) -> str:
+    return f"{STATIC_PATH}{name}?v={load_assets()[name].version}"
 
 
 _FILTERS = (
