@@ -200,7 +200,9 @@ class Erasing(Finding[_C]):
             connection, going._replace(victims=victims, is_own=is_own, spans=spans)
         )
         ids = plain({"ids": ids_of(victims)})
-        ((lines,),) = connection.execute(self.sql["lines_of"], ids).fetchall()
+        with self.transaction(connection):
+            connection.execute(self.sql["by_key"])
+            ((lines,),) = connection.execute(self.sql["lines_of"], ids).fetchall()
         last = found[-1]
         place = Cursor(last[TS_US], last[ID])
         return Erased(place, deleted, int(lines), tuple(it[ID] for it in victims))
@@ -218,7 +220,8 @@ class Erasing(Finding[_C]):
             asked = [it[ID] for it in words.get(day, ())]
             deleted.update(self._take_content(connection, going, day, refs, asked))
         with self.transaction(connection):
-            self.put(connection, "scrub_line", [(it[ID], it[ID]) for it in going.victims])
+            connection.execute(self.sql["by_key"])
+            connection.execute(self.sql["scrub_lines"], ids)
             claims = plain({"ids": ids_of(going.claims)})
             for name, values in (("unsay_claims", ids), ("unclaim", claims)):
                 deleted["annotations"] += connection.execute(self.sql[name], values).rowcount

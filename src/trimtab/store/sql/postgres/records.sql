@@ -2,6 +2,10 @@
 -- Whether this session is the one keeper of a host, or of all; it is for as long as it lives.
 SELECT pg_try_advisory_lock(hashtextextended('trimtab keeper of ' || ?, 0));
 
+-- name: by_key
+-- See `relational/erasing`. Of a list the planner knows no length, and would rather read all lines.
+SET LOCAL enable_seqscan = off;
+
 -- name: put_content
 -- Pieces of content, each once: lists of days, tenants, refs, codecs and bytes. A sealed one is
 -- put anew, for the key that the first was sealed under may be gone.

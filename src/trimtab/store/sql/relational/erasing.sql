@@ -117,10 +117,15 @@ WHERE request_id IN (SELECT value FROM /*each*/(:ids));
 UPDATE attempt SET raw_reason = NULL
 WHERE request_id IN (SELECT value FROM /*each*/(:ids)) AND raw_reason IS NOT NULL;
 
--- name: scrub_line
+-- name: by_key
+-- For the rest of a transaction, rows are found by their keys.
+SELECT 1;
+
+-- name: scrub_lines
 -- Lines begin with the id of their request and a slash; `0` is what follows the slash.
 UPDATE ledger SET conversation_id = NULL, tags = NULL
-WHERE line_id >= ? || '/' AND line_id < ? || '0'
+FROM /*each*/(:ids) AS victim
+WHERE line_id >= victim.value || '/' AND line_id < victim.value || '0'
   AND (conversation_id IS NOT NULL OR tags IS NOT NULL);
 
 -- name: lines_of
