@@ -541,9 +541,12 @@ async def test_answers_are_labelled_from_the_keyboard(
     page = await log_in(await browser.new_context(), address)
     await page.goto(f"{address}/console/evals/calibration")
     await page.get_by_role("link", name="Label answers").first.click()
+    await expect(page.locator(".progress")).to_contain_text("0 of 200 labelled")
 
     for key, done in (("5", 1), ("1", 2), ("3", 3), ("u", 2), ("4", 3)):
         site.clock.advance(1)
+        # Keys mean something once the script of the page, each time a new one, has run.
+        await page.wait_for_load_state()
         await page.keyboard.press(key)
         await expect(page.locator(".progress")).to_contain_text(f"{done} of 200 labelled")
 
