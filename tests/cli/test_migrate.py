@@ -63,7 +63,7 @@ def test_old_days_of_content_are_read_as_they_are(terminal: Terminal) -> None:
 
     told = terminal.run("migrate", "--check").stdout
 
-    assert "1 days" in told
+    assert "1 day " in told
     assert "kept as it is" in told
 
 

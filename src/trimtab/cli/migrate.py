@@ -44,6 +44,6 @@ def _rows(found: Sequence[Schema]) -> list[list[str]]:
         for it in found
         if it.database != CONTENT
     ] + [
-        [CONTENT, f"{n} days", str(seen), str(known), state]
+        [CONTENT, f"{n} day{'s' * (n != 1)}", str(seen), str(known), state]
         for (seen, known, state), n in alike.items()
     ]
