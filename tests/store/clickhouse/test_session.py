@@ -22,6 +22,9 @@ def test_a_value_is_never_read_as_words(chdb: Engine) -> None:
         assert asked(archive, "SELECT ?, ?, ?", (WILD, -5, None)) == [(WILD, -5, None)]
         assert asked(archive, "SELECT :b, :a, :b", {"a": 1, "b": WILD}) == [(WILD, 1, WILD)]
         assert asked(archive, "SELECT ?", (["a'", "b"],)) == [(["a'", "b"],)]
+        wild, plain = [WILD, "{plain:Array(String)}"], ["it's"]
+        lists = {"wild": wild, "plain": plain, "n": 1}
+        assert asked(archive, "SELECT :wild, :plain, :n", lists) == [(wild, plain, 1)]
 
 
 def test_a_cursor_gives_its_rows_one_by_one_or_all_that_are_left(chdb: Engine) -> None:

@@ -45,6 +45,7 @@ _BYTES = (
 )
 _FORMATS: Mapping[str, str | dict[str, str]] = dict.fromkeys(_BYTES, "bytes")
 _LIST = "{{{}:Array(String)}}"
+_LISTED = re.compile(r"\{(\w+):Array\(String\)\}")
 _COMMENT = re.compile(r"^--.*$", re.MULTILINE)
 _PARAMETER = re.compile(r"\?|:(\w+)")
 _REWRITE = re.compile(r"ALTER TABLE (\w+) .*?IN PARTITION ID :part\s+WHERE (.*)", re.DOTALL)
@@ -255,13 +256,10 @@ def _translated(sql: str, values: Values) -> tuple[str, dict[str, Any]]:
     """
     named = values if isinstance(values, Mapping) else {f"p{n}": it for n, it in enumerate(values)}
     text = _typed(sql, tuple((name, _type(value)) for name, value in named.items()))
-    bound: dict[str, Any] = {}
-    for name, it in named.items():
-        if isinstance(it, list):
-            text = text.replace(_LIST.format(name), _written(cast("list[str]", it)))
-        else:
-            bound[name] = it
-    return text, bound
+    lists = {name: cast("list[str]", it) for name, it in named.items() if isinstance(it, list)}
+    # In one pass: what a list says is never read as the place of another.
+    told = _LISTED.sub(lambda found: _written(lists[found[1]]), text)
+    return told, {name: it for name, it in named.items() if name not in lists}
 
 
 def _written(texts: Sequence[str]) -> str:
