@@ -927,3 +927,26 @@ async def test_a_claim_that_fits_no_column_is_put_aside(
 
     assert await store.find(finish(1).record.request_id) is not None
     assert len(list((tmp_path / "dead" / "recorder").rglob("*.msgpack"))) == 1
+
+
+async def test_a_clock_that_jumps_costs_no_record_and_stores_none_twice(
+    site: Site, store: Records
+) -> None:
+    clock, made = FrozenClock(), list[Finish]()
+    for restart in range(3):
+        recorder = await site.start()
+        with closing(Spool(claim(site.home / "spool", "gateway"), clock)) as spool:
+            for number in range(6):
+                # Past midnight, and back behind it.
+                clock.advance(86_400 if number % 2 else -90_000)
+                made.append(finish(10 * restart + number, ts_us=clock.now_us()))
+                spool.append(Kind.FINISH, msgspec.msgpack.encode(made[-1]))
+                if number % 3 == 0:
+                    await recorder.step()
+    await settle(await site.start())
+
+    found = await store.page(RecordFilter(), limit=100)
+    rows = await store.costs(group_by=("tenant_id",), since_us=0, until_us=1 << 62)
+    assert sorted(it.request_id for it in found) == sorted(it.record.request_id for it in made)
+    assert sum(row.n for row in rows) == len(made)
+    assert sum(row.cost_nano for row in rows) == sum(it.record.cost_nano or 0 for it in made)
